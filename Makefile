@@ -1,0 +1,42 @@
+# make run and make test are all a user needs; both set up what they use.
+PYTHON ?= python3
+PORT ?= 8501
+BIN := .venv/bin
+export PYTHONUNBUFFERED := 1
+
+.PHONY: run worker test lint bench clean setup setup-dev
+
+run: setup
+	exec $(BIN)/python -m backend serve --port $(PORT)
+
+worker: setup
+	exec $(BIN)/python -m backend worker
+
+test: lint
+	$(BIN)/python -m pytest
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup-dev
+	$(BIN)/python -m tests.benchmarks.extraction
+
+setup: .venv/run.done
+
+setup-dev: .venv/run.done .venv/dev.done
+
+.venv/run.done: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Steerscope needs Python 3.11 or newer: make PYTHON=python3.11"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	sh .ci/install requirements.txt
+	touch $@
+
+.venv/dev.done: requirements-dev.txt .venv/run.done
+	sh .ci/install requirements-dev.txt
+	touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

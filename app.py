@@ -1,0 +1,19 @@
+"""Steerscope's dashboard: page configuration, navigation and the shared sidebar."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from pages.shared.sidebar import choose
+
+st.set_page_config(page_title="Steerscope", page_icon=":material/explore:", layout="wide")
+
+page = st.navigation(
+    [
+        st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
+        st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
+    ]
+)
+choose()
+page.run()

@@ -1,0 +1,1 @@
+"""Plotly figures from query results; no streamlit, tested by their data."""

@@ -1,0 +1,86 @@
+"""Charts of the Prompts page."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from backend.charts.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
+from backend.queries.prompts import PromptRow, PromptView
+from backend.types import POLES
+
+
+def cosine_heatmap(view: PromptView) -> go.Figure:
+    """Cosine of every pair of prompts, high pole first; hover shows both texts.
+
+    Args:
+        view: the prompts of one cell, in the order to draw.
+    """
+    count = len(view.rows)
+    texts = [f"<b>{row.pole} #{row.prompt_id}</b> {wrapped(row.text)}" for row in view.rows]
+    # A cell's own diagonal is 1 by definition and would stretch the colours.
+    off_diagonal = view.cosines[~np.eye(count, dtype=bool)]
+    finite = off_diagonal[np.isfinite(off_diagonal)]
+    low = float(finite.min()) if finite.size else -1.0
+    high = float(finite.max()) if finite.size else 1.0
+    figure = go.Figure(
+        go.Heatmap(
+            z=[
+                [None if np.isnan(value) else float(value) for value in row] for row in view.cosines
+            ],
+            customdata=[[f"{a}<br>{b}" for b in texts] for a in texts],
+            hovertemplate="cosine %{z:.3f}<br>%{customdata}<extra></extra>",
+            colorscale=SEQUENTIAL,
+            zmin=low,
+            zmax=high,
+            colorbar={"title": {"text": "cosine"}, "thickness": 10},
+        )
+    )
+    highs = sum(row.pole == "high" for row in view.rows)
+    for edge in ("add_hline", "add_vline"):
+        at = {"y": highs - 0.5} if edge == "add_hline" else {"x": highs - 0.5}
+        getattr(figure, edge)(**at, line={"width": 2, "color": "#FFFFFF"})
+    middles = [(highs - 1) / 2, highs + (count - highs - 1) / 2]
+    figure.update_xaxes(tickvals=middles, ticktext=list(POLES), showgrid=False, side="top")
+    figure.update_yaxes(
+        tickvals=middles, ticktext=list(POLES), showgrid=False, autorange="reversed",
+        scaleanchor="x", constrain="domain", tickangle=-90,
+    )  # fmt: skip
+    figure.update_xaxes(constrain="domain")
+    return tidy(figure, height=520)
+
+
+def norms_and_agreement(view: PromptView) -> go.Figure:
+    """Each prompt by its length and its agreement with its own pole: outliers stand apart.
+
+    Args:
+        view: the prompts of one cell.
+    """
+    figure = go.Figure()
+    for pole in POLES:
+        rows = [row for row in view.rows if row.pole == pole and row.to_own_pole.value is not None]
+        figure.add_trace(
+            go.Scatter(
+                x=[row.norm for row in rows],
+                y=[row.to_own_pole.value for row in rows],
+                mode="markers",
+                name=pole,
+                marker={"symbol": POLE_SYMBOLS[pole], "color": POLE_COLOURS[pole], "size": 10},
+                customdata=[_hover(row) for row in rows],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(title="norm ||x|| (activation units)")
+    figure.update_yaxes(title="mean cosine to its own pole")
+    return tidy(figure, height=520)
+
+
+def _hover(row: PromptRow) -> str:
+    turn = (
+        f"{row.influence.value:.1f}°" if row.influence.value is not None else row.influence.reason
+    )
+    return (
+        f"<b>{row.pole} #{row.prompt_id}</b><br>{wrapped(row.text)}"
+        f"<br>norm {row.norm:.3g}, cosine to its pole {row.to_own_pole.value:.3f}"
+        f"<br>without it the vector turns by {turn}, {row.tokens} tokens"
+    )

@@ -1,0 +1,68 @@
+"""One palette and one layout for every chart.
+
+Colours are Okabe and Ito's, which stay apart under the common kinds of colour blindness; poles
+and statuses differ in symbol too, so nothing is told by colour alone.
+"""
+
+from __future__ import annotations
+
+import html
+import textwrap
+
+import plotly.graph_objects as go
+
+BLUE, VERMILION, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8A8F98"
+
+POLE_COLOURS = {"high": VERMILION, "low": BLUE}
+POLE_SYMBOLS = {"high": "triangle-up", "low": "triangle-down"}
+STATUS_COLOURS = {"working": GREEN, "close": ORANGE, "failed": VERMILION, "undefined": GREY}
+STATUS_SYMBOLS = {"working": "circle", "close": "diamond", "failed": "x", "undefined": "line-ew"}
+STATUS_SIGNS = {"working": "●", "close": "◆", "failed": "✕", "undefined": "–"}
+
+# Blue below, grey at the centre, orange above: symmetric in lightness, safe for colour blindness,
+# and readable on a light and on a dark page.
+DIVERGING = [
+    [0.0, "#2166AC"],
+    [0.25, "#7FB1D6"],
+    [0.5, "#E6E6E6"],
+    [0.75, "#F0A860"],
+    [1.0, "#B35806"],
+]
+SEQUENTIAL = "Cividis"
+
+MODE_BAR = {
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
+    "toImageButtonOptions": {"format": "svg"},
+    "responsive": True,
+}
+
+
+def tidy(figure: go.Figure, *, height: int) -> go.Figure:
+    """Margins, font and hover that all charts share.
+
+    Args:
+        figure: changed in place.
+        height: pixels.
+    """
+    figure.update_layout(
+        height=height,
+        margin={"l": 8, "r": 8, "t": 28, "b": 8},
+        font={"size": 13},
+        hoverlabel={"align": "left", "namelength": -1},
+        legend={"orientation": "h", "y": 1.0, "yanchor": "bottom", "x": 0.0, "title": None},
+        dragmode=False,
+    )
+    figure.update_xaxes(automargin=True, zeroline=False)
+    figure.update_yaxes(automargin=True, zeroline=False)
+    return figure
+
+
+def wrapped(text: str, width: int = 56) -> str:
+    """Text for a hover box: escaped, broken into lines."""
+    return "<br>".join(html.escape(line) for line in textwrap.wrap(text, width)) or " "
+
+
+def trait_label(trait: str, width: int = 18) -> str:
+    """A trait's name for an axis: words, broken into lines."""
+    return "<br>".join(textwrap.wrap(trait.replace("_", " "), width))

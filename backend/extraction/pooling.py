@@ -1,0 +1,143 @@
+"""Pool the residual stream inside the forward pass.
+
+Hooks on the wanted decoder blocks reduce [B, T, d] to [B, d] at once, in float32 or better, so
+no full hidden state outlives its block. The decoder is cut after the last wanted block, and the
+language-model head is never called. Sequences are padded on the right and the model is causal,
+so no real token can see the padding and no attention mask is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.extraction.spans import EncodedText
+from backend.types import Pooling
+
+
+def find_blocks(decoder: nn.Module, depth: int) -> tuple[nn.Module, str]:
+    """The module and attribute that hold the decoder blocks.
+
+    Args:
+        decoder: a transformers decoder without its head.
+        depth: number of blocks.
+
+    Raises:
+        UnsupportedArchitecture: no list of that many blocks exists.
+    """
+    for owner in decoder.modules():
+        for name, child in owner.named_children():
+            if isinstance(child, nn.ModuleList) and len(child) == depth:
+                return owner, name
+    raise UnsupportedArchitecture(
+        f"{type(decoder).__name__} holds no list of {depth} decoder blocks.",
+        expected="a decoder whose blocks are one torch ModuleList, as in Llama or Qwen2.",
+        remedy="use a decoder-only model of transformers, or report the architecture.",
+    )
+
+
+class PooledForward:
+    """A model cut after the last wanted layer, with pooling hooks. Use it as a context manager.
+
+    Args:
+        model: a causal language model of transformers, in eval mode.
+        depth: number of its decoder blocks.
+        layers: wanted layers, ascending; 0 is the embedding output (the first block's input), l
+            the output of block l.
+        pooling: mean over the wanted tokens, or the last of them.
+
+    Raises:
+        LayerOutOfRange: a layer is not in 0..depth, repeated or out of order, or none is given.
+    """
+
+    def __init__(self, model: Any, depth: int, layers: Sequence[int], pooling: Pooling) -> None:
+        bad = [layer for layer in layers if not 0 <= layer <= depth]
+        if bad or not layers or list(layers) != sorted(set(layers)):
+            named = f"layers {bad} do not exist" if bad else f"layers {list(layers)} are unusable"
+            raise LayerOutOfRange(
+                f"With {depth} decoder blocks, {named}.",
+                expected=f"one or more different layers from 0 (embedding) to {depth}, ascending.",
+                remedy="choose layers within that range.",
+            )
+        self._decoder = model.get_decoder()
+        self._depth = depth
+        self._layers = tuple(layers)
+        self._pooling = pooling
+        self._device = next(model.parameters()).device
+        self._weights: torch.Tensor | None = None
+        self._pooled: dict[int, torch.Tensor] = {}
+
+    @contextmanager
+    def opened(self) -> Iterator[PooledForward]:
+        """Cut the model and hook its blocks; both are undone on leaving."""
+        owner, name = find_blocks(self._decoder, self._depth)
+        blocks: Any = getattr(owner, name)
+        last = max(1, self._layers[-1])
+        handles = []
+        setattr(owner, name, blocks[:last])
+        try:
+            for layer in self._layers:
+                if layer == 0:
+                    hook = blocks[0].register_forward_pre_hook(self._pool_input, with_kwargs=True)
+                else:
+                    hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
+                handles.append(hook)
+            yield self
+        finally:
+            for handle in handles:
+                handle.remove()
+            setattr(owner, name, blocks)
+
+    def pool(self, texts: Sequence[EncodedText]) -> NDArray[np.float32]:
+        """Pooled activations of one batch.
+
+        Args:
+            texts: the batch; at least one text.
+
+        Returns:
+            [layers, texts, d], float32, in the order of the layers and texts given.
+        """
+        longest = max(len(text.ids) for text in texts)
+        ids = torch.zeros((len(texts), longest), dtype=torch.long)
+        weights = torch.zeros((len(texts), longest), dtype=torch.float64)
+        for row, text in enumerate(texts):
+            count = len(text.ids)
+            ids[row, :count] = torch.tensor(text.ids)
+            # Padding repeats the last real token: any id will do, as nothing attends to it.
+            ids[row, count:] = text.ids[-1]
+            wanted = torch.tensor(text.wanted)
+            if self._pooling == "mean":
+                weights[row, :count] = wanted.double() / text.wanted_count
+            else:
+                weights[row, int(wanted.nonzero().max())] = 1.0
+        # MPS has no float64; weights are only needed to float32.
+        self._weights = weights.float().to(self._device)
+        self._pooled = {}
+        with torch.inference_mode():
+            self._decoder(input_ids=ids.to(self._device), use_cache=False)
+        stacked = torch.stack([self._pooled[layer] for layer in self._layers])
+        host: NDArray[np.float32] = stacked.float().cpu().numpy()
+        self._pooled = {}
+        return host
+
+    def _reduce(self, layer: int, hidden: torch.Tensor) -> None:
+        assert self._weights is not None  # set by pool() before the forward pass
+        hidden = hidden if hidden.dtype == torch.float64 else hidden.float()
+        weights = self._weights.to(device=hidden.device, dtype=hidden.dtype)
+        self._pooled[layer] = torch.bmm(weights.unsqueeze(1), hidden).squeeze(1).to(self._device)
+
+    def _pool_output(self, layer: int) -> Any:
+        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
+            self._reduce(layer, output[0] if isinstance(output, tuple) else output)
+
+        return hook
+
+    def _pool_input(self, _module: nn.Module, args: tuple[Any, ...], kwargs: Any) -> None:
+        self._reduce(0, args[0] if args else kwargs["hidden_states"])

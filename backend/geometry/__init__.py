@@ -1,0 +1,1 @@
+"""Geometry of prompts and responses: pure functions of inner products, numpy only."""

@@ -1,0 +1,210 @@
+"""Enqueue, watch, cancel and resume extractions, from any process."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dbos import DBOSClient, DBOSPortableJSONSerializer, WorkflowStatus
+
+from backend.errors import JobError
+from backend.jobs.requests import new_run_id, request_from_json, request_to_json
+from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.settings import Settings
+from backend.store.run_files import run_path
+from backend.store.work_file import discard
+from backend.types import ExtractionRequest, Progress
+
+State = Literal["queued", "running", "finished", "failed", "cancelled"]
+_STATES: dict[str, State] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "finished",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class Job:
+    """One extraction in the queue's history.
+
+    Attributes:
+        run_id: name of the job and of the run it makes.
+        state: queued, running, finished, failed or cancelled.
+        request: what it extracts.
+        created_at: milliseconds since 1970.
+        updated_at: milliseconds since 1970.
+        error: why it failed; None unless it did.
+    """
+
+    run_id: str
+    state: State
+    request: ExtractionRequest
+    created_at: int
+    updated_at: int
+    error: str | None
+
+    @property
+    def active(self) -> bool:
+        """Whether it is queued or running."""
+        return self.state in ("queued", "running")
+
+
+class JobQueue:
+    """The queue as a client sees it. Make one per process and keep it.
+
+    Args:
+        settings: where the queue is.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        migrate(settings)
+        self._settings = settings
+        self._client = DBOSClient(
+            system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
+        )
+
+    def enqueue(self, request: ExtractionRequest, run_id: str | None = None) -> str:
+        """Queue an extraction.
+
+        Args:
+            request: what to extract.
+            run_id: name of the run; a job of that name is not queued a second time. None makes
+                a new name.
+
+        Returns:
+            The run id.
+        """
+        name = run_id or new_run_id(request.study, request.model)
+        self._client.enqueue(
+            {
+                "workflow_name": WORKFLOW,
+                "queue_name": QUEUE,
+                "workflow_id": name,
+                "app_version": APPLICATION_VERSION,
+            },
+            request_to_json(request),
+        )
+        return name
+
+    def jobs(self) -> tuple[Job, ...]:
+        """All jobs, newest first."""
+        found = self._client.list_workflows(name=WORKFLOW, sort_desc=True)
+        return tuple(_job(status) for status in found)
+
+    def job(self, run_id: str) -> Job:
+        """One job.
+
+        Raises:
+            JobError: there is none of that name.
+        """
+        found = self._client.list_workflows(workflow_ids=[run_id])
+        if not found:
+            raise JobError(
+                f"No job is called {run_id!r}.",
+                expected="a job in the queue's history.",
+                remedy="see the Runs page for the jobs there are.",
+            )
+        return _job(found[0])
+
+    def progress(self, run_id: str) -> Progress | None:
+        """The newest progress the worker published; None before the first."""
+        values = self._client.get_event(run_id, PROGRESS, timeout_seconds=0)
+        return None if values is None else Progress(**values)
+
+    def cancel(self, run_id: str) -> None:
+        """Cancel a job; a running one stops after its current batch and keeps what it has.
+
+        Raises:
+            JobError: it is not queued or running.
+        """
+        self._require(run_id, ("queued", "running"), "cancelled")
+        self._client.cancel_workflow(run_id)
+
+    def resume(self, run_id: str) -> None:
+        """Queue a cancelled job again; it goes on after its last committed batch.
+
+        Raises:
+            JobError: it is not cancelled.
+        """
+        self._require(run_id, ("cancelled",), "resumed")
+        self._client.resume_workflow(run_id, queue_name=QUEUE)
+
+    def retry(self, run_id: str) -> str:
+        """Queue the request of a failed or cancelled job as a new job.
+
+        Returns:
+            The new run id.
+
+        Raises:
+            JobError: it neither failed nor was cancelled.
+        """
+        job = self._require(run_id, ("failed", "cancelled"), "tried again")
+        return self.enqueue(job.request)
+
+    def remove(self, run_id: str) -> None:
+        """Delete an ended job from the history, with the batches of an unfinished run.
+
+        A finished job's run file stays.
+
+        Raises:
+            JobError: it is queued or running.
+        """
+        self._require(run_id, ("finished", "failed", "cancelled"), "removed")
+        self._client.delete_workflow(run_id)
+        if not run_path(self._settings, run_id).exists():
+            discard(self._settings.work / f"{run_id}.duckdb")
+
+    def release(self, executors: Sequence[str]) -> tuple[str, ...]:
+        """Queue again the running jobs of workers that are known to be dead.
+
+        Args:
+            executors: names of the dead workers.
+
+        Returns:
+            The run ids that were queued again.
+        """
+        if not executors:
+            return ()
+        stranded = self._client.list_workflows(
+            name=WORKFLOW, status="PENDING", executor_id=list(executors)
+        )
+        for status in stranded:
+            self._client.resume_workflow(status.workflow_id, queue_name=QUEUE)
+        return tuple(status.workflow_id for status in stranded)
+
+    def close(self) -> None:
+        """Release the connection."""
+        self._client.destroy()
+
+    def _require(self, run_id: str, states: tuple[State, ...], verb: str) -> Job:
+        job = self.job(run_id)
+        if job.state not in states:
+            raise JobError(
+                f"Job {run_id} is {job.state} and cannot be {verb}.",
+                expected=f"a job that is {' or '.join(states)}.",
+                remedy="reload the page to see its present state.",
+            )
+        return job
+
+
+def _job(status: WorkflowStatus) -> Job:
+    values: dict[str, Any] = status.input["args"][0] if status.input else {}
+    return Job(
+        run_id=status.workflow_id,
+        state=_STATES[status.status],
+        request=request_from_json(values),
+        created_at=status.created_at or 0,
+        updated_at=status.updated_at or 0,
+        error=_error(status),
+    )
+
+
+def _error(status: WorkflowStatus) -> str | None:
+    if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return "The worker died again and again while running this job; see its log."
+    return str(status.error) if status.error is not None else None

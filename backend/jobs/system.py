@@ -1,0 +1,25 @@
+"""Names and set-up that the queue's two sides agree on."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+
+from dbos import DBOS
+
+from backend.settings import Settings
+
+QUEUE = "extractions"
+WORKFLOW = "extract"
+PROGRESS = "progress"
+# Jobs in flight are stranded when this changes: version the payload instead.
+APPLICATION_VERSION = "steerscope-1"
+
+
+def migrate(settings: Settings) -> None:
+    """Create or migrate the queue's tables; safe to call from several processes at once."""
+    settings.make_folders()
+    logging.getLogger("dbos").setLevel(logging.WARNING)
+    with (settings.jobs / "migrate.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        DBOS.migrate(settings.jobs_url)

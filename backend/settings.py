@@ -1,0 +1,114 @@
+"""Where things are kept, and the thresholds of a status. Read once from the environment."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from backend.errors import SteerscopeError
+
+DEFAULT_MODEL = "smollm2-135m-instruct"
+DEFAULT_LAYERS = "8-19"
+
+
+@dataclass(frozen=True)
+class StatusThresholds:
+    """Where r turns from failed to close to working (study, "Current Scorecard").
+
+    Attributes:
+        working: r above this works.
+        close: r from this up to ``working`` is close; below it failed.
+    """
+
+    working: float = 0.3
+    close: float = 0.2
+
+    def __post_init__(self) -> None:
+        if not -1.0 <= self.close <= self.working <= 1.0:
+            raise SteerscopeError(
+                f"Status thresholds close={self.close}, working={self.working} are out of order.",
+                expected="-1 <= close <= working <= 1.",
+                remedy="set STEERSCOPE_CLOSE and STEERSCOPE_WORKING to such values.",
+            )
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Paths of the run-time data and the status thresholds.
+
+    Attributes:
+        cache: root of everything written at run time.
+        thresholds: see :class:`StatusThresholds`.
+        queue_url: SQLAlchemy URL of the job queue; SQLite inside ``cache`` unless set.
+    """
+
+    cache: Path
+    thresholds: StatusThresholds = field(default_factory=StatusThresholds)
+    queue_url: str = ""
+
+    @property
+    def studies(self) -> Path:
+        """Published studies, ``<name>@<hash>.duckdb``."""
+        return self.cache / "studies"
+
+    @property
+    def runs(self) -> Path:
+        """Published runs, ``<id>.duckdb``."""
+        return self.cache / "runs"
+
+    @property
+    def work(self) -> Path:
+        """Runs being written; one worker owns each file."""
+        return self.cache / "work"
+
+    @property
+    def models(self) -> Path:
+        """Converted and downloaded model weights."""
+        return self.cache / "models"
+
+    @property
+    def jobs(self) -> Path:
+        """The queue's database, worker locks and heartbeats."""
+        return self.cache / "jobs"
+
+    @property
+    def jobs_url(self) -> str:
+        """SQLAlchemy URL of the queue."""
+        return self.queue_url or f"sqlite:///{(self.jobs / 'queue.sqlite').resolve()}"
+
+    def make_folders(self) -> None:
+        """Create the folders that do not exist yet."""
+        for folder in (self.studies, self.runs, self.work, self.models, self.jobs):
+            folder.mkdir(parents=True, exist_ok=True)
+
+
+def load_settings() -> Settings:
+    """Settings from ``STEERSCOPE_CACHE``, ``STEERSCOPE_QUEUE_URL``, ``STEERSCOPE_WORKING`` and
+    ``STEERSCOPE_CLOSE``, with ``cache/`` beside the code as the default folder.
+
+    Raises:
+        SteerscopeError: a threshold is not a number or the two are out of order.
+    """
+    default_cache = Path(__file__).resolve().parent.parent / "cache"
+    return Settings(
+        cache=Path(os.environ.get("STEERSCOPE_CACHE", default_cache)).resolve(),
+        thresholds=StatusThresholds(
+            working=_number("STEERSCOPE_WORKING", 0.3), close=_number("STEERSCOPE_CLOSE", 0.2)
+        ),
+        queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
+    )
+
+
+def _number(variable: str, default: float) -> float:
+    text = os.environ.get(variable)
+    if text is None:
+        return default
+    try:
+        return float(text)
+    except ValueError as fault:
+        raise SteerscopeError(
+            f"{variable}={text!r} is not a number.",
+            expected="a correlation between -1 and 1, such as 0.3.",
+            remedy=f"change or unset {variable}.",
+        ) from fault

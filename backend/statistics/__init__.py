@@ -1,0 +1,1 @@
+"""Statistics with their uncertainty: pure functions, numpy and scipy only."""

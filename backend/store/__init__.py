@@ -1,0 +1,1 @@
+"""DuckDB files: published once by rename, then only read. One writer per work file."""

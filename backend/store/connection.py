@@ -1,0 +1,128 @@
+"""Open, insert into and publish DuckDB files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from backend.errors import UnreadableFile
+from backend.store.schema import FORMAT
+
+
+@contextmanager
+def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A read-only connection to a published file; any number of processes may hold one.
+
+    Args:
+        path: a file in studies/ or runs/.
+        kind: ``study`` or ``run``, checked against what the file says of itself.
+
+    Raises:
+        UnreadableFile: the file is no DuckDB file, of another format or kind, or damaged.
+    """
+    try:
+        connection = duckdb.connect(str(path), read_only=True)
+    except duckdb.Error as fault:
+        raise _unreadable(path, str(fault).splitlines()[0]) from fault
+    try:
+        try:
+            row = connection.execute("SELECT format, kind FROM file_format").fetchone()
+        except duckdb.Error as fault:
+            raise _unreadable(path, "it holds no Steerscope tables") from fault
+        if row != (FORMAT, kind):
+            found = f"format {row[0]}, kind {row[1]}" if row else "an empty format table"
+            raise _unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
+        try:
+            yield connection
+        except duckdb.Error as fault:
+            raise _unreadable(path, str(fault).splitlines()[0]) from fault
+    finally:
+        connection.close()
+
+
+def _unreadable(path: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path.name} cannot be read: {why}.",
+        expected=f"a DuckDB file published by Steerscope in format {FORMAT}.",
+        remedy="import or extract it again, or delete the file.",
+    )
+
+
+def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, object]) -> None:
+    """Append columns to a table, by Arrow.
+
+    Args:
+        connection: the work file's connection.
+        table: name of an existing table.
+        columns: column name -> Arrow array, list or numpy array; all of one length.
+    """
+    arrow = pa.table(columns)
+    if arrow.num_rows == 0:
+        return
+    connection.register("incoming", arrow)
+    try:
+        names = ", ".join(f'"{name}"' for name in columns)
+        connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming")
+    finally:
+        connection.unregister("incoming")
+
+
+def fixed_rows(matrix: NDArray[np.floating]) -> pa.Array:
+    """A matrix [rows, d] as an Arrow column of d-arrays, without copying each row."""
+    flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+
+
+def list_rows(matrix: NDArray[np.floating]) -> pa.Array:
+    """A matrix [rows, n] as an Arrow column of variable-length lists."""
+    rows, width = matrix.shape
+    flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.ListArray.from_arrays(pa.array(np.arange(rows + 1, dtype=np.int32) * width), flat)
+
+
+def matrix_of(
+    connection: duckdb.DuckDBPyConnection, query: str, parameters: list[object]
+) -> NDArray[np.floating]:
+    """The single array column of a query as a matrix [rows, d]; [0, 0] if there are no rows."""
+    table: pa.Table = connection.execute(query, parameters).to_arrow_table()
+    if table.num_rows == 0:
+        return np.zeros((0, 0))
+    column = table.column(0).combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    values = column.flatten().to_numpy(zero_copy_only=False)
+    matrix: NDArray[np.floating] = values.reshape(table.num_rows, -1)
+    return matrix
+
+
+def publish(work: Path, target: Path) -> bool:
+    """Move a closed work file to its final name, once.
+
+    The file and its folder are synced, so a crash leaves either no target or a whole one.
+
+    Returns:
+        False if the target existed already; then the work file is removed and the target, which
+        is immutable, stays as it was.
+    """
+    wal = work.with_name(work.name + ".wal")
+    if wal.exists():
+        raise RuntimeError(f"{work} was not checkpointed before publishing")
+    if target.exists():
+        work.unlink()
+        return False
+    with work.open("rb") as handle:
+        os.fsync(handle.fileno())
+    work.rename(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+    return True

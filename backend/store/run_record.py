@@ -1,0 +1,83 @@
+"""What a run was made from: enough to make it again."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from backend.types import Pooling, Target
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """Provenance of one run.
+
+    Attributes:
+        run_id: name of the run and of its file.
+        created_at: UTC, ISO 8601, when the extraction was first begun.
+        study_name: name of the study.
+        study_hash: content hash of the study.
+        target: whether r is over drifts or levels, or there is none.
+        model: the reference as the user gave it.
+        model_name: short name for columns and axes.
+        model_revision: commit of the Hub repository, or empty.
+        model_source: hub, folder, gguf or wheel.
+        weights_hash: sha256 over the weights.
+        tokenizer_hash: sha256 of the tokenizer file.
+        chat_template_hash: sha256 of the chat template, or empty.
+        architecture: class name of the model.
+        width: d, coordinates of an activation.
+        depth: decoder blocks.
+        layers: layers extracted, ascending; 0 is the embedding output.
+        pooling: mean or last.
+        batch_tokens: padded tokens per batch.
+        device: device that ran it.
+        dtype: floating-point type of the weights; activations are stored as float32.
+        engine: local or ray.
+        seed: seed of everything random in the derived numbers.
+        versions: library -> version.
+    """
+
+    run_id: str
+    created_at: str
+    study_name: str
+    study_hash: str
+    target: Target
+    model: str
+    model_name: str
+    model_revision: str
+    model_source: str
+    weights_hash: str
+    tokenizer_hash: str
+    chat_template_hash: str
+    architecture: str
+    width: int
+    depth: int
+    layers: tuple[int, ...]
+    pooling: Pooling
+    batch_tokens: int
+    device: str
+    dtype: str
+    engine: str
+    seed: int
+    versions: Mapping[str, str]
+
+    def to_rows(self) -> dict[str, str]:
+        """Key -> JSON value, one row each in the run table."""
+        return {
+            field.name: json.dumps(_plain(getattr(self, field.name)))
+            for field in dataclasses.fields(self)
+        }
+
+    @classmethod
+    def from_rows(cls, rows: Mapping[str, str]) -> RunRecord:
+        """Read back what :meth:`to_rows` wrote."""
+        values = {field.name: json.loads(rows[field.name]) for field in dataclasses.fields(cls)}
+        values["layers"] = tuple(values["layers"])
+        return cls(**values)
+
+
+def _plain(value: object) -> object:
+    return dict(value) if isinstance(value, Mapping) else value

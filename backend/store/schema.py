@@ -1,0 +1,81 @@
+"""Tables of study and run files. docs/tables.md explains them for users of the duckdb client.
+
+A file records the format it was written in; a reader refuses another format by name instead of
+guessing. Raise FORMAT with every change of a table that a reader would notice.
+"""
+
+from __future__ import annotations
+
+FORMAT = 1
+
+STUDY_TABLES = """
+CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
+CREATE TABLE study (
+    name VARCHAR NOT NULL, content_hash VARCHAR NOT NULL, title VARCHAR NOT NULL,
+    description VARCHAR NOT NULL, licence VARCHAR NOT NULL, provenance VARCHAR NOT NULL,
+    score_low DOUBLE NOT NULL, score_high DOUBLE NOT NULL, target VARCHAR NOT NULL);
+CREATE TABLE traits (
+    position INTEGER NOT NULL, trait VARCHAR PRIMARY KEY, description VARCHAR NOT NULL);
+CREATE TABLE prompts (
+    prompt_id INTEGER PRIMARY KEY, trait VARCHAR NOT NULL, pole VARCHAR NOT NULL,
+    prompt_set VARCHAR NOT NULL, text VARCHAR NOT NULL);
+CREATE TABLE responses (
+    response_id INTEGER PRIMARY KEY, scenario VARCHAR NOT NULL, turn VARCHAR,
+    responder VARCHAR NOT NULL, messages VARCHAR NOT NULL, text VARCHAR NOT NULL);
+CREATE TABLE scores (
+    response_id INTEGER NOT NULL, trait VARCHAR NOT NULL, score DOUBLE NOT NULL,
+    PRIMARY KEY (response_id, trait));
+"""
+
+
+def run_tables(width: int) -> str:
+    """Tables that a run adds to those of its study.
+
+    Args:
+        width: d, the number of coordinates of an activation.
+    """
+    return f"""
+CREATE TABLE run (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
+CREATE TABLE timings (stage VARCHAR NOT NULL, seconds DOUBLE NOT NULL);
+CREATE TABLE batches (
+    batch_id INTEGER PRIMARY KEY, prompt_ids INTEGER[] NOT NULL, response_ids INTEGER[] NOT NULL,
+    tokens INTEGER NOT NULL, seconds DOUBLE);
+CREATE TABLE prompt_activations (
+    prompt_id INTEGER NOT NULL, layer INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    norm DOUBLE NOT NULL, activation FLOAT[{width}] NOT NULL);
+CREATE TABLE response_activations (
+    response_id INTEGER NOT NULL, layer INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    norm DOUBLE NOT NULL, activation FLOAT[{width}] NOT NULL);
+CREATE TABLE behaviours (
+    trait VARCHAR NOT NULL, case_id INTEGER NOT NULL, scenario VARCHAR NOT NULL,
+    responder VARCHAR NOT NULL, first_response INTEGER, last_response INTEGER NOT NULL,
+    value DOUBLE NOT NULL);
+CREATE TABLE gram (
+    metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    prompt_id INTEGER NOT NULL, products DOUBLE[] NOT NULL);
+CREATE TABLE alignment (
+    metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    response_id INTEGER NOT NULL, products DOUBLE[] NOT NULL);
+CREATE TABLE moments (
+    metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    prompt_id INTEGER NOT NULL, s DOUBLE[] NOT NULL, b DOUBLE NOT NULL);
+CREATE TABLE moment_totals (
+    metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    cases INTEGER NOT NULL, y_square DOUBLE NOT NULL, rounding DOUBLE NOT NULL);
+CREATE TABLE vectors (
+    method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
+    layer INTEGER NOT NULL, vector DOUBLE[{width}] NOT NULL);
+CREATE TABLE projections (
+    method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
+    layer INTEGER NOT NULL, response_id INTEGER NOT NULL, projection DOUBLE NOT NULL);
+CREATE TABLE metrics (
+    trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    name VARCHAR NOT NULL, value DOUBLE, reason VARCHAR);
+CREATE TABLE influences (
+    trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    prompt_id INTEGER NOT NULL, degrees DOUBLE, reason VARCHAR);
+CREATE TABLE correlations (
+    method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
+    layer INTEGER NOT NULL, target VARCHAR NOT NULL, n INTEGER NOT NULL,
+    r DOUBLE, low DOUBLE, high DOUBLE, p DOUBLE, reason VARCHAR);
+"""

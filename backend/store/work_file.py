@@ -1,0 +1,233 @@
+"""A run while it is being written: one worker, one file, one commit per batch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from backend.errors import UnreadableFile
+from backend.store.connection import fixed_rows, insert, matrix_of, publish
+from backend.store.run_record import RunRecord
+from backend.store.schema import STUDY_TABLES, run_tables
+from backend.store.study_tables import write_study
+from backend.types import Study
+
+Kind = Literal["prompt", "response"]
+
+
+class WorkFile:
+    """The work file of a run, opened or reopened.
+
+    Batches are idempotent: committing one that is already there changes nothing, so a step that
+    ran twice after a crash leaves the same file.
+
+    Args:
+        path: ``work/<run id>.duckdb``; created if it is not there.
+
+    Raises:
+        UnreadableFile: another process is writing it, or it is damaged.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self.connection = duckdb.connect(str(path))
+        except duckdb.Error as fault:
+            raise UnreadableFile(
+                f"The work file {path.name} cannot be opened: {str(fault).splitlines()[0]}.",
+                expected="a work file that no other process is writing.",
+                remedy="stop the other worker, or delete the file to start the run afresh.",
+            ) from fault
+
+    def close(self) -> None:
+        """Close the file; what was committed stays."""
+        self.connection.close()
+
+    @property
+    def initialised(self) -> bool:
+        """Whether the study, the plan and the provenance have been committed."""
+        found = self.connection.execute(
+            "SELECT count(*) FROM information_schema.tables WHERE table_name = 'run'"
+        ).fetchone()
+        return found is not None and found[0] > 0
+
+    def initialise(
+        self,
+        record: RunRecord,
+        study: Study,
+        batches: Sequence[tuple[Sequence[int], int]],
+    ) -> None:
+        """Write provenance, study and plan in one transaction.
+
+        Args:
+            record: provenance.
+            study: copied whole, so that the run can be read without the study file.
+            batches: per batch, indices of its texts (prompts first, then responses) and its
+                number of tokens.
+        """
+        prompts = len(study.prompts)
+        with self._transaction():
+            self.connection.execute(STUDY_TABLES)
+            self.connection.execute(run_tables(record.width))
+            write_study(self.connection, study, record.study_hash, "run")
+            rows = record.to_rows()
+            insert(self.connection, "run", {"key": list(rows), "value": list(rows.values())})
+            insert(self.connection, "batches", {
+                "batch_id": pa.array(range(len(batches)), pa.int32()),
+                "prompt_ids": pa.array([[i for i in texts if i < prompts] for texts, _ in batches],
+                                       pa.list_(pa.int32())),
+                "response_ids": pa.array(
+                    [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
+                    pa.list_(pa.int32())),
+                "tokens": pa.array([tokens for _, tokens in batches], pa.int32()),
+            })  # fmt: skip
+
+    def record(self) -> RunRecord:
+        """The provenance that was committed."""
+        return RunRecord.from_rows(
+            dict(self.connection.execute("SELECT key, value FROM run").fetchall())
+        )
+
+    def done_batches(self) -> frozenset[int]:
+        """Ids of the batches that are committed."""
+        rows = self.connection.execute(
+            "SELECT batch_id FROM batches WHERE seconds IS NOT NULL"
+        ).fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def commit_batch(
+        self,
+        batch_id: int,
+        pooled: NDArray[np.float32],
+        wanted_counts: Sequence[int],
+        seconds: float,
+    ) -> None:
+        """Commit the pooled activations of one batch; a batch already there is left alone.
+
+        Args:
+            batch_id: index of the batch in the plan.
+            pooled: [layers, texts, d] in the plan's order: prompts first, then responses.
+            wanted_counts: number of pooled tokens per text, in the same order.
+            seconds: time the forward pass took.
+        """
+        if batch_id in self.done_batches():
+            return
+        layers = self.record().layers
+        row = self.connection.execute(
+            "SELECT prompt_ids, response_ids FROM batches WHERE batch_id = ?", [batch_id]
+        ).fetchall()[0]
+        with self._transaction():
+            start = 0
+            for kind, ids in (("prompt", row[0]), ("response", row[1])):
+                part = pooled[:, start : start + len(ids)]
+                counts = wanted_counts[start : start + len(ids)]
+                start += len(ids)
+                if ids:
+                    self._insert_activations(kind, ids, layers, part, counts)
+            self.connection.execute(
+                "UPDATE batches SET seconds = ? WHERE batch_id = ?", [seconds, batch_id]
+            )
+
+    def activations(self, kind: Kind, layer: int, start: int, stop: int) -> NDArray[np.float32]:
+        """Activations of the texts with ids start <= id < stop, [texts, d], by id."""
+        matrix = matrix_of(
+            self.connection,
+            f"SELECT activation FROM {kind}_activations"
+            f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
+            [layer, start, stop],
+        )
+        return matrix.astype(np.float32, copy=False)
+
+    def replace(self, tables: dict[str, list[dict[str, object]]], layer: int | None) -> None:
+        """Replace derived rows in one transaction, so that deriving twice gives one copy.
+
+        Args:
+            tables: table -> chunks of columns to insert.
+            layer: rows of this layer are replaced; None replaces whole tables.
+        """
+        with self._transaction():
+            for table, chunks in tables.items():
+                if layer is None:
+                    self.connection.execute(f"DELETE FROM {table}")
+                else:
+                    self.connection.execute(f"DELETE FROM {table} WHERE layer = ?", [layer])
+                for columns in chunks:
+                    insert(self.connection, table, columns)
+
+    def derived_layers(self) -> frozenset[int]:
+        """Layers whose derived rows are committed."""
+        rows = self.connection.execute("SELECT DISTINCT layer FROM moment_totals").fetchall()
+        return frozenset(row[0] for row in rows)
+
+    def add_timing(self, stage: str, seconds: float) -> None:
+        """Record time spent on a stage; a stage may have several rows after a restart."""
+        self.connection.execute("INSERT INTO timings VALUES (?, ?)", [stage, seconds])
+
+    def publish(self, target: Path) -> None:
+        """Compact into one file without the gaps of many commits, and move it into place.
+
+        Args:
+            target: ``runs/<run id>.duckdb``.
+        """
+        compact = self.path.with_name(self.path.stem + ".compact.duckdb")
+        compact.unlink(missing_ok=True)
+        name = self.connection.execute("SELECT current_database()").fetchall()[0][0]
+        self.connection.execute(f"ATTACH '{_quoted(compact)}' AS compact")
+        self.connection.execute(f'COPY FROM DATABASE "{name}" TO compact')
+        self.connection.execute("CHECKPOINT compact")
+        self.connection.execute("DETACH compact")
+        self.close()
+        publish(compact, target)
+        discard(self.path)
+
+    def _insert_activations(
+        self,
+        kind: str,
+        ids: Sequence[int],
+        layers: Sequence[int],
+        pooled: NDArray[np.float32],
+        counts: Sequence[int],
+    ) -> None:
+        flat = pooled.reshape(-1, pooled.shape[-1])
+        insert(self.connection, f"{kind}_activations", {
+            f"{kind}_id": np.tile(np.asarray(ids, np.int32), len(layers)),
+            "layer": np.repeat(np.asarray(layers, np.int32), len(ids)),
+            "tokens": np.tile(np.asarray(counts, np.int32), len(layers)),
+            "norm": np.linalg.norm(flat.astype(np.float64), axis=1),
+            "activation": fixed_rows(flat),
+        })  # fmt: skip
+
+    def _transaction(self) -> _Transaction:
+        return _Transaction(self.connection)
+
+
+class _Transaction:
+    """Commit on success, roll back on any exception."""
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self._connection = connection
+
+    def __enter__(self) -> None:
+        self._connection.begin()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._connection.commit()
+        else:
+            self._connection.rollback()
+
+
+def discard(path: Path) -> None:
+    """Remove a closed work file and what DuckDB keeps beside it."""
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")

@@ -1,0 +1,165 @@
+"""The values that travel between the layers of Steerscope, frozen so none can drift.
+
+Words are those of docs/glossary.md: study, trait, pole, run, layer, vector, projection, drift.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+Pole = Literal["high", "low"]
+Turn = Literal["t1", "tN"]
+Pooling = Literal["mean", "last"]
+Target = Literal["drift", "level", "none"]
+
+POLES: tuple[Pole, Pole] = ("high", "low")
+TURNS: tuple[Turn, Turn] = ("t1", "tN")
+POOLINGS: tuple[Pooling, Pooling] = ("mean", "last")
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of the chat before a response. ``role`` is system, user or assistant."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """A template prompt that shows one pole of one trait.
+
+    Attributes:
+        trait: the trait it shows.
+        pole: which end of the trait.
+        text: what the model reads.
+        prompt_set: which set it belongs to, so that sets can be compared.
+    """
+
+    trait: str
+    pole: Pole
+    text: str
+    prompt_set: str = "default"
+
+
+@dataclass(frozen=True)
+class Response:
+    """One response of one responder in one scenario, with the judge's scores.
+
+    Attributes:
+        scenario: the scenario's id; t1 and tN of one scenario share it.
+        text: the response.
+        turn: first (t1) or last (tN) turn; None in a study with one response per scenario.
+        responder: the model or person who wrote it.
+        messages: the chat before the response; empty if there was none.
+        scores: score per trait; a trait that was not judged is absent.
+    """
+
+    scenario: str
+    text: str
+    turn: Turn | None = None
+    responder: str = "unknown"
+    messages: tuple[Message, ...] = ()
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Study:
+    """Text and labels, without any activation.
+
+    Attributes:
+        name: short name, part of the file name.
+        title: one line for people.
+        description: a paragraph for people.
+        licence: SPDX id or a sentence.
+        provenance: who wrote and who scored it; shown wherever its numbers are.
+        score_range: lowest and highest allowed score.
+        traits: trait -> description (may be empty), in the order of first appearance.
+        prompts: at least two per trait and pole.
+        responses: may be empty (geometry only).
+    """
+
+    name: str
+    title: str
+    description: str
+    licence: str
+    provenance: str
+    score_range: tuple[float, float]
+    traits: dict[str, str]
+    prompts: tuple[Prompt, ...]
+    responses: tuple[Response, ...]
+
+    @property
+    def target(self) -> Target:
+        """What r is taken over: ``drift`` if any scenario has both turns, else ``level`` of the
+        single responses, else ``none`` when there are no responses."""
+        if not self.responses:
+            return "none"
+        turns: dict[tuple[str, str], set[Turn]] = {}
+        for response in self.responses:
+            if response.turn is not None:
+                turns.setdefault((response.scenario, response.responder), set()).add(response.turn)
+        return "drift" if any(len(seen) == 2 for seen in turns.values()) else "level"
+
+
+@dataclass(frozen=True)
+class StudyRef:
+    """A published study: its name, content hash (first 12 hex digits) and file key."""
+
+    name: str
+    content_hash: str
+
+    @property
+    def key(self) -> str:
+        """``name@hash``, the file's stem."""
+        return f"{self.name}@{self.content_hash}"
+
+
+@dataclass(frozen=True)
+class ExtractionRequest:
+    """Everything a run depends on besides the study's content and the model's weights.
+
+    Attributes:
+        study: key ``name@hash`` of a published study.
+        model: preset, Hub id[@revision], local folder or .gguf file.
+        layers: wanted layers, ascending; 0 is the embedding output.
+        pooling: mean over the wanted tokens, or the last of them.
+        batch_tokens: padded tokens per batch; 0 chooses by device.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        dtype: ``auto`` (float32 on CPU and MPS, bfloat16 on CUDA), or one of float32,
+            bfloat16, float16.
+    """
+
+    study: str
+    model: str
+    layers: tuple[int, ...]
+    pooling: Pooling = "mean"
+    batch_tokens: int = 0
+    device: str = "auto"
+    dtype: str = "auto"
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job is.
+
+    Attributes:
+        stage: what is being done, in words.
+        done: texts finished.
+        total: texts in all (0 while unknown).
+        batches_done: batches committed.
+        batches_total: batches in all (0 while unknown).
+        texts_per_second: over the batches of this session (0 while unknown).
+        tokens_per_second: likewise, real tokens, padding not counted.
+        seconds_left: estimate from the tokens that remain; None while unknown.
+    """
+
+    stage: str
+    done: int = 0
+    total: int = 0
+    batches_done: int = 0
+    batches_total: int = 0
+    texts_per_second: float = 0.0
+    tokens_per_second: float = 0.0
+    seconds_left: float | None = None

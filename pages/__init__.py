@@ -1,0 +1,1 @@
+"""One thin script per question a user asks. No arithmetic, no SQL."""

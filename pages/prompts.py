@@ -1,0 +1,136 @@
+"""Do the prompts agree?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.charts.prompts import cosine_heatmap, norms_and_agreement
+from backend.charts.style import MODE_BAR
+from backend.queries.cells import METRICS, Cell
+from backend.queries.prompts import PromptView
+from backend.queries.runs import RunSummary
+from pages.shared import data
+from pages.shared.sidebar import Selection, selection
+from pages.shared.states import require_run
+
+
+def _layer(chosen: Selection, run: RunSummary) -> int:
+    """The chosen layer, or the best of this trait, or the middle one where r is undefined."""
+    layers = run.record.layers
+    if chosen.layer is not None:
+        return chosen.layer
+    card = data.card((run.record.run_id,), chosen.prompt_set, None)
+    best = card.cells[run.record.run_id, chosen.trait].layer
+    return layers[len(layers) // 2] if best is None else best
+
+
+def _metric_rows(cell: Cell) -> list[dict[str, str]]:
+    rows = []
+    for metric in METRICS:
+        measure = cell.metrics[metric.name]
+        shown = "undefined" if measure.value is None else f"{measure.value:.4g}"
+        rows.append(
+            {
+                "metric": metric.title,
+                "value": shown,
+                "unit": metric.unit,
+                "good": {"higher": "higher", "lower": "lower", "neither": "–"}[metric.better],
+                "definition": metric.formula if measure.reason is None else measure.reason,
+            }
+        )
+    return rows
+
+
+def _pole_table(cell: Cell) -> None:
+    """Raw and scale-free spread of both poles side by side."""
+    titles = {
+        "within_variance": "within-class variance (activation²)",
+        "spread": "spread = trace(cov) / ||μ||² (scale-free)",
+        "norm_cv": "norm variation std / mean (scale-free)",
+        "cosine": "mean cosine (scale-free)",
+    }
+    rows = []
+    for name, title in titles.items():
+        row = {"within a pole": title}
+        for pole in ("high", "low"):
+            measure = cell.metrics[f"{pole}_{name}"]
+            row[pole] = "undefined" if measure.value is None else f"{measure.value:.4g}"
+        rows.append(row)
+    st.dataframe(rows, hide_index=True, width="stretch")
+
+
+def _prompt_table(view: PromptView) -> None:
+    st.dataframe(
+        [
+            {
+                "#": row.prompt_id,
+                "pole": row.pole,
+                "text": row.text,
+                "norm": row.norm,
+                "cosine to its pole": row.to_own_pole.value,
+                "turns the vector by (°)": row.influence.value,
+                "tokens": row.tokens,
+            }
+            for row in view.rows
+        ],
+        hide_index=True,
+        width="stretch",
+        column_config={
+            "text": st.column_config.TextColumn(width="large"),
+            "norm": st.column_config.NumberColumn(format="%.4g"),
+            "cosine to its pole": st.column_config.NumberColumn(format="%.3f"),
+            "turns the vector by (°)": st.column_config.NumberColumn(format="%.1f"),
+        },
+    )
+
+
+chosen = selection()
+st.title("Do the prompts agree?")
+run = require_run(chosen)
+run_id = run.record.run_id
+
+with data.faults_shown():
+    layer = _layer(chosen, run)
+    cell = next(
+        cell
+        for cell in data.cells(run_id, chosen.trait)
+        if cell.key.layer == layer and cell.key.prompt_set == chosen.prompt_set
+    )
+    st.markdown(
+        f"**{chosen.trait.replace('_', ' ')}** on **{run.record.model_name}**, layer "
+        f"{layer}. Vectors average the prompts of each pole: if those point in different "
+        "directions, or one is far longer than the rest, the average stands for none of them."
+    )
+    order = st.segmented_control(
+        "Order of prompts",
+        ["clustered", "as written"],
+        default="clustered",
+        key="order",
+        help="Clustered: average linkage on the cosines, within each pole.",
+    )
+    view = data.prompt_view(run_id, chosen.trait, chosen.prompt_set, layer, order != "as written")
+    left, right = st.columns(2)
+    with left:
+        st.subheader("Cosines")
+        st.caption(
+            "Bright blocks on the diagonal are poles that agree; a dark stripe is a prompt that "
+            "points elsewhere. Hover for both texts."
+        )
+        st.plotly_chart(cosine_heatmap(view), key="heatmap", width="stretch", config=MODE_BAR)
+    with right:
+        st.subheader("Lengths and agreement")
+        st.caption(
+            "A prompt far to the right outweighs the others in the mean; one far below points "
+            "another way."
+        )
+        st.plotly_chart(norms_and_agreement(view), key="norms", width="stretch", config=MODE_BAR)
+    st.subheader("Within-class variance, raw and scale-free")
+    st.caption(
+        "The raw variance grows with the square of the model's activation norm, so it cannot "
+        "compare models; spread is the same quantity divided by the squared norm of the mean."
+    )
+    _pole_table(cell)
+    st.subheader("The prompts")
+    _prompt_table(view)
+    with st.expander("Every metric of this cell, with its definition"):
+        st.dataframe(_metric_rows(cell), hide_index=True, width="stretch")

@@ -1,0 +1,1 @@
+"""What several pages share: the sidebar's selection, loading of data, states without data."""

@@ -1,0 +1,80 @@
+"""Query results, kept between reruns. Published files never change, so a key is enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import streamlit as st
+
+from backend.errors import SteerscopeError, StudyFaults
+from backend.jobs.queue import JobQueue
+from backend.queries import prompts, runs, scorecard, studies
+from backend.queries.cells import Cell
+from backend.queries.cells import cells as read_cells
+from backend.settings import Settings, load_settings
+
+
+@st.cache_resource
+def settings() -> Settings:
+    """Where the store is."""
+    found = load_settings()
+    found.make_folders()
+    return found
+
+
+@st.cache_resource
+def queue() -> JobQueue:
+    """The job queue; its client may be used from all sessions."""
+    return JobQueue(settings())
+
+
+@st.cache_data(ttl=1.0, show_spinner=False)
+def study_list() -> studies.StudyList:
+    """All studies; read again after a second, as another process may add one."""
+    return studies.study_list(settings())
+
+
+@st.cache_data(ttl=1.0, show_spinner=False)
+def run_list() -> runs.RunList:
+    """All runs; read again after a second, as a worker may publish one."""
+    return runs.run_list(settings())
+
+
+@st.cache_data(show_spinner=False)
+def card(run_ids: tuple[str, ...], prompt_set: str, layer: int | None) -> scorecard.Scorecard:
+    """The scorecard of some runs."""
+    return scorecard.scorecard(settings(), run_ids, prompt_set, layer)
+
+
+@st.cache_data(show_spinner=False)
+def cells(run_id: str, trait: str) -> tuple[Cell, ...]:
+    """All cells of one trait of a run."""
+    return read_cells(settings(), run_id, trait)
+
+
+@st.cache_data(show_spinner=False)
+def prompt_view(
+    run_id: str, trait: str, prompt_set: str, layer: int, clustered: bool
+) -> prompts.PromptView:
+    """The prompts of one cell."""
+    return prompts.prompt_view(settings(), run_id, trait, prompt_set, layer, clustered=clustered)
+
+
+@contextmanager
+def faults_shown() -> Iterator[None]:
+    """Show a fault the user can mend as a sentence and go on with the rest of the page."""
+    try:
+        yield
+    except StudyFaults as fault:
+        st.error(f"**{len(fault.faults)} faults in the study; nothing was kept.**")
+        st.dataframe(
+            [
+                {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}
+                for f in fault.faults
+            ],
+            hide_index=True,
+            width="stretch",
+        )
+    except SteerscopeError as fault:
+        st.error(f"**{fault.what}**  \nExpected: {fault.expected}  \nRemedy: {fault.remedy}")

@@ -1,0 +1,103 @@
+"""The selection that all pages share, chosen in the sidebar and mirrored in the address."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+
+from backend.queries.runs import RunSummary
+from backend.queries.studies import StudySummary
+from pages.shared import data
+
+BEST = "best"
+_KEY = "selection"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user looks at.
+
+    Attributes:
+        study: the chosen study; None while there is none.
+        runs: its runs, oldest first.
+        run: the run that pages about one run show; None while there is none.
+        prompt_set: which prompts vectors are built from.
+        trait: the trait that pages about one trait show.
+        layer: the chosen layer; None for the best per trait.
+    """
+
+    study: StudySummary | None = None
+    runs: tuple[RunSummary, ...] = ()
+    run: RunSummary | None = None
+    prompt_set: str = "default"
+    trait: str = ""
+    layer: int | None = None
+
+
+def selection() -> Selection:
+    """The selection of this rerun."""
+    found: Selection = st.session_state.get(_KEY, Selection())
+    return found
+
+
+def choose() -> None:
+    """Draw the sidebar's widgets and keep what they say. Called once per rerun, by app.py."""
+    studies = data.study_list().studies
+    with st.sidebar:
+        if not studies:
+            st.caption("No study yet. The sample appears here when the worker has imported it.")
+            st.session_state[_KEY] = Selection()
+            return
+        by_key = {study.key: study for study in studies}
+        study = by_key[_select("Study", list(by_key), "study", _study_name(by_key))]
+        runs = tuple(run for run in data.run_list().runs if run.study_key == study.key)
+        prompt_set = study.prompt_sets[0]
+        if len(study.prompt_sets) > 1:
+            prompt_set = _select("Prompt set", list(study.prompt_sets), "prompts")
+        run = None
+        if runs:
+            by_id = {run.record.run_id: run for run in reversed(runs)}
+            names = {run_id: run_name(run) for run_id, run in by_id.items()}
+            run = by_id[_select("Run", list(by_id), "run", names)]
+        trait = _select(
+            "Trait", list(study.traits), "trait", {t: t.replace("_", " ") for t in study.traits}
+        )
+        layer = None
+        if run is not None:
+            options = [BEST, *(str(number) for number in run.record.layers)]
+            chosen = _select("Layer", options, "layer", {BEST: "best per trait"})
+            layer = None if chosen == BEST else int(chosen)
+        st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
+        st.caption(study.provenance)
+
+
+def run_name(run: RunSummary) -> str:
+    """A run's name among the runs of its study: model, layers and time."""
+    layers = run.record.layers
+    return (
+        f"{run.label} · layers {layers[0]}–{layers[-1]} · "
+        f"{run.record.created_at[5:16].replace('T', ' ')}"
+    )
+
+
+def _study_name(by_key: dict[str, StudySummary]) -> dict[str, str]:
+    titles = [study.title for study in by_key.values()]
+    return {
+        key: study.title if titles.count(study.title) == 1 else f"{study.title} ({key})"
+        for key, study in by_key.items()
+    }
+
+
+def _select(label: str, options: list[str], key: str, names: dict[str, str] | None = None) -> str:
+    """A select box bound to the address; a value that is no longer offered falls back."""
+    if st.session_state.get(key) not in (None, *options):
+        del st.session_state[key]
+    chosen = st.selectbox(
+        label,
+        options,
+        key=key,
+        bind="query-params",
+        format_func=lambda option: (names or {}).get(option, option),
+    )
+    return str(chosen)

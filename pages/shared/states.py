@@ -1,0 +1,94 @@
+"""What a page shows while it has no data: a running job, a missing worker, an empty store."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.jobs.queue import Job
+from backend.jobs.workers import live_workers
+from backend.queries.runs import RunSummary
+from backend.types import Progress
+from pages.shared import data
+from pages.shared.sidebar import Selection
+
+POLL_SECONDS = 1.0
+
+
+def require_run(chosen: Selection) -> RunSummary:
+    """The chosen run; without one, say what is happening and stop the page."""
+    show_broken()
+    if chosen.run is None:
+        _waiting(chosen)
+        st.stop()
+    return chosen.run
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _waiting(chosen: Selection) -> None:
+    """Follow the jobs of a study that has no run yet; reload the page when one ends."""
+    if chosen.study is None and data.study_list().studies:
+        st.rerun(scope="app")
+    key = chosen.study.key if chosen.study else None
+    if any(run.study_key == key for run in data.run_list().runs):
+        st.rerun(scope="app")
+    active = [job for job in data.queue().jobs() if job.active and key in (None, job.request.study)]
+    if not live_workers(data.settings()):
+        no_worker()
+    if active:
+        st.info(
+            "This study is being extracted now. The page fills by itself when it is done.",
+            icon=":material/hourglass_top:",
+        )
+        for job in active:
+            show_progress(job)
+        return
+    failed = [job for job in data.queue().jobs() if job.state == "failed"]
+    if failed and key == failed[0].request.study:
+        st.error(f"**The last extraction of this study failed.** {failed[0].error}")
+    st.info(
+        "There are no results for this study yet. Start an extraction on the Runs page.",
+        icon=":material/play_circle:",
+    )
+    st.page_link("pages/runs.py", label="Open the Runs page", icon=":material/arrow_forward:")
+
+
+def no_worker() -> None:
+    """Say that nothing will run, and how to change that."""
+    st.warning(
+        "No worker is running, so queued extractions wait. Start one with `make run` "
+        "(dashboard and worker) or `make worker`.",
+        icon=":material/power_off:",
+    )
+
+
+def show_progress(job: Job) -> None:
+    """One job's progress: stage, batches, rate and time left."""
+    progress = data.queue().progress(job.run_id)
+    if job.state == "queued" or progress is None:
+        st.progress(0.0, text=f"**{job.run_id}**: {job.state}, waiting for a worker")
+        return
+    st.progress(_fraction(progress), text=f"**{job.run_id}**: {_words(progress)}")
+
+
+def _fraction(progress: Progress) -> float:
+    return progress.done / progress.total if progress.total else 0.0
+
+
+def _words(progress: Progress) -> str:
+    words = progress.stage
+    if progress.batches_total:
+        words += f", batch {progress.batches_done} of {progress.batches_total}"
+    if progress.texts_per_second:
+        words += (
+            f", {progress.texts_per_second:.1f} texts/s, {progress.tokens_per_second:.0f} tokens/s"
+        )
+    if progress.seconds_left and progress.batches_done < progress.batches_total:
+        words += f", about {progress.seconds_left:.0f} s left"
+    return words
+
+
+def show_broken() -> None:
+    """Name the files of the store that cannot be read."""
+    broken = data.study_list().broken | data.run_list().broken
+    for name, why in broken.items():
+        st.warning(f"**{name}** is left out. {why}", icon=":material/broken_image:")
