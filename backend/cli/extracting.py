@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import Never
 
 from tqdm import tqdm
 
@@ -40,7 +41,7 @@ class ProgressBar:
     """Shows progress on stderr: texts done, texts/s, tokens/s and time left."""
 
     def __init__(self) -> None:
-        self._bar: tqdm[None] | None = None
+        self._bar: tqdm[Never] | None = None
         self._stage = ""
 
     def __call__(self, progress: Progress) -> None:

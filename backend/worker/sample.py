@@ -6,7 +6,7 @@ from backend.jobs.imports import import_study
 from backend.jobs.queue import JobQueue
 from backend.jobs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
-from backend.studies.sample import sample_path
+from backend.studies.sample import SAMPLE_NAME, sample_path
 from backend.types import ExtractionRequest
 
 
@@ -19,7 +19,7 @@ def enqueue_sample(settings: Settings, queue: JobQueue) -> str:
     Returns:
         The run id.
     """
-    ref = import_study(settings, sample_path(), "sample")
+    ref = import_study(settings, sample_path(), SAMPLE_NAME)
     request = ExtractionRequest(
         study=ref.key, model=DEFAULT_MODEL, layers=parse_layers(DEFAULT_LAYERS)
     )

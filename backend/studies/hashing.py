@@ -1,0 +1,43 @@
+"""A study's identity: its content, whatever file format and row order it came in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from backend.types import Response, Study
+
+
+def content_hash(study: Study) -> str:
+    """First 12 hex digits of sha256 over the study's content.
+
+    The name, the file format, the way a number is written (7 or 7.0) and the order of rows do
+    not enter.
+
+    Args:
+        study: a valid study.
+    """
+    content = {
+        "title": study.title,
+        "description": study.description,
+        "licence": study.licence,
+        "provenance": study.provenance,
+        "score_range": [float(bound) for bound in study.score_range],
+        "traits": [[trait, text] for trait, text in study.traits.items()],
+        "prompts": sorted([p.trait, p.pole, p.prompt_set, p.text] for p in study.prompts),
+        "responses": sorted((_response(r) for r in study.responses), key=json.dumps),
+    }
+    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def _response(response: Response) -> list[Any]:
+    return [
+        response.scenario,
+        response.turn or "",
+        response.responder,
+        response.text,
+        [[message.role, message.content] for message in response.messages],
+        sorted([trait, float(score)] for trait, score in response.scores.items()),
+    ]

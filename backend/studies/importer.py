@@ -1,0 +1,81 @@
+"""Read a whole study and report all its faults at once."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from backend.errors import SteerscopeError
+from backend.studies.faults import FaultList
+from backend.studies.metadata import FILE as METADATA_FILE
+from backend.studies.metadata import read_metadata
+from backend.studies.prompts import read_prompts
+from backend.studies.responses import read_responses
+from backend.studies.source import choose_table, read_source
+from backend.studies.tables import read_rows
+from backend.types import Prompt, Response, Study
+
+_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+
+
+def read_study(path: Path, name: str | None = None) -> Study:
+    """Read and check a study.
+
+    Args:
+        path: folder or zip in the format of docs/studies.md.
+        name: name of the study; None makes one from the path.
+
+    Raises:
+        StudyFaults: everything that is wrong with it.
+        SteerscopeError: the name cannot be used.
+    """
+    study_name = _checked_name(_slug(path) if name is None else name)
+    faults = FaultList()
+    files = read_source(path, faults)
+    faults.raise_if_any()
+    metadata = read_metadata(files.get(METADATA_FILE), faults)
+    prompts: list[Prompt] = []
+    responses: list[Response] = []
+    prompts_file = choose_table("prompts", files, faults, required=True)
+    if prompts_file is not None:
+        rows = read_rows(prompts_file, files[prompts_file], faults)
+        prompts = read_prompts(prompts_file, rows, faults)
+    present = {prompt.trait for prompt in prompts}
+    for trait in metadata.traits.keys() - present:
+        faults.add(
+            METADATA_FILE, None, f"Trait {trait!r} is described and has no prompts.",
+            "Add its prompts, or remove the description.",
+        )  # fmt: skip
+    responses_file = choose_table("responses", files, faults, required=False)
+    if responses_file is not None:
+        rows = read_rows(responses_file, files[responses_file], faults)
+        responses = read_responses(responses_file, rows, present, metadata.score_range, faults)
+    faults.raise_if_any()
+    order = [*metadata.traits, *sorted(present - metadata.traits.keys())]
+    return Study(
+        name=study_name,
+        title=metadata.title or study_name,
+        description=metadata.description,
+        licence=metadata.licence,
+        provenance=metadata.provenance or "Its authors do not say who wrote and who scored it.",
+        score_range=metadata.score_range,
+        traits={trait: metadata.traits.get(trait, "") for trait in order},
+        prompts=tuple(prompts),
+        responses=tuple(responses),
+    )
+
+
+def _slug(path: Path) -> str:
+    stem = path.resolve().stem if path.suffix == ".zip" else path.resolve().name
+    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:64]
+
+
+def _checked_name(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise SteerscopeError(
+            f"{name!r} cannot name a study.",
+            expected="1 to 64 small letters, digits, dots, dashes or underscores, "
+            "beginning with a letter or digit.",
+            remedy="choose another name (--name on the command line).",
+        )
+    return name

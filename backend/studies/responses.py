@@ -1,0 +1,123 @@
+"""Rows of responses.* as responses."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, cast
+
+from backend.studies.conversation import read_messages
+from backend.studies.faults import FaultList, nearest
+from backend.studies.scores import read_scores
+from backend.studies.tables import Row, check_columns, text_of
+from backend.types import TURNS, Response, Turn
+
+SCORE_PREFIX = "score:"
+
+
+def read_responses(
+    name: str,
+    rows: Sequence[Row],
+    traits: Collection[str],
+    score_range: tuple[float, float],
+    faults: FaultList,
+) -> list[Response]:
+    """The responses of a file.
+
+    Args:
+        name: file name; jsonl holds scores in an object, csv and parquet in score: columns.
+        rows: its records.
+        traits: traits that have prompts; only these can be scored.
+        score_range: lowest and highest allowed score.
+        faults: told of everything wrong.
+    """
+    in_object = name.endswith(".jsonl")
+    optional = ("turn", "responder", "messages", *(("scores",) if in_object else ()))
+    prefix = "" if in_object else SCORE_PREFIX
+    good = check_columns(name, rows, ("scenario", "text"), optional, faults, prefix)
+    responses: list[Response] = []
+    first_at: dict[tuple[str, str, Turn | None], int] = {}
+    unknown: set[str] = set()
+    for row in good:
+        raw = _raw_scores(name, row, in_object, faults)
+        for trait in raw.keys() - set(traits) - unknown:
+            unknown.add(trait)
+            hint = nearest(trait, traits) if traits else "No trait has prompts."
+            faults.add(name, row.line, f"Scored trait {trait!r} has no prompts.", hint)
+        known = {trait: value for trait, value in raw.items() if trait in traits}
+        scores = read_scores(name, row.line, known, score_range, faults)
+        response = _response(name, row, scores, faults)
+        if response is None:
+            continue
+        key = (response.scenario, response.responder, response.turn)
+        if key in first_at:
+            faults.add(
+                name, row.line,
+                f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
+                f"line {first_at[key]} already.",
+                "Give each response its own scenario, turn or responder.",
+            )  # fmt: skip
+            continue
+        first_at[key] = row.line
+        responses.append(response)
+    _check_turns(name, first_at, faults)
+    if responses and not any(response.scores for response in responses):
+        faults.add(
+            name, None, "No response has a score.",
+            "Add scores, or leave the file out for a study of geometry only.",
+        )  # fmt: skip
+    return responses
+
+
+def _response(name: str, row: Row, scores: dict[str, float], faults: FaultList) -> Response | None:
+    scenario_value = row.values["scenario"]
+    if isinstance(scenario_value, int) and not isinstance(scenario_value, bool):
+        row.values["scenario"] = str(scenario_value)
+    scenario = text_of(name, row, "scenario", faults)
+    text = text_of(name, row, "text", faults)
+    turn = row.values.get("turn")
+    if turn is not None and turn not in TURNS:
+        faults.add(name, row.line, f"Unknown turn {turn!r}.", "Write t1 or tN, or leave it out.")
+        return None
+    responder = "unknown"
+    if row.values.get("responder") is not None:
+        responder = text_of(name, row, "responder", faults) or ""
+    messages = read_messages(name, row.line, row.values.get("messages"), faults)
+    if scenario is None or text is None or not responder or messages is None:
+        return None
+    return Response(
+        scenario=scenario,
+        text=text,
+        turn=cast("Turn | None", turn),
+        responder=responder,
+        messages=messages,
+        scores=scores,
+    )
+
+
+def _raw_scores(name: str, row: Row, in_object: bool, faults: FaultList) -> dict[str, Any]:
+    if not in_object:
+        return {
+            column.removeprefix(SCORE_PREFIX): value
+            for column, value in row.values.items()
+            if column.startswith(SCORE_PREFIX)
+        }
+    scores = row.values.get("scores")
+    if scores is None:
+        return {}
+    if not isinstance(scores, dict):
+        faults.add(name, row.line, "scores is no object.", 'Write {"trait": number}.')
+        return {}
+    return scores
+
+
+def _check_turns(
+    name: str, first_at: Mapping[tuple[str, str, Turn | None], int], faults: FaultList
+) -> None:
+    """A study has turns everywhere or nowhere: drifts and levels cannot be mixed in one r."""
+    without = [line for (_, _, turn), line in first_at.items() if turn is None]
+    if without and len(without) < len(first_at):
+        faults.add(
+            name, without[0],
+            f"{len(without)} of {len(first_at)} responses have no turn, and the others have.",
+            "Give every response a turn, or none.",
+        )  # fmt: skip

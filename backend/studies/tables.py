@@ -1,0 +1,174 @@
+"""Rows with line numbers, out of jsonl, csv or parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from backend.studies.faults import FaultList, nearest
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record.
+
+    Attributes:
+        line: line it starts on (text files, from 1) or data row (parquet, from 1).
+        values: column -> value; None where the cell is empty or null.
+    """
+
+    line: int
+    values: dict[str, Any]
+
+
+def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
+    """All readable records of a file; what is unreadable becomes a fault.
+
+    Args:
+        name: file name; its ending tells the format.
+        content: its bytes.
+        faults: told of everything wrong.
+    """
+    if name.endswith(".parquet"):
+        rows = _parquet_rows(name, content, faults)
+    else:
+        text = _decode(name, content, faults)
+        if text is None:
+            return []
+        reader = _csv_rows if name.endswith(".csv") else _jsonl_rows
+        rows = list(reader(name, text, faults))
+    if not rows:
+        faults.add(name, None, "The file holds no readable record.", "Add at least one row.")
+    return rows
+
+
+def check_columns(
+    name: str,
+    rows: Sequence[Row],
+    required: Sequence[str],
+    optional: Sequence[str],
+    faults: FaultList,
+    prefix: str = "",
+) -> list[Row]:
+    """Rows that have every required column; missing and unknown columns become faults, once.
+
+    Args:
+        name: file name.
+        rows: from :func:`read_rows`.
+        required: columns that every row needs.
+        optional: columns that may be there.
+        faults: told of everything wrong.
+        prefix: columns that start with this are allowed too; empty for none.
+    """
+    known = {*required, *optional}
+    unknown: set[str] = set()
+    good = []
+    for row in rows:
+        for column in row.values:
+            allowed = column in known or (prefix and column.startswith(prefix))
+            if not allowed and column not in unknown:
+                unknown.add(column)
+                remedy = f"{nearest(column, known)} Rename or remove it."
+                faults.add(name, row.line, f"Unknown column {column!r}.", remedy)
+        missing = [column for column in required if row.values.get(column) is None]
+        if missing:
+            listed = ", ".join(repr(column) for column in missing)
+            faults.add(name, row.line, f"No value for {listed}.", "Fill it in.")
+        else:
+            good.append(row)
+    return good
+
+
+def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
+    """The row's text in a column, or None after noting that it is no text or empty."""
+    value = row.values.get(column)
+    if not isinstance(value, str):
+        faults.add(name, row.line, f"{column} is {value!r}, not text.", "Write it as a string.")
+        return None
+    if not value.strip():
+        faults.add(name, row.line, f"{column} is empty.", "Fill it in, or remove the row.")
+        return None
+    return value
+
+
+def _decode(name: str, content: bytes, faults: FaultList) -> str | None:
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as fault:
+        line = content[: fault.start].count(b"\n") + 1
+        faults.add(
+            name, line, f"Byte 0x{content[fault.start]:02x} is not UTF-8.",
+            "Save the file with UTF-8 encoding.",
+        )  # fmt: skip
+        return None
+
+
+def _jsonl_rows(name: str, text: str, faults: FaultList) -> Iterator[Row]:
+    # Split at newlines alone: other line separators may stand inside a JSON string.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            value = json.loads(line, object_pairs_hook=_unique)
+        except ValueError as fault:
+            faults.add(name, number, f"Not JSON: {fault}.", "Write one JSON object per line.")
+            continue
+        if not isinstance(value, dict):
+            kind = type(value).__name__
+            faults.add(name, number, f"A {kind}, not an object.", "Write one object per line.")
+            continue
+        yield Row(number, value)
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise ValueError(f"the key {twice!r} stands twice")
+    return values
+
+
+def _csv_rows(name: str, text: str, faults: FaultList) -> Iterator[Row]:
+    # Conversations in a cell may be longer than the csv module's default limit.
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] | None = None
+    line = 1
+    try:
+        for fields in reader:
+            start, line = line, reader.line_num + 1
+            if not fields:
+                continue
+            if header is None:
+                header = [field.strip() for field in fields]
+                twice = sorted({field for field in header if header.count(field) > 1})
+                if twice:
+                    faults.add(name, start, f"Column {twice[0]!r} stands twice.", "Remove one.")
+                    return
+            elif len(fields) != len(header):
+                faults.add(
+                    name, start, f"{len(fields)} fields where the header has {len(header)}.",
+                    "Quote fields that contain commas or line breaks.",
+                )  # fmt: skip
+            else:
+                yield Row(start, {k: v or None for k, v in zip(header, fields, strict=True)})
+    except csv.Error as fault:
+        faults.add(name, line, f"Not CSV: {fault}.", "Check the quotes from this line on.")
+
+
+def _parquet_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
+    try:
+        records = pq.read_table(io.BytesIO(content)).to_pylist()
+    except (pa.ArrowException, OSError) as fault:
+        reason = str(fault).splitlines()[0]
+        faults.add(name, None, f"Not a parquet file: {reason}.", "Write it again as parquet.")
+        return []
+    return [Row(number, record) for number, record in enumerate(records, start=1)]
