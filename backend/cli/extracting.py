@@ -13,7 +13,6 @@ from backend.jobs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study_files import find_study
 from backend.types import POOLINGS, ExtractionRequest, Progress
-from backend.worker.session import ExtractionSession
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,6 +70,9 @@ class ProgressBar:
 
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: the other commands need neither torch nor transformers, which take seconds.
+    from backend.worker.session import ExtractionSession
+
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
         study=ref.key,
