@@ -6,7 +6,7 @@ import streamlit as st
 
 from pages.shared.sidebar import choose
 
-st.set_page_config(page_title="Steerscope", page_icon=":material/explore:", layout="wide")
+st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
 
 page = st.navigation(
     [

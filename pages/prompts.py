@@ -5,11 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.charts.prompts import cosine_heatmap, norms_and_agreement
-from backend.charts.style import MODE_BAR
 from backend.queries.cells import METRICS, Cell
 from backend.queries.prompts import PromptView
 from backend.queries.runs import RunSummary
 from pages.shared import data
+from pages.shared.figures import show
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
 
@@ -116,14 +116,14 @@ with data.faults_shown():
             "Bright blocks on the diagonal are poles that agree; a dark stripe is a prompt that "
             "points elsewhere. Hover for both texts."
         )
-        st.plotly_chart(cosine_heatmap(view), key="heatmap", width="stretch", config=MODE_BAR)
+        show(cosine_heatmap(view), "heatmap")
     with right:
         st.subheader("Lengths and agreement")
         st.caption(
             "A prompt far to the right outweighs the others in the mean; one far below points "
             "another way."
         )
-        st.plotly_chart(norms_and_agreement(view), key="norms", width="stretch", config=MODE_BAR)
+        show(norms_and_agreement(view), "norms")
     st.subheader("Within-class variance, raw and scale-free")
     st.caption(
         "The raw variance grows with the square of the model's activation norm, so it cannot "

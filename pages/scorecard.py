@@ -5,10 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.charts.scorecard import scorecard_grid, scorecard_intervals
-from backend.charts.style import MODE_BAR, STATUS_SIGNS
+from backend.charts.style import STATUS_SIGNS
 from backend.queries.runs import RunSummary
 from backend.queries.scorecard import STATUSES, Scorecard
 from pages.shared import data
+from pages.shared.figures import show
 from pages.shared.sidebar import run_name, selection
 from pages.shared.states import require_run
 
@@ -76,9 +77,7 @@ with data.faults_shown():
     layer = chosen.layer
     card = data.card(tuple(run.record.run_id for run in runs), chosen.prompt_set, layer)
     traits = chosen.runs[-1].traits
-    st.plotly_chart(
-        scorecard_grid(card, runs, traits, names), key="grid", width="stretch", config=MODE_BAR
-    )
+    show(scorecard_grid(card, runs, traits, names), "grid")
     if layer is None:
         st.caption(
             "The layer of each cell is the one with the highest r, so r is flattered by the choice "
@@ -91,9 +90,4 @@ with data.faults_shown():
         "A cell is only as good as its interval: one that reaches over a threshold could as well "
         "have the next status."
     )
-    st.plotly_chart(
-        scorecard_intervals(card, runs, traits, names, data.settings().thresholds),
-        key="intervals",
-        width="stretch",
-        config=MODE_BAR,
-    )
+    show(scorecard_intervals(card, runs, traits, names, data.settings().thresholds), "intervals")

@@ -18,16 +18,14 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
     """
     count = len(view.rows)
     texts = [f"<b>{row.pole} #{row.prompt_id}</b> {wrapped(row.text)}" for row in view.rows]
-    # A cell's own diagonal is 1 by definition and would stretch the colours.
-    off_diagonal = view.cosines[~np.eye(count, dtype=bool)]
-    finite = off_diagonal[np.isfinite(off_diagonal)]
+    # The diagonal is 1 by definition: it is left out, as it would stretch the colours.
+    cosines = np.where(np.eye(count, dtype=bool), np.nan, view.cosines)
+    finite = cosines[np.isfinite(cosines)]
     low = float(finite.min()) if finite.size else -1.0
     high = float(finite.max()) if finite.size else 1.0
     figure = go.Figure(
         go.Heatmap(
-            z=[
-                [None if np.isnan(value) else float(value) for value in row] for row in view.cosines
-            ],
+            z=[[None if np.isnan(value) else float(value) for value in row] for row in cosines],
             customdata=[[f"{a}<br>{b}" for b in texts] for a in texts],
             hovertemplate="cosine %{z:.3f}<br>%{customdata}<extra></extra>",
             colorscale=SEQUENTIAL,

@@ -60,12 +60,19 @@ def scorecard_grid(
             xgap=3,
             ygap=3,
             hoverongaps=True,
-            colorbar={"title": {"text": "r"}, "thickness": 10, "tickvals": [-1, -0.5, 0, 0.5, 1]},
+            colorbar={
+                "title": {"text": "r", "side": "right"},
+                "orientation": "h",
+                "thickness": 8,
+                "y": 0,
+                "yanchor": "top",
+                "tickvals": [-1, -0.5, 0, 0.5, 1],
+            },
         )
     )
     figure.update_yaxes(autorange="reversed", showgrid=False)
     figure.update_xaxes(side="top", showgrid=False)
-    return tidy(figure, height=70 + 58 * max(1, len(traits)))
+    return tidy(figure, height=110 + 64 * max(1, len(traits)))
 
 
 def scorecard_intervals(
@@ -158,7 +165,7 @@ def _grid_text(cell: ScorecardCell | None) -> str:
         return f"{sign} undefined"
     chosen = "" if cell.of_layers == 1 else f", best of {cell.of_layers}"
     return (
-        f"<b>{sign} {cell.correlation.r:+.2f}</b> {interval_text(cell)}"
+        f"<b>{sign} {cell.correlation.r:+.2f}</b><br>{interval_text(cell)}"
         f"<br>layer {cell.layer}{chosen}"
     )
 

@@ -91,7 +91,7 @@ def matrix_of(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: list[object]
 ) -> NDArray[np.floating]:
     """The single array column of a query as a matrix [rows, d]; [0, 0] if there are no rows."""
-    table: pa.Table = connection.execute(query, parameters).to_arrow_table()
+    table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
     if table.num_rows == 0:
         return np.zeros((0, 0))
     column = table.column(0).combine_chunks()
