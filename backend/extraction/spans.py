@@ -7,7 +7,6 @@ across the boundary.
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +14,14 @@ from typing import Any
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
 from backend.types import Prompt, Response
 
-# Some chat templates print today's date; a fixed one makes a run repeatable.
-TEMPLATE_DATE = datetime.date(2024, 7, 26)
+# Some chat templates print today's date; a fixed one makes a run repeatable. They ask for it by
+# a variable or by a function, which a macro of the same name overrides.
+TEMPLATE_DATE = "26 Jul 2024"
+_FIXED_DATE = (
+    "{%- macro strftime_now(format) -%}{%- if format == '%Y-%m-%d' -%}2024-07-26{%- else -%}"
+    + TEMPLATE_DATE
+    + "{%- endif -%}{%- endmacro -%}"
+)
 # Stands in for the response while its place in the template is found; private-use characters
 # that no template changes or strips.
 _PLACEHOLDER = "\ue000response\ue001"
@@ -124,15 +129,15 @@ def _checked(ids: Sequence[int], wanted: tuple[bool, ...], name: str) -> Encoded
 def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name: str) -> str:
     from jinja2.exceptions import TemplateError
 
-    def fixed_date(pattern: str) -> str:
-        return TEMPLATE_DATE.strftime(pattern)
-
+    template = tokenizer.get_chat_template()
+    if "strftime_now" in template:
+        template = _FIXED_DATE + template
     try:
         rendered = tokenizer.apply_chat_template(
             [*conversation, {"role": "assistant", "content": text}],
             tokenize=False,
-            date_string=TEMPLATE_DATE.strftime("%d %b %Y"),
-            strftime_now=fixed_date,
+            chat_template=template,
+            date_string=TEMPLATE_DATE,
         )
     except TemplateError as fault:
         roles = ", ".join(m["role"] for m in conversation)

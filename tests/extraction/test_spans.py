@@ -1,0 +1,108 @@
+"""The pooled tokens of a response spell the response, and nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from backend.errors import ExtractionError, SpanNotFound, TextTooLong
+from backend.extraction.spans import (
+    EncodedText,
+    check_lengths,
+    encode_prompt,
+    encode_response,
+)
+from backend.types import Message, Prompt, Response
+from tests.support.tiny_models import tiny_tokenizer
+
+CHAT = (Message("system", "Be kind."), Message("user", "It was expected. Expected!"))
+TOKENIZER = tiny_tokenizer()
+
+
+def spelled(tokenizer, encoded):
+    return tokenizer.decode(
+        [token for token, wanted in zip(encoded.ids, encoded.wanted, strict=True) if wanted]
+    )
+
+
+def test_a_prompt_pools_all_but_special_tokens():
+    encoded = encode_prompt(TOKENIZER, Prompt("t", "high", "You keep saying"))
+    assert encoded.ids[0] == TOKENIZER.bos_token_id
+    assert not encoded.wanted[0]
+    assert all(encoded.wanted[1:])
+    assert spelled(TOKENIZER, encoded) == "You keep saying"
+
+
+@pytest.mark.parametrize("text", [
+    "Expected!", "It was expected.", "end", "  trimmed at both ends \n", "<|end|> twice <|end|>",
+    "ünïcödé – 你好 🙂", "a", "two\n\nparagraphs", "user\nassistant",
+])  # fmt: skip
+def test_a_response_pools_its_own_tokens_even_if_the_chat_repeats_them(text):
+    encoded = encode_response(TOKENIZER, Response("s", text, messages=CHAT))
+    assert spelled(TOKENIZER, encoded) == text.strip()
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.text(alphabet=st.characters(codec="utf-8", exclude_categories=("Cs", "Cc", "Co"))))
+def test_any_response_is_found(text):
+    if not text.strip():
+        return
+    encoded = encode_response(TOKENIZER, Response("s", text, messages=CHAT))
+    assert spelled(TOKENIZER, encoded) == text.strip()
+
+
+def test_a_response_without_messages_is_plain_text():
+    response = encode_response(TOKENIZER, Response("s", "You keep saying"))
+    assert response == encode_prompt(TOKENIZER, Prompt("t", "high", "You keep saying"))
+
+
+def test_nothing_to_pool_is_refused():
+    with pytest.raises(SpanNotFound, match="No token is left to pool"):
+        encode_prompt(TOKENIZER, Prompt("t", "high", ""))
+
+
+def test_a_template_that_refuses_the_roles_is_told():
+    strict = tiny_tokenizer()
+    strict.chat_template = (
+        "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+        "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    )
+    with pytest.raises(ExtractionError, match="no system role"):
+        encode_response(strict, Response("s7", "Hello", messages=CHAT))
+
+
+def test_a_template_that_changes_the_response_is_refused():
+    changing = tiny_tokenizer()
+    changing.chat_template = (
+        "{% for m in messages %}{{ m['content'] | replace('o', '0') }}{% endfor %}"
+    )
+    with pytest.raises(SpanNotFound, match="changes the text of response s7"):
+        encode_response(changing, Response("s7", "No no", messages=CHAT))
+
+
+def test_templates_that_print_the_date_print_a_fixed_one():
+    dated = tiny_tokenizer()
+    dated.chat_template = (
+        "{{ strftime_now('%Y-%m-%d') }} {{ date_string }}"
+        "{% for m in messages %}<|user|>{{ m['content'] }}{% endfor %}"
+    )
+    encoded = encode_response(dated, Response("s", "Hello", messages=CHAT))
+    assert dated.decode(encoded.ids).startswith("2024-07-26 26 Jul 2024")
+    assert spelled(dated, encoded) == "Hello"
+
+
+def test_texts_longer_than_the_model_are_all_named():
+    texts = [EncodedText((1,) * n, (True,) * n) for n in (5, 20, 30)]
+    check_lengths(texts, ["a", "b", "c"], 30)
+    check_lengths(texts, ["a", "b", "c"], None)
+    with pytest.raises(TextTooLong, match=r"2 of 3 .* b \(20 tokens\), c \(30 tokens\)"):
+        check_lengths(texts, ["a", "b", "c"], 10)
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_smollm2_spells_the_response_too(smollm2):
+    for text in ("Expected!", "  Trimmed. ", "ünïcödé – 你好 🙂", "<|im_end|> inside"):
+        encoded = encode_response(smollm2.tokenizer, Response("s", text, messages=CHAT))
+        assert spelled(smollm2.tokenizer, encoded).strip() == text.strip()

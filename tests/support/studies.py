@@ -1,0 +1,49 @@
+"""Small studies for tests."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.types import Message, Prompt, Response, Study
+
+WORDS = (
+    "ache box corridor desk expected name safe still tell tonight years you act plainly café "
+    "nothing keep saying before else"
+).split()
+
+
+def small_study(name="small", scenarios=12, prompts=5, seed=3, turns=True) -> Study:
+    """Two traits with random but repeatable texts and scores."""
+    rng = np.random.default_rng(seed)
+
+    def words(least, most):
+        return " ".join(rng.choice(WORDS, size=rng.integers(least, most)))
+
+    poles = ("high", "low")
+    return Study(
+        name=name,
+        title="Small study",
+        description="",
+        licence="MIT",
+        provenance="Random words, for tests.",
+        score_range=(0.0, 10.0),
+        traits={"warmth": "", "haste": ""},
+        prompts=tuple(
+            Prompt(trait, pole, f"{pole} {i} {words(3, 12)}")
+            for trait in ("warmth", "haste")
+            for pole in poles
+            for i in range(prompts)
+        ),
+        responses=tuple(
+            Response(
+                scenario=f"s{i:02d}",
+                text=words(4, 30),
+                turn=turn,
+                responder="author",
+                messages=(Message("user", words(3, 20)),),
+                scores={t: float(rng.integers(0, 21)) / 2 for t in ("warmth", "haste")},
+            )
+            for i in range(scenarios)
+            for turn in (("t1", "tN") if turns else (None,))
+        ),
+    )
