@@ -46,7 +46,7 @@ def parse_reference(text: str) -> ModelReference:
     path = Path(text).expanduser()
     if text.endswith(".gguf") or text.startswith(("/", ".", "~")):
         return _local(text, path)
-    if path.is_dir():
+    if text and path.is_dir():
         return ModelReference("folder", str(path.resolve()))
     name, _, revision = text.partition("@")
     if _HUB_ID.fullmatch(name):

@@ -15,6 +15,15 @@ from numpy.typing import NDArray
 from backend.errors import UnreadableFile
 from backend.store.schema import FORMAT
 
+# What DuckDB raises on a damaged file or a missing table; anything else is a bug of ours.
+DAMAGE = (
+    duckdb.IOException,
+    duckdb.CatalogException,
+    duckdb.SerializationException,
+    duckdb.FatalException,
+    duckdb.InternalException,
+)
+
 
 @contextmanager
 def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
@@ -33,15 +42,15 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
         raise _unreadable(path, str(fault).splitlines()[0]) from fault
     try:
         try:
-            row = connection.execute("SELECT format, kind FROM file_format").fetchone()
+            rows = connection.execute("SELECT format, kind FROM file_format").fetchall()
         except duckdb.Error as fault:
             raise _unreadable(path, "it holds no Steerscope tables") from fault
-        if row != (FORMAT, kind):
-            found = f"format {row[0]}, kind {row[1]}" if row else "an empty format table"
+        if rows != [(FORMAT, kind)]:
+            found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
             raise _unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
         try:
             yield connection
-        except duckdb.Error as fault:
+        except DAMAGE as fault:
             raise _unreadable(path, str(fault).splitlines()[0]) from fault
     finally:
         connection.close()

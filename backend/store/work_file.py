@@ -54,8 +54,8 @@ class WorkFile:
         """Whether the study, the plan and the provenance have been committed."""
         found = self.connection.execute(
             "SELECT count(*) FROM information_schema.tables WHERE table_name = 'run'"
-        ).fetchone()
-        return found is not None and found[0] > 0
+        ).fetchall()
+        return bool(found[0][0])
 
     def initialise(
         self,
