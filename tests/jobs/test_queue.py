@@ -155,7 +155,7 @@ def test_a_job_runs_reports_and_equals_the_foreground(settings, tiny_llama, work
 
 @pytest.mark.slow
 def test_cancel_keeps_the_batches_and_resume_ends_identical(settings, tiny_llama, worker):
-    queue, request, run_id = enqueued(settings, tiny_llama, 400)
+    queue, request, run_id = enqueued(settings, tiny_llama, 150)
     wait_for(lambda: batches(queue, run_id) >= 3)
     queue.cancel(run_id)
     assert queue.job(run_id).state == "cancelled"
@@ -172,7 +172,7 @@ def test_cancel_keeps_the_batches_and_resume_ends_identical(settings, tiny_llama
 
 @pytest.mark.slow
 def test_a_killed_worker_goes_on_from_its_last_batch(settings, tiny_llama, worker):
-    queue, request, run_id = enqueued(settings, tiny_llama, 400)
+    queue, request, run_id = enqueued(settings, tiny_llama, 150)
     wait_for(lambda: batches(queue, run_id) >= 3)
     worker.kill()
     before = batches(queue, run_id)
@@ -187,7 +187,7 @@ def test_a_killed_worker_goes_on_from_its_last_batch(settings, tiny_llama, worke
 
 @pytest.mark.slow
 def test_another_worker_takes_over_the_job_of_a_dead_one(settings, tiny_llama, worker):
-    queue, _, run_id = enqueued(settings, tiny_llama, 400)
+    queue, _, run_id = enqueued(settings, tiny_llama, 150)
     wait_for(lambda: batches(queue, run_id) >= 3)
     other = Worker(settings)
     try:

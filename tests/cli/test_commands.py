@@ -1,0 +1,94 @@
+"""The command line says what it did, or what was wrong; the docs name every command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from backend.cli.main import COMMANDS, main
+from backend.geometry.registry import METRICS_BY_NAME
+from backend.queries.cells import cells
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+from tests.support.study_files import write_study
+
+
+@pytest.fixture
+def store(settings, monkeypatch):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    return settings
+
+
+def run(capsys, *arguments):
+    status = main(arguments)
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
+    folder = write_study(tmp_path / "small", small_study())
+    status, key, _ = run(capsys, "import-study", str(folder), "--name", "mine")
+    assert (status, key.strip().split("@")[0]) == (0, "mine")
+    assert run(capsys, "import-study", str(folder), "--name", "mine")[1] == key
+    assert "2 traits, 20 prompts, 24 responses, r over drift" in run(capsys, "studies")[1]
+    status, out, err = run(
+        capsys, "extract", "--study", "mine", "--model", str(tiny_llama), "--layers", "1-2"
+    )
+    run_id = out.strip()
+    assert status == 0
+    assert "texts/s" in err and "tokens/s" in err and "left" in err
+    assert run_id in run(capsys, "runs")[1]
+    shown = run(capsys, "show", run_id)[1]
+    assert "weights_hash" in shown and "Random words, for tests." in shown
+    found = json.loads(run(capsys, "metrics", run_id, "--json")[1])
+    assert len(found) == 4
+    for entry in found:
+        assert set(entry["metrics"]) == set(METRICS_BY_NAME)
+        assert set(entry["correlation"]) == {"target", "n", "r", "low", "high", "p", "reason"}
+    by_query = cells(store, run_id)
+    assert [e["correlation"]["r"] for e in found] == [c.correlation.r for c in by_query]
+    text = run(capsys, "metrics", run_id, "--trait", "haste")[1]
+    assert "haste, set default, layer 2" in text and "warmth" not in text
+    for name in METRICS_BY_NAME:
+        assert name in text
+
+
+@pytest.mark.parametrize(("arguments", "words"), [
+    (("import-study", "/no/such"), "does not exist"),
+    (("extract", "--study", "none"), "No study is called 'none'"),
+    (("show", "none"), "No run is called 'none'"),
+    (("metrics", "none"), "No run is called 'none'"),
+])  # fmt: skip
+def test_faults_are_sentences_and_status_one(store, capsys, arguments, words):
+    status, _, err = run(capsys, *arguments)
+    assert status == 1
+    assert words in err and "expected:" in err and "remedy:" in err
+    assert "Traceback" not in err
+
+
+def test_an_unknown_trait_names_those_there_are(store, tiny_llama, capsys):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    status, _, err = run(capsys, "metrics", "run-1", "--trait", "calm")
+    assert status == 1 and "warmth, haste" in err
+
+
+def test_a_broken_run_is_told_and_the_others_listed(store, tiny_llama, capsys):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    (store.runs / "bad.duckdb").write_text("junk")
+    status, out, err = run(capsys, "runs")
+    assert status == 0 and "run-1" in out and "bad.duckdb" in err
+
+
+def test_a_wrong_threshold_is_told(store, capsys, monkeypatch):
+    monkeypatch.setenv("STEERSCOPE_WORKING", "high")
+    assert "STEERSCOPE_WORKING='high' is not a number" in run(capsys, "runs")[2]
+    monkeypatch.setenv("STEERSCOPE_WORKING", "0.1")
+    assert "out of order" in run(capsys, "runs")[2]
+
+
+def test_every_command_is_in_the_docs():
+    text = (Path(__file__).resolve().parents[2] / "docs" / "cli.md").read_text("utf-8")
+    for command in COMMANDS:
+        assert f"`{command.name}" in text, command.name

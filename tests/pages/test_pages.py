@@ -1,0 +1,125 @@
+"""Every page opens on a full, an empty and a broken store without an exception."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from backend.jobs.queue import JobQueue
+from backend.queries.scorecard import scorecard
+from pages.shared import data
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = ("pages/scorecard.py", "pages/prompts.py", "pages/runs.py")
+
+
+@pytest.fixture
+def store(settings, monkeypatch):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    monkeypatch.chdir(ROOT)
+    for cached in (data.settings, data.queue, data.study_list, data.run_list, data.card,
+                   data.cells, data.prompt_view):  # fmt: skip
+        cached.clear()
+    return settings
+
+
+def opened(page):
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60).run()
+    if page != PAGES[0]:
+        app.switch_page(page).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app):
+    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]
+    return " ".join(element.value for element in elements)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_empty_store_says_what_to_do(store, page):
+    app = opened(page)
+    assert "No study yet" in words(app)
+    assert "make run" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_broken_store_names_the_files(store, page):
+    (store.runs / "bad.duckdb").write_text("junk")
+    (store.studies / "bad@0.duckdb").write_text("junk")
+    app = opened(page)
+    assert "bad.duckdb" in words(app) and "bad@0.duckdb" in words(app)
+
+
+@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("kind", ["drift", "level", "none"])
+def test_every_page_opens_on_every_kind_of_study(store, tiny_llama, page, kind):
+    study = small_study(turns=kind == "drift", scenarios=0 if kind == "none" else 12)
+    publish_run(store, study, tiny_llama, "run-1")
+    app = opened(page)
+    assert "Random words, for tests." in words(app)
+    if page == PAGES[0]:
+        assert {"drift": "the drift of", "level": "**level**", "none": "no scored responses"}[
+            kind
+        ] in words(app)
+
+
+def test_the_scorecards_counts_are_the_querys(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGES[0])
+    counts = scorecard(store, ["run-1"], "default").counts["run-1"]
+    table = app.dataframe[0].value
+    for column in table.columns[1:]:
+        status = column.split()[1]
+        assert table[column][0] == counts[status]
+    app.selectbox(key="layer").set_value("2").run()
+    assert not app.exception
+    assert "Choose a layer in the sidebar" not in words(app)
+
+
+def test_prompts_follow_the_sidebar(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGES[1])
+    app.selectbox(key="trait").set_value("haste").run()
+    app.selectbox(key="layer").set_value("2").run()
+    assert not app.exception
+    assert "**haste**" in words(app) and "layer 2" in words(app)
+
+
+def test_the_form_queues_what_it_says(store, tiny_llama):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGES[2])
+    app.text_input[0].set_value("1-2")
+    start = next(button for button in app.button if button.label == "Start extraction")
+    start.click().run()
+    assert not app.exception
+    job = JobQueue(store).jobs()[0]
+    assert (job.request.study, job.request.layers) == (ref.key, (1, 2))
+    assert job.request.model == "smollm2-135m-instruct"
+
+
+def test_a_wrong_layer_range_is_a_sentence(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGES[2])
+    app.text_input[0].set_value("nonsense")
+    next(button for button in app.button if button.label == "Start extraction").click().run()
+    assert not app.exception
+    assert "is not a list of layers" in words(app)
+    assert JobQueue(store).jobs() == ()
+
+
+def test_two_prompt_sets_can_be_chosen(store, tiny_llama):
+    study = small_study()
+    other = tuple(
+        dataclasses.replace(p, prompt_set="other", text=f"{p.text} again") for p in study.prompts
+    )
+    study = dataclasses.replace(study, prompts=study.prompts + other)
+    publish_run(store, study, tiny_llama, "run-1")
+    app = opened(PAGES[1])
+    app.selectbox(key="prompts").set_value("other").run()
+    assert not app.exception

@@ -1,0 +1,88 @@
+"""The scorecard chooses the best layer, counts statuses and leaves gaps where r is undefined."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from backend.errors import StoreError
+from backend.queries.cells import cells
+from backend.queries.prompts import prompt_view
+from backend.queries.runs import run_list
+from backend.queries.scorecard import scorecard, status_of
+from backend.queries.studies import study_list
+from backend.settings import StatusThresholds
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+
+@pytest.mark.parametrize(("r", "status"), [
+    (0.31, "working"), (0.3, "close"), (0.2, "close"), (0.19, "failed"), (-0.9, "failed"),
+    (None, "undefined"),
+])  # fmt: skip
+def test_status_by_the_studys_thresholds(r, status):
+    assert status_of(r, StatusThresholds()) == status
+
+
+def test_best_layer_counts_and_fixed_layer(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1", (0, 1, 2, 3))
+    card = scorecard(settings, ["run-1"], "default")
+    for trait in ("warmth", "haste"):
+        every = cells(settings, "run-1", trait)
+        best = max(every, key=lambda c: c.correlation.r)
+        shown = card.cells["run-1", trait]
+        assert (shown.layer, shown.correlation, shown.of_layers) == (
+            best.key.layer, best.correlation, 4,
+        )  # fmt: skip
+    assert sum(card.counts["run-1"].values()) == 2
+    fixed = scorecard(settings, ["run-1"], "default", layer=2)
+    assert {(c.layer, c.of_layers) for c in fixed.cells.values()} == {(2, 1)}
+
+
+def test_geometry_only_is_undefined_not_zero(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
+    card = scorecard(settings, ["run-1"], "default")
+    cell = card.cells["run-1", "haste"]
+    assert (cell.status, cell.layer, cell.correlation.r) == ("undefined", None, None)
+    assert card.counts["run-1"]["undefined"] == 2
+
+
+def test_prompt_sets_are_separate_cells(settings, tiny_llama):
+    study = small_study()
+    other = tuple(
+        dataclasses.replace(p, prompt_set="other", text=f"{p.text} again") for p in study.prompts
+    )
+    publish_run(
+        settings, dataclasses.replace(study, prompts=study.prompts + other), tiny_llama, "run-1"
+    )
+    one = scorecard(settings, ["run-1"], "default").cells["run-1", "haste"]
+    two = scorecard(settings, ["run-1"], "other").cells["run-1", "haste"]
+    assert one.correlation.r != two.correlation.r
+    view = prompt_view(settings, "run-1", "haste", "other", 1, clustered=False)
+    assert [row.prompt_id for row in view.rows] == list(range(30, 40))
+    with pytest.raises(StoreError, match="no prompts of 'haste', set 'third'"):
+        prompt_view(settings, "run-1", "haste", "third", 1, clustered=True)
+
+
+def test_clustering_only_reorders(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    plain = prompt_view(settings, "run-1", "haste", "default", 1, clustered=False)
+    ordered = prompt_view(settings, "run-1", "haste", "default", 1, clustered=True)
+    assert {r.prompt_id: r for r in plain.rows} == {r.prompt_id: r for r in ordered.rows}
+    assert [r.pole for r in ordered.rows] == ["high"] * 5 + ["low"] * 5
+    place = {r.prompt_id: i for i, r in enumerate(plain.rows)}
+    for i, a in enumerate(ordered.rows):
+        for j, b in enumerate(ordered.rows):
+            assert ordered.cosines[i, j] == plain.cosines[place[a.prompt_id], place[b.prompt_id]]
+
+
+def test_broken_files_are_listed_with_their_reason(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    (settings.runs / "bad.duckdb").write_text("junk")
+    (settings.studies / "bad@0.duckdb").write_text("junk")
+    runs, studies = run_list(settings), study_list(settings)
+    assert [run.record.run_id for run in runs.runs] == ["run-1"]
+    assert "cannot be read" in runs.broken["bad.duckdb"]
+    assert [study.title for study in studies.studies] == ["Small study"]
+    assert "cannot be read" in studies.broken["bad@0.duckdb"]
