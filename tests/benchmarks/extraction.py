@@ -1,0 +1,146 @@
+"""Extraction against what peers do: one text at a time, and padded batches of 32.
+
+Both baselines ask transformers for all hidden states of the whole model, logits included, and
+pool on the host afterwards. Rounds alternate, so that a busy machine slows all three alike. Peak
+memory is measured in processes of their own. Run with ``make bench``.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.extraction.batches import CPU_TOKENS, plan_batches
+from backend.extraction.pooling import PooledForward
+from backend.extraction.spans import EncodedText, encode_prompt
+from backend.models.load import LoadedModel, load
+from backend.models.resolve import resolve
+from backend.settings import DEFAULT_MODEL, Settings
+from backend.studies.importer import read_study
+from backend.studies.sample import sample_path
+from backend.types import Prompt
+
+TEXTS, LAYERS, ROUNDS = 96, tuple(range(8, 20)), 5
+REPOSITORY = Path(__file__).resolve().parents[2]
+Extract = Callable[[LoadedModel, Sequence[EncodedText]], NDArray[np.float32]]
+
+
+def model() -> LoadedModel:
+    """SmolLM2 in float32 on the CPU."""
+    resolved = resolve(DEFAULT_MODEL, Settings(cache=REPOSITORY / "cache"), lambda *_: None)
+    return load(resolved, device="cpu", dtype="float32", need_chat_template=False)
+
+
+def texts(tokenizer) -> list[EncodedText]:
+    """96 texts of 8 to 120 words from the sample study, in random order."""
+    rng = np.random.default_rng(0)
+    words = " ".join(r.text for r in read_study(sample_path(), "sample").responses).split()
+    lengths = rng.permutation(np.linspace(8, 120, TEXTS).round().astype(int))
+    starts = rng.integers(0, len(words) - 120, size=TEXTS)
+    return [
+        encode_prompt(tokenizer, Prompt("t", "high", " ".join(words[s : s + n])))
+        for s, n in zip(starts, lengths, strict=True)
+    ]
+
+
+def steerscope(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[np.float32]:
+    """Pooling hooks, early stop, length-sorted batches under a token budget."""
+    found = np.zeros((len(LAYERS), len(encoded), loaded.width), np.float32)
+    with PooledForward(loaded.model, loaded.depth, LAYERS, "mean").opened() as forward:
+        for batch in plan_batches([len(text.ids) for text in encoded], CPU_TOKENS):
+            found[:, list(batch)] = forward.pool([encoded[i] for i in batch])
+    return found
+
+
+def hidden_states(loaded: LoadedModel, encoded: Sequence[EncodedText], size: int):
+    """Batches in input order, padded, output_hidden_states, pooled on the host."""
+    found = np.zeros((len(LAYERS), len(encoded), loaded.width), np.float32)
+    for start in range(0, len(encoded), size):
+        part = encoded[start : start + size]
+        longest = max(len(text.ids) for text in part)
+        ids = torch.zeros((len(part), longest), dtype=torch.long)
+        mask = torch.zeros_like(ids)
+        for row, text in enumerate(part):
+            ids[row, : len(text.ids)] = torch.tensor(text.ids)
+            mask[row, : len(text.ids)] = 1
+        with torch.inference_mode():
+            states = loaded.model(ids, attention_mask=mask, output_hidden_states=True).hidden_states
+        for place, layer in enumerate(LAYERS):
+            for row, text in enumerate(part):
+                wanted = states[layer][row, : len(text.ids)][torch.tensor(text.wanted)]
+                found[place, start + row] = wanted.mean(0).numpy()
+    return found
+
+
+def batch1(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[np.float32]:
+    """One text at a time."""
+    return hidden_states(loaded, encoded, 1)
+
+
+def batch32(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[np.float32]:
+    """Padded batches of 32."""
+    return hidden_states(loaded, encoded, 32)
+
+
+WAYS: dict[str, Extract] = {"steerscope": steerscope, "batch1": batch1, "batch32": batch32}
+
+
+def peak_memory(way: str) -> float:
+    """Peak resident bytes of a process that loads the model and extracts once."""
+    done = subprocess.run(
+        [sys.executable, "-m", __spec__.name, way], cwd=REPOSITORY,
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return float(done.stdout.split()[-1])
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Measure everything, or, given the name of one way, print its process's peak memory."""
+    loaded = model()
+    encoded = texts(loaded.tokenizer)
+    if arguments:
+        WAYS[arguments[0]](loaded, encoded)
+        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+        return
+    results = {name: way(loaded, encoded) for name, way in WAYS.items()}
+    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
+    for _ in range(ROUNDS):
+        for name, way in WAYS.items():
+            started = time.perf_counter()
+            way(loaded, encoded)
+            seconds[name].append(time.perf_counter() - started)
+    memory = {name: peak_memory(name) for name in WAYS}
+    median = {name: statistics.median(times) for name, times in seconds.items()}
+    tokens = sum(len(text.ids) for text in encoded)
+    print(f"{TEXTS} texts, {tokens} tokens, layers {LAYERS[0]}-{LAYERS[-1]}, SmolLM2, CPU, "
+          f"{torch.get_num_threads()} threads, median of {ROUNDS} alternating rounds")  # fmt: skip
+    print(f"{'way':12}{'seconds':>9}{'texts/s':>9}{'tokens/s':>10}{'peak MiB':>10}")
+    for name in WAYS:
+        print(f"{name:12}{median[name]:9.2f}{TEXTS / median[name]:9.1f}"
+              f"{tokens / median[name]:10.0f}{memory[name] / 2**20:10.0f}")  # fmt: skip
+    error = np.abs(results["steerscope"] - results["batch1"]).max(-1)
+    scale = np.abs(results["batch1"]).max(-1)
+    print(
+        json.dumps(
+            {
+                "extract_vs_batch1": round(median["batch1"] / median["steerscope"], 3),
+                "extract_vs_batch32": round(median["batch32"] / median["steerscope"], 3),
+                "peak_memory_vs_batch1": round(memory["steerscope"] / memory["batch1"], 3),
+                "max_relative_error": float((error / scale).max()),
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
