@@ -30,7 +30,7 @@ from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
 from backend.types import Prompt
 
-TEXTS, LAYERS, ROUNDS = 96, tuple(range(8, 20)), 5
+TEXTS, LAYERS, ROUNDS = 96, tuple(range(8, 20)), 2
 REPOSITORY = Path(__file__).resolve().parents[2]
 Extract = Callable[[LoadedModel, Sequence[EncodedText]], NDArray[np.float32]]
 
