@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
+import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,27 +13,33 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from backend.errors import (
     DeviceUnavailable,
+    ModelError,
     ModelNotFound,
     NotEnoughMemory,
     UnsafeCheckpoint,
     UnsupportedArchitecture,
 )
+from backend.models.files import weight_files
+from backend.models.memory import free_bytes as _free_bytes
 
 # Activations, buffers and the allocator's slack, beside the weights.
 HEADROOM = 1.15
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+_TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
+_DEVICE = re.compile(r"cpu|mps|cuda(:(?P<index>\d+))?")
 
 
 def check_folder(folder: Path) -> None:
     """Refuse a folder that cannot or must not be loaded.
 
     Raises:
-        ModelNotFound: no config or no tokenizer.
+        ModelNotFound: no config, no tokenizer, or not all weights.
         UnsafeCheckpoint: weights exist only as pickles.
         UnsupportedArchitecture: not a causal language model that transformers builds itself.
     """
-    config = _read_config(folder)
-    if not list(folder.glob("*.safetensors")):
+    config = _read_json(folder, "config.json")
+    weights = weight_files(folder)
+    if not weights:
         pickles = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLES)
         if pickles:
             raise UnsafeCheckpoint(
@@ -45,7 +52,20 @@ def check_folder(folder: Path) -> None:
             expected="one or more *.safetensors files.",
             remedy="check that the download is complete.",
         )
+    missing = [file.name for file in weights if not file.exists()]
+    if missing:
+        raise ModelNotFound(
+            f"{folder} lacks {len(missing)} of {len(weights)} weight files ({missing[0]} ...).",
+            expected="every file that model.safetensors.index.json lists.",
+            remedy="complete the download.",
+        )
     model_type = str(config.get("model_type", "none"))
+    if config.get("is_encoder_decoder") or _is_masked(config):
+        raise UnsupportedArchitecture(
+            f"{folder.name} is no decoder ({model_type}, {config.get('architectures')}).",
+            expected="a decoder-only language model, which reads text from left to right.",
+            remedy="use a causal language model.",
+        )
     if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         code = " It asks for code from its repository." if "auto_map" in config else ""
         raise UnsupportedArchitecture(
@@ -53,12 +73,14 @@ def check_folder(folder: Path) -> None:
             expected="a decoder architecture within transformers; remote code is never run.",
             remedy="use another model, or a newer transformers that knows this type.",
         )
-    if not (folder / "tokenizer.json").exists() and not (folder / "tokenizer.model").exists():
+    if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
         raise ModelNotFound(
             f"{folder} has no tokenizer.",
             expected="tokenizer.json (or tokenizer.model) beside the weights.",
             remedy="copy the tokenizer's files into the folder.",
         )
+    if (folder / "tokenizer.json").exists():
+        _read_json(folder, "tokenizer.json")
 
 
 def choose_device(wanted: str) -> str:
@@ -70,14 +92,11 @@ def choose_device(wanted: str) -> str:
     cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
     if wanted == "auto":
         return "cuda" if cuda else "mps" if mps else "cpu"
-    kind, _, index = wanted.partition(":")
     count = torch.cuda.device_count() if cuda else 0
-    there = {
-        "cpu": True,
-        "mps": mps,
-        "cuda": cuda and (not index or (index.isdigit() and int(index) < count)),
-    }
-    if not there.get(kind, False):
+    named = _DEVICE.fullmatch(wanted)
+    index = int(named["index"] or 0) if named else 0
+    there = {"cpu": True, "mps": mps, "cuda": cuda and index < count}
+    if named is None or not there[wanted.partition(":")[0]]:
         found = ["cpu", *(["mps"] if mps else []), *(f"cuda:{i}" for i in range(count))]
         raise DeviceUnavailable(
             f"There is no device {wanted!r} on this machine.",
@@ -88,7 +107,11 @@ def choose_device(wanted: str) -> str:
 
 
 def choose_dtype(wanted: str, device: str) -> torch.dtype:
-    """The dtype of the weights: ``auto`` is bfloat16 on CUDA, float32 elsewhere."""
+    """The dtype of the weights: ``auto`` is bfloat16 on CUDA, float32 elsewhere.
+
+    Raises:
+        UnsupportedArchitecture: not a floating-point type of torch.
+    """
     if wanted == "auto":
         return torch.bfloat16 if device.startswith("cuda") else torch.float32
     dtype = getattr(torch, wanted, None)
@@ -118,49 +141,56 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
         )
 
 
-def _read_config(folder: Path) -> dict[str, Any]:
-    path = folder / "config.json"
+def _is_masked(config: dict[str, Any]) -> bool:
+    """Whether the weights were trained to look both ways, as BERT's are."""
+    return any("ForMaskedLM" in str(name) for name in config.get("architectures") or ())
+
+
+def _read_json(folder: Path, name: str) -> dict[str, Any]:
+    path = folder / name
     if not path.exists():
+        ggufs = sorted(folder.glob("*.gguf"))
         raise ModelNotFound(
             f"{folder} has no config.json.",
             expected="a model folder as saved by transformers.",
-            remedy="name the folder that holds config.json and *.safetensors.",
+            remedy=f"name the file {ggufs[0]} itself."
+            if ggufs
+            else "name the folder that holds config.json and *.safetensors.",
         )
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as fault:
+        return dict(config)
+    except (ValueError, TypeError) as fault:
         raise ModelNotFound(
             f"{path} is not JSON: {fault}.",
             expected="a model folder as saved by transformers.",
             remedy="download the file again.",
         ) from fault
-    return dict(config)
 
 
 def _parameters(folder: Path) -> int:
     """Number of parameters, from the safetensors headers alone."""
-    total = 0
-    for path in folder.glob("*.safetensors"):
+    return sum(
+        math.prod(entry["shape"])
+        for path in weight_files(folder)
+        for name, entry in _tensors(path).items()
+        if name != "__metadata__"
+    )
+
+
+def _tensors(path: Path) -> dict[str, Any]:
+    """The header of a safetensors file, after seeing that the file is whole."""
+    try:
         with path.open("rb") as handle:
-            header = json.loads(handle.read(int.from_bytes(handle.read(8), "little")))
-        for name, entry in header.items():
-            if name != "__metadata__":
-                count = 1
-                for size in entry["shape"]:
-                    count *= size
-                total += count
-    return total
-
-
-def _free_bytes(device: str) -> int | None:
-    """Free memory; None where it cannot be told."""
-    if device.startswith("cuda"):
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
-    meminfo = Path("/proc/meminfo")
-    if device == "cpu" and meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    if device == "cpu" and "SC_AVPHYS_PAGES" in os.sysconf_names:
-        return os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return None
+            length = int.from_bytes(handle.read(8), "little")
+            header = dict(json.loads(handle.read(min(length, path.stat().st_size))))
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
+        if 8 + length + max(ends, default=0) != path.stat().st_size:
+            raise ValueError("its size is not what its header says")
+    except (ValueError, TypeError, KeyError, IndexError) as fault:
+        raise ModelError(
+            f"{path} is damaged: {fault}",
+            expected="a whole safetensors file.",
+            remedy="download it again; a file that was cut short looks like this.",
+        ) from fault
+    return header

@@ -7,9 +7,11 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+from backend.errors import ModelError
 
 
 @contextmanager
@@ -28,7 +30,12 @@ def sha256_of(path: Path) -> str:
 
 
 def make_whole(target: Path, fill: Callable[[Path], None]) -> None:
-    """Fill a temporary folder beside ``target`` and rename it; a failure leaves nothing."""
+    """Fill a temporary folder beside ``target`` and rename it; a failure leaves nothing.
+
+    Call it under the lock of that name: what a killed process left behind is removed first.
+    """
+    for stale in target.parent.glob(f"{target.name}.*.draft"):
+        shutil.rmtree(stale, ignore_errors=True)
     draft = target.with_name(f"{target.name}.{uuid.uuid4().hex}.draft")
     draft.mkdir(parents=True)
     try:
@@ -38,8 +45,30 @@ def make_whole(target: Path, fill: Callable[[Path], None]) -> None:
         shutil.rmtree(draft, ignore_errors=True)
 
 
+def weight_files(folder: Path) -> tuple[Path, ...]:
+    """The safetensors files that transformers reads from a folder, in order of name.
+
+    These are model.safetensors, else what model.safetensors.index.json lists (whether or not it
+    is there), else every safetensors file.
+    """
+    single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
+    if single.exists():
+        return (single,)
+    if index.exists():
+        try:
+            shards = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+        except (ValueError, KeyError, TypeError, AttributeError) as fault:
+            raise ModelError(
+                f"{index} is damaged: {fault!r}.",
+                expected="the list of shards that transformers writes.",
+                remedy="download the file again.",
+            ) from fault
+        return tuple(folder / Path(str(name)).name for name in sorted(shards))
+    return tuple(sorted(folder.glob("*.safetensors")))
+
+
 def weights_hash(folder: Path, sidecars: Path) -> str:
-    """Hex sha256 over the contents of a folder's safetensors files, in order of name.
+    """Hex sha256 over the sha256 of each of a folder's weight files, in order of name.
 
     Kept in a sidecar keyed by path, sizes and times, as hashing gigabytes takes a while.
 
@@ -47,17 +76,28 @@ def weights_hash(folder: Path, sidecars: Path) -> str:
         folder: a model's folder.
         sidecars: where known hashes are kept.
     """
-    files = sorted(folder.glob("*.safetensors"))
+    return known_hash(weight_files(folder), sidecars, "weights", _hash_of_hashes)
+
+
+def known_hash(
+    files: Sequence[Path], sidecars: Path, kind: str, compute: Callable[[Sequence[Path]], str]
+) -> str:
+    """``compute(files)``, computed once for as long as the files' sizes and times stay."""
     stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
-    sidecar = sidecars / f"weights-{key}.sha256"
+    sidecar = sidecars / f"{kind}-{key}.sha256"
     if sidecar.exists():
         return sidecar.read_text().strip()
+    found = compute(files)
+    sidecars.mkdir(parents=True, exist_ok=True)
+    draft = sidecar.with_suffix(f".{uuid.uuid4().hex}")
+    draft.write_text(found)
+    draft.replace(sidecar)
+    return found
+
+
+def _hash_of_hashes(files: Sequence[Path]) -> str:
     whole = hashlib.sha256()
     for file in files:
         whole.update(bytes.fromhex(sha256_of(file)))
-    sidecars.mkdir(parents=True, exist_ok=True)
-    draft = sidecar.with_suffix(f".{uuid.uuid4().hex}")
-    draft.write_text(whole.hexdigest())
-    draft.replace(sidecar)
     return whole.hexdigest()

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
+import torch
 import transformers
+from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
-from backend.errors import MissingChatTemplate, SlowTokenizer
+from backend.errors import (
+    MissingChatTemplate,
+    ModelError,
+    NotEnoughMemory,
+    SlowTokenizer,
+    UnsupportedArchitecture,
+)
 from backend.models.check import check_memory, choose_device, choose_dtype
 from backend.models.resolve import ResolvedModel
 
@@ -21,14 +28,14 @@ class LoadedModel:
 
     Attributes:
         model: transformers causal language model, in eval mode, without gradients.
-        tokenizer: fast tokenizer.
+        tokenizer: fast tokenizer that pads on the right.
         resolved: where it came from.
         device: such as cpu or cuda:0.
         dtype: such as float32.
         depth: number of decoder blocks.
         width: coordinates of an activation.
         max_positions: longest text in tokens; None if the config names no limit.
-        tokenizer_hash: sha256 of the tokenizer file.
+        tokenizer_hash: sha256 of tokenizer.json, or of what it would hold if there is none.
         chat_template_hash: sha256 of the chat template; None without one.
     """
 
@@ -45,7 +52,11 @@ class LoadedModel:
 
 
 def load(
-    resolved: ResolvedModel, *, device: str, dtype: str, need_chat_template: bool
+    resolved: ResolvedModel,
+    *,
+    device: str = "auto",
+    dtype: str = "auto",
+    need_chat_template: bool,
 ) -> LoadedModel:
     """Load weights and tokenizer from local files.
 
@@ -56,25 +67,20 @@ def load(
         need_chat_template: whether the study has conversations.
 
     Raises:
-        ModelError: device, memory, tokenizer or chat template is missing.
+        DeviceUnavailable: the device does not exist here.
+        NotEnoughMemory: the weights do not fit on it.
+        SlowTokenizer: the tokenizer cannot report character offsets.
+        MissingChatTemplate: a template is needed and there is none.
+        UnsupportedArchitecture: transformers cannot build the model without remote code.
+        ModelError: the weights are damaged or incomplete.
     """
     transformers_logging.disable_progress_bar()
-    folder = str(resolved.folder)
-    tokenizer = transformers.AutoTokenizer.from_pretrained(
-        folder, local_files_only=True, trust_remote_code=False
-    )
+    tokenizer = _tokenizer(resolved)
     template = _chat_template(tokenizer, resolved, needed=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     check_memory(resolved.folder, chosen_dtype, chosen_device)
-    model = transformers.AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=chosen_dtype,
-        use_safetensors=True,
-        local_files_only=True,
-        trust_remote_code=False,
-    )
-    model = model.to(chosen_device).eval().requires_grad_(False)
+    model = _model(resolved, chosen_dtype, chosen_device)
     config = model.config.get_text_config()
     return LoadedModel(
         model=model,
@@ -85,9 +91,73 @@ def load(
         depth=int(config.num_hidden_layers),
         width=int(config.hidden_size),
         max_positions=getattr(config, "max_position_embeddings", None),
-        tokenizer_hash=_hash_file(resolved.folder),
+        tokenizer_hash=_tokenizer_hash(tokenizer, resolved),
         chat_template_hash=template,
     )
+
+
+def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
+    # No attn_implementation: transformers takes sdpa where the architecture supports it exactly,
+    # and eager where it does not (Gemma 2's capped logits).
+    try:
+        model, report = transformers.AutoModelForCausalLM.from_pretrained(
+            str(resolved.folder),
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+        _refuse_missing(model, report, resolved)
+        return model.to(device).eval().requires_grad_(False)
+    except torch.OutOfMemoryError as fault:
+        raise NotEnoughMemory(
+            f"The weights of {resolved.reference} do not fit on {device}: {fault}",
+            expected="room for the weights and some activations.",
+            remedy="free memory, choose a smaller dtype or model, or another device.",
+        ) from fault
+    except (SafetensorError, OSError) as fault:
+        raise ModelError(
+            f"The weights of {resolved.reference} cannot be read: {fault}",
+            expected=f"whole safetensors files in {resolved.folder}.",
+            remedy="download the model again.",
+        ) from fault
+    except (ValueError, ImportError, KeyError, RuntimeError) as fault:
+        raise UnsupportedArchitecture(
+            f"transformers cannot build {resolved.reference}: {fault}",
+            expected="a decoder within transformers, in float32, bfloat16 or float16.",
+            remedy="use another model or an unquantised copy; remote code is never run.",
+        ) from fault
+
+
+def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:
+    """Refuse a checkpoint without some of the weights, which transformers would make up."""
+    head = model.get_output_embeddings()
+    unused = {id(parameter) for parameter in head.parameters()} if head is not None else set()
+    made_up = {name for name, value in model.named_parameters() if id(value) not in unused}
+    missing = sorted(made_up & set(report["missing_keys"]))
+    if missing:
+        raise ModelError(
+            f"{resolved.reference} lacks {len(missing)} of the weights its config asks for "
+            f"({missing[0]} ...).",
+            expected="all weights; transformers fills the rest with random numbers.",
+            remedy="complete the download, or mend config.json.",
+        )
+
+
+def _tokenizer(resolved: ResolvedModel) -> Any:
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(
+            str(resolved.folder), local_files_only=True, trust_remote_code=False
+        )
+    except (ValueError, ImportError, KeyError, OSError) as fault:
+        raise SlowTokenizer(
+            f"The tokenizer of {resolved.reference} cannot be loaded as a fast one: {fault}",
+            expected="tokenizer.json, so that response tokens can be found by their offsets.",
+            remedy="use a revision of the model that has tokenizer.json.",
+        ) from fault
+    tokenizer.padding_side = "right"
+    return tokenizer
 
 
 def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> str | None:
@@ -112,7 +182,7 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _hash_file(folder: Path) -> str:
-    path = folder / "tokenizer.json"
-    path = path if path.exists() else folder / "tokenizer.model"
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+def _tokenizer_hash(tokenizer: Any, resolved: ResolvedModel) -> str:
+    path = resolved.folder / "tokenizer.json"
+    content = path.read_bytes() if path.exists() else tokenizer.backend_tokenizer.to_str().encode()
+    return hashlib.sha256(content).hexdigest()

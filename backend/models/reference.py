@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -43,13 +44,12 @@ def parse_reference(text: str) -> ModelReference:
     text = text.strip()
     if text in PRESETS_BY_NAME:
         return ModelReference("preset", text)
-    path = Path(text).expanduser()
-    if text.endswith(".gguf") or text.startswith(("/", ".", "~")):
-        return _local(text, path)
-    if text and path.is_dir():
-        return ModelReference("folder", str(path.resolve()))
-    name, _, revision = text.partition("@")
-    if _HUB_ID.fullmatch(name):
+    if text.lower().endswith(".gguf") or text.startswith(("/", ".", "~")):
+        return _local(text)
+    if text and _is(Path.is_dir, Path(text)):
+        return ModelReference("folder", str(Path(text).resolve()))
+    name, at, revision = text.partition("@")
+    if _HUB_ID.fullmatch(name) and (revision or not at):
         return ModelReference("hub", name, revision or None)
     near = difflib.get_close_matches(text.lower(), PRESETS_BY_NAME, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
@@ -60,14 +60,26 @@ def parse_reference(text: str) -> ModelReference:
     )
 
 
-def _local(text: str, path: Path) -> ModelReference:
-    if path.is_dir():
+def _local(text: str) -> ModelReference:
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:  # ~name of a user that does not exist
+        path = Path(text)
+    if _is(Path.is_dir, path):
         return ModelReference("folder", str(path.resolve()))
-    if path.is_file() and path.suffix == ".gguf":
+    if _is(Path.is_file, path) and path.suffix.lower() == ".gguf":
         return ModelReference("gguf", str(path.resolve()))
-    found = "is a file of another kind" if path.is_file() else "does not exist"
+    found = "is a file of another kind" if _is(Path.is_file, path) else "does not exist"
     raise ModelNotFound(
         f"The path {text!r} {found}.",
         expected="a folder with config.json, tokenizer and safetensors, or a .gguf file.",
         remedy="check the path; it is read on the machine the worker runs on.",
     )
+
+
+def _is(kind: Callable[[Path], bool], path: Path) -> bool:
+    """``path.is_dir()`` or ``path.is_file()``; False where the path cannot even be asked."""
+    try:
+        return kind(path)
+    except OSError:  # a name too long, or a folder that may not be entered
+        return False

