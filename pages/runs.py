@@ -91,8 +91,10 @@ def _import() -> None:
                 content = {file.name: file.getvalue() for file in files}
                 ref = import_upload(data.settings(), content, name.strip())
                 data.study_list.clear()
-                st.success(f"Imported as **{ref.key}**.")
-                st.button("Show it in the lists")
+                st.session_state["imported"] = ref.key
+                st.rerun()
+    if key := st.session_state.pop("imported", None):
+        st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
 
 
 @st.fragment(run_every=POLL_SECONDS)

@@ -9,6 +9,7 @@ import streamlit as st
 from backend.queries.runs import RunSummary
 from backend.queries.studies import StudySummary
 from pages.shared import data
+from pages.shared.address import select
 
 BEST = "best"
 _KEY = "selection"
@@ -50,23 +51,23 @@ def choose() -> None:
             st.session_state[_KEY] = Selection()
             return
         by_key = {study.key: study for study in studies}
-        study = by_key[_select("Study", list(by_key), "study", _study_name(by_key))]
+        study = by_key[select("Study", list(by_key), "study", _study_name(by_key))]
         runs = tuple(run for run in data.run_list().runs if run.study_key == study.key)
         prompt_set = study.prompt_sets[0]
         if len(study.prompt_sets) > 1:
-            prompt_set = _select("Prompt set", list(study.prompt_sets), "prompts")
+            sets = {name: name for name in study.prompt_sets}
+            prompt_set = select("Prompt set", list(sets), "prompts", sets)
         run = None
         if runs:
             by_id = {run.record.run_id: run for run in reversed(runs)}
             names = {run_id: run_name(run) for run_id, run in by_id.items()}
-            run = by_id[_select("Run", list(by_id), "run", names)]
-        trait = _select(
-            "Trait", list(study.traits), "trait", {t: t.replace("_", " ") for t in study.traits}
-        )
+            run = by_id[select("Run", list(by_id), "run", names)]
+        traits = {trait: trait.replace("_", " ") for trait in study.traits}
+        trait = select("Trait", list(traits), "trait", traits)
         layer = None
         if run is not None:
-            options = [BEST, *(str(number) for number in run.record.layers)]
-            chosen = _select("Layer", options, "layer", {BEST: "best per trait"})
+            layers = {BEST: "best per trait"} | {str(n): str(n) for n in run.record.layers}
+            chosen = select("Layer", list(layers), "layer", layers)
             layer = None if chosen == BEST else int(chosen)
         st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
         st.caption(study.provenance)
@@ -87,17 +88,3 @@ def _study_name(by_key: dict[str, StudySummary]) -> dict[str, str]:
         key: study.title if titles.count(study.title) == 1 else f"{study.title} ({key})"
         for key, study in by_key.items()
     }
-
-
-def _select(label: str, options: list[str], key: str, names: dict[str, str] | None = None) -> str:
-    """A select box bound to the address; a value that is no longer offered falls back."""
-    if st.session_state.get(key) not in (None, *options):
-        del st.session_state[key]
-    chosen = st.selectbox(
-        label,
-        options,
-        key=key,
-        bind="query-params",
-        format_func=lambda option: (names or {}).get(option, option),
-    )
-    return str(chosen)
