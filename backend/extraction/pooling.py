@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.extraction.onednn import fast_linears
 from backend.extraction.spans import EncodedText
 from backend.types import Pooling
 
@@ -89,7 +90,8 @@ class PooledForward:
                 else:
                     hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
                 handles.append(hook)
-            yield self
+            with fast_linears(blocks[:last]):
+                yield self
         finally:
             for handle in handles:
                 handle.remove()

@@ -8,6 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.extraction.onednn import fast_linears
 from backend.extraction.pooling import PooledForward, find_blocks
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.types import Message, Prompt, Response
@@ -124,3 +125,22 @@ def test_smollm2_equals_float32_hidden_states_one_by_one(smollm2):
     expected = reference(smollm2.model, encoded, layers, "mean")
     with PooledForward(smollm2.model, smollm2.depth, layers, "mean").opened() as forward:
         assert relative_error(forward.pool(encoded), expected) < TOLERANCE
+
+
+def test_onednn_leaves_the_model_as_it_was(tiny_folders):
+    model = AutoModelForCausalLM.from_pretrained(tiny_folders["qwen2"]).eval()
+    before = {name: value.clone() for name, value in model.named_parameters()}
+    ids = torch.tensor([[1, 5, 9, 2]])
+    with torch.inference_mode():
+        expected = model(ids).logits
+    blocks = model.get_decoder().layers
+    with pytest.raises(ValueError, match="inside"), fast_linears(blocks):
+        assert not isinstance(blocks[0].self_attn.q_proj, torch.nn.Linear)
+        with torch.inference_mode():
+            inside = model(ids).logits
+        raise ValueError("inside")
+    assert (inside - expected).abs().max() <= 1e-5 * expected.abs().max()
+    for name, value in model.named_parameters():
+        assert torch.equal(value, before[name]), name
+    with torch.inference_mode():
+        assert torch.equal(model(ids).logits, expected)
