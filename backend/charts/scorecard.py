@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from backend.charts.style import (
     DIVERGING,
+    INK,
     STATUS_COLOURS,
     STATUS_SIGNS,
     STATUS_SYMBOLS,
@@ -51,6 +52,7 @@ def scorecard_grid(
             y=[trait_label(trait) for trait in traits],
             text=texts,
             texttemplate="%{text}",
+            textfont={"color": INK},
             customdata=hovers,
             hovertemplate="%{customdata}<extra></extra>",
             colorscale=DIVERGING,

@@ -30,6 +30,9 @@ DIVERGING = [
 ]
 SEQUENTIAL = "Cividis"
 
+# Text on a coloured cell, on either theme.
+INK = "#10151C"
+
 MODE_BAR = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
