@@ -127,6 +127,10 @@ class SpanNotFound(ExtractionError):
     """The wanted tokens of a text cannot be located, or there are none."""
 
 
+class VectorError(SteerscopeError):
+    """A vector cannot be built with these choices."""
+
+
 class StoreError(SteerscopeError):
     """A study, run or work file is missing, unreadable or of another version."""
 

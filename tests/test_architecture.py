@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("types", "errors", "settings"),
     ("geometry", "statistics"),
+    ("vectors",),
     ("studies", "models", "extraction"),
     ("store",),
     ("jobs", "queries"),

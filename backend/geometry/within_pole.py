@@ -7,16 +7,21 @@ import numpy as np
 from backend.geometry.measure import Measure
 from backend.geometry.prompt_space import Floats, PromptSpace, cosine_matrix
 
+# A difference of two sums below this share of them is rounding.
+ROUNDING = 1e-14
+
 
 def trace_of_covariance(pole_gram: Floats) -> float:
     """Trace of the population covariance of one pole, activation units squared, >= 0.
 
-    mean ||x_i||^2 - ||mu||^2. Rounding below zero (identical prompts) is zero.
+    mean ||x_i||^2 - ||mu||^2. What rounding leaves of identical prompts is zero.
 
     Args:
         pole_gram: G of one pole, [n, n].
     """
-    return max(0.0, float(np.trace(pole_gram) / len(pole_gram) - pole_gram.mean()))
+    square = float(np.trace(pole_gram) / len(pole_gram))
+    trace = square - float(pole_gram.mean())
+    return trace if trace > ROUNDING * square else 0.0
 
 
 def within_variance(space: PromptSpace, high: bool) -> Measure:

@@ -1,0 +1,107 @@
+"""The lab's algebra: every cell of a study under a pipeline, in one tick.
+
+With G, S and b stored per cell, neither the width d nor the number of responses N enters a tick:
+r = w'b / sqrt(w'Sw y'y).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from backend.geometry.prompt_space import Bools, Floats
+from backend.vectors.build import build
+from backend.vectors.cells import CellStack
+from backend.vectors.live_metrics import live_metrics
+from backend.vectors.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Every cell of a study under one pipeline; cells in the order of the stack.
+
+    Attributes:
+        r: [C], NaN where undefined.
+        low: lower end of Fisher's 95% interval, [C]; it knows nothing of any choice made by r.
+        high: upper end.
+        weights: w with v = P'w, [C, n].
+        kept: which prompts pass the filter, [C, n].
+        cosines: each prompt's cosine to the filter's reference, [C, n]; NaN without a filter.
+        metrics: metric name -> [C], NaN where undefined.
+        refusals: cell -> why it has no vector.
+    """
+
+    r: Floats
+    low: Floats
+    high: Floats
+    weights: Floats
+    kept: Bools
+    cosines: Floats
+    metrics: dict[str, Floats]
+    refusals: dict[int, str]
+
+
+def tick(pipeline: Pipeline, cells: CellStack) -> Tick:
+    """Metrics, kept prompts and r of every cell under a pipeline.
+
+    Args:
+        pipeline: the choices.
+        cells: G, S and b under the pipeline's metric.
+    """
+    built = build(pipeline, cells)
+    r = correlations(built.weights, cells)
+    low, high = _fisher(r, cells.count)
+    metrics = live_metrics(
+        built.gram, built.kept & cells.high, built.kept & cells.low, built.row_weights, cells.width
+    )
+    refused = list(built.refusals)
+    for values in metrics.values():
+        values[refused] = np.nan
+    return Tick(r, low, high, built.weights, built.kept, built.cosines, metrics, built.refusals)
+
+
+def correlations(weights: Floats, cells: CellStack) -> Floats:
+    """r of every cell for given weights, [C]; NaN where undefined.
+
+    Args:
+        weights: [C, n].
+        cells: S, b, y'y and counts.
+    """
+    x_square = np.einsum("ci,ci->c", (cells.s @ weights[..., None])[..., 0], weights)
+    product = np.einsum("ci,ci->c", weights, cells.b)
+    # The same floor as backend.geometry.products: projections that do not vary leave rounding.
+    floor = 1e-24 * cells.rounding * np.square(np.abs(weights).sum(axis=1))
+    defined = (x_square > floor) & (cells.y_square > 0) & (cells.count >= 3)
+    scale = np.sqrt(np.where(defined, x_square * cells.y_square, 1.0))
+    found: Floats = np.where(defined, np.clip(product / scale, -1.0, 1.0), np.nan)
+    return found
+
+
+def threshold_axis(pipeline: Pipeline, cells: CellStack, thresholds: Floats) -> Floats:
+    """r of every cell along the threshold axis, [thresholds, C]; NaN where refused or undefined.
+
+    Args:
+        pipeline: the choices; its threshold is replaced.
+        cells: inner products under the pipeline's metric.
+        thresholds: [thresholds].
+    """
+    rows = []
+    for threshold in thresholds:
+        choice = Pipeline(
+            pipeline.row_scaling, pipeline.filter_reference, float(threshold), pipeline.centre,
+            pipeline.denoise, pipeline.metric,
+        )  # fmt: skip
+        rows.append(correlations(build(choice, cells).weights, cells))
+    return np.array(rows)
+
+
+def _fisher(r: Floats, count: Floats) -> tuple[Floats, Floats]:
+    defined = ~np.isnan(r) & (count >= 4)
+    z = np.arctanh(np.clip(np.where(defined, r, 0.0), -1 + 1e-15, 1 - 1e-15))
+    half = stats.norm.ppf(0.975) / np.sqrt(np.where(defined, count - 3, 1.0))
+    return (
+        np.where(defined, np.tanh(z - half), np.nan),
+        np.where(defined, np.tanh(z + half), np.nan),
+    )

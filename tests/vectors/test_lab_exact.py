@@ -1,0 +1,206 @@
+"""The lab's algebra against a direct computation from activations, for random pipelines."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.optimize import minimize
+
+from backend.errors import VectorError
+from backend.geometry.products import moments
+from backend.geometry.prompt_space import PromptSpace
+from backend.geometry.registry import METRICS, METRICS_BY_NAME
+from backend.vectors.cells import stack
+from backend.vectors.centre import geometric_median_weights
+from backend.vectors.lab import threshold_axis, tick
+from backend.vectors.live_metrics import LIVE_METRICS
+from backend.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
+
+WIDTH = 60
+
+
+def cell(seed, high=8, low=8, cases=30, width=WIDTH, scale=1.0):
+    """Activations of one cell: prompts, t1 and tN responses, score drift."""
+    rng = np.random.default_rng(seed)
+    offset, trait = rng.normal(size=(2, width))
+    noise = 0.7 * rng.normal(size=(high + low, width)) * rng.uniform(0.5, 2, size=(high + low, 1))
+    mask = np.arange(high + low) < high
+    prompts = scale * (2 * offset + np.where(mask, 1.0, -1.0)[:, None] * 0.4 * trait + noise)
+    drift = rng.normal(size=cases)
+    first = scale * (offset + rng.normal(size=(cases, width)))
+    last = first + scale * (0.3 * drift[:, None] * trait + rng.normal(size=(cases, width)))
+    return prompts, mask, first, last, drift
+
+
+def stacked(parts):
+    grams, masks, found = [], [], []
+    for prompts, mask, first, last, drift in parts:
+        alignment = np.concatenate([first, last]) @ prompts.T
+        count = len(first)
+        found.append(moments(alignment, np.arange(count), np.arange(count) + count, drift))
+        grams.append(prompts @ prompts.T)
+        masks.append(mask)
+    return stack(grams, masks, found, parts[0][0].shape[1])
+
+
+def weiszfeld(rows):
+    """Geometric median in activation space, by Weiszfeld's own iteration on points."""
+    point = rows.mean(axis=0)
+    for _ in range(2000):
+        distances = np.linalg.norm(rows - point, axis=1)
+        before, point = point, (rows / distances[:, None]).sum(axis=0) / (1 / distances).sum()
+        if np.abs(point - before).max() <= 1e-13 * np.abs(point).max():
+            break
+    return point
+
+
+def direct(pipeline, prompts, mask, first, last, drift):
+    """Everything from activations: rows, kept, v and r; None if the filter refuses."""
+    rows = prompts.copy()
+    if pipeline.row_scaling == "unit":
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+    kept = np.ones(len(rows), bool)
+    if pipeline.filter_reference != "none":
+        for i in range(len(rows)):
+            own = mask == mask[i]
+            if pipeline.filter_reference == "leave_one_out":
+                own = own & (np.arange(len(rows)) != i)
+            if pipeline.filter_reference == "median":
+                reference = weiszfeld(rows[own])
+            else:
+                reference = rows[own].mean(axis=0)
+            cosine = rows[i] @ reference / np.linalg.norm(rows[i]) / np.linalg.norm(reference)
+            kept[i] = cosine >= pipeline.threshold
+        if min((kept & mask).sum(), (kept & ~mask).sum()) < 2:
+            return None
+    high, low = rows[kept & mask], rows[kept & ~mask]
+    if pipeline.centre == "mean":
+        vector = high.mean(axis=0) - low.mean(axis=0)
+    else:
+        vector = weiszfeld(high) - weiszfeld(low)
+    clean = rows
+    if pipeline.denoise:
+        centred = np.concatenate([high - high.mean(axis=0), low - low.mean(axis=0)])
+        _, sizes, directions = np.linalg.svd(centred, full_matrices=False)
+        if pipeline.denoise >= (sizes > 1e-5 * sizes[0]).sum():
+            return None
+        remove = directions[: pipeline.denoise]
+        vector = vector - remove.T @ (remove @ vector)
+        clean = rows - (rows @ remove.T) @ remove
+    unit = vector / np.linalg.norm(vector)
+    r = np.corrcoef((last - first) @ unit, drift)[0, 1]
+    return kept, clean, vector, r
+
+
+def same(found, value, rel, absolute=0.0):
+    if value is None:
+        return bool(np.isnan(found))
+    return found == pytest.approx(value, rel=rel, abs=absolute)
+
+
+pipelines = st.builds(
+    Pipeline,
+    row_scaling=st.sampled_from(ROW_SCALINGS),
+    filter_reference=st.sampled_from(FILTER_REFERENCES),
+    threshold=st.floats(0.3, 0.95),
+    centre=st.sampled_from(CENTRES),
+    denoise=st.integers(0, 5),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(pipelines, st.integers(0, 10_000))
+def test_a_tick_equals_the_direct_computation(pipeline, seed):
+    parts = [cell(seed), cell(seed + 1, high=5, low=9), cell(seed + 2, high=4, low=4, scale=100.0)]
+    found = tick(pipeline, stacked(parts))
+    for c, part in enumerate(parts):
+        expected = direct(pipeline, *part)
+        n = len(part[0])
+        if expected is None:
+            assert c in found.refusals and np.isnan(found.r[c])
+            continue
+        assert c not in found.refusals, found.refusals
+        kept, clean, vector, r = expected
+        assert found.kept[c, :n].tolist() == kept.tolist() and not found.kept[c, n:].any()
+        assert found.r[c] == pytest.approx(r, rel=1e-6, abs=1e-9)
+        built = part[0].T @ found.weights[c, :n]
+        assert np.linalg.norm(built - vector) <= 1e-6 * np.linalg.norm(vector)
+        space = PromptSpace(clean[kept] @ clean[kept].T, part[1][kept], WIDTH, vector)
+        within = 0.5 * (clean[kept & part[1]].var(axis=0).mean()
+                        + clean[kept & ~part[1]].var(axis=0).mean())  # fmt: skip
+        assert found.metrics["separation"][c] == pytest.approx(np.linalg.norm(vector), rel=1e-6)
+        assert found.metrics["snr"][c] == pytest.approx(np.linalg.norm(vector) / within, rel=1e-5)
+        for name in set(LIVE_METRICS) - {"separation", "snr", "fisher_ratio"}:
+            value = METRICS_BY_NAME[name].compute(space).value
+            assert same(found.metrics[name][c], value, rel=1e-6, absolute=1e-6), name
+
+
+def test_without_choices_every_live_metric_is_the_registrys():
+    parts = [cell(3), cell(4, high=1, low=6), cell(5, high=2, low=2)]
+    found = tick(Pipeline(), stacked(parts))
+    for c, (prompts, mask, *_) in enumerate(parts):
+        space = PromptSpace.from_activations(prompts, mask)
+        for name in LIVE_METRICS:
+            value = METRICS_BY_NAME[name].compute(space).value
+            assert same(found.metrics[name][c], value, rel=1e-9), name
+
+
+def test_the_lab_names_what_it_leaves_out():
+    left_out = {metric.name for metric in METRICS} - set(LIVE_METRICS)
+    assert left_out == {
+        "dominance", "dominant_coordinate", "participation_ratio", "split_half_stability",
+    }  # fmt: skip
+
+
+def test_the_geometric_median_minimises_the_sum_of_distances():
+    rows = cell(6)[0][:8, :5]
+    weights = geometric_median_weights((rows @ rows.T)[None], np.ones((1, 8), bool))[0]
+    found = rows.T @ weights
+
+    def cost(point):
+        return np.linalg.norm(rows - point, axis=1).sum()
+
+    best = minimize(cost, rows.mean(axis=0), method="Nelder-Mead",
+                    options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 20_000})  # fmt: skip
+    assert cost(found) <= best.fun + 1e-9
+    assert found == pytest.approx(best.x, abs=1e-4)
+
+
+def test_the_order_of_prompts_and_the_scale_do_not_matter():
+    prompts, mask, first, last, drift = cell(7)
+    order = np.random.default_rng(0).permutation(len(mask))
+    pipeline = Pipeline("unit", "leave_one_out", 0.6, "geometric_median", 2)
+    found = tick(pipeline, stacked([
+        (prompts, mask, first, last, drift),
+        (prompts[order], mask[order], first, last, drift),
+        (1e4 * prompts, mask, 1e4 * first, 1e4 * last, drift),
+    ]))  # fmt: skip
+    assert found.r == pytest.approx([found.r[0]] * 3, rel=1e-9)
+    assert found.kept[1].tolist() == found.kept[0][order].tolist()
+    assert found.kept[2].tolist() == found.kept[0].tolist()
+
+
+def test_a_filter_that_keeps_too_few_refuses():
+    found = tick(Pipeline(filter_reference="mean", threshold=0.999), stacked([cell(8)]))
+    assert "a pole needs 2" in found.refusals[0]
+    assert np.isnan(found.r[0]) and all(np.isnan(v[0]) for v in found.metrics.values())
+
+
+def test_the_axis_is_the_ticks():
+    cells = stacked([cell(9), cell(10)])
+    pipeline = Pipeline(filter_reference="mean")
+    thresholds = np.linspace(0.5, 0.99, 12)
+    rows = threshold_axis(pipeline, cells, thresholds)
+    for threshold, row in zip(thresholds, rows, strict=True):
+        one = tick(Pipeline(filter_reference="mean", threshold=float(threshold)), cells)
+        assert np.array_equal(row, one.r, equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    "choice", [{"row_scaling": "big"}, {"threshold": 1.5}, {"denoise": -1}, {"centre": "mode"}]
+)
+def test_impossible_choices_are_named(choice):
+    with pytest.raises(VectorError, match=str(next(iter(choice.values())))):
+        Pipeline(**choice)
