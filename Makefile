@@ -21,7 +21,7 @@ lint: setup-dev
 	$(BIN)/mypy
 
 bench: setup-dev
-	$(BIN)/python -m tests.benchmarks.extraction
+	$(BIN)/python -m tests.benchmarks
 
 setup: .venv/run.done
 

@@ -35,9 +35,7 @@ def compare_dependent(r_first: float, r_second: float, r_between: float, n: int)
     if abs(r_between) >= 1 or abs(r_first) >= 1 or abs(r_second) >= 1:
         return Estimate.undefined(n, "a correlation is perfect, so the test has no meaning")
     difference = r_first - r_second
-    determinant = (
-        1 - r_first**2 - r_second**2 - r_between**2 + 2 * r_first * r_second * r_between
-    )
+    determinant = 1 - r_first**2 - r_second**2 - r_between**2 + 2 * r_first * r_second * r_between
     mean = (r_first + r_second) / 2
     scale = 2 * (n - 1) / (n - 3) * determinant + mean**2 * (1 - r_between) ** 3
     if scale <= 1e-14:

@@ -12,6 +12,7 @@ the prompts: they rebuild the vector as a mean difference without the prompts le
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.geometry.prompt_space import Bools, Floats
 from backend.geometry.within_pole import ROUNDING
@@ -79,36 +80,51 @@ def _within(
 
 def _held_out(gram: Floats, high: Bools, low: Bools) -> tuple[Floats, Floats]:
     """AUROC and d' with one prompt of each pole left out; see backend.geometry.held_out."""
-    n_high, n_low = (p.sum(axis=1).astype(np.float64)[:, None, None] for p in (high, low))
-    to_high = np.einsum("cij,cj->ci", gram, high.astype(np.float64))
-    to_low = np.einsum("cij,cj->ci", gram, low.astype(np.float64))
+    n_high, n_low = (p.sum(axis=1).astype(np.float64)[:, None] for p in (high, low))
+    to_high = (gram @ high.astype(np.float64)[..., None])[..., 0]
+    to_low = (gram @ low.astype(np.float64)[..., None])[..., 0]
     own = np.einsum("cii->ci", gram)
-    pairs = high[:, :, None] & low[:, None, :]
-    hi, lo = to_high[:, :, None], to_low[:, None, :]
+    # Rows are gathered by pole, so that only high x low blocks are worked on.
+    rows, i = _members(high)
+    columns, j = _members(low)
+    cells = np.arange(len(gram))[:, None]
+    cross = gram[cells[:, :, None], rows[:, :, None], columns[:, None, :]]
+    pairs = i[:, :, None] & j[:, None, :]
     less_high, less_low = np.maximum(n_high - 1, 1), np.maximum(n_low - 1, 1)
-    along_i = (hi - own[:, :, None]) / less_high - (to_low[:, :, None] - gram) / less_low
-    along_j = (to_high[:, None, :] - gram) / less_high - (lo - own[:, None, :]) / less_low
-    high_sum = (to_high * high).sum(axis=1)[:, None, None]
-    low_sum = (to_low * low).sum(axis=1)[:, None, None]
-    cross_sum = (to_low * high).sum(axis=1)[:, None, None]
-    square = (
-        (high_sum - 2 * hi + own[:, :, None]) / less_high**2
-        + (low_sum - 2 * lo + own[:, None, :]) / less_low**2
-        - 2 * (cross_sum - to_low[:, :, None] - to_high[:, None, :] + gram) / (less_high * less_low)
-    )
-    undefined = (np.minimum(n_high, n_low)[:, 0, 0] < 2) | (pairs & (square <= 0)).any(axis=(1, 2))
-    lengths = np.sqrt(np.where(pairs & (square > 0), square, 1.0))
-    differences = np.where(pairs, (along_i - along_j) / lengths, 0.0)
+    high_to_high, high_to_low, high_own = (part[cells, rows] for part in (to_high, to_low, own))
+    low_to_high, low_to_low, low_own = (part[cells, columns] for part in (to_high, to_low, own))
+    # Of the product with v_ij: what depends on i alone, on j alone, and on the pair.
+    by_i = (high_to_high - high_own) / less_high - high_to_low / less_low
+    by_j = low_to_high / less_high - (low_to_low - low_own) / less_low
+    pair_share = (1 / less_low + 1 / less_high)[:, :, None]
+    along = by_i[:, :, None] - by_j[:, None, :] + pair_share * cross
+    high_sum, low_sum = (to_high * high).sum(axis=1), (to_low * low).sum(axis=1)
+    cross_sum = (to_low * high).sum(axis=1)
+    both = 2 / (less_high * less_low)
+    square_i = (high_sum[:, None] - 2 * high_to_high + high_own) / less_high**2
+    square_i = square_i + both * (high_to_low - cross_sum[:, None])
+    square_j = (low_sum[:, None] - 2 * low_to_low + low_own) / less_low**2 + both * low_to_high
+    square = square_i[:, :, None] + square_j[:, None, :] - both[:, :, None] * cross
+    small = np.minimum(n_high, n_low)[:, 0] < 2
+    undefined = small | (pairs & (square <= 0)).any(axis=(1, 2))
+    differences = np.where(pairs, along / np.sqrt(np.where(pairs & (square > 0), square, 1.0)), 0.0)
     count = pairs.sum(axis=(1, 2)).astype(np.float64)
-    ordered = (pairs & (differences > 0)).sum(axis=(1, 2))
+    ordered = (differences > 0).sum(axis=(1, 2))
     tied = (pairs & (differences == 0)).sum(axis=(1, 2))
     mean = _divide(differences.sum(axis=(1, 2)), count)
     centred = np.where(pairs, differences - mean[:, None, None], 0.0)
-    sd = np.sqrt(_divide(np.square(centred).sum(axis=(1, 2)), count - 1))
+    sd = np.sqrt(_divide(np.einsum("cij,cij->c", centred, centred), count - 1))
     flat = sd <= 1e-12 * np.abs(differences).max(axis=(1, 2), initial=0.0)
     auroc = np.where(undefined, np.nan, _divide(ordered + 0.5 * tied, count))
     d_prime = np.where(undefined | flat, np.nan, _divide(np.sqrt(2.0) * mean, sd))
     return auroc, d_prime
+
+
+def _members(pole: Bools) -> tuple[NDArray[np.intp], Bools]:
+    """Indices of a pole's rows, members first, and which of them are members; [C, most]."""
+    most = max(1, int(pole.sum(axis=1).max(initial=0)))
+    order = np.argsort(~pole, axis=1, kind="stable")[:, :most]
+    return order, np.take_along_axis(pole, order, axis=1)
 
 
 def _largest_influence(gram: Floats, high: Bools, low: Bools) -> Floats:

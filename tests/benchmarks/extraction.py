@@ -7,7 +7,6 @@ memory is measured in processes of their own. Run with ``make bench``.
 
 from __future__ import annotations
 
-import json
 import resource
 import statistics
 import subprocess
@@ -107,20 +106,16 @@ def peak_of_this_process() -> int:
 def peak_memory(way: str) -> float:
     """Peak resident bytes of a process that loads the model and extracts once."""
     done = subprocess.run(
-        [sys.executable, "-m", __spec__.name, way], cwd=REPOSITORY,
+        [sys.executable, "-m", "tests.benchmarks.extraction", way], cwd=REPOSITORY,
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     return float(done.stdout.split()[-1])
 
 
-def main(arguments: Sequence[str]) -> None:
-    """Measure everything, or, given the name of one way, print its process's peak memory."""
+def measure() -> dict[str, float]:
+    """Print a table and return the figures."""
     loaded = model()
     encoded = texts(loaded.tokenizer)
-    if arguments:
-        WAYS[arguments[0]](loaded, encoded)
-        print(peak_of_this_process())
-        return
     results = {name: way(loaded, encoded) for name, way in WAYS.items()}
     seconds: dict[str, list[float]] = {name: [] for name in WAYS}
     for _ in range(ROUNDS):
@@ -139,17 +134,16 @@ def main(arguments: Sequence[str]) -> None:
               f"{tokens / median[name]:10.0f}{memory[name] / 2**20:10.0f}")  # fmt: skip
     error = np.abs(results["steerscope"] - results["batch1"]).max(-1)
     scale = np.abs(results["batch1"]).max(-1)
-    print(
-        json.dumps(
-            {
-                "extract_vs_batch1": round(median["batch1"] / median["steerscope"], 3),
-                "extract_vs_batch32": round(median["batch32"] / median["steerscope"], 3),
-                "peak_memory_vs_batch1": round(memory["steerscope"] / memory["batch1"], 3),
-                "max_relative_error": float((error / scale).max()),
-            }
-        )
-    )
+    return {
+        "extract_vs_batch1": round(median["batch1"] / median["steerscope"], 3),
+        "extract_vs_batch32": round(median["batch32"] / median["steerscope"], 3),
+        "peak_memory_vs_batch1": round(memory["steerscope"] / memory["batch1"], 3),
+        "max_relative_error": float((error / scale).max()),
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    # One way in a process of its own, for its peak memory.
+    model_here = model()
+    WAYS[sys.argv[1]](model_here, texts(model_here.tokenizer))
+    print(peak_of_this_process())

@@ -31,9 +31,7 @@ def normal_pair(rng, n, rho=RHO):
 
 
 def of(correlation):
-    return Estimate(
-        correlation.r, correlation.low, correlation.high, correlation.p, correlation.n
-    )
+    return Estimate(correlation.r, correlation.low, correlation.high, correlation.p, correlation.n)
 
 
 def draw_pearson(rng):
