@@ -6,7 +6,7 @@ guessing. Raise FORMAT with every change of a table that a reader would notice.
 
 from __future__ import annotations
 
-FORMAT = 1
+FORMAT = 2
 
 STUDY_TABLES = """
 CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
@@ -50,6 +50,9 @@ CREATE TABLE behaviours (
     trait VARCHAR NOT NULL, case_id INTEGER NOT NULL, scenario VARCHAR NOT NULL,
     responder VARCHAR NOT NULL, first_response INTEGER, last_response INTEGER NOT NULL,
     value DOUBLE NOT NULL);
+CREATE TABLE inner_products (
+    metric VARCHAR NOT NULL, trait VARCHAR, layer INTEGER NOT NULL, title VARCHAR NOT NULL,
+    note VARCHAR NOT NULL);
 CREATE TABLE gram (
     metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
     prompt_id INTEGER NOT NULL, products DOUBLE[] NOT NULL);
@@ -67,7 +70,8 @@ CREATE TABLE vectors (
     layer INTEGER NOT NULL, vector DOUBLE[{width}] NOT NULL);
 CREATE TABLE projections (
     method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
-    layer INTEGER NOT NULL, response_id INTEGER NOT NULL, projection DOUBLE NOT NULL);
+    layer INTEGER NOT NULL, response_id INTEGER NOT NULL, projection DOUBLE NOT NULL,
+    held_out BOOLEAN NOT NULL);
 CREATE TABLE metrics (
     trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER NOT NULL,
     name VARCHAR NOT NULL, value DOUBLE, reason VARCHAR);
@@ -77,5 +81,18 @@ CREATE TABLE influences (
 CREATE TABLE correlations (
     method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
     layer INTEGER NOT NULL, target VARCHAR NOT NULL, n INTEGER NOT NULL,
-    r DOUBLE, low DOUBLE, high DOUBLE, p DOUBLE, reason VARCHAR);
+    r DOUBLE, low DOUBLE, high DOUBLE, p DOUBLE, boot_low DOUBLE, boot_high DOUBLE,
+    rho DOUBLE, rho_low DOUBLE, rho_high DOUBLE, reason VARCHAR);
+CREATE TABLE best_layers (
+    method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER,
+    of_layers INTEGER NOT NULL, r DOUBLE, p DOUBLE, null_95 DOUBLE, held_out_r DOUBLE,
+    held_out_low DOUBLE, held_out_high DOUBLE, held_out_p DOUBLE, reason VARCHAR);
+CREATE TABLE controls (
+    trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    kind VARCHAR NOT NULL, draws INTEGER NOT NULL, typical DOUBLE, low DOUBLE, high DOUBLE,
+    p DOUBLE, reason VARCHAR);
+CREATE TABLE subsampling (
+    trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER NOT NULL,
+    size INTEGER NOT NULL, cosine DOUBLE NOT NULL, cosine_low DOUBLE NOT NULL,
+    cosine_high DOUBLE NOT NULL, stability DOUBLE, r DOUBLE, r_low DOUBLE, r_high DOUBLE);
 """

@@ -1,43 +1,26 @@
-"""Everything a run holds besides activations, computed layer by layer from them.
-
-Memory does not grow with the number of responses times the width: responses are read in chunks
-and only their inner products with the prompts are kept.
-"""
+"""Everything a run holds besides activations, computed layer by layer from them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-
 import numpy as np
-import pyarrow as pa
 
-from backend.geometry.measure import Measure
-from backend.geometry.products import Moments, correlation_of_weights, moments
+from backend.geometry.products import Moments, moments
 from backend.geometry.prompt_space import Floats, PromptSpace
 from backend.geometry.registry import measure_all
 from backend.geometry.stability import influences
 from backend.statistics.behaviour import Behaviour, behaviour_of
-from backend.statistics.correlation import Correlation
+from backend.statistics.bootstrap import bootstrap_r
+from backend.statistics.rank import spearman
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.work_file import WorkFile
 from backend.types import Study
-
-METRIC = "identity"
-METHOD = "mean_difference"
-CHUNK = 4096
-
-Columns = dict[str, object]
-
-
-@dataclass(frozen=True)
-class _Cell:
-    """One (trait, prompt set): which prompts of the trait it uses."""
-
-    trait: str
-    prompt_set: str
-    members: tuple[int, ...]
-    high: tuple[bool, ...]
+from backend.vectors.controls import random_directions, shuffled_labels
+from backend.vectors.methods import MEAN_DIFFERENCE
+from backend.vectors.metric import IDENTITY, LDA, WithinClass, within_class
+from backend.vectors.subsampling import subsample
+from backend.worker.columns import Columns, Tables, doubles, integers, measures, texts
+from backend.worker.layer_data import Cell, LayerData, read_layer, trait_cells
+from backend.worker.method_vectors import MethodVector, TraitProducts, method_vectors
 
 
 def derive_layer(work: WorkFile, study: Study, layer: int) -> None:
@@ -56,137 +39,165 @@ def derive_layer(work: WorkFile, study: Study, layer: int) -> None:
     if not work.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
         work.replace({"behaviours": rows}, None)
-    work.replace(_derive_layer(work, study, layer, behaviours), layer)
-
-
-def _derive_layer(
-    work: WorkFile, study: Study, layer: int, behaviours: dict[str, Behaviour]
-) -> dict[str, list[Columns]]:
-    prompts = work.activations("prompt", layer, 0, len(study.prompts)).astype(np.float64)
-    alignment = _alignment(work, layer, prompts, len(study.responses))
-    tables: dict[str, list[Columns]] = {}
-
-    def add(table: str, columns: Columns) -> None:
-        rows = len(next(iter(columns.values())))  # type: ignore[arg-type]
-        tables.setdefault(table, []).append(columns | {"layer": pa.array([layer] * rows, "int32")})
-
+    data = read_layer(work, study, layer)
+    tables = Tables(layer)
+    for metric in data.metrics:
+        tables.add("inner_products", {"metric": metric.name}, trait=texts([None]),
+                   title=[metric.title], note=[metric.note])  # fmt: skip
     for trait in study.traits:
-        ids = [i for i, prompt in enumerate(study.prompts) if prompt.trait == trait]
-        rows = prompts[ids]
-        products = alignment[:, ids]
-        gram = rows @ rows.T
-        behaviour = behaviours[trait]
-        cell_moments = moments(products, behaviour.first, behaviour.last, behaviour.values)
-        key = {"metric": [METRIC] * len(ids), "trait": [trait] * len(ids)}
-        prompt_ids = pa.array(ids, "int32")
-        add("gram", key | {"prompt_id": prompt_ids, "products": list_rows(gram)})
-        add("moments", key | {
-            "prompt_id": prompt_ids, "s": list_rows(cell_moments.s), "b": cell_moments.b,
-        })  # fmt: skip
-        add("moment_totals", {
-            "metric": [METRIC], "trait": [trait], "cases": pa.array([cell_moments.count], "int32"),
-            "y_square": [cell_moments.y_square], "rounding": [cell_moments.rounding],
-        })  # fmt: skip
-        count = len(study.responses)
-        add("alignment", {
-            "metric": [METRIC] * count, "trait": [trait] * count,
-            "response_id": pa.array(range(count), "int32"), "products": list_rows(products),
-        })  # fmt: skip
-        for cell in _cells(study, trait, ids):
-            for table, columns in _derive_cell(
-                cell, ids, rows, gram, products, cell_moments, behaviour
-            ):
-                add(table, columns)
-    return tables
+        _derive_trait(tables, data, study, trait, behaviours[trait])
+    work.replace(tables.chunks, layer)
 
 
-def _derive_cell(
-    cell: _Cell,
-    ids: Sequence[int],
-    rows: Floats,
-    gram: Floats,
-    products: Floats,
-    cell_moments: Moments,
-    behaviour: Behaviour,
-) -> list[tuple[str, Columns]]:
-    members = np.array(cell.members)
-    high = np.array(cell.high)
-    vector = rows[members][high].mean(axis=0) - rows[members][~high].mean(axis=0)
-    space = PromptSpace(gram[np.ix_(members, members)], high, rows.shape[1], vector)
-    weights = np.zeros(len(ids))
-    weights[members] = space.weights
+def _derive_trait(
+    tables: Tables, data: LayerData, study: Study, trait: str, behaviour: Behaviour
+) -> None:
+    ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
+    cells = trait_cells(study, trait, ids)
+    products, within = _products(data, ids, cells, behaviour)
+    if within is not None:
+        tables.add("inner_products", {"metric": LDA}, trait=[trait],
+                   title=["shrunk within-class covariance (LDA)"],
+                   note=[f"Ledoit-Wolf shrinkage {within.shrinkage:.3f}"])  # fmt: skip
+    for name, own in products.items():
+        _store_products(tables, {"metric": name, "trait": trait}, ids, own)
+    scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
+    probes: dict[str, MethodVector] = {}
+    for cell in cells:
+        found = method_vectors(cell, data, ids, products, within, behaviour, scores, probes)
+        for result in found:
+            _store_method(tables, cell, result, data, behaviour)
+        own_r = next(f for f in found if f.method.name == MEAN_DIFFERENCE).correlation.r
+        _store_geometry(tables, cell, data, ids, products[IDENTITY])
+        _store_controls(tables, cell, data, products[IDENTITY], behaviour, own_r)
+
+
+def _products(
+    data: LayerData, ids: np.ndarray, cells: tuple[Cell, ...], behaviour: Behaviour
+) -> tuple[dict[str, TraitProducts], WithinClass | None]:
+    """Inner products of a trait's prompts under every metric."""
+
+    def with_moments(gram: Floats, alignment: Floats) -> TraitProducts:
+        found = moments(alignment, behaviour.first, behaviour.last, behaviour.values)
+        return TraitProducts(gram, alignment, found)
+
+    rows = data.prompts[ids]
+    products = {
+        metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment[metric.name][:, ids])
+        for metric in data.metrics
+    }
+    groups = []
+    for cell in cells:
+        for pole in (cell.high, ~cell.high):
+            group = np.zeros(len(ids))
+            group[cell.members[pole]] = 1.0
+            groups.append(group)
+    plain = products[IDENTITY]
+    within = within_class(plain.gram, groups, rows.shape[1])
+    if within is not None:
+        gram = plain.gram @ within.transform
+        products[LDA] = with_moments(0.5 * (gram + gram.T), plain.alignment @ within.transform)
+    return products, within
+
+
+def _store_products(tables: Tables, key: Columns, ids: np.ndarray, own: TraitProducts) -> None:
+    prompt_ids = integers(ids)
+    m = own.moments
+    tables.add("gram", key, prompt_id=prompt_ids, products=list_rows(own.gram))
+    tables.add("moments", key, prompt_id=prompt_ids, s=list_rows(m.s), b=m.b)
+    tables.add("moment_totals", key, cases=integers([m.count]), y_square=[m.y_square],
+               rounding=[m.rounding])  # fmt: skip
+    if len(own.alignment):
+        responses = integers(np.arange(len(own.alignment)))
+        tables.add("alignment", key, response_id=responses, products=list_rows(own.alignment))
+
+
+def _store_geometry(
+    tables: Tables, cell: Cell, data: LayerData, ids: np.ndarray, own: TraitProducts
+) -> None:
+    rows = data.prompts[ids[cell.members]]
+    vector = rows[cell.high].mean(axis=0) - rows[~cell.high].mean(axis=0)
+    gram = own.gram[np.ix_(cell.members, cell.members)]
+    space = PromptSpace(gram, cell.high, rows.shape[1], vector)
+    key: Columns = {"trait": cell.trait, "prompt_set": cell.prompt_set}
     measured = measure_all(space)
-    length = measured["separation"].value
-    key: Columns = {"trait": [cell.trait], "prompt_set": [cell.prompt_set]}
-    method: Columns = {"method": [METHOD]} | key
-    tables: list[tuple[str, Columns]] = [
-        ("vectors", method | {"vector": fixed_rows(vector[None, :])}),
-        ("metrics", _repeat(key, len(measured)) | {"name": list(measured)}
-         | _measure_columns(list(measured.values()), "value")),
-        ("influences", _repeat(key, len(members))
-         | {"prompt_id": pa.array([ids[m] for m in cell.members], "int32")}
-         | _measure_columns(influences(space), "degrees")),
-        ("correlations", method | _correlation_columns(
-            correlation_of_weights(weights, cell_moments), behaviour)),
-    ]  # fmt: skip
-    if length and len(products):
-        projections = products @ weights / length
-        tables.append(("projections", _repeat(method, len(projections)) | {
-            "response_id": pa.array(range(len(projections)), "int32"), "projection": projections,
-        }))  # fmt: skip
-    return tables
+    tables.add("metrics", key, name=list(measured), **measures(list(measured.values()), "value"))
+    tables.add("influences", key, prompt_id=integers(ids[cell.members]),
+               **measures(influences(space), "degrees"))  # fmt: skip
 
 
-def _alignment(work: WorkFile, layer: int, prompts: Floats, responses: int) -> Floats:
-    """A = RP' for all prompts, [responses, prompts], reading responses in chunks."""
-    parts = [np.zeros((0, len(prompts)))]
-    for start in range(0, responses, CHUNK):
-        chunk = work.activations("response", layer, start, min(start + CHUNK, responses))
-        parts.append(chunk.astype(np.float64) @ prompts.T)
-    return np.concatenate(parts)
+def _store_method(
+    tables: Tables, cell: Cell, result: MethodVector, data: LayerData, behaviour: Behaviour
+) -> None:
+    key: Columns = {"method": result.method.name, "trait": cell.trait,
+                    "prompt_set": cell.prompt_set}  # fmt: skip
+    c = result.correlation
+    boot_low = boot_high = rho = rho_low = rho_high = None
+    if c.r is not None:
+        drift = _drift(result.projections, behaviour)
+        _, scenarios = np.unique(data.scenarios[behaviour.last], return_inverse=True)
+        boot = bootstrap_r(drift, behaviour.values, scenarios)
+        boot_low, boot_high = boot.low, boot.high
+        rank = spearman(drift, behaviour.values)
+        rho, rho_low, rho_high = rank.r, rank.low, rank.high
+    tables.add("correlations", key, target=[behaviour.target], n=integers([c.n]), r=doubles([c.r]),
+               low=doubles([c.low]), high=doubles([c.high]), p=doubles([c.p]),
+               boot_low=doubles([boot_low]), boot_high=doubles([boot_high]), rho=doubles([rho]),
+               rho_low=doubles([rho_low]), rho_high=doubles([rho_high]),
+               reason=texts([c.reason]))  # fmt: skip
+    if result.vector is not None:
+        tables.add("vectors", key, vector=fixed_rows(result.vector[None, :]))
+        known = np.flatnonzero(~np.isnan(result.projections))
+        if len(known):
+            tables.add("projections", key | {"held_out": result.method.fitted},
+                       response_id=integers(known),
+                       projection=result.projections[known])  # fmt: skip
 
 
-def _cells(study: Study, trait: str, ids: Sequence[int]) -> list[_Cell]:
-    cells = []
-    for prompt_set in sorted({study.prompts[i].prompt_set for i in ids}):
-        members = tuple(m for m, i in enumerate(ids) if study.prompts[i].prompt_set == prompt_set)
-        high = tuple(study.prompts[ids[m]].pole == "high" for m in members)
-        cells.append(_Cell(trait, prompt_set, members, high))
-    return cells
+def _store_controls(
+    tables: Tables, cell: Cell, data: LayerData, own: TraitProducts, behaviour: Behaviour,
+    r: float | None,
+) -> None:  # fmt: skip
+    chosen = np.ix_(cell.members, cell.members)
+    m = own.moments
+    part = Moments(m.s[chosen], m.b[cell.members], m.y_square, m.count, m.rounding)
+    controls = {
+        "shuffled_labels": shuffled_labels(cell.high, part, r),
+        "random_direction": random_directions(_drift(data.random, behaviour), behaviour.values, r),
+    }
+    key: Columns = {"trait": cell.trait, "prompt_set": cell.prompt_set}
+    found = list(controls.values())
+    tables.add("controls", key, kind=list(controls), draws=integers([c.draws for c in found]),
+               typical=doubles([c.typical for c in found]), low=doubles([c.low for c in found]),
+               high=doubles([c.high for c in found]), p=doubles([c.p for c in found]),
+               reason=texts([c.reason for c in found]))  # fmt: skip
+    sizes = subsample(own.gram[chosen], cell.high, part)
+    if sizes:
+        rs = [s.r or (None, None, None) for s in sizes]
+        tables.add("subsampling", key, size=integers([s.size for s in sizes]),
+                   cosine=doubles([s.cosine[0] for s in sizes]),
+                   cosine_low=doubles([s.cosine[1] for s in sizes]),
+                   cosine_high=doubles([s.cosine[2] for s in sizes]),
+                   stability=doubles([s.stability for s in sizes]),
+                   r=doubles([r[0] for r in rs]), r_low=doubles([r[1] for r in rs]),
+                   r_high=doubles([r[2] for r in rs]))  # fmt: skip
+
+
+def _drift(projections: Floats, behaviour: Behaviour) -> Floats:
+    """Drift (or level) of the projections of the cases that enter r."""
+    last: Floats = projections[behaviour.last]
+    return last if behaviour.first is None else last - projections[behaviour.first]
 
 
 def _behaviour_rows(trait: str, behaviour: Behaviour) -> Columns:
     count = len(behaviour.values)
-    first = None if behaviour.first is None else behaviour.first.tolist()
+    first = [None] * count if behaviour.first is None else behaviour.first.tolist()
     return {
         "trait": [trait] * count,
-        "case_id": pa.array(range(count), "int32"),
+        "case_id": integers(np.arange(count)),
         "scenario": list(behaviour.scenarios),
         "responder": list(behaviour.responders),
-        "first_response": pa.array(first if first is not None else [None] * count, "int32"),
-        "last_response": pa.array(behaviour.last.tolist(), "int32"),
+        "first_response": integers(first),
+        "last_response": integers(behaviour.last),
         "value": behaviour.values,
     }
-
-
-def _measure_columns(measures: Sequence[Measure], value: str) -> Columns:
-    return {
-        value: pa.array([m.value for m in measures], "double"),
-        "reason": pa.array([m.reason for m in measures], "string"),
-    }
-
-
-def _correlation_columns(c: Correlation, behaviour: Behaviour) -> Columns:
-    return {
-        "target": [behaviour.target],
-        "n": pa.array([c.n], "int32"),
-        "r": pa.array([c.r], "double"),
-        "low": pa.array([c.low], "double"),
-        "high": pa.array([c.high], "double"),
-        "p": pa.array([c.p], "double"),
-        "reason": pa.array([c.reason], "string"),
-    }
-
-
-def _repeat(columns: Columns, times: int) -> Columns:
-    return {name: list(value) * times for name, value in columns.items()}  # type: ignore[call-overload]

@@ -28,6 +28,7 @@ from backend.store.run_record import RunRecord
 from backend.store.study_files import find_study, load_study
 from backend.store.work_file import WorkFile
 from backend.types import ExtractionRequest, Progress, Study
+from backend.worker.best_layers import derive_best_layers
 from backend.worker.derive import derive_layer
 from backend.worker.rate import Rate
 
@@ -116,10 +117,10 @@ class ExtractionSession:
         return len(self._done) < len(plan.batches)
 
     def derive_some(self) -> bool:
-        """Compute and commit what pages need for one more layer. Repeatable.
+        """Compute and commit what pages need for one more layer, then the best layers. Repeatable.
 
         Returns:
-            Whether layers remain.
+            Whether something remains.
         """
         if self.published is not None:
             return False
@@ -136,7 +137,11 @@ class ExtractionSession:
             started = time.perf_counter()
             derive_layer(work, self._study, layers[0])
             work.add_timing("derive", time.perf_counter() - started)
-        return len(layers) > 1
+            return True
+        if not work.has_best_layers():
+            self._report(self._progress("comparing layers"))
+            derive_best_layers(work)
+        return False
 
     def publish(self) -> Path:
         """Publish the complete run. Repeatable.

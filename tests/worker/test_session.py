@@ -31,7 +31,7 @@ from tests.support.studies import small_study
 TABLES = (
     "prompts", "responses", "scores", "prompt_activations", "response_activations", "behaviours",
     "gram", "alignment", "moments", "moment_totals", "vectors", "projections", "metrics",
-    "influences", "correlations",
+    "influences", "correlations", "inner_products", "best_layers", "controls", "subsampling",
 )  # fmt: skip
 
 
@@ -87,7 +87,8 @@ def test_every_stored_number_equals_a_direct_computation(settings, tiny_llama):
             high = np.array([study.prompts[i].pole == "high" for i in ids])
             rows = p[ids]
             v = rows[high].mean(0) - rows[~high].mean(0)
-            where = "WHERE trait = ? AND layer = 1"
+            where = "WHERE trait = ? AND layer = 1 AND metric = 'identity'"
+            method = "WHERE trait = ? AND layer = 1 AND method = 'mean_difference'"
             gram = matrix_of(
                 connection, f"SELECT products FROM gram {where} ORDER BY prompt_id", [trait]
             )
@@ -96,10 +97,10 @@ def test_every_stored_number_equals_a_direct_computation(settings, tiny_llama):
                 connection, f"SELECT products FROM alignment {where} ORDER BY response_id", [trait]
             )
             np.testing.assert_allclose(a, r @ rows.T, rtol=1e-4, atol=1e-4 * np.abs(a).max())
-            stored = matrix_of(connection, f"SELECT vector FROM vectors {where}", [trait])[0]
+            stored = matrix_of(connection, f"SELECT vector FROM vectors {method}", [trait])[0]
             np.testing.assert_allclose(stored, v, atol=1e-5 * np.abs(v).max())
             projection = np.array(connection.execute(
-                f"SELECT projection FROM projections {where} ORDER BY response_id", [trait]
+                f"SELECT projection FROM projections {method} ORDER BY response_id", [trait]
             ).fetchall())[:, 0]  # fmt: skip
             np.testing.assert_allclose(projection, r @ v / np.linalg.norm(v), rtol=1e-4, atol=1e-4)
             scores = np.array([response.scores[trait] for response in study.responses])

@@ -1,0 +1,26 @@
+"""Products of activations in float64, on the GPU that made them where there is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def product(left: NDArray[np.floating], right: NDArray[np.floating], device: str) -> Floats:
+    """left @ right' in float64, [rows of left, rows of right].
+
+    Args:
+        left: [a, d].
+        right: [b, d].
+        device: where the model runs. CUDA devices compute there; MPS has no float64, so it and
+            the CPU use numpy.
+    """
+    if not device.startswith("cuda"):
+        found: Floats = left.astype(np.float64) @ right.astype(np.float64).T
+        return found
+    there = [torch.from_numpy(np.ascontiguousarray(x)).to(device).double() for x in (left, right)]
+    on_host: Floats = (there[0] @ there[1].T).cpu().numpy()
+    return on_host
