@@ -8,6 +8,7 @@ independent. Source: Efron 1987, JASA 82: 171-185.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -55,8 +56,7 @@ def bootstrap_r(
         return Estimate.undefined(count, whole.reason or "r is undefined")
     if count < 10:
         return Estimate.undefined(count, f"a bootstrap needs at least 10 scenarios, not {count}")
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    draws = _draws(count, resamples, seed)
     left_out = 1.0 - np.eye(count)
     weighted = _weighted_pearson if kind == "pearson" else _weighted_spearman
     resampled = weighted(x, y, draws[:, groups])
@@ -65,6 +65,15 @@ def bootstrap_r(
         return Estimate(whole.r, None, None, None, count, "resamples are flat")
     low, high = _bca(whole.r, resampled, jackknife, level)
     return Estimate(whole.r, low, high, None, count)
+
+
+@lru_cache(maxsize=4)
+def _draws(count: int, resamples: int, seed: int) -> Floats:
+    """How often each scenario is drawn, [resamples, count]; the same for every cell of a run."""
+    rng = np.random.default_rng(seed)
+    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    draws.setflags(write=False)
+    return draws
 
 
 def _bca(value: float, resampled: Floats, jackknife: Floats, level: float) -> tuple[float, float]:

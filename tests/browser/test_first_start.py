@@ -52,7 +52,8 @@ def stored(cache):
     with duckdb.connect(str(file), read_only=True) as connection:
         rows = connection.execute(
             "SELECT t.trait, max(c.r), arg_max(c.layer, c.r) FROM correlations c"
-            " JOIN traits t USING (trait) GROUP BY t.trait, t.position ORDER BY t.position"
+            " JOIN traits t USING (trait) WHERE c.method = 'mean_difference'"
+            " GROUP BY t.trait, t.position ORDER BY t.position"
         ).fetchall()
     return {trait: (r, layer) for trait, r, layer in rows}
 

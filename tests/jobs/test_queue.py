@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 
 import pytest
 
@@ -21,6 +22,7 @@ from backend.jobs.requests import (
     request_to_json,
 )
 from backend.jobs.workers import WorkerSlot, live_workers
+from backend.settings import Settings
 from backend.store.run_files import run_path
 from backend.store.study_files import publish_study
 from backend.studies.hashing import content_hash
@@ -106,12 +108,45 @@ class Worker:
         return self.process.wait(30)
 
 
-@pytest.fixture
-def worker(settings):
-    made = Worker(settings)
-    yield made
-    if made.process.poll() is None:
-        made.kill()
+@dataclass
+class Shop:
+    """One store with a study, a worker, and what a run of the request must hold."""
+
+    settings: Settings
+    queue: JobQueue
+    request: ExtractionRequest
+    worker: Worker
+    expected: dict[str, list]
+
+    def batches(self, run_id):
+        progress = self.queue.progress(run_id)
+        return progress.batches_done if progress else 0
+
+    def at_work(self):
+        """A new run with some batches done and many to go."""
+        run_id = self.queue.enqueue(self.request)
+        wait_for(lambda: self.batches(run_id) >= 3)
+        return run_id
+
+    def finished(self, run_id):
+        return wait_for(lambda: self.queue.job(run_id).state == "finished")
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, tiny_llama):
+    """Shared by the tests below, as starting a worker takes longer than what it then does."""
+    settings = Settings(cache=tmp_path_factory.mktemp("shop"))
+    settings.make_folders()
+    study = small_study(scenarios=100)
+    ref = publish_study(settings, study, content_hash(study))
+    request = request_for(ref, tiny_llama, batch_tokens=40)
+    worker = Worker(settings)
+    extract(settings, "foreground", request)
+    queue = JobQueue(settings)
+    yield Shop(settings, queue, request, worker, contents(settings, "foreground"))
+    queue.close()
+    if worker.process.poll() is None:
+        worker.kill()
 
 
 def wait_for(what, seconds=90.0):
@@ -124,75 +159,56 @@ def wait_for(what, seconds=90.0):
     raise AssertionError("it did not happen in time")
 
 
-def enqueued(settings, tiny_llama, scenarios, tokens=40):
-    study = small_study(scenarios=scenarios)
-    ref = publish_study(settings, study, content_hash(study))
-    request = request_for(ref, tiny_llama, batch_tokens=tokens)
-    queue = JobQueue(settings)
-    return queue, request, queue.enqueue(request)
-
-
-def batches(queue, run_id):
-    progress = queue.progress(run_id)
-    return progress.batches_done if progress else 0
+@pytest.mark.slow
+def test_cancel_keeps_the_batches_and_resume_ends_identical(shop):
+    run_id = shop.at_work()
+    shop.queue.cancel(run_id)
+    assert shop.queue.job(run_id).state == "cancelled"
+    time.sleep(2.0)
+    stopped_at = shop.batches(run_id)
+    time.sleep(1.0)
+    assert shop.batches(run_id) == stopped_at
+    assert not run_path(shop.settings, run_id).exists()
+    shop.queue.resume(run_id)
+    shop.finished(run_id)
+    progress = shop.queue.progress(run_id)
+    assert progress.batches_done == progress.batches_total > stopped_at
+    assert contents(shop.settings, run_id) == shop.expected
 
 
 @pytest.mark.slow
-def test_a_job_runs_reports_and_equals_the_foreground(settings, tiny_llama, worker):
-    queue, request, run_id = enqueued(settings, tiny_llama, 12)
-    wait_for(lambda: queue.job(run_id).state == "finished")
-    progress = queue.progress(run_id)
-    assert progress.batches_done == progress.batches_total > 0
-    extract(settings, "foreground", request)
-    assert contents(settings, run_id) == contents(settings, "foreground")
-    bad = queue.enqueue(dataclasses.replace(request, layers=(9,)))
-    failed = wait_for(lambda: (job := queue.job(bad)).state == "failed" and job)
+def test_a_job_that_cannot_run_says_why(shop):
+    bad = shop.queue.enqueue(dataclasses.replace(shop.request, layers=(9,)))
+    failed = wait_for(lambda: (job := shop.queue.job(bad)).state == "failed" and job)
     assert "layers [9] do not exist" in failed.error
     assert "Remedy" in failed.error
-    assert worker.stop() == 0
-    assert live_workers(settings) == ()
 
 
 @pytest.mark.slow
-def test_cancel_keeps_the_batches_and_resume_ends_identical(settings, tiny_llama, worker):
-    queue, request, run_id = enqueued(settings, tiny_llama, 150)
-    wait_for(lambda: batches(queue, run_id) >= 3)
-    queue.cancel(run_id)
-    assert queue.job(run_id).state == "cancelled"
-    time.sleep(2.0)
-    stopped_at = batches(queue, run_id)
-    time.sleep(1.0)
-    assert batches(queue, run_id) == stopped_at
-    assert not run_path(settings, run_id).exists()
-    queue.resume(run_id)
-    wait_for(lambda: queue.job(run_id).state == "finished")
-    extract(settings, "foreground", request)
-    assert contents(settings, run_id) == contents(settings, "foreground")
+def test_a_killed_worker_goes_on_from_its_last_batch(shop):
+    run_id = shop.at_work()
+    shop.worker.kill()
+    before = shop.batches(run_id)
+    assert shop.queue.job(run_id).state == "running"
+    shop.worker.start()
+    wait_for(lambda: shop.batches(run_id) > before)
+    assert shop.queue.progress(run_id).batches_done >= before
+    shop.finished(run_id)
+    assert contents(shop.settings, run_id) == shop.expected
 
 
 @pytest.mark.slow
-def test_a_killed_worker_goes_on_from_its_last_batch(settings, tiny_llama, worker):
-    queue, request, run_id = enqueued(settings, tiny_llama, 150)
-    wait_for(lambda: batches(queue, run_id) >= 3)
-    worker.kill()
-    before = batches(queue, run_id)
-    assert queue.job(run_id).state == "running"
-    worker.start()
-    wait_for(lambda: batches(queue, run_id) > before)
-    assert queue.progress(run_id).batches_done >= before
-    wait_for(lambda: queue.job(run_id).state == "finished")
-    extract(settings, "foreground", request)
-    assert contents(settings, run_id) == contents(settings, "foreground")
-
-
-@pytest.mark.slow
-def test_another_worker_takes_over_the_job_of_a_dead_one(settings, tiny_llama, worker):
-    queue, _, run_id = enqueued(settings, tiny_llama, 150)
-    wait_for(lambda: batches(queue, run_id) >= 3)
-    other = Worker(settings)
+def test_another_worker_takes_over_the_job_of_a_dead_one(shop):
+    other = Worker(shop.settings)
     try:
-        wait_for(lambda: len(live_workers(settings)) == 2)
-        worker.kill()
-        wait_for(lambda: queue.job(run_id).state == "finished")
+        wait_for(lambda: len(live_workers(shop.settings)) == 2)
+        runs = [shop.queue.enqueue(shop.request) for _ in range(2)]
+        wait_for(lambda: all(shop.batches(run_id) >= 3 for run_id in runs))
+        shop.worker.kill()  # it had one of the two
+        for run_id in runs:
+            shop.finished(run_id)
+            assert contents(shop.settings, run_id) == shop.expected
+        assert other.stop() == 0
+        assert live_workers(shop.settings) == ()
     finally:
         other.kill()
