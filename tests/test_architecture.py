@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 LAYERS = (
     ("types", "errors", "settings"),
     ("geometry", "statistics"),
-    ("vectors",),
+    ("vectors", "analyses"),
     ("studies", "models", "extraction"),
     ("store",),
     ("jobs", "queries"),

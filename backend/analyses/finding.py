@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from backend.statistics.correlation import Correlation
 from backend.statistics.interval import Estimate
 
 Verdict = Literal["supported", "ruled out", "undetermined"]
+# A difference of r smaller than this changes no trait's story.
+MATTERS = 0.05
 
 
 @dataclass(frozen=True)
@@ -34,10 +39,10 @@ class Finding:
     Attributes:
         name: key.
         question: what is asked.
-        verdict: whether the data support it.
+        verdict: whether the data support a yes.
         answer: the result in one sentence.
         caveat: what the number cannot say.
-        rows: the numbers behind it; the first is the headline.
+        rows: the numbers behind it.
     """
 
     name: str
@@ -53,13 +58,34 @@ def plain(value: float | None, n: int, reason: str | None = None) -> Estimate:
     return Estimate(value, None, None, None, n, reason)
 
 
-def verdict_of(estimate: Estimate, level: float = 0.05) -> Verdict:
-    """Supported if the 95% interval (or else p) excludes zero, undetermined otherwise.
+def as_estimate(found: Correlation) -> Estimate:
+    """A correlation as an estimate."""
+    return Estimate(found.r, found.low, found.high, found.p, found.n, found.reason)
 
-    An effect is never ruled out by a p alone: that needs an interval and a size that matters.
-    """
+
+def not_computable(name: str, question: str, reason: str, caveat: str = "") -> Finding:
+    """A finding for which data are missing."""
+    return Finding(name, question, "undetermined", f"Not computable: {reason}.", caveat, ())
+
+
+def supports(estimate: Estimate, level: float = 0.05) -> bool:
+    """Whether the 95% interval excludes zero, or, without an interval, p is below the level."""
     if estimate.low is not None and estimate.high is not None:
-        return "supported" if estimate.low > 0 or estimate.high < 0 else "undetermined"
-    if estimate.p is None:
-        return "undetermined"
-    return "supported" if estimate.p < level else "undetermined"
+        return estimate.low > 0 or estimate.high < 0
+    return estimate.p is not None and estimate.p < level
+
+
+def with_published(finding: Finding, figures: Mapping[str, str]) -> Finding:
+    """The finding with the figures a study printed, by row name.
+
+    Raises:
+        KeyError: a figure belongs to no row.
+    """
+    unknown = set(figures) - {row.name for row in finding.rows}
+    if unknown:
+        raise KeyError(f"{finding.name} has no rows {sorted(unknown)}")
+    rows = tuple(
+        dataclasses.replace(row, published=figures.get(row.name, row.published))
+        for row in finding.rows
+    )
+    return dataclasses.replace(finding, rows=rows)

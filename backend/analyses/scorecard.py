@@ -6,50 +6,36 @@ from collections.abc import Sequence
 
 from backend.analyses.cells import CellRow, models_of
 from backend.analyses.finding import Finding, Row, plain
+from backend.analyses.status import Status, count_statuses
 from backend.settings import StatusThresholds
 
-
-def scorecard_counts(
-    rows: Sequence[CellRow], thresholds: StatusThresholds
-) -> dict[str, tuple[int, int, int]]:
-    """Model -> working, close and failed traits."""
-    counts: dict[str, tuple[int, int, int]] = {}
-    for model in models_of(rows):
-        rs = [row.r for row in rows if row.model == model]
-        working = sum(r > thresholds.working for r in rs)
-        failed = sum(r < thresholds.close for r in rs)
-        counts[model] = (working, len(rs) - working - failed, failed)
-    return counts
+QUESTION = "Do the vectors work equally on every model?"
+STATES: tuple[Status, ...] = ("working", "close", "failed")
 
 
-def scorecard_finding(
-    rows: Sequence[CellRow], thresholds: StatusThresholds, published: dict[str, str] | None = None
-) -> Finding:
+def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> Finding:
     """Counts of working, close and failed traits per model.
 
     Args:
         rows: the cells at their best layers.
         thresholds: where a status changes.
-        published: model -> the counts a study printed.
     """
-    counts = scorecard_counts(rows, thresholds)
-    lines = tuple(
-        Row(f"{model}: working / close / failed", plain(float(w), w + c + f),
-            (published or {}).get(model), f"{w} / {c} / {f} of {w + c + f}")
-        for model, (w, c, f) in counts.items()
-    )  # fmt: skip
-    differ = len({w for w, _, _ in counts.values()}) > 1
+    lines, answers, working = [], [], set()
+    for model in models_of(rows):
+        rs = [row.r for row in rows if row.model == model]
+        counts = count_statuses(rs, thresholds)
+        for state in STATES:
+            lines.append(Row(f"{model}: {state}", plain(counts[state], len(rs))))
+        answers.append(f"{model} {counts['working']}/{len(rs)}")
+        working.add(counts["working"] / len(rs))
+    several = len(models_of(rows)) > 1
     return Finding(
         "scorecard",
-        "Do the vectors work on every model?",
-        "ruled out" if differ else "undetermined",
-        "; ".join(f"{model} {w}/{w + c + f} working" for model, (w, c, f) in counts.items()),
-        "A count of r above a threshold hides how close each r is; the best of several layers "
-        "flatters every r.",
-        lines,
+        QUESTION,
+        "ruled out" if len(working) > 1 else "undetermined",
+        f"Working at their best layer: {', '.join(answers)}."
+        + ("" if several else " One model alone cannot be compared."),
+        "A count hides how close each r is to the threshold, and the best of several layers "
+        "flatters every r: read it beside the layer test.",
+        tuple(lines),
     )
-
-
-def mean_r(rows: Sequence[CellRow]) -> float:
-    """Mean Pearson r over the cells."""
-    return sum(row.r for row in rows) / len(rows)

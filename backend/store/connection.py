@@ -64,20 +64,22 @@ def _unreadable(path: Path, why: str) -> UnreadableFile:
     )
 
 
-def insert(connection: duckdb.DuckDBPyConnection, table: str, columns: dict[str, object]) -> None:
-    """Append columns to a table, by Arrow.
+def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str, object]) -> None:
+    """Append columns to a table, by Arrow and in one statement however many chunks there are.
 
     Args:
         connection: the work file's connection.
         table: name of an existing table.
-        columns: column name -> Arrow array, list or numpy array; all of one length.
+        chunks: column name -> Arrow array, list or numpy array, of one length within a chunk; the
+            same names in every chunk.
     """
-    arrow = pa.table(columns)
-    if arrow.num_rows == 0:
+    parts = [part for part in map(pa.table, chunks) if part.num_rows]
+    if not parts:
         return
-    connection.register("incoming", arrow)
+    incoming = pa.concat_tables(parts, promote_options="permissive")
+    connection.register("incoming", incoming)
     try:
-        names = ", ".join(f'"{name}"' for name in columns)
+        names = ", ".join(f'"{name}"' for name in incoming.column_names)
         connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming")
     finally:
         connection.unregister("incoming")

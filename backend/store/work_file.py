@@ -158,8 +158,7 @@ class WorkFile:
                     self.connection.execute(f"DELETE FROM {table}")
                 else:
                     self.connection.execute(f"DELETE FROM {table} WHERE layer = ?", [layer])
-                for columns in chunks:
-                    insert(self.connection, table, columns)
+                insert(self.connection, table, *chunks)
 
     def derived_layers(self) -> frozenset[int]:
         """Layers whose derived rows are committed."""

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import config_context
-from sklearn.linear_model import LogisticRegression
 
 from backend.geometry.prompt_space import Bools, Floats
 from backend.vectors.folds import grouped_folds
+from backend.vectors.logistic import logistic_fits
 
-OUTER, INNER = 5, 2
+OUTER, INNER = 5, 3
 SEED = 20260304
 STRENGTHS = (0.1, 1.0, 10.0)
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
@@ -86,16 +85,11 @@ def logistic_probe(
     scaled = features / _rms(features)
     used = high | low
 
-    def fit(train: Bools, strength: float) -> Floats | None:
+    def fit(train: Bools, strengths: Sequence[float]) -> list[Floats] | None:
         rows = train & used
         if not (rows & high).any() or not (rows & low).any():
             return None
-        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
-        # Thousands of small fits: sklearn's checks of its own arguments took half of the time.
-        with config_context(assume_finite=True, skip_parameter_validation=True):
-            model.fit(scaled[rows], high[rows])
-        weights: Floats = np.append(model.coef_[0], model.intercept_[0])
-        return weights
+        return logistic_fits(scaled[rows], high[rows], strengths)
 
     def loss(weights: Floats, test: Bools) -> float:
         """Log loss, both classes weighing the same; infinite where a class is missing."""
@@ -139,19 +133,24 @@ def ridge_probe(
     def members(mask: Bools) -> Bools:
         return np.isin(of_case, np.unique(scenarios[mask]))
 
-    def fit(train: Bools, strength: float) -> Floats | None:
+    def fit(train: Bools, strengths: Sequence[float]) -> list[Floats] | None:
         chosen = members(train)
         if chosen.sum() < 3:
             return None
         x, y = rows[chosen], behaviour[chosen]
         centre, level = x.mean(axis=0), y.mean()
         x, y = x - centre, y - level
-        penalty = strength * len(x)
-        if len(x) < x.shape[1]:
-            weights = x.T @ np.linalg.solve(x @ x.T + penalty * np.eye(len(x)), y)
-        else:
-            weights = np.linalg.solve(x.T @ x + penalty * np.eye(x.shape[1]), x.T @ y)
-        return np.append(weights, level - centre @ weights)
+        small = len(x) < x.shape[1]
+        gram = x @ x.T if small else x.T @ x
+        found = []
+        for strength in strengths:
+            penalised = gram + strength * len(x) * np.eye(len(gram))
+            if small:
+                weights = x.T @ np.linalg.solve(penalised, y)
+            else:
+                weights = np.linalg.solve(penalised, x.T @ y)
+            found.append(np.append(weights, level - centre @ weights))
+        return found
 
     def loss(weights: Floats, test: Bools) -> float:
         chosen = members(test)
@@ -166,7 +165,7 @@ def _nested(
     features: Floats,
     scenarios: NDArray[np.intp],
     strengths: Sequence[float],
-    fit: Callable[[Bools, float], Floats | None],
+    fit: Callable[[Bools, Sequence[float]], list[Floats] | None],
     loss: Callable[[Floats, Bools], float],
     seed: int,
 ) -> Probe:
@@ -179,12 +178,12 @@ def _nested(
             inner = train.copy()
             inner[np.flatnonzero(train)[test]] = False
             outer = train & ~inner
-            for place, strength in enumerate(strengths):
-                weights = fit(inner, strength)
-                if weights is None:
-                    return None
-                totals[place] += loss(weights, outer)
-        return fit(train, strengths[int(totals.argmin())])
+            fitted = fit(inner, strengths)
+            if fitted is None:
+                return None
+            totals += [loss(weights, outer) for weights in fitted]
+        chosen = fit(train, [strengths[int(totals.argmin())]])
+        return None if chosen is None else chosen[0]
 
     for number, test in enumerate(grouped_folds(scenarios, OUTER, seed)):
         weights = choose(~test, seed + 1 + number)

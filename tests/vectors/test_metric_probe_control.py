@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from backend.geometry.products import correlation_of_weights, moments
 from backend.vectors.controls import random_directions, shuffled_labels
 from backend.vectors.folds import grouped_folds
+from backend.vectors.logistic import logistic_fits
 from backend.vectors.metric import layer_metrics, within_class
 from backend.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
 from backend.vectors.responses import response_space
@@ -158,10 +159,12 @@ def test_held_out_projections_are_those_of_refitting_without_the_fold():
     used = ~fold & ((scores >= 5) | (scores <= 3))
     matches = []
     for strength in (0.1, 1.0, 10.0):
-        model = LogisticRegression(C=strength, class_weight="balanced", max_iter=1000)
+        model = LogisticRegression(
+            C=strength, class_weight="balanced", tol=1e-9, solver="newton-cholesky"
+        )
         weights = model.fit(scaled[used], scores[used] >= 5).coef_[0]
         direction = weights / np.linalg.norm(weights)
-        matches.append(np.allclose(features[fold] @ direction, logistic.held_out[fold], rtol=1e-4))
+        matches.append(np.allclose(features[fold] @ direction, logistic.held_out[fold], rtol=1e-5))
     assert sum(matches) == 1
 
 
@@ -226,3 +229,18 @@ def test_subsampling_by_direct_vectors():
     own = correlation_of_weights(np.where(mask, 1 / 12, -1 / 12), drift_moments(part)).r
     assert found[1].cosine[0] == pytest.approx(1.0) and found[1].stability is None
     assert found[1].r[0] == pytest.approx(own)
+
+
+@pytest.mark.parametrize(("n", "q"), [(30, 80), (80, 30), (12, 4), (40, 40)])
+def test_logistic_fits_are_sklearns(n, q):
+    rng = np.random.default_rng(n)
+    x, high = rng.normal(size=(n, q)) * rng.uniform(0.1, 3, size=q), rng.random(n) < 0.3
+    strengths = (0.1, 1.0, 10.0)
+    for strength, found in zip(strengths, logistic_fits(x, high, strengths), strict=True):
+        model = LogisticRegression(
+            C=strength, class_weight="balanced", max_iter=1000, tol=1e-9, solver="newton-cholesky"
+        ).fit(x, high)
+        expected = np.append(model.coef_[0], model.intercept_)
+        np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+    with pytest.raises(ValueError, match="both classes"):
+        logistic_fits(x, np.ones(n, bool), strengths)

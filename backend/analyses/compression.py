@@ -1,0 +1,65 @@
+"""Do compressed behaviour scores explain why a model does worse? (study, Part 1)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backend.analyses.cells import CellRow, column, having, model_dummies, models_of
+from backend.analyses.finding import Finding, Row, as_estimate, not_computable, supports
+from backend.statistics.correlation import pearson
+from backend.statistics.partial import partial_correlation
+
+NAME = "compression"
+QUESTION = "Is score compression why some cells fail?"
+CAVEAT = (
+    "Cells of one model share prompts and responses, so they are not independent and every p "
+    "over cells is too small. An effect that is not seen is not thereby absent: read the interval."
+)
+
+
+def best_model(rows: Sequence[CellRow]) -> str:
+    """The model with the highest mean r; of equals the first."""
+    means = {m: np.mean([row.r for row in rows if row.model == m]) for m in models_of(rows)}
+    return max(means, key=lambda model: means[model])
+
+
+def compression_finding(rows: Sequence[CellRow]) -> Finding:
+    """Partial correlations of r with the behaviour's spread and with the best model.
+
+    Args:
+        rows: the cells at their best layers.
+    """
+    known = having(rows, "r", "behaviour_sd")
+    if len(known) < 4:
+        return not_computable(NAME, QUESTION, f"{len(known)} cells have r and behaviour scores")
+    r, sd = column(known, "r"), column(known, "behaviour_sd")
+    lines = [Row("r v behaviour sd", as_estimate(pearson(r, sd)))]
+    if len(models_of(known)) < 2:
+        supported = supports(lines[0].estimate) and (lines[0].estimate.value or 0) > 0
+        answer = "Cells whose scores vary more " + (
+            "have the higher r." if supported else "are not seen to have the higher r."
+        )
+    else:
+        best = best_model(known)
+        is_best = np.array([float(row.model == best) for row in known])
+        effect = partial_correlation(r, is_best, sd[:, None])
+        rest = partial_correlation(r, sd, is_best[:, None])
+        lines += [
+            Row(f"r v being {best}, given behaviour sd", effect),
+            Row(f"r v behaviour sd, given being {best}", rest),
+            Row("r v behaviour sd, every model held fixed",
+                partial_correlation(r, sd, model_dummies(known))),
+        ]  # fmt: skip
+        supported = supports(rest) and (rest.value or 0) > 0
+        answer = (
+            f"{best} {'still differs' if supports(effect) else 'is not seen to differ'} from the "
+            "others at equal behaviour sd; behaviour sd "
+            f"{'predicts' if supported else 'is not seen to predict'} r at equal model."
+        )
+    verdict = "supported" if supported else "undetermined"
+    upper = lines[-1].estimate.high
+    if not supported and upper is not None and upper < 0.1:
+        verdict = "ruled out"
+    return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))  # type: ignore[arg-type]
