@@ -53,7 +53,7 @@ def layer_finding(sweeps: Sequence[Sweep], thresholds: StatusThresholds) -> Find
     for sweep, adjusted in zip(defined, benjamini_hochberg([s.p for s in defined]), strict=True):
         assert sweep.best is not None  # selected above
         best = sweep.rs[sweep.best]
-        note = "" if adjusted is None else f"; Benjamini-Hochberg p over all cells {adjusted:.3g}"
+        note = "" if adjusted is None else f"; Benjamini-Hochberg p over all cells {adjusted:.2g}"
         rows.append(
             Row(f"{sweep.model}, {sweep.trait}: best of {len(sweep.rs)} layers",
                 Estimate(best, None, None, sweep.p, sweep.held_out.n),
@@ -73,7 +73,7 @@ def layer_finding(sweeps: Sequence[Sweep], thresholds: StatusThresholds) -> Find
         NAME,
         QUESTION,
         "ruled out" if failing else "undetermined",
-        f"{len(failing)} of {len(defined)} cells do not work at their best layer, so no other "
+        f"Of {len(defined)} cells {len(failing)} fail at their best layer, so no other "
         "tested layer can rescue them."
         if failing
         else "Every cell works at its best layer.",

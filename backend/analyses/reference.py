@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
+from backend.analyses import compression, layers, prompt_sets, ranks, transfer
 from backend.analyses.agreement import Agreement, agreement_finding
 from backend.analyses.cells import CellRow, column
-from backend.analyses.compression import CAVEAT, QUESTION
 from backend.analyses.cosine import cosine_finding
 from backend.analyses.feasibility import feasibility_finding
 from backend.analyses.finding import (
@@ -19,7 +19,6 @@ from backend.analyses.finding import (
 )
 from backend.analyses.published import PublishedTransfer, Reference
 from backend.analyses.scorecard import scorecard_finding
-from backend.analyses.transfer import least_between
 from backend.analyses.units import snr_bounds, snr_of, units_finding
 from backend.settings import StatusThresholds
 from backend.statistics.correlation import Correlation, correlation_p, fisher_interval
@@ -57,17 +56,17 @@ def reference_findings(reference: Reference, thresholds: StatusThresholds) -> tu
 
 
 def _layers(cells: tuple[CellRow, ...]) -> Finding:
-    layers = sorted({row.layer for row in cells if row.layer is not None})
+    tried = sorted({row.layer for row in cells if row.layer is not None})
     rows = tuple(
         Row(f"cells whose best layer is {layer}",
             plain(sum(row.layer == layer for row in cells), len(cells)),
             note="the last of the layers 8 to 19 that were tried" if layer == 19 else "")
-        for layer in layers
+        for layer in tried
     )  # fmt: skip
-    last = sum(row.layer == layers[-1] for row in cells)
+    last = sum(row.layer == tried[-1] for row in cells)
     return Finding(
-        "layers",
-        "Would another of the tested layers rescue a failing trait?",
+        layers.NAME,
+        layers.QUESTION,
         "undetermined",
         "Cannot be recomputed: only the best layer's r is printed. It is the last layer tried in "
         f"{last} of {len(cells)} cells, so the optimum may lie beyond the range.",
@@ -94,12 +93,13 @@ def _compression(reference: Reference) -> Finding:
         ]  # fmt: skip
     upper = rows[2].estimate.high
     return Finding(
-        "compression",
-        QUESTION,
+        compression.NAME,
+        compression.QUESTION,
         "undetermined",
         "The model effect persists at equal behaviour sd. The effect of behaviour sd itself is "
         f"not seen, but its interval reaches {upper:+.2f}: 24 cells do not rule it out.",
-        CAVEAT + " The behaviour sds are not printed, so the two r cannot be recomputed.",
+        compression.CAVEAT
+        + " The behaviour sds are not printed, so the two r cannot be recomputed.",
         tuple(rows),
     )
 
@@ -108,8 +108,8 @@ def _ranks(cells: tuple[CellRow, ...]) -> Finding:
     r = column(cells, "r")
     why = "no rank correlation of a cell is printed"
     return Finding(
-        "ranks",
-        "Would rank correlation rescue the vectors?",
+        ranks.NAME,
+        ranks.QUESTION,
         "undetermined",
         f"Mean r is recomputed ({r.mean():.3f}); the mean rho cannot be, so neither can an "
         "interval of their difference.",
@@ -128,8 +128,8 @@ def _prompt_sets() -> Finding:
     )
     return dataclasses.replace(
         not_computable(
-            "prompt_sets",
-            "Do other prompts make better vectors?",
+            prompt_sets.NAME,
+            prompt_sets.QUESTION,
             NOT_PRINTED,
             "An unchanged count above a threshold can hide any change of r.",
         ),
@@ -152,8 +152,8 @@ def _transfer(reference: Reference) -> Finding:
         ]  # fmt: skip
     wins = sum(t.cross_r > t.self_r for t in reference.transfers)
     return Finding(
-        "transfer",
-        "Do other models' vectors predict a model's behaviour better than its own?",
+        transfer.NAME,
+        transfer.QUESTION,
         "undetermined",
         f"The foreign r is the higher in {wins} of the {len(reference.transfers)} printed pairs; "
         "whether by more than chance depends on a correlation the study does not print.",
@@ -164,7 +164,7 @@ def _transfer(reference: Reference) -> Finding:
 
 
 def _needed(t: PublishedTransfer, n: int) -> str:
-    least = least_between(t.self_r, t.cross_r, n)
+    least = transfer.least_between(t.self_r, t.cross_r, n)
     if least is None:
         return "not significant at 5% whatever that correlation is"
     if least == 0:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.analyses.cells import CellRow, models_of
-from backend.analyses.finding import Finding, Row, plain
+from backend.analyses.finding import Finding, Row, not_computable, plain
 from backend.analyses.status import Status, count_statuses
 from backend.settings import StatusThresholds
 
@@ -20,6 +20,8 @@ def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> 
         rows: the cells at their best layers.
         thresholds: where a status changes.
     """
+    if not rows:
+        return not_computable("scorecard", QUESTION, "there are no cells")
     lines, answers, working = [], [], set()
     for model in models_of(rows):
         rs = [row.r for row in rows if row.model == model]

@@ -132,7 +132,7 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
             Row(f"{name}, cross", as_estimate(f.cross_r)),
             Row(f"{name}, cross - self", f.difference,
                 note="" if f.adjusted_p is None
-                else f"Benjamini-Hochberg p over all transfers {f.adjusted_p:.3g}"),
+                else f"Benjamini-Hochberg p over all transfers {f.adjusted_p:.2g}"),
         ]  # fmt: skip
     better = [f for f in found if (f.difference.value or 0) > 0]
     sure = [f for f in better if f.adjusted_p is not None and f.adjusted_p < 0.05]

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import extracting, reading, serving, studying
+from backend.cli import analysing, extracting, reading, serving, studying
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings
@@ -16,6 +16,7 @@ COMMANDS: tuple[Command, ...] = (
     *studying.COMMANDS,
     *extracting.COMMANDS,
     *reading.COMMANDS,
+    *analysing.COMMANDS,
     *serving.COMMANDS,
 )
 

@@ -9,8 +9,11 @@ from backend.geometry.registry import METRICS
 from backend.settings import Settings
 from backend.statistics.correlation import Correlation
 from backend.store.run_files import reading_run
+from backend.vectors.methods import MEAN_DIFFERENCE
 
-__all__ = ["METRICS", "Cell", "CellKey", "cells"]
+__all__ = ["METHOD", "METRICS", "Cell", "CellKey", "cells"]
+
+METHOD = MEAN_DIFFERENCE
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ def cells(settings: Settings, run_id: str, trait: str | None = None) -> tuple[Ce
         rows = connection.execute(
             "SELECT c.trait, c.prompt_set, c.layer, c.target, c.n, c.r, c.low, c.high, c.p,"
             " c.reason FROM correlations c JOIN traits t USING (trait)"
-            " WHERE c.method = 'mean_difference' AND (?::VARCHAR IS NULL OR c.trait = ?)"
+            " WHERE c.method = ? AND (?::VARCHAR IS NULL OR c.trait = ?)"
             " ORDER BY t.position, c.prompt_set, c.layer",
-            [trait, trait],
+            [METHOD, trait, trait],
         ).fetchall()
     metrics: dict[CellKey, dict[str, Measure]] = {}
     for name, prompt_set, layer, metric, value, reason in metric_rows:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
+from backend.analyses.status import STATUSES, Status, status_of
 from backend.queries.cells import Cell, cells
 from backend.settings import Settings, StatusThresholds
 from backend.statistics.correlation import Correlation
 
-Status = Literal["working", "close", "failed", "undefined"]
-STATUSES: tuple[Status, ...] = ("working", "close", "failed", "undefined")
+__all__ = ["STATUSES", "Scorecard", "ScorecardCell", "scorecard"]
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,6 @@ class Scorecard:
     cells: dict[tuple[str, str], ScorecardCell]
     counts: dict[str, dict[Status, int]]
     target: str
-
-
-def status_of(r: float | None, thresholds: StatusThresholds) -> Status:
-    """Status of an r; ``undefined`` without one (study, "Current Scorecard")."""
-    if r is None:
-        return "undefined"
-    if r > thresholds.working:
-        return "working"
-    return "close" if r >= thresholds.close else "failed"
 
 
 def scorecard(

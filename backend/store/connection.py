@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from backend.errors import UnreadableFile
 from backend.store.schema import FORMAT
 
+Connection = duckdb.DuckDBPyConnection
 # What DuckDB raises on a damaged file or a missing table; anything else is a bug of ours.
 DAMAGE = (
     duckdb.IOException,

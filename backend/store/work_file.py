@@ -19,7 +19,6 @@ from backend.store.study_tables import write_study
 from backend.types import Study
 
 Kind = Literal["prompt", "response"]
-Drifts = tuple[dict[int, NDArray[np.float64]], NDArray[np.float64]]
 
 
 class WorkFile:
@@ -164,34 +163,6 @@ class WorkFile:
         """Layers whose derived rows are committed."""
         rows = self.connection.execute("SELECT DISTINCT layer FROM moment_totals").fetchall()
         return frozenset(row[0] for row in rows)
-
-    def drifts(self) -> dict[tuple[str, str, str], Drifts]:
-        """Projection drifts (or levels) of all cases, to choose among layers by.
-
-        Returns:
-            (method, trait, prompt set) -> (layer -> drift of each case, behaviour of each case);
-            both empty where the method has no vector.
-        """
-        found: dict[tuple[str, str, str], Drifts] = {
-            row: ({}, np.zeros(0))
-            for row in self.connection.execute(
-                "SELECT DISTINCT method, trait, prompt_set FROM correlations ORDER BY ALL"
-            ).fetchall()
-        }
-        rows = self.connection.execute(
-            "SELECT l.method, l.trait, l.prompt_set, l.layer,"
-            " list(l.projection - coalesce(f.projection, 0) ORDER BY b.case_id),"
-            " list(b.value ORDER BY b.case_id) FROM behaviours b"
-            " JOIN projections l ON l.trait = b.trait AND l.response_id = b.last_response"
-            " LEFT JOIN projections f ON f.trait = b.trait AND f.response_id = b.first_response"
-            " AND f.method = l.method AND f.prompt_set = l.prompt_set AND f.layer = l.layer"
-            " GROUP BY ALL ORDER BY ALL"
-        ).fetchall()
-        for method, trait, prompt_set, layer, drift, values in rows:
-            layers, _ = found[method, trait, prompt_set]
-            layers[layer] = np.array(drift)
-            found[method, trait, prompt_set] = (layers, np.array(values))
-        return found
 
     def has_best_layers(self) -> bool:
         """Whether the last derived table is committed."""

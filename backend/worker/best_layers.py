@@ -7,6 +7,7 @@ import numpy as np
 from backend.statistics.interval import Estimate
 from backend.statistics.layer_choice import held_out_best_layer
 from backend.statistics.permutation import BestLayer, best_layer
+from backend.store.drifts import read_drifts
 from backend.store.work_file import WorkFile
 from backend.vectors.methods import METHODS_BY_NAME
 from backend.worker.columns import Columns, doubles, integers, texts
@@ -22,7 +23,7 @@ def derive_best_layers(work: WorkFile) -> None:
         work: a work file with all its layers derived.
     """
     rows: list[Columns] = []
-    for (method, trait, prompt_set), (drifts, values) in work.drifts().items():
+    for (method, trait, prompt_set), (drifts, values) in read_drifts(work.connection).items():
         found = layers_of = None
         held = Estimate.undefined(len(values), "r is undefined")
         if len(values):

@@ -6,11 +6,12 @@ import dataclasses
 
 import pytest
 
+from backend.analyses.status import status_of
 from backend.errors import StoreError
 from backend.queries.cells import cells
 from backend.queries.prompts import prompt_view
 from backend.queries.runs import run_list
-from backend.queries.scorecard import scorecard, status_of
+from backend.queries.scorecard import scorecard
 from backend.queries.studies import study_list
 from backend.settings import StatusThresholds
 from tests.support.runs import publish_run

@@ -1,0 +1,217 @@
+"""What the runs of one study hold for the study's ten tests."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import permutations
+
+import numpy as np
+
+from backend.analyses.cells import CellRow
+from backend.analyses.finding import Finding
+from backend.analyses.layers import Sweep
+from backend.analyses.prompt_sets import PromptSetR
+from backend.analyses.study_tests import Evidence, study_findings
+from backend.analyses.transfer import TransferCase
+from backend.errors import StoreError
+from backend.geometry.prompt_space import Floats
+from backend.queries.cells import METHOD
+from backend.queries.runs import RunSummary, run_summary
+from backend.settings import Settings
+from backend.statistics.interval import Estimate
+from backend.store.connection import Connection
+from backend.store.drifts import read_drifts
+from backend.store.run_files import reading_run
+
+METRICS = (
+    "separation", "high_within_variance", "low_within_variance", "high_cosine", "low_cosine",
+    "snr", "high_spread", "low_spread",
+)  # fmt: skip
+
+
+def findings_of_study(
+    settings: Settings, run_ids: Sequence[str], prompt_set: str
+) -> tuple[Finding, ...]:
+    """The study's ten tests over some runs of one study.
+
+    Args:
+        settings: where the store is, and the thresholds of a status.
+        run_ids: the runs, one per model.
+        prompt_set: which prompts the vectors are built from.
+
+    Raises:
+        RunNotFound, UnreadableFile: a run cannot be read.
+        StoreError: no runs, or runs of different studies.
+    """
+    return study_findings(read_evidence(settings, run_ids, prompt_set), settings.thresholds)
+
+
+def read_evidence(settings: Settings, run_ids: Sequence[str], prompt_set: str) -> Evidence:
+    """Gather the evidence; arguments and errors as for :func:`findings_of_study`."""
+    runs = [run_summary(settings, run_id) for run_id in run_ids]
+    studies = sorted({run.study_key for run in runs})
+    if len(studies) != 1:
+        raise StoreError(
+            f"The tests got {len(runs)} runs of {len(studies)} studies: {', '.join(studies)}.",
+            expected="at least one run, and all of the same study.",
+            remedy="choose runs of one study.",
+        )
+    names = _names(runs)
+    parts = []
+    for run, name in zip(runs, names, strict=True):
+        with reading_run(settings, run.record.run_id) as connection:
+            parts.append(_read_run(connection, run, name, prompt_set))
+    with reading_run(settings, run_ids[0]) as connection:
+        scores, score_range = _scores(connection)
+        cases = _cases(connection)
+    return Evidence(
+        cells=tuple(cell for part in parts for cell in part.cells),
+        widths={n: run.record.width for n, run in zip(names, runs, strict=True)},
+        sweeps=tuple(sweep for part in parts for sweep in part.sweeps),
+        prompt_set_rs=tuple(r for part in parts for r in part.prompt_set_rs),
+        prompt_set=prompt_set,
+        transfer_cases=_transfers(parts, cases),
+        scores=scores,
+        score_range=score_range,
+        behaviours=_behaviours(cases),
+    )
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one run adds. ``drifts``: trait -> drift of each case at the best layer, behaviour."""
+
+    name: str
+    cells: tuple[CellRow, ...]
+    sweeps: tuple[Sweep, ...]
+    prompt_set_rs: tuple[PromptSetR, ...]
+    drifts: dict[str, tuple[Floats, Floats]]
+
+
+_Cases = dict[str, list[tuple[str, str, float]]]
+
+
+def _names(runs: Sequence[RunSummary]) -> list[str]:
+    """The runs' short labels, with the run's id where two runs share one."""
+    counts = Counter(run.label for run in runs)
+    return [
+        run.label if counts[run.label] == 1 else f"{run.label} ({run.record.run_id})"
+        for run in runs
+    ]
+
+
+def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: str) -> _Run:
+    drifts = read_drifts(connection, METHOD)
+    middle = run.record.layers[len(run.record.layers) // 2]
+    best = {
+        (trait, own_set): row
+        for trait, own_set, *row in connection.execute(
+            "SELECT trait, prompt_set, layer, p, held_out_r, held_out_low, held_out_high,"
+            " held_out_p, reason FROM best_layers WHERE method = ?",
+            [METHOD],
+        ).fetchall()
+    }
+    rs: dict[str, dict[int, float | None]] = {}
+    for trait, layer, r in connection.execute(
+        "SELECT trait, layer, r FROM correlations WHERE method = ? AND prompt_set = ?"
+        " ORDER BY layer",
+        [METHOD, prompt_set],
+    ).fetchall():
+        rs.setdefault(trait, {})[layer] = r
+    cells, sweeps, at_best = [], [], {}
+    for trait in run.traits:
+        if (trait, prompt_set) not in best:
+            continue
+        layer, p, held_r, held_low, held_high, held_p, reason = best[trait, prompt_set]
+        by_layer, values = drifts[METHOD, trait, prompt_set]
+        held = Estimate(held_r, held_low, held_high, held_p, len(values), reason)
+        sweeps.append(Sweep(name, trait, rs[trait], layer, p, held))
+        sd = float(values.std(ddof=1)) if len(values) > 1 else None
+        shown = middle if layer is None else layer
+        cells.append(_cell(connection, name, trait, prompt_set, shown, rs[trait][shown], sd))
+        if layer is not None:
+            at_best[trait] = (by_layer[layer], values)
+    prompt_set_rs = tuple(
+        PromptSetR(name, *row)
+        for row in connection.execute(
+            "SELECT trait, prompt_set, max(r) FROM correlations WHERE method = ?"
+            " GROUP BY ALL ORDER BY ALL",
+            [METHOD],
+        ).fetchall()
+    )
+    return _Run(name, tuple(cells), tuple(sweeps), prompt_set_rs, at_best)
+
+
+def _cell(
+    connection: Connection, model: str, trait: str, prompt_set: str, layer: int,
+    r: float | None, behaviour_sd: float | None,
+) -> CellRow:  # fmt: skip
+    where = "trait = ? AND prompt_set = ? AND layer = ?"
+    key = [trait, prompt_set, layer]
+    metrics = dict(
+        connection.execute(f"SELECT name, value FROM metrics WHERE {where}", key).fetchall()
+    )
+    rho = connection.execute(
+        f"SELECT rho FROM correlations WHERE {where} AND method = ?", [*key, METHOD]
+    ).fetchall()[0][0]
+    norm = connection.execute(
+        "SELECT avg(norm) FROM prompt_activations JOIN prompts USING (prompt_id)"
+        f" WHERE {where}", key
+    ).fetchall()[0][0]  # fmt: skip
+    value = {name: metrics[name] for name in METRICS}
+    high, low = value.pop("high_spread"), value.pop("low_spread")
+    spread = None if high is None or low is None else (high + low) / 2
+    return CellRow(model=model, trait=trait, layer=layer, r=r, rho=rho, behaviour_sd=behaviour_sd,
+                   spread=spread, norm=norm, **value)  # fmt: skip
+
+
+def _scores(
+    connection: Connection,
+) -> tuple[dict[tuple[str, str], Floats], tuple[float, float]]:
+    low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
+    rows = connection.execute(
+        "SELECT responder, trait, list(score ORDER BY response_id) FROM scores"
+        " JOIN responses USING (response_id) JOIN traits USING (trait)"
+        " GROUP BY responder, trait, position ORDER BY responder, position"
+    ).fetchall()
+    return {(who, trait): np.array(scores) for who, trait, scores in rows}, (low, high)
+
+
+def _cases(connection: Connection) -> _Cases:
+    """Trait -> (scenario, responder, behaviour) of each case, in order."""
+    found: _Cases = {}
+    for trait, scenario, responder, value in connection.execute(
+        "SELECT trait, scenario, responder, value FROM behaviours ORDER BY trait, case_id"
+    ).fetchall():
+        found.setdefault(trait, []).append((scenario, responder, value))
+    return found
+
+
+def _behaviours(cases: _Cases) -> dict[str, dict[str, dict[str, float]]]:
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for trait, rows in cases.items():
+        for scenario, responder, value in rows:
+            found.setdefault(trait, {}).setdefault(responder, {})[scenario] = value
+    return found
+
+
+def _transfers(parts: Sequence[_Run], cases: _Cases) -> tuple[TransferCase, ...]:
+    """Every ordered pair of runs on every trait both have r for.
+
+    A model that is itself a responder is tried on its own responses, any other on all.
+    """
+    found = []
+    for own, other in permutations(parts, 2):
+        for trait in own.drifts:
+            if trait not in other.drifts:
+                continue
+            mine = np.array([responder == own.name for _, responder, _ in cases[trait]])
+            chosen = mine if mine.any() else np.ones(len(mine), bool)
+            projection, behaviour = own.drifts[trait]
+            found.append(
+                TransferCase(trait, other.name, own.name, other.drifts[trait][0][chosen],
+                             projection[chosen], behaviour[chosen])
+            )  # fmt: skip
+    return tuple(found)

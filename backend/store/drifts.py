@@ -1,0 +1,48 @@
+"""Projections of the cases that enter r, read from a run or from its work file."""
+
+from __future__ import annotations
+
+import duckdb
+import numpy as np
+from numpy.typing import NDArray
+
+Drifts = tuple[dict[int, NDArray[np.float64]], NDArray[np.float64]]
+Key = tuple[str, str, str]
+
+
+def read_drifts(
+    connection: duckdb.DuckDBPyConnection, method: str | None = None
+) -> dict[Key, Drifts]:
+    """Projection drifts (or levels) of all cases, by layer, beside the cases' behaviour.
+
+    Args:
+        connection: an open run or work file with its layers derived.
+        method: only this method; None for all.
+
+    Returns:
+        (method, trait, prompt set) -> (layer -> drift of each case in order of case_id, behaviour
+        of each case); both empty where the method has no vector.
+    """
+    found: dict[Key, Drifts] = {
+        row: ({}, np.zeros(0))
+        for row in connection.execute(
+            "SELECT DISTINCT method, trait, prompt_set FROM correlations"
+            " WHERE ?::VARCHAR IS NULL OR method = ? ORDER BY ALL",
+            [method, method],
+        ).fetchall()
+    }
+    rows = connection.execute(
+        "SELECT l.method, l.trait, l.prompt_set, l.layer,"
+        " list(l.projection - coalesce(f.projection, 0) ORDER BY b.case_id),"
+        " list(b.value ORDER BY b.case_id) FROM behaviours b"
+        " JOIN projections l ON l.trait = b.trait AND l.response_id = b.last_response"
+        " LEFT JOIN projections f ON f.trait = b.trait AND f.response_id = b.first_response"
+        " AND f.method = l.method AND f.prompt_set = l.prompt_set AND f.layer = l.layer"
+        " WHERE ?::VARCHAR IS NULL OR l.method = ? GROUP BY ALL ORDER BY ALL",
+        [method, method],
+    ).fetchall()
+    for name, trait, prompt_set, layer, drift, values in rows:
+        layers, _ = found[name, trait, prompt_set]
+        layers[layer] = np.array(drift)
+        found[name, trait, prompt_set] = (layers, np.array(values))
+    return found

@@ -1,0 +1,110 @@
+"""The ten tests over real runs equal what scipy makes of the runs' own tables."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from backend.cli.main import main
+from backend.errors import StoreError
+from backend.queries.cells import cells
+from backend.queries.evidence import findings_of_study, read_evidence
+from backend.queries.runs import run_summary
+from backend.store.run_files import reading_run
+from backend.types import Response
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+
+def two_responders():
+    """A study that two models responded to; one has its responses scored a little otherwise."""
+    study = small_study(scenarios=20)
+    rng = np.random.default_rng(1)
+
+    def other(response: Response) -> Response:
+        scores = {t: float(np.clip(s + rng.normal(), 0, 10)) for t, s in response.scores.items()}
+        return dataclasses.replace(response, responder="someone", scores=scores)
+
+    doubled = study.responses + tuple(other(r) for r in study.responses)
+    return dataclasses.replace(study, responses=doubled)
+
+
+@pytest.fixture
+def runs(settings, tiny_folders):
+    study = two_responders()
+    publish_run(settings, study, tiny_folders["llama"], "one", (0, 1, 2))
+    publish_run(settings, study, tiny_folders["qwen2"], "two", (0, 1, 2))
+    return ("one", "two")
+
+
+def test_evidence_is_what_the_runs_hold(settings, runs):
+    evidence = read_evidence(settings, runs, "default")
+    names = [run_summary(settings, run_id).label for run_id in runs]
+    assert names[0] != names[1]
+    assert [(c.model, c.trait) for c in evidence.cells] == [
+        (name, trait) for name in names for trait in ("warmth", "haste")
+    ]
+    own = {c.key.layer: c for c in cells(settings, "one", "warmth")}
+    best = max(own.values(), key=lambda c: c.correlation.r)
+    shown = evidence.cells[0]
+    assert (shown.layer, shown.r) == (best.key.layer, best.correlation.r)
+    assert shown.separation == best.metrics["separation"].value
+    expected = (best.metrics["high_spread"].value + best.metrics["low_spread"].value) / 2
+    assert shown.spread == expected
+    assert evidence.sweeps[0].rs == {layer: c.correlation.r for layer, c in own.items()}
+    assert set(evidence.scores) == {(who, trait) for who in ("author", "someone")
+                                    for trait in ("warmth", "haste")}  # fmt: skip
+    assert len(evidence.behaviours["warmth"]["someone"]) == 20
+    assert len(evidence.transfer_cases) == 4
+    with reading_run(settings, "two") as connection:
+        sql = (
+            "SELECT l.projection - f.projection, b.value FROM behaviours b"
+            " JOIN projections l ON l.response_id = b.last_response AND l.trait = b.trait"
+            " JOIN projections f ON f.response_id = b.first_response AND f.trait = b.trait"
+            " AND f.layer = l.layer AND f.method = l.method WHERE l.method = 'mean_difference'"
+            " AND b.trait = 'warmth' AND l.layer = ? ORDER BY b.case_id"
+        )
+        layer = next(c for c in evidence.cells if c.model == names[1]).layer
+        drift, behaviour = np.array(connection.execute(sql, [layer]).fetchall()).T
+    case = next(c for c in evidence.transfer_cases
+                if (c.trait, c.activation_model) == ("warmth", names[1]))  # fmt: skip
+    assert case.behaviour_model == names[0]
+    np.testing.assert_allclose(case.other, drift, rtol=1e-12)
+    np.testing.assert_array_equal(case.behaviour, behaviour)
+    findings = {f.name: f for f in findings_of_study(settings, runs, "default")}
+    cross = next(r.estimate for r in findings["transfer"].rows
+                 if r.name == f"warmth: {names[1]} -> {names[0]}, cross")  # fmt: skip
+    assert cross.value == pytest.approx(stats.pearsonr(drift, behaviour).statistic)
+    assert [r.name for r in findings["agreement"].rows] == [
+        f"{trait}: author v someone" for trait in ("haste", "warmth")
+    ]
+
+
+def test_runs_of_two_studies_are_refused(settings, runs, tiny_llama):
+    publish_run(settings, small_study(name="else"), tiny_llama, "three", (1,))
+    with pytest.raises(StoreError, match="2 studies"):
+        read_evidence(settings, ("one", "three"), "default")
+
+
+def test_a_study_without_responses_has_geometry_and_says_what_is_missing(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "bare", (1, 2))
+    found = {f.name: f for f in findings_of_study(settings, ("bare",), "default")}
+    assert found["units"].rows and "Not computable" in found["prompt_cosine"].answer
+    assert "Not computable" in found["layers"].answer
+
+
+def test_the_command_runs_on_a_study(settings, tiny_llama, capsys, monkeypatch):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    publish_run(settings, small_study(), tiny_llama, "run", (1, 2))
+    assert main(["tests", "small", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 10
+    assert main(["tests", "small"]) == 0
+    assert "Caveat:" in capsys.readouterr().out
+    assert main(["tests", "nothing"]) == 1
+    assert "has been extracted" in capsys.readouterr().err
+    assert main(["tests", "small", "--prompt-set", "other"]) == 1
+    assert "no prompt set 'other'" in capsys.readouterr().err
