@@ -13,6 +13,7 @@ from backend.geometry.registry import METRICS
 from backend.queries.cells import Cell, cells
 from backend.queries.runs import run_list, run_summary
 from backend.settings import Settings
+from backend.statistics.interval import Estimate
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -77,6 +78,9 @@ def _cell_json(cell: Cell) -> dict[str, object]:
         "prompt_set": cell.key.prompt_set,
         "layer": cell.key.layer,
         "correlation": {"target": cell.target} | dataclasses.asdict(cell.correlation),
+        "bootstrap": dataclasses.asdict(cell.bootstrap),
+        "rank": dataclasses.asdict(cell.rank),
+        "controls": {kind: dataclasses.asdict(c) for kind, c in cell.controls.items()},
         "metrics": {
             metric.name: dataclasses.asdict(cell.metrics[metric.name]) | {"unit": metric.unit}
             for metric in METRICS
@@ -92,10 +96,26 @@ def _print_cell(cell: Cell) -> None:
     else:
         interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
         print(f"  {'r over ' + cell.target:26} {c.r:+.3f}  {interval}  n={c.n}  p={c.p:.2g}")
+        print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
+    if cell.rank.value is not None:
+        print(f"  {'Spearman rho':26} {cell.rank.value:+.3f}  {_interval('95%', cell.rank)}")
+    for kind, control in cell.controls.items():
+        if control.typical is not None:
+            low, high = control.low, control.high
+            print(
+                f"  {'r of ' + kind.replace('_', ' '):26} 95% [{low:+.3f}, {high:+.3f}]"
+                f"  {control.draws} draws  p={control.p:.2g}"
+            )
     for metric in METRICS:
         measure = cell.metrics[metric.name]
         shown = f"undefined: {measure.reason}" if measure.value is None else f"{measure.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")
+
+
+def _interval(title: str, found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{title} interval undefined"
+    return f"{title} [{found.low:+.3f}, {found.high:+.3f}]"
 
 
 COMMANDS = (

@@ -67,9 +67,9 @@ def _derive_trait(
         found = method_vectors(cell, data, ids, products, within, behaviour, scores, probes)
         for result in found:
             _store_method(tables, cell, result, data, behaviour)
-        own_r = next(f for f in found if f.method.name == MEAN_DIFFERENCE).correlation.r
-        _store_geometry(tables, cell, data, ids, products[IDENTITY])
-        _store_controls(tables, cell, data, products[IDENTITY], behaviour, own_r)
+        plain = next(f for f in found if f.method.name == MEAN_DIFFERENCE)
+        _store_geometry(tables, cell, data, ids, products[IDENTITY], plain.vector)
+        _store_controls(tables, cell, data, products[IDENTITY], behaviour, plain.correlation.r)
 
 
 def _products(
@@ -113,10 +113,12 @@ def _store_products(tables: Tables, key: Columns, ids: np.ndarray, own: TraitPro
 
 
 def _store_geometry(
-    tables: Tables, cell: Cell, data: LayerData, ids: np.ndarray, own: TraitProducts
-) -> None:
+    tables: Tables, cell: Cell, data: LayerData, ids: np.ndarray, own: TraitProducts,
+    vector: Floats | None,
+) -> None:  # fmt: skip
     rows = data.prompts[ids[cell.members]]
-    vector = rows[cell.high].mean(axis=0) - rows[~cell.high].mean(axis=0)
+    if vector is None:  # of length zero, so not stored
+        vector = rows[cell.high].mean(axis=0) - rows[~cell.high].mean(axis=0)
     gram = own.gram[np.ix_(cell.members, cell.members)]
     space = PromptSpace(gram, cell.high, rows.shape[1], vector)
     key: Columns = {"trait": cell.trait, "prompt_set": cell.prompt_set}

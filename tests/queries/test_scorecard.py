@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
+import json
+import os
+import subprocess
+import sys
 
+import numpy as np
 import pytest
 
 from backend.analyses.status import status_of
 from backend.errors import StoreError
+from backend.geometry.prompt_space import PromptSpace
+from backend.geometry.registry import measure_all
 from backend.queries.cells import cells
 from backend.queries.prompts import prompt_view
 from backend.queries.runs import run_list
 from backend.queries.scorecard import scorecard
 from backend.queries.studies import study_list
 from backend.settings import StatusThresholds
+from backend.store.connection import matrix_of
+from backend.store.run_files import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -87,3 +96,49 @@ def test_broken_files_are_listed_with_their_reason(settings, tiny_llama):
     assert "cannot be read" in runs.broken["bad.duckdb"]
     assert [study.title for study in studies.studies] == ["Small study"]
     assert "cannot be read" in studies.broken["bad@0.duckdb"]
+
+
+def test_every_interval_and_control_of_a_cell_is_read(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=20), tiny_llama, "run", (1,))
+    for cell in cells(settings, "run"):
+        r = cell.correlation.r
+        assert cell.bootstrap.low < r < cell.bootstrap.high
+        assert cell.rank.low < cell.rank.value < cell.rank.high
+        assert sorted(cell.controls) == ["random_direction", "shuffled_labels"]
+        for control in cell.controls.values():
+            assert control.low < control.high and 0 < control.typical < 1
+            assert 1 / (control.draws + 1) <= control.p <= 1
+            assert control.reason is None
+
+
+def test_a_fresh_process_reads_bit_identical_metrics(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run", (0, 2))
+    shown = subprocess.run(
+        [sys.executable, "-m", "backend", "metrics", "run", "--json"],
+        env=os.environ | {"STEERSCOPE_CACHE": str(settings.cache)},
+        capture_output=True, check=True,
+    )  # fmt: skip
+    found = {(c["trait"], c["layer"]): c for c in json.loads(shown.stdout)}
+    with reading_run(settings, "run") as connection:
+        for trait in ("warmth", "haste"):
+            for layer in (0, 2):
+                # Computed anew from the stored inner products, not read from the metrics table.
+                gram = matrix_of(
+                    connection,
+                    "SELECT products FROM gram WHERE metric = 'identity' AND trait = ?"
+                    " AND layer = ? ORDER BY prompt_id",
+                    [trait, layer],
+                )
+                (vector,) = matrix_of(
+                    connection,
+                    "SELECT vector FROM vectors WHERE method = 'mean_difference' AND trait = ?"
+                    " AND layer = ?",
+                    [trait, layer],
+                )
+                poles = connection.execute(
+                    "SELECT pole = 'high' FROM prompts WHERE trait = ? ORDER BY prompt_id", [trait]
+                ).fetchall()
+                high = np.array(poles)[:, 0].astype(bool)
+                measured = measure_all(PromptSpace(gram, high, len(vector), vector))
+                for name, measure in measured.items():
+                    assert found[trait, layer]["metrics"][name]["value"] == measure.value, name
