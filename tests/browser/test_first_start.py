@@ -10,6 +10,8 @@ from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000
+# A page shares two cores with an extraction here, so patience is not what is tested.
+expect.set_options(timeout=1 * MINUTES)
 
 
 @pytest.fixture
