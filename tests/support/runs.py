@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 
 from backend.settings import Settings
+from backend.store.run_files import run_path
 from backend.store.study_files import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Study, StudyRef
@@ -14,8 +18,24 @@ from backend.worker.session import ExtractionSession
 def publish_run(
     settings: Settings, study: Study, model: Path, run_id: str, layers: tuple[int, ...] = (1, 2)
 ) -> StudyRef:
-    """Publish a study and a run of it under ``run_id``."""
+    """Publish a study and a run of it under ``run_id``.
+
+    The same study, model, id and layers are extracted once per test session and copied after.
+    """
     ref = publish_study(settings, study, content_hash(study))
-    request = ExtractionRequest(study=ref.key, model=str(model), layers=layers)
-    ExtractionSession(settings, run_id, request, lambda _: None).run()
+    made = run_path(_kept(ref.key, str(model), run_id, layers), run_id)
+    if not made.exists():
+        request = ExtractionRequest(study=ref.key, model=str(model), layers=layers)
+        ExtractionSession(settings, run_id, request, lambda _: None).run()
+        shutil.copyfile(run_path(settings, run_id), made)
+    else:
+        shutil.copyfile(made, run_path(settings, run_id))
     return ref
+
+
+@cache
+def _kept(*_: object) -> Settings:
+    """A folder of its own for every combination."""
+    kept = Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-run-")))
+    kept.make_folders()
+    return kept
