@@ -131,6 +131,10 @@ class VectorError(SteerscopeError):
     """A vector cannot be built with these choices."""
 
 
+class PhantomError(SteerscopeError):
+    """A phantom that cannot be simulated was asked for."""
+
+
 class StoreError(SteerscopeError):
     """A study, run or work file is missing, unreadable or of another version."""
 

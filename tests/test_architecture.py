@@ -15,7 +15,7 @@ LAYERS = (
     ("types", "errors", "settings"),
     ("geometry", "statistics"),
     ("vectors", "analyses"),
-    ("studies", "models", "extraction"),
+    ("studies", "models", "extraction", "phantom"),
     ("store",),
     ("jobs", "queries"),
     ("charts", "worker"),

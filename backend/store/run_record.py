@@ -9,6 +9,9 @@ from dataclasses import dataclass
 
 from backend.types import Pooling, Target
 
+# ``model_source`` of a run whose activations were simulated; pages say so wherever they show it.
+SIMULATED = "simulated"
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -23,7 +26,7 @@ class RunRecord:
         model: the reference as the user gave it.
         model_name: short name for columns and axes.
         model_revision: commit of the Hub repository, or empty.
-        model_source: hub, folder, gguf or wheel.
+        model_source: hub, folder, gguf or wheel; ``simulated`` for a phantom.
         weights_hash: sha256 over the weights.
         tokenizer_hash: sha256 of the tokenizer file.
         chat_template_hash: sha256 of the chat template, or empty.

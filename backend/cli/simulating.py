@@ -1,0 +1,47 @@
+"""The command that makes a phantom: a study and runs with known planted causes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from backend.cli.command import Command
+from backend.phantom.causes import CAUSES
+from backend.phantom.plan import plan_of
+from backend.settings import Settings
+
+SIZES = {"models": 3, "traits": 8, "layers": 12, "scenarios": 500, "prompts": 20, "width": 1024}
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--cause",
+        action="append",
+        required=True,
+        metavar="C",
+        help="what to plant; repeat it to plant several in the same cells: "
+        + ", ".join(cause.name for cause in CAUSES),
+    )
+    parser.add_argument("--strength", type=float, default=1.0, help="0 to 3 (default: 1)")
+    for name, size in SIZES.items():
+        per = " per pole and trait" if name == "prompts" else ""
+        parser.add_argument(f"--{name}", type=int, help=f"number of {name}{per} (default: {size})")
+    parser.add_argument("--seed", type=int, required=True, help="of everything random")
+    parser.add_argument("--name", required=True, help="name of the study")
+
+
+def _phantom(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.worker.phantom_run import publish_phantom
+
+    given = {name: getattr(options, name) for name in SIZES}
+    sizes = {name: size for name, size in given.items() if size is not None}
+    plan = plan_of(options.name, options.seed, options.cause, options.strength, **sizes)
+    ref, run_ids = publish_phantom(settings, plan, lambda line: print(line, file=sys.stderr))
+    print(ref.key)
+    print("\n".join(run_ids))
+    return 0
+
+
+COMMANDS = (
+    Command("phantom", "Simulate a study and runs with known causes.", _arguments, _phantom),
+)

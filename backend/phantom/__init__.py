@@ -1,0 +1,1 @@
+"""A simulator with known truth: it plants a cause per cell, as a calibration phantom does."""
