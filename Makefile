@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker test lint bench clean setup setup-dev
+.PHONY: run worker test lint bench bench-diagnosis clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -22,6 +22,9 @@ lint: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m tests.benchmarks
+
+bench-diagnosis: setup-dev
+	$(BIN)/python -m tests.benchmarks.diagnosis
 
 setup: .venv/run.done
 

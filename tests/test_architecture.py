@@ -15,6 +15,7 @@ LAYERS = (
     ("types", "errors", "settings"),
     ("geometry", "statistics"),
     ("vectors", "analyses"),
+    ("diagnosis",),
     ("studies", "models", "extraction", "phantom"),
     ("store",),
     ("jobs", "queries"),

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from backend.analyses.finding import Finding, Row
 from backend.analyses.reference import reference_findings
 from backend.cli.command import Command
+from backend.cli.numbers import estimate_text
 from backend.errors import StoreError
 from backend.queries.evidence import findings_of_study
 from backend.queries.runs import run_list
 from backend.settings import Settings
-from backend.statistics.interval import Estimate
 from backend.studies.reference import load_reference
 
 
@@ -82,7 +82,7 @@ def _print_rows(rows: Sequence[Row], published: bool) -> None:
     if not rows:
         return
     name_width = max(len(row.name) for row in rows)
-    texts = [_estimate(row.estimate) for row in rows]
+    texts = [estimate_text(row.estimate) for row in rows]
     value_width = max(len(text) for text in texts)
     print_width = max(len(row.published or "") for row in rows)
     for row, text in zip(rows, texts, strict=True):
@@ -91,26 +91,6 @@ def _print_rows(rows: Sequence[Row], published: bool) -> None:
             mark = f"published {row.published}" if row.published else ""
             line += f"  {mark:{print_width + 10 if print_width else 0}}"
         print(f"{line}  {row.note}".rstrip())
-
-
-def _estimate(found: Estimate) -> str:
-    """A number as people read it: value, interval and p, or why there is none."""
-    if found.value is None:
-        return f"undefined: {found.reason}"
-    parts = [_number(found.value)]
-    if found.low is not None and found.high is not None:
-        parts.append(f"[{_number(found.low)}, {_number(found.high)}]")
-    if found.p is not None:
-        parts.append("p < 0.0001" if found.p < 1e-4 else f"p = {found.p:.4f}")
-    if found.reason:
-        parts.append(f"({found.reason})")
-    return "  ".join(parts)
-
-
-def _number(value: float) -> str:
-    if value == int(value) and abs(value) < 1e6:
-        return f"{value:.0f}"
-    return f"{value:.1f}" if abs(value) >= 100 else f"{value:.4g}"
 
 
 COMMANDS = (

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import analysing, extracting, reading, serving, simulating, studying
+from backend.cli import analysing, diagnosing, extracting, reading, serving, simulating, studying
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings
@@ -17,6 +17,7 @@ COMMANDS: tuple[Command, ...] = (
     *extracting.COMMANDS,
     *reading.COMMANDS,
     *analysing.COMMANDS,
+    *diagnosing.COMMANDS,
     *simulating.COMMANDS,
     *serving.COMMANDS,
 )

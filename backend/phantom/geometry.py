@@ -25,7 +25,7 @@ PROMPT_TOPIC = 0.5
 NOISE = 0.7  # per coordinate of a response, before pooling over the width
 PROMPT_NOISE = 1.2  # length of a prompt's own noise
 LOUDNESS = 0.12  # standard deviation of a response's length as a share of its mean part
-LENGTH = 1.0
+LENGTH = 2.5  # of a response's length: the activations' first component
 MASSIVE = 25.0
 SPREAD_LAYERS = 4.0  # how fast a signal fades away from its best layer
 
@@ -130,7 +130,7 @@ def _prompts(
     if "direction_outliers" in planted:
         x[outliers] += 26 * strength * topic * side_of_topic
     if "length_confound" in planted:
-        x[high] += 6 * strength * at.length
+        x[high] += 3.2 * strength * at.length
     if _has_massive(plan, model):
         x[:, at.massive] = MASSIVE * (1 + 0.002 * steady)
     if "massive_coordinate" in planted:

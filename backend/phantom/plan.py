@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from backend.errors import PhantomError
 from backend.phantom.causes import CAUSES_BY_NAME, NONE
 
-FEW = 14
+FEW = 10
 Cell = tuple[int, int]
 
 

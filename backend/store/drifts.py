@@ -11,24 +11,31 @@ Key = tuple[str, str, str]
 
 
 def read_drifts(
-    connection: duckdb.DuckDBPyConnection, method: str | None = None
+    connection: duckdb.DuckDBPyConnection,
+    method: str | None = None,
+    trait: str | None = None,
+    layer: int | None = None,
 ) -> dict[Key, Drifts]:
     """Projection drifts (or levels) of all cases, by layer, beside the cases' behaviour.
 
     Args:
         connection: an open run or work file with its layers derived.
         method: only this method; None for all.
+        trait: only this trait; None for all.
+        layer: only this layer; None for all.
 
     Returns:
         (method, trait, prompt set) -> (layer -> drift of each case in order of case_id, behaviour
         of each case); both empty where the method has no vector.
     """
+    only = {"method": method, "trait": trait}
     found: dict[Key, Drifts] = {
         row: ({}, np.zeros(0))
         for row in connection.execute(
             "SELECT DISTINCT method, trait, prompt_set FROM correlations"
-            " WHERE ?::VARCHAR IS NULL OR method = ? ORDER BY ALL",
-            [method, method],
+            " WHERE ($method IS NULL OR method = $method) AND ($trait IS NULL OR trait = $trait)"
+            " ORDER BY ALL",
+            only,
         ).fetchall()
     }
     rows = connection.execute(
@@ -38,11 +45,12 @@ def read_drifts(
         " JOIN projections l ON l.trait = b.trait AND l.response_id = b.last_response"
         " LEFT JOIN projections f ON f.trait = b.trait AND f.response_id = b.first_response"
         " AND f.method = l.method AND f.prompt_set = l.prompt_set AND f.layer = l.layer"
-        " WHERE ?::VARCHAR IS NULL OR l.method = ? GROUP BY ALL ORDER BY ALL",
-        [method, method],
+        " WHERE ($method IS NULL OR l.method = $method) AND ($trait IS NULL OR l.trait = $trait)"
+        " AND ($layer IS NULL OR l.layer = $layer) GROUP BY ALL ORDER BY ALL",
+        only | {"layer": layer},
     ).fetchall()
-    for name, trait, prompt_set, layer, drift, values in rows:
-        layers, _ = found[name, trait, prompt_set]
-        layers[layer] = np.array(drift)
-        found[name, trait, prompt_set] = (layers, np.array(values))
+    for name, of_trait, prompt_set, at, drift, values in rows:
+        layers, _ = found[name, of_trait, prompt_set]
+        layers[at] = np.array(drift)
+        found[name, of_trait, prompt_set] = (layers, np.array(values))
     return found

@@ -11,6 +11,8 @@ from backend.vectors.pipeline import Pipeline
 from backend.vectors.probes import Labels
 
 MEAN_DIFFERENCE = "mean_difference"
+MASSIVE_REMOVED = "massive_removed"
+RIDGE = "ridge_drift"
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,12 @@ METHODS: tuple[Method, ...] = (
         "study, Solution A",
     ),
     _prompts(
+        "cosine_filter_median",
+        "Cosine filter 0.80, to the median",
+        Pipeline(filter_reference="median", threshold=0.8),
+        "study, Solution A",
+    ),
+    _prompts(
         "geometric_median",
         "Geometric median",
         Pipeline(centre="geometric_median"),
@@ -63,7 +71,7 @@ METHODS: tuple[Method, ...] = (
     _prompts("denoised_1", "1 within-class PC removed", Pipeline(denoise=1), "study, Solution C"),
     _prompts("denoised_2", "2 within-class PCs removed", Pipeline(denoise=2), "study, Solution C"),
     _prompts(
-        "massive_removed",
+        MASSIVE_REMOVED,
         "Massive coordinates removed",
         Pipeline(metric="massive_removed"),
         "Sun et al. 2024",
@@ -101,7 +109,7 @@ METHODS: tuple[Method, ...] = (
         True,
         "study, Solution B",
     ),
-    Method("ridge_drift", "Ridge probe on drift", None, None, True, "design"),
+    Method(RIDGE, "Ridge probe on drift", None, None, True, "design"),
 )
 
 METHODS_BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}

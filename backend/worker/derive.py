@@ -54,7 +54,7 @@ def _derive_trait(
 ) -> None:
     ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
     cells = trait_cells(study, trait, ids)
-    products, within = _products(data, ids, cells, behaviour)
+    products, within = trait_products(data, ids, cells, behaviour)
     if within is not None:
         tables.add("inner_products", {"metric": LDA}, trait=[trait],
                    title=["shrunk within-class covariance (LDA)"],
@@ -72,10 +72,17 @@ def _derive_trait(
         _store_controls(tables, cell, data, products[IDENTITY], behaviour, plain.correlation.r)
 
 
-def _products(
+def trait_products(
     data: LayerData, ids: np.ndarray, cells: tuple[Cell, ...], behaviour: Behaviour
 ) -> tuple[dict[str, TraitProducts], WithinClass | None]:
-    """Inner products of a trait's prompts under every metric."""
+    """Inner products of a trait's prompts under every metric, and its within-class metric.
+
+    Args:
+        data: the layer.
+        ids: indices of the trait's prompts in the study.
+        cells: the trait's prompt sets.
+        behaviour: the cases that enter r.
+    """
 
     def with_moments(gram: Floats, alignment: Floats) -> TraitProducts:
         found = moments(alignment, behaviour.first, behaviour.last, behaviour.values)

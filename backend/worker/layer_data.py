@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,16 +52,29 @@ def read_layer(work: WorkFile, study: Study, layer: int) -> LayerData:
         study: its study.
         layer: one of its layers.
     """
-    device = work.record().device
     count = len(study.responses)
-    prompts = work.activations("prompt", layer, 0, len(study.prompts)).astype(np.float64)
-    width = prompts.shape[1]
 
     def chunks() -> Iterator[Floats]:
         for start in range(0, count, CHUNK):
             part = work.activations("response", layer, start, min(start + CHUNK, count))
             yield part.astype(np.float64)
 
+    prompts = work.activations("prompt", layer, 0, len(study.prompts)).astype(np.float64)
+    return layer_data(prompts, chunks, study, work.record().device)
+
+
+def layer_data(
+    prompts: Floats, chunks: Callable[[], Iterator[Floats]], study: Study, device: str
+) -> LayerData:
+    """Reduce one layer's activations to inner products.
+
+    Args:
+        prompts: P, [n, d].
+        chunks: gives the responses in chunks of rows, in the study's order; called twice.
+        study: whose prompts and responses they are.
+        device: where products are computed.
+    """
+    count, width = len(study.responses), prompts.shape[1]
     space = response_space(chunks, count, width)
     metrics = layer_metrics(space, prompts)
     directions = np.random.default_rng(SEED).normal(size=(DRAWS, width))

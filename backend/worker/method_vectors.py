@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,8 +61,9 @@ def method_vectors(
     behaviour: Behaviour,
     scores: Floats,
     probes: dict[str, MethodVector],
+    methods: Sequence[Method] = METHODS,
 ) -> list[MethodVector]:
-    """All methods on one cell.
+    """Methods on one cell.
 
     Args:
         cell: trait and prompt set.
@@ -73,9 +75,10 @@ def method_vectors(
         scores: the trait's score of each response, NaN where not scored, [N].
         probes: filled with the trait's probes by the first cell and reused by the others, as
             they do not depend on prompts.
+        methods: which methods; all registered ones by default.
     """
     found = []
-    for method in METHODS:
+    for method in methods:
         if method.pipeline is None:
             if method.name not in probes:
                 probes[method.name] = _probe(method, layer, behaviour, scores)

@@ -1,0 +1,1 @@
+"""Why a cell fails: causes with evidence, verdict and a fix whose effect was measured."""

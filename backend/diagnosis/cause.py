@@ -1,0 +1,78 @@
+"""What a rule returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.analyses.finding import Row, Verdict
+from backend.diagnosis.evidence import CellEvidence
+from backend.statistics.interval import Estimate
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A remedy whose effect on r was measured on the same cases.
+
+    Attributes:
+        title: what to do.
+        method: key of a registered vector method; None where the fix is not a method.
+        layer: layer to use; None to keep it.
+        gain: r with the fix minus r without, held-out where anything was fitted.
+    """
+
+    title: str
+    method: str | None
+    layer: int | None
+    gain: Estimate
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One cause, judged.
+
+    Attributes:
+        cause: key.
+        title: name on screen.
+        verdict: supported, ruled out or undetermined.
+        weight: by how much the marker exceeds what healthy cells show, 1 at the threshold; orders
+            causes of one verdict.
+        summary: the judgement in a sentence.
+        rows: the numbers behind it.
+        fix: a measured remedy; None where there is none to be had from these data.
+        confusions: what looks alike.
+        explained: whether a cause that is judged more directly would leave the same marker.
+    """
+
+    cause: str
+    title: str
+    verdict: Verdict
+    weight: float
+    summary: str
+    rows: tuple[Row, ...]
+    fix: Fix | None
+    confusions: str
+    explained: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A registered cause.
+
+    Attributes:
+        cause: key.
+        title: name on screen.
+        judge: evidence -> judgement.
+    """
+
+    cause: str
+    title: str
+    judge: Callable[[CellEvidence], Judgement]
+
+
+def verdict_by_gain(weight: float, gain: Estimate) -> Verdict:
+    """Supported if the marker exceeds its threshold and mending it is seen to raise r; ruled out
+    if the marker stays below; undetermined between the two."""
+    if weight < 1:
+        return "ruled out"
+    return "supported" if gain.low is not None and gain.low > 0 else "undetermined"

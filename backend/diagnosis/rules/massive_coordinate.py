@@ -1,0 +1,42 @@
+"""One coordinate that holds most of the vector."""
+
+from __future__ import annotations
+
+from backend.analyses.finding import Row, plain
+from backend.diagnosis import thresholds as at
+from backend.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.diagnosis.evidence import CellEvidence
+from backend.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, METHODS_BY_NAME
+
+CAUSE, TITLE = "massive_coordinate", "A massive coordinate"
+METHODS = (MASSIVE_REMOVED, "standardised")
+
+
+def judge(evidence: CellEvidence) -> Judgement:
+    """Whether a single coordinate drowns the trait.
+
+    Measured: the largest coordinate's share of ||v||^2, and r with massive coordinates removed or
+    all coordinates standardised. Why: some models hold activations hundreds of times the typical
+    one in a few coordinates (Sun et al. 2024). Confusions: a first token left in the mean brings
+    the same coordinate; a trait that truly lives in one coordinate, which the gain tells apart.
+    """
+    share = evidence.dominance
+    base = evidence.drifts.get(MEAN_DIFFERENCE)
+    # Massive by definition is far above the typical coordinate; where none is, scaling each one
+    # is the remedy. The first that has a vector is taken, not the better one.
+    method = next((m for m in METHODS if m in evidence.drifts), METHODS[0])
+    gain = evidence.gain(evidence.drifts.get(method), base)
+    weight = 0.0 if share is None else share / at.DOMINANCE
+    return Judgement(
+        CAUSE, TITLE, verdict_by_gain(weight, gain), weight,
+        "The vector is zero." if share is None
+        else f"One coordinate holds {share:.0%} of the vector's squared length.",
+        (Row("dominance", plain(share, len(evidence.high), "the vector is zero"
+                                if share is None else None),
+             note=f"healthy cells stay below {at.DOMINANCE:.0%}"),),
+        Fix(METHODS_BY_NAME[method].title, method, None, gain),
+        "A first token left in the mean brings the same coordinate.",
+    )  # fmt: skip
+
+
+RULE = Rule(CAUSE, TITLE, judge)

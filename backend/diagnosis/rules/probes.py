@@ -1,0 +1,120 @@
+"""What a probe finds that the template does not, and what neither finds."""
+
+from __future__ import annotations
+
+from backend.analyses.finding import Row, Verdict, as_estimate
+from backend.diagnosis import thresholds as at
+from backend.diagnosis.cause import Fix, Judgement, Rule
+from backend.diagnosis.evidence import CellEvidence
+from backend.diagnosis.rules import (
+    compressed,
+    few_scenarios,
+    length_confound,
+    massive_coordinate,
+    other_layer,
+    outliers,
+    score_ends,
+    unreliable_judge,
+)
+from backend.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
+
+UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
+TITLES = {
+    UNLIKE: "Template concept unlike the behaviour",
+    NOT_LINEAR: "Signal not linearly present",
+}
+
+
+def _simpler(evidence: CellEvidence) -> list[str]:
+    """Signs of causes that would also make a probe beat the template."""
+    judged = (
+        massive_coordinate.judge(evidence),
+        outliers.judge_length(evidence),
+        outliers.judge_direction(evidence),
+        length_confound.judge(evidence),
+    )
+    found = [j.title.lower() for j in judged if j.weight >= 1]
+    layer = other_layer.judge(evidence)
+    return [*found, layer.title.lower()] if layer.verdict == "supported" else found
+
+
+def _scores_spoiled(evidence: CellEvidence) -> list[str]:
+    """Causes in the scores that hide a signal from any reader."""
+    judged = (score_ends.judge(evidence), compressed.judge(evidence),
+              unreliable_judge.judge(evidence), few_scenarios.judge(evidence))  # fmt: skip
+    return [j.title.lower() for j in judged if j.verdict == "supported"]
+
+
+def judge_unlike(evidence: CellEvidence) -> Judgement:
+    """Whether the behaviour is there but not where the template points.
+
+    Measured: held-out r of a ridge probe minus r of the mean difference. Why: a probe that reads
+    the behaviour shows that it is linearly present in this layer; if nothing is wrong with the
+    prompts' geometry, they are about something else. Confusions: every fault of the prompts'
+    geometry makes a probe win too, so this is undetermined while one of them stands.
+    """
+    base = evidence.drifts.get(MEAN_DIFFERENCE)
+    gain = evidence.gain(evidence.drifts.get(RIDGE), base)
+    r = evidence.r(MEAN_DIFFERENCE)
+    weight = 0.0 if gain.value is None else max(0.0, gain.value) / at.PROBE_GAIN
+    simpler = _simpler(evidence)
+    sure = gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
+    works = r.low is not None and r.low > evidence.thresholds.working
+    verdict: Verdict = "supported"
+    if weight < 1 or works:
+        verdict = "ruled out"
+    elif simpler or not sure:
+        verdict = "undetermined"
+    summary = "The held-out probe's r is " + (
+        "undefined." if gain.value is None else f"{gain.value:+.2f} from the template's."
+    )
+    if simpler:
+        summary += f" Mend first: {', '.join(simpler)}."
+    return Judgement(
+        UNLIKE, TITLES[UNLIKE], verdict, weight, summary,
+        (Row("held-out r of the ridge probe", as_estimate(evidence.r(RIDGE))),
+         Row("probe - template", gain)),
+        Fix(METHODS_BY_NAME[RIDGE].title, RIDGE, None, gain),
+        "Faults of the prompts' geometry, which a probe is not subject to.",
+        explained=bool(simpler),
+    )  # fmt: skip
+
+
+def judge_not_linear(evidence: CellEvidence) -> Judgement:
+    """Whether no linear reader finds the behaviour in this layer.
+
+    Measured: the interval of the held-out probe's r. Why: if it stays below the threshold of a
+    close trait although scores are usable, a linear direction has nothing to read. Confusions:
+    spoiled scores hide a signal from every reader, so this is undetermined where they are; a
+    probe with too few responses finds nothing either; another layer may hold it.
+    """
+    r = evidence.r(RIDGE)
+    limit = evidence.thresholds.close
+    spoiled = _scores_spoiled(evidence)
+    elsewhere = other_layer.judge(evidence).verdict == "supported"
+    base = evidence.r(MEAN_DIFFERENCE)
+    if r.r is None or r.low is None or r.high is None:
+        return Judgement(NOT_LINEAR, TITLES[NOT_LINEAR], "undetermined", 0.0,
+                         f"No probe: {r.reason}.", (), None,
+                         "Too few scored responses.")  # fmt: skip
+    weight = limit / max(r.r, 0.02)
+    verdict: Verdict = "undetermined"
+    if r.low > limit or (base.low is not None and base.low > limit):
+        verdict = "ruled out"
+    elif r.high < limit and not spoiled and not elsewhere:
+        verdict = "supported"
+    summary = f"The probe's held-out r is {r.r:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
+    if spoiled:
+        summary += f" The scores cannot tell: {', '.join(spoiled)}."
+    return Judgement(
+        NOT_LINEAR, TITLES[NOT_LINEAR], verdict, weight if verdict != "ruled out" else 0.0,
+        summary, (Row("held-out r of the ridge probe", as_estimate(r)),), None,
+        "Spoiled scores; too few responses for a probe; another layer.",
+        explained=bool(spoiled) or elsewhere,
+    )  # fmt: skip
+
+
+RULES = (
+    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike),
+    Rule(NOT_LINEAR, TITLES[NOT_LINEAR], judge_not_linear),
+)

@@ -1,0 +1,30 @@
+"""Where a marker leaves what healthy cells show.
+
+Measured over phantom cells with nothing planted (5 and 20 prompts per pole, widths 64, 256 and
+1024, 120 and 500 scenarios; ``python -m tests.benchmarks.diagnosis --calibrate``), the extremes
+are: norm ratio 1.09, cosine gap 0.07, dominance 0.17, share at an end 0.05, rounding share 0.02,
+stability 0.23, correlation with length 0.23, probe gain 0.03. Thresholds lie beyond all of them,
+with room for real prompts, which differ more than simulated ones: where a fix can be measured, a
+marker alone never supports a cause. Seeds differ from those of ``make bench-diagnosis``.
+"""
+
+from __future__ import annotations
+
+# Longest prompt of a pole over the pole's median norm, or the reverse for the shortest.
+NORM_RATIO = 1.5
+# How far a prompt's cosine with the rest of its pole lies below the pole's median cosine.
+COSINE_GAP = 0.15
+# Share of ||v||^2 in one coordinate.
+DOMINANCE = 0.3
+# Share of scores at an end of the range.
+AT_END = 0.5
+# Share of the scores' variance that rounding to their own step accounts for.
+ROUNDING_SHARE = 0.1
+# Correlation of a scenario's scores at t1 and tN, lower bound expected of a usable judge.
+STABILITY = 0.2
+# Correlation of projection drift with length drift: the interval's end nearer to zero.
+LENGTH_R = 0.3
+# Held-out probe r minus template r.
+PROBE_GAIN = 0.2
+# Cases needed to see r = 0.3 with 80% power at 5%, two-sided (Cohen 1988, table 3.3.5: 85).
+CASES = 85

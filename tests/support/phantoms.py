@@ -1,0 +1,137 @@
+"""Evidence of phantom cells straight from arrays, without a store."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.diagnosis.evidence import CellEvidence
+from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
+from backend.phantom.latents import Latents, draw_latents, judge, words
+from backend.phantom.plan import PhantomPlan
+from backend.phantom.study import phantom_study
+from backend.settings import StatusThresholds
+from backend.statistics.behaviour import Behaviour, behaviour_of
+from backend.vectors.methods import MEAN_DIFFERENCE, METHODS
+from backend.worker.derive import trait_products
+from backend.worker.layer_data import layer_data, trait_cells
+from backend.worker.method_vectors import method_vectors
+
+# No rule looks at a logistic probe, and fitting them takes most of the time.
+USED = tuple(method for method in METHODS if method.labels is None)
+
+
+@dataclass(frozen=True)
+class PhantomCell:
+    """One cell, its evidence from the first half of the scenarios, and the rest to measure on.
+
+    Attributes:
+        planted: causes planted in it.
+        evidence: what the diagnosis sees.
+        vectors: method -> vector fitted on the first half.
+        layer_vectors: layer -> mean difference.
+        held: layer -> responses of the second half, [S, 2, d].
+        behaviour: score drift of the second half, [S].
+    """
+
+    planted: tuple[str, ...]
+    evidence: CellEvidence
+    vectors: dict[str, np.ndarray]
+    layer_vectors: dict[int, np.ndarray]
+    held: dict[int, np.ndarray]
+    behaviour: np.ndarray
+
+    def held_out_r(self, vector: np.ndarray, layer: int) -> float:
+        """r of a vector on the second half of the scenarios."""
+        drift = np.diff(self.held[layer] @ vector, axis=1)[:, 0]
+        return float(np.corrcoef(drift, self.behaviour)[0, 1])
+
+
+def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[PhantomCell]:
+    """The cells of one model at one layer.
+
+    Args:
+        plan: sizes; as many scenarios again are simulated to measure on.
+        layer: the layer that is diagnosed.
+        model: which model.
+    """
+    doubled = dataclasses.replace(plan, scenarios=2 * plan.scenarios)
+    rng = np.random.default_rng(plan.seed)
+    latents = draw_latents(doubled, rng)
+    scores, lengths = judge(doubled, latents, rng), words(latents)
+    study = phantom_study(plan, scores[: plan.scenarios], lengths[: plan.scenarios])
+    drawn = {at: _split(doubled, latents, model, at) for at in layer_numbers(plan)}
+    own, first, _ = drawn[layer]
+    data = layer_data(own.prompts.astype(np.float64), lambda: iter([_rows(first)]), study, "cpu")
+    for number, trait in enumerate(study.traits):
+        ids = np.array([i for i, p in enumerate(study.prompts) if p.trait == trait])
+        (cell,) = trait_cells(study, trait, ids)
+        behaviour = behaviour_of(study.responses, trait, "drift")
+        products, within = trait_products(data, ids, (cell,), behaviour)
+        judged = np.array([r.scores[trait] for r in study.responses])
+        found = method_vectors(cell, data, ids, products, within, behaviour, judged, {}, USED)
+        vectors = {f.method.name: f.vector for f in found if f.vector is not None}
+        layer_vectors, layer_drifts = {}, {}
+        for at, (acts, responses, _) in drawn.items():
+            rows = acts.prompts[ids].astype(np.float64)
+            layer_vectors[at] = rows[cell.high].mean(0) - rows[~cell.high].mean(0)
+            layer_drifts[at] = drift_of(_rows(responses) @ layer_vectors[at], behaviour)
+        plain = vectors[MEAN_DIFFERENCE]
+        assert behaviour.first is not None
+        yield PhantomCell(
+            planted=plan.planted(model, number),
+            evidence=CellEvidence(
+                trait=trait,
+                layer=layer,
+                gram=products["identity"].gram,
+                high=cell.high,
+                dominance=float((plain**2).max() / (plain @ plain)),
+                drifts={f.method.name: drift_of(f.projections, behaviour) for f in found
+                        if f.vector is not None},
+                layer_drifts=layer_drifts,
+                behaviour=behaviour.values,
+                first_scores=judged[behaviour.first],
+                last_scores=judged[behaviour.last],
+                score_range=study.score_range,
+                length_drift=drift_of(lengths[: plan.scenarios].reshape(-1) * 1.0, behaviour),
+                thresholds=StatusThresholds(),
+            ),
+            vectors=vectors,
+            layer_vectors=layer_vectors,
+            held={at: second for at, (_, _, second) in drawn.items()},
+            behaviour=np.diff(scores[plan.scenarios :, :, number], axis=1)[:, 0],
+        )  # fmt: skip
+
+
+def clean_vectors(plan: PhantomPlan, model: int = 0) -> list[dict[int, np.ndarray]]:
+    """Layer -> mean difference of every trait of the same phantom with nothing planted."""
+    doubled = dataclasses.replace(plan, scenarios=2 * plan.scenarios, strength=0.0)
+    latents = draw_latents(doubled, np.random.default_rng(plan.seed))
+    found: list[dict[int, np.ndarray]] = [{} for _ in range(plan.traits)]
+    for layer in layer_numbers(plan):
+        prompts = simulate_layer(doubled, latents, model, layer).prompts.astype(np.float64)
+        means = prompts.reshape(plan.traits, 2, plan.prompts, plan.width).mean(axis=2)
+        for trait in range(plan.traits):
+            found[trait][layer] = means[trait, 0] - means[trait, 1]
+    return found
+
+
+def drift_of(projections: np.ndarray, behaviour: Behaviour) -> np.ndarray:
+    """Drift of the projections of the cases."""
+    return projections[behaviour.last] - projections[behaviour.first]
+
+
+def _split(
+    doubled: PhantomPlan, latents: Latents, model: int, layer: int
+) -> tuple[LayerActivations, np.ndarray, np.ndarray]:
+    found = simulate_layer(doubled, latents, model, layer)
+    responses = found.responses.reshape(doubled.scenarios, 2, doubled.width)
+    half = doubled.scenarios // 2
+    return found, responses[:half], responses[half:]
+
+
+def _rows(responses: np.ndarray) -> np.ndarray:
+    return responses.reshape(-1, responses.shape[-1]).astype(np.float64)
