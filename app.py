@@ -11,6 +11,7 @@ st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
 page = st.navigation(
     [
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
+        st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
     ]

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from backend.analyses.finding import Finding, Row
 from backend.analyses.reference import reference_findings
+from backend.analyses.wording import estimate_text
 from backend.cli.command import Command
-from backend.cli.numbers import estimate_text
 from backend.errors import StoreError
 from backend.queries.evidence import findings_of_study
 from backend.queries.runs import run_list

@@ -6,8 +6,8 @@ import argparse
 import dataclasses
 import json
 
+from backend.analyses.wording import estimate_text
 from backend.cli.command import Command
-from backend.cli.numbers import estimate_text
 from backend.diagnosis.cause import Judgement
 from backend.diagnosis.diagnose import Diagnosis
 from backend.queries.diagnosis import diagnose_run

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backend.diagnosis.cause import Judgement
 from backend.diagnosis.diagnose import Diagnosis, diagnose
 from backend.diagnosis.evidence import CellEvidence
 from backend.errors import StoreError
@@ -14,6 +15,8 @@ from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
 from backend.store.drifts import read_drifts
 from backend.store.run_files import reading_run
+
+__all__ = ["Diagnosis", "Judgement", "diagnose_run", "read_evidence"]
 
 
 def diagnose_run(

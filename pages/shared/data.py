@@ -12,6 +12,7 @@ from backend.jobs.queue import JobQueue
 from backend.queries import prompts, runs, scorecard, studies
 from backend.queries.cells import Cell
 from backend.queries.cells import cells as read_cells
+from backend.queries.diagnosis import Diagnosis, diagnose_run
 from backend.settings import Settings, load_settings
 
 
@@ -59,6 +60,13 @@ def prompt_view(
 ) -> prompts.PromptView:
     """The prompts of one cell."""
     return prompts.prompt_view(settings(), run_id, trait, prompt_set, layer, clustered=clustered)
+
+
+@st.cache_data(show_spinner=False)
+def diagnosis(run_id: str, prompt_set: str, trait: str, layer: int | None) -> Diagnosis:
+    """Why one trait of a run fails."""
+    (found,) = diagnose_run(settings(), run_id, prompt_set, trait, layer)
+    return found
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.charts.diagnosis import evidence_rows, fix_gains
 from backend.charts.prompts import cosine_heatmap, norms_and_agreement
 from backend.charts.scorecard import scorecard_grid, scorecard_intervals
 from backend.charts.style import trait_label, wrapped
+from backend.queries.diagnosis import diagnose_run
 from backend.queries.prompts import prompt_view
 from backend.queries.runs import run_list
 from backend.queries.scorecard import scorecard
@@ -85,3 +87,21 @@ def test_texts_in_hovers_are_escaped_and_wrapped():
     assert "<b>" not in wrapped("<b>x</b>") and "&lt;b&gt;" in wrapped("<b>x</b>")
     assert wrapped("word " * 40).count("<br>") >= 3
     assert trait_label("empathetic_responsiveness") == "empathetic<br>responsiveness"
+
+
+def test_fix_gains_are_drawn_with_their_intervals(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
+    (diagnosis,) = diagnose_run(settings, "run-1", trait="haste", layer=2)
+    measured = [j for j in diagnosis.judgements if j.fix and j.fix.gain.value is not None]
+    drawn = {}
+    for trace in fix_gains(diagnosis).data:
+        for x, y, up, down in zip(
+            trace.x, trace.y, trace.error_x.array, trace.error_x.arrayminus, strict=True
+        ):
+            drawn[y] = (x, x - down, x + up)
+    assert len(drawn) == len(measured) > 3
+    for place, judgement in enumerate(measured):
+        gain = judgement.fix.gain
+        assert drawn[place] == pytest.approx((gain.value, gain.low, gain.high))
+    rows = evidence_rows(measured[0])
+    assert rows[-1]["measured"].startswith("change of r with: ")

@@ -9,13 +9,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backend.jobs.queue import JobQueue
+from backend.queries.diagnosis import diagnose_run
 from backend.queries.scorecard import scorecard
 from pages.shared import data
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = ("pages/scorecard.py", "pages/prompts.py", "pages/runs.py")
+PAGES = ("pages/scorecard.py", "pages/diagnosis.py", "pages/prompts.py", "pages/runs.py")
 
 
 @pytest.fixture
@@ -23,7 +24,7 @@ def store(settings, monkeypatch):
     monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
     monkeypatch.chdir(ROOT)
     for cached in (data.settings, data.queue, data.study_list, data.run_list, data.card,
-                   data.cells, data.prompt_view):  # fmt: skip
+                   data.cells, data.prompt_view, data.diagnosis):  # fmt: skip
         cached.clear()
     return settings
 
@@ -91,13 +92,13 @@ def test_the_scorecards_counts_are_the_querys(store, tiny_llama):
 
 def test_prompts_follow_the_sidebar(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
-    app = opened(PAGES[1], trait="haste", layer="2")
+    app = opened("pages/prompts.py", trait="haste", layer="2")
     assert "**haste**" in words(app) and "layer 2" in words(app)
 
 
 def test_the_form_queues_what_it_says(store, tiny_llama):
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
-    app = opened(PAGES[2])
+    app = opened("pages/runs.py")
     app.text_input[0].set_value("1-2")
     start = next(button for button in app.button if button.label == "Start extraction")
     start.click().run()
@@ -109,7 +110,7 @@ def test_the_form_queues_what_it_says(store, tiny_llama):
 
 def test_a_wrong_layer_range_is_a_sentence(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
-    app = opened(PAGES[2])
+    app = opened("pages/runs.py")
     app.text_input[0].set_value("nonsense")
     next(button for button in app.button if button.label == "Start extraction").click().run()
     assert not app.exception
@@ -124,5 +125,16 @@ def test_two_prompt_sets_can_be_chosen(store, tiny_llama):
     )
     study = dataclasses.replace(study, prompts=study.prompts + other)
     publish_run(store, study, tiny_llama, "run-1")
-    app = opened(PAGES[1], prompts="other")
+    app = opened("pages/prompts.py", prompts="other")
     assert set(app.dataframe[1].value["#"]) == set(range(20, 30))
+
+
+def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
+    publish_run(store, small_study(scenarios=30), tiny_llama, "run-1")
+    app = opened("pages/diagnosis.py", trait="haste", layer="2")
+    (expected,) = diagnose_run(store, "run-1", trait="haste", layer=2)
+    assert app.subheader[0].value == expected.headline
+    assert [e.label for e in app.expander] == [
+        f"{j.title}: **{j.verdict}**" for j in expected.judgements
+    ]
+    assert f"{expected.r.r:+.2f}" in words(app) and "layer 2" in words(app)

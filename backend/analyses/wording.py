@@ -1,4 +1,4 @@
-"""Numbers as people read them in a terminal."""
+"""Numbers as people read them."""
 
 from __future__ import annotations
 

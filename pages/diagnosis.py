@@ -1,0 +1,58 @@
+"""Why does this trait fail?"""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.charts.diagnosis import evidence_rows, fix_gains
+from backend.queries.diagnosis import Judgement
+from pages.shared import data
+from pages.shared.figures import show
+from pages.shared.sidebar import run_name, selection
+from pages.shared.states import require_run
+
+_ICONS = {
+    "supported": ":material/error:",
+    "undetermined": ":material/help:",
+    "ruled out": ":material/check_circle:",
+}
+
+
+def _details(judgement: Judgement) -> None:
+    """Evidence, fix and confusions of one cause."""
+    st.markdown(judgement.summary)
+    st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
+    st.caption(f"Looks alike: {judgement.confusions}")
+
+
+chosen = selection()
+st.title("Why does this trait fail?")
+run = require_run(chosen)
+with data.faults_shown():
+    diagnosis = data.diagnosis(run.record.run_id, chosen.prompt_set, chosen.trait, chosen.layer)
+    best = " (its best layer)" if chosen.layer is None else ""
+    st.caption(
+        f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"
+    )
+    st.subheader(diagnosis.headline)
+    r = diagnosis.r
+    if r.r is None:
+        st.markdown(f"r is undefined: {r.reason}.")
+    elif r.low is not None and r.high is not None:
+        st.markdown(f"r = {r.r:+.2f}, 95% interval [{r.low:+.2f}, {r.high:+.2f}], n = {r.n}")
+    st.caption(
+        "A cause is supported only if its marker exceeds what healthy cells show and, where a fix "
+        "can be measured, the fix raises r with its whole interval. Undetermined means that these "
+        "data cannot tell."
+    )
+    st.markdown("#### What each fix would do")
+    st.caption("Intervals right of zero raise r. A fix is measured on the same responses.")
+    show(fix_gains(diagnosis), "gains")
+    st.markdown("#### Every cause")
+    for judgement in diagnosis.judgements:
+        with st.expander(
+            f"{judgement.title}: **{judgement.verdict}**",
+            expanded=judgement.verdict == "supported",
+            icon=_ICONS[judgement.verdict],
+        ):
+            _details(judgement)
