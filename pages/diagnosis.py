@@ -46,7 +46,10 @@ with data.faults_shown():
         "data cannot tell."
     )
     st.markdown("#### What each fix would do")
-    st.caption("Intervals right of zero raise r. A fix is measured on the same responses.")
+    st.caption(
+        "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones on "
+        "scenarios they were not fitted on."
+    )
     show(fix_gains(diagnosis), "gains")
     st.markdown("#### Every cause")
     for judgement in diagnosis.judgements:

@@ -28,7 +28,7 @@ def fix_gains(diagnosis: Diagnosis) -> go.Figure:
         if own:
             figure.add_trace(_points(own, verdict, colour))
     figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(title="change of r with the fix, 95% interval")
+    figure.update_xaxes(title="change of r (95% interval)")
     figure.update_yaxes(
         tickvals=list(range(len(measured))),
         ticktext=[trait_label(_fix_title(j), 26) for j in measured],

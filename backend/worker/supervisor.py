@@ -50,7 +50,7 @@ def supervise(settings: Settings, *, port: int, with_sample: bool) -> int:
     if not with_sample:
         worker_command.append("--no-sample")
     dashboard = _start(
-        [sys.executable, "-m", "streamlit", "run", "app.py",
+        [sys.executable, "-m", "pages.shared.launch",
          "--server.port", str(port), "--server.address", HOST],
         settings,
     )  # fmt: skip

@@ -60,6 +60,13 @@ def stored(cache):
     return {trait: (r, layer) for trait, r, layer in rows}
 
 
+def test_a_link_to_a_page_works_on_a_server_nobody_has_opened_yet(page, application):
+    page.goto(f"{application.url}/prompts?trait=crisis_recognition")
+    expect(page.get_by_role("heading", name="Do the prompts agree?")).to_be_visible()
+    expect(page.get_by_role("link", name="Scorecard")).to_be_visible()
+    expect(page.get_by_role("link", name="app", exact=True)).to_have_count(0)
+
+
 def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, application):
     page.goto(application.url)
     expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
