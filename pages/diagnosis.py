@@ -47,8 +47,8 @@ with data.faults_shown():
     )
     st.markdown("#### What each fix would do")
     st.caption(
-        "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones on "
-        "scenarios they were not fitted on."
+        "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones "
+        "on scenarios they were not fitted on."
     )
     show(fix_gains(diagnosis), "gains")
     st.markdown("#### Every cause")
