@@ -13,6 +13,7 @@ page = st.navigation(
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
         st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
     ]
 )

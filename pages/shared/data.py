@@ -9,10 +9,12 @@ import streamlit as st
 
 from backend.errors import SteerscopeError, StudyFaults
 from backend.jobs.queue import JobQueue
-from backend.queries import prompts, runs, scorecard, studies
+from backend.queries import prompts, reference, runs, scorecard, studies
 from backend.queries.cells import Cell
 from backend.queries.cells import cells as read_cells
 from backend.queries.diagnosis import Diagnosis, diagnose_run
+from backend.queries.evidence import findings_of_study
+from backend.queries.reference import Finding
 from backend.settings import Settings, load_settings
 
 
@@ -67,6 +69,18 @@ def diagnosis(run_id: str, prompt_set: str, trait: str, layer: int | None) -> Di
     """Why one trait of a run fails."""
     (found,) = diagnose_run(settings(), run_id, prompt_set, trait, layer)
     return found
+
+
+@st.cache_data(show_spinner=False)
+def published_findings() -> tuple[Finding, ...]:
+    """The ten tests on the published reference."""
+    return reference.published_findings(settings())
+
+
+@st.cache_data(show_spinner=False)
+def findings(run_ids: tuple[str, ...], prompt_set: str) -> tuple[Finding, ...]:
+    """The ten tests on some runs of one study."""
+    return findings_of_study(settings(), run_ids, prompt_set)
 
 
 @contextmanager

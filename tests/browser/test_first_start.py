@@ -110,7 +110,7 @@ def test_another_extraction_is_started_followed_and_cancelled(page, application)
     assert len(list((application.cache / "runs").glob("*.duckdb"))) == 1
 
 
-@pytest.mark.parametrize("path", ["/", "/diagnosis", "/prompts", "/runs"])
+@pytest.mark.parametrize("path", ["/", "/diagnosis", "/prompts", "/study_tests", "/runs"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone(browser, application, path, scheme):
     context = browser.new_context(

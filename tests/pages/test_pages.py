@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from backend.jobs.queue import JobQueue
 from backend.queries.diagnosis import diagnose_run
+from backend.queries.evidence import findings_of_study
 from backend.queries.scorecard import scorecard
 from pages.shared import data
 from tests.support.runs import publish_run
@@ -24,7 +25,8 @@ def store(settings, monkeypatch):
     monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
     monkeypatch.chdir(ROOT)
     for cached in (data.settings, data.queue, data.study_list, data.run_list, data.card,
-                   data.cells, data.prompt_view, data.diagnosis):  # fmt: skip
+                   data.cells, data.prompt_view, data.diagnosis, data.findings,
+                   data.published_findings):  # fmt: skip
         cached.clear()
     return settings
 
@@ -138,3 +140,22 @@ def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
         f"{j.title}: **{j.verdict}**" for j in expected.judgements
     ]
     assert f"{expected.r.r:+.2f}" in words(app) and "layer 2" in words(app)
+
+
+def test_study_tests_show_the_published_reference(store):
+    app = opened("pages/study_tests.py")
+    assert len(app.expander) == 11
+    assert "llama3 8/8, qwen2 3/8, mistral 2/8" in app.expander[0].label
+    table = app.dataframe[0].value
+    assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
+    assert [v.split()[0] for v in table["value, 95% interval, p"]] == list(table["published"])
+
+
+def test_study_tests_show_the_chosen_study(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened("pages/study_tests.py", tests="chosen")
+    expected = findings_of_study(store, ["run-1"], "default")
+    assert [e.label for e in app.expander] == [
+        f"{number}. {f.question} **{f.verdict}**: {f.answer}"
+        for number, f in enumerate(expected, start=1)
+    ]
