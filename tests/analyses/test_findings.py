@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 
 import numpy as np
 import pandas as pd
@@ -56,11 +57,28 @@ def values(finding):
 
 def test_scorecard_counts_by_hand():
     rows = [cell("a", "x", 0.31), cell("a", "y", 0.3), cell("a", "z", 0.1), cell("b", "x", None)]
-    shown = {name: e.value for name, e in values(scorecard_finding(rows, LIMITS)).items()}
+    finding = scorecard_finding(rows, LIMITS)
+    shown = {name: e.value for name, e in values(finding).items()}
+    assert finding.verdict == "undetermined"
+    assert shown.pop("share working, a - b") == pytest.approx(1 / 3)
     assert shown == {
         "a: working": 1, "a: close": 1, "a: failed": 1,
         "b: working": 0, "b: close": 0, "b: failed": 0,
     }  # fmt: skip
+
+
+def test_unequal_models_need_more_than_unequal_counts():
+    def models(first, second):
+        return [cell("a", str(i), 0.4 if i < first else 0.1) for i in range(8)] + [
+            cell("b", str(i), 0.4 if i < second else 0.1) for i in range(8)
+        ]
+
+    assert scorecard_finding(models(8, 7), LIMITS).verdict == "undetermined"
+    found = scorecard_finding(models(8, 2), LIMITS)
+    assert found.verdict == "ruled out"
+    # By hand: 10 of 16 cells work; the only table as extreme the other way is 2 v 8.
+    expected = 2 * math.comb(8, 8) * math.comb(8, 2) / math.comb(16, 10)
+    assert values(found)["share working, a - b"].p == pytest.approx(expected)
 
 
 def test_layers_count_failures_and_optimism():
