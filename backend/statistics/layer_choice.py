@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from backend.statistics.correlation import Floats
@@ -12,6 +13,9 @@ from backend.statistics.interval import Estimate
 
 SPLITS = 200
 SEED = 20260303
+# Variance of a half, the whole having variance 1, below which it is rounding.
+FLAT = 1e-12
+Bools = NDArray[np.bool_]
 
 
 def held_out_best_layer(
@@ -36,19 +40,18 @@ def held_out_best_layer(
         return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
     rng = np.random.default_rng(seed)
     half = n // 2
+    halves = np.zeros((splits, n), bool)
+    for row in halves:
+        row[rng.permutation(n)[:half]] = True
+    parts = tuple(_half_r(projections, y, chosen) for chosen in (halves, ~halves))
     zs = []
-    for _ in range(splits):
-        order = rng.permutation(n)
-        parts = (order[:half], order[half:])
-        for chosen_on, measured_on in (parts, parts[::-1]):
-            train = _row_r(projections[:, chosen_on], y[chosen_on])
-            if np.isnan(train).all():
-                return Estimate.undefined(n, "a half of the scenarios does not vary")
-            layer = int(np.nanargmax(train))
-            held = _row_r(projections[layer : layer + 1, measured_on], y[measured_on])[0]
-            if np.isnan(held):
-                return Estimate.undefined(n, "a half of the scenarios does not vary")
-            zs.append(math.atanh(max(-1 + 1e-12, min(1 - 1e-12, held))))
+    for train, test in (parts, parts[::-1]):
+        if np.isnan(train).all(axis=1).any():
+            return Estimate.undefined(n, "a half of the scenarios does not vary")
+        held = test[np.arange(splits), np.nanargmax(train, axis=1)]
+        if np.isnan(held).any():
+            return Estimate.undefined(n, "a half of the scenarios does not vary")
+        zs.append(np.arctanh(np.clip(held, -1 + 1e-12, 1 - 1e-12)))
     z = float(np.mean(zs))
     error = math.sqrt((1 / (half - 3) + 1 / (n - half - 3)) / 4)
     width = float(stats.norm.ppf(0.975)) * error
@@ -56,10 +59,29 @@ def held_out_best_layer(
     return Estimate(math.tanh(z), math.tanh(z - width), math.tanh(z + width), p, n)
 
 
-def _row_r(rows: Floats, y: Floats) -> Floats:
-    dx = rows - rows.mean(axis=1, keepdims=True)
-    dy = y - y.mean()
-    scale = np.linalg.norm(dx, axis=1) * np.linalg.norm(dy)
-    flat = scale <= 1e-12 * np.maximum(np.abs(rows).max(axis=1) * max(np.abs(y).max(), 1e-300), 0)
-    found: Floats = np.where(flat, np.nan, (dx @ dy) / np.where(flat, 1.0, scale))
+def _half_r(projections: Floats, y: Floats, halves: Bools) -> Floats:
+    """r of every layer over every half, [splits, layers]; NaN where a side does not vary.
+
+    Halves are rows of indicators, so that all of them are a few matrix products.
+    """
+    weights = halves / halves.sum(axis=1, keepdims=True)
+    # Centring and scaling first keeps the differences of means below exact enough.
+    x = _standard(projections)
+    y = _standard(y[None, :])[0]
+    mean_x, mean_y = weights @ x.T, (weights @ y)[:, None]
+    product = weights @ (x * y).T - mean_x * mean_y
+    x_square = weights @ np.square(x).T - np.square(mean_x)
+    y_square = (weights @ np.square(y))[:, None] - np.square(mean_y)
+    varies = (x_square > FLAT) & (y_square > FLAT)
+    scale = np.sqrt(np.where(varies, x_square * y_square, 1.0))
+    found: Floats = np.where(varies, np.clip(product / scale, -1.0, 1.0), np.nan)
+    return found
+
+
+def _standard(rows: Floats) -> Floats:
+    """Rows with mean 0 and standard deviation 1; zero where a row does not vary."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.square(centred).mean(axis=1, keepdims=True))
+    varies = size > 1e-12 * np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    found: Floats = np.where(varies, centred / np.where(varies, size, 1.0), 0.0)
     return found

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from backend.geometry.products import Moments, moments
@@ -15,7 +17,7 @@ from backend.store.connection import fixed_rows, list_rows
 from backend.store.work_file import WorkFile
 from backend.types import Study
 from backend.vectors.controls import random_directions, shuffled_labels
-from backend.vectors.methods import MEAN_DIFFERENCE
+from backend.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.vectors.metric import IDENTITY, LDA, WithinClass, within_class
 from backend.vectors.subsampling import subsample
 from backend.worker.columns import Columns, Tables, doubles, integers, measures, texts
@@ -23,7 +25,9 @@ from backend.worker.layer_data import Cell, LayerData, read_layer, trait_cells
 from backend.worker.method_vectors import MethodVector, TraitProducts, method_vectors
 
 
-def derive_layer(work: WorkFile, study: Study, layer: int) -> None:
+def derive_layer(
+    work: WorkFile, study: Study, layer: int, methods: Sequence[Method] = METHODS
+) -> None:
     """Compute and commit the derived tables of one layer of a work file with all its batches.
 
     Running it again replaces what it wrote.
@@ -32,6 +36,7 @@ def derive_layer(work: WorkFile, study: Study, layer: int) -> None:
         work: a work file whose batches are all committed.
         study: its study.
         layer: one of its layers.
+        methods: which vectors to build; all registered ones by default.
     """
     behaviours = {
         trait: behaviour_of(study.responses, trait, study.target) for trait in study.traits
@@ -45,13 +50,14 @@ def derive_layer(work: WorkFile, study: Study, layer: int) -> None:
         tables.add("inner_products", {"metric": metric.name}, trait=texts([None]),
                    title=[metric.title], note=[metric.note])  # fmt: skip
     for trait in study.traits:
-        _derive_trait(tables, data, study, trait, behaviours[trait])
+        _derive_trait(tables, data, study, trait, behaviours[trait], methods)
     work.replace(tables.chunks, layer)
 
 
 def _derive_trait(
-    tables: Tables, data: LayerData, study: Study, trait: str, behaviour: Behaviour
-) -> None:
+    tables: Tables, data: LayerData, study: Study, trait: str, behaviour: Behaviour,
+    methods: Sequence[Method],
+) -> None:  # fmt: skip
     ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
     cells = trait_cells(study, trait, ids)
     products, within = trait_products(data, ids, cells, behaviour)
@@ -64,7 +70,9 @@ def _derive_trait(
     scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
     probes: dict[str, MethodVector] = {}
     for cell in cells:
-        found = method_vectors(cell, data, ids, products, within, behaviour, scores, probes)
+        found = method_vectors(
+            cell, data, ids, products, within, behaviour, scores, probes, methods
+        )
         for result in found:
             _store_method(tables, cell, result, data, behaviour)
         plain = next(f for f in found if f.method.name == MEAN_DIFFERENCE)

@@ -15,13 +15,11 @@ from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import phantom_study
 from backend.settings import StatusThresholds
 from backend.statistics.behaviour import Behaviour, behaviour_of
-from backend.vectors.methods import MEAN_DIFFERENCE, METHODS
+from backend.vectors.methods import MEAN_DIFFERENCE
 from backend.worker.derive import trait_products
 from backend.worker.layer_data import layer_data, trait_cells
 from backend.worker.method_vectors import method_vectors
-
-# No rule looks at a logistic probe, and fitting them takes most of the time.
-USED = tuple(method for method in METHODS if method.labels is None)
+from backend.worker.phantom_run import PHANTOM_METHODS
 
 
 @dataclass(frozen=True)
@@ -72,7 +70,9 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
         behaviour = behaviour_of(study.responses, trait, "drift")
         products, within = trait_products(data, ids, (cell,), behaviour)
         judged = np.array([r.scores[trait] for r in study.responses])
-        found = method_vectors(cell, data, ids, products, within, behaviour, judged, {}, USED)
+        found = method_vectors(
+            cell, data, ids, products, within, behaviour, judged, {}, PHANTOM_METHODS
+        )
         vectors = {f.method.name: f.vector for f in found if f.vector is not None}
         layer_vectors, layer_drifts = {}, {}
         for at, (acts, responses, _) in drawn.items():

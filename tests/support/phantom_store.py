@@ -1,0 +1,39 @@
+"""A store with a small simulated study of two models, made once per test session."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from backend.phantom.plan import plan_of
+from backend.settings import Settings
+from backend.types import StudyRef
+from backend.worker.phantom_run import publish_phantom
+
+SIZES = {"models": 2, "traits": 3, "layers": 3, "scenarios": 60, "prompts": 6, "width": 96}
+
+
+def publish_small_phantom(settings: Settings) -> tuple[StudyRef, tuple[str, ...]]:
+    """Copy the study and runs of a small phantom into a store.
+
+    Two models, three traits (prompts of outlying direction in the first two), three layers, 60
+    scenarios, six prompts a pole, 96 coordinates.
+
+    Returns:
+        The study and the ids of its two runs.
+    """
+    kept, ref, run_ids = _made()
+    settings.make_folders()
+    for folder in ("studies", "runs"):
+        for path in getattr(kept, folder).iterdir():
+            shutil.copyfile(path, getattr(settings, folder) / path.name)
+    return ref, run_ids
+
+
+@cache
+def _made() -> tuple[Settings, StudyRef, tuple[str, ...]]:
+    kept = Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-phantom-")))
+    plan = plan_of("demo", 13, ["direction_outliers"], **SIZES)
+    return kept, *publish_phantom(kept, plan, lambda _: None)
