@@ -24,11 +24,49 @@ def select(label: str, options: Sequence[str], key: str, names: Mapping[str, str
     Returns:
         The chosen option. A choice that is no longer offered falls back to the default.
     """
+    _prepare(key, options)
+    chosen = st.selectbox(label, options, key=key, format_func=lambda option: names[option])
+    return _kept(key, str(chosen))
+
+
+def segmented(
+    label: str, options: Sequence[str], key: str, names: Mapping[str, str], help: str | None = None
+) -> str:
+    """Like :func:`select`, as a row of buttons; for up to five short options."""
+    _prepare(key, options)
+    chosen = st.segmented_control(
+        label, options, key=key, format_func=lambda option: names[option], help=help, required=True
+    )
+    return _kept(key, str(chosen))
+
+
+def slider(
+    label: str, low: float, high: float, step: float, default: float, key: str,
+    help: str | None = None,
+) -> float:  # fmt: skip
+    """A slider whose value is read from and written to the address.
+
+    A value in the address that is no number, or out of range, falls back to the default.
+    """
+    wanted = st.session_state.get(key, st.query_params.get(key, default))
+    try:
+        value = float(wanted)
+    except ValueError:
+        value = default
+    st.session_state[key] = value if low <= value <= high else default
+    chosen = st.slider(label, low, high, step=step, key=key, help=help)
+    write(key, f"{chosen:g}")
+    return float(chosen)
+
+
+def _prepare(key: str, options: Sequence[str]) -> None:
     wanted = st.session_state.get(key, st.query_params.get(key))
     st.session_state[key] = wanted if wanted in options else options[0]
-    chosen = st.selectbox(label, options, key=key, format_func=lambda option: names[option])
-    write(key, str(chosen))
-    return str(chosen)
+
+
+def _kept(key: str, chosen: str) -> str:
+    write(key, chosen)
+    return chosen
 
 
 def write(key: str, value: str) -> None:

@@ -3,53 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from backend.jobs.queue import JobQueue
 from backend.queries.diagnosis import diagnose_run
 from backend.queries.evidence import findings_of_study
 from backend.queries.scorecard import scorecard
-from pages.shared import data
+from tests.support.pages import opened, words
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = ("pages/scorecard.py", "pages/diagnosis.py", "pages/prompts.py", "pages/runs.py")
-
-
-@pytest.fixture
-def store(settings, monkeypatch):
-    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
-    monkeypatch.chdir(ROOT)
-    for cached in (data.settings, data.queue, data.study_list, data.run_list, data.card,
-                   data.cells, data.prompt_view, data.diagnosis, data.findings,
-                   data.published_findings):  # fmt: skip
-        cached.clear()
-    return settings
-
-
-def opened(page, **choices):
-    """The page with the sidebar's ``choices``, by key.
-
-    AppTest loses the sidebar of an app with st.navigation after the first run, so choices are
-    made before it; the browser tests click.
-    """
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for key, value in choices.items():
-        app.session_state[key] = value
-    app.run()
-    if page != PAGES[0]:
-        app.switch_page(page).run()
-    assert not app.exception, app.exception
-    return app
-
-
-def words(app):
-    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]
-    return " ".join(element.value for element in elements)
 
 
 @pytest.mark.parametrize("page", PAGES)

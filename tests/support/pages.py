@@ -1,0 +1,32 @@
+"""Open a page in Streamlit's AppTest and read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from streamlit.testing.v1 import AppTest
+
+ROOT = Path(__file__).resolve().parents[2]
+FIRST = "pages/scorecard.py"
+
+
+def opened(page: str, **choices: object) -> AppTest:
+    """The page with choices made, by widget key.
+
+    AppTest loses the sidebar of an app with st.navigation after the first run, so choices are
+    made before it; the browser tests click.
+    """
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in choices.items():
+        app.session_state[key] = value
+    app.run()
+    if page != FIRST:
+        app.switch_page(page).run()
+    assert not app.exception, app.exception
+    return app
+
+
+def words(app: AppTest) -> str:
+    """All sentences on the page."""
+    elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]
+    return " ".join(element.value for element in elements)
