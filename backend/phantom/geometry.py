@@ -44,8 +44,17 @@ class LayerActivations:
 
 
 @dataclass(frozen=True)
-class _Directions:
-    """Orthonormal rows of one model and layer."""
+class Directions:
+    """Orthonormal rows of one model and layer.
+
+    Attributes:
+        mean: of what all activations share, [d].
+        length: along which activations carry a response's length, [d].
+        topics: [TOPICS, d].
+        traits: of the judged behaviours, [traits, d].
+        concepts: of what templates unlike a behaviour show, [traits, d].
+        massive: index of the coordinate that can be massive; the rows are zero there.
+    """
 
     mean: Floats
     length: Floats
@@ -81,7 +90,7 @@ def simulate_layer(plan: PhantomPlan, latents: Latents, model: int, layer: int) 
         layer: 1 to ``plan.layers``.
     """
     rng = np.random.default_rng([plan.seed, 1 + model, layer])
-    directions = _directions(plan, rng)
+    directions = draw_directions(plan, rng)
     scale = plan.scales[model] if plan.scales else 1.0
     prompts = np.concatenate(
         [_prompts(plan, directions, model, trait, rng) for trait in range(plan.traits)]
@@ -92,14 +101,15 @@ def simulate_layer(plan: PhantomPlan, latents: Latents, model: int, layer: int) 
     )
 
 
-def _directions(plan: PhantomPlan, rng: np.random.Generator) -> _Directions:
+def draw_directions(plan: PhantomPlan, rng: np.random.Generator) -> Directions:
+    """Orthonormal directions of one model and layer, none of which has a massive coordinate."""
     count = 2 + TOPICS + 2 * plan.traits
     massive = int(rng.integers(plan.width))
     drawn = rng.normal(size=(plan.width, count))
     drawn[massive] = 0  # the massive coordinate is nobody else's
     basis = np.linalg.qr(drawn)[0].T
     ends = 2 + TOPICS
-    return _Directions(
+    return Directions(
         mean=basis[0],
         length=basis[1],
         topics=basis[2:ends],
@@ -110,7 +120,7 @@ def _directions(plan: PhantomPlan, rng: np.random.Generator) -> _Directions:
 
 
 def _prompts(
-    plan: PhantomPlan, at: _Directions, model: int, trait: int, rng: np.random.Generator
+    plan: PhantomPlan, at: Directions, model: int, trait: int, rng: np.random.Generator
 ) -> Floats:
     """[2 * prompts, d], high pole first."""
     n, strength = plan.prompts, plan.strength
@@ -148,7 +158,7 @@ def _some(rng: np.random.Generator, n: int, high: bool) -> NDArray[np.intp]:
 
 
 def _responses(
-    plan: PhantomPlan, at: _Directions, latents: Latents, model: int, layer: int,
+    plan: PhantomPlan, at: Directions, latents: Latents, model: int, layer: int,
     rng: np.random.Generator,
 ) -> Floats:  # fmt: skip
     """[2 * scenarios, d]."""

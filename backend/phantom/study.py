@@ -2,63 +2,69 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from backend.geometry.prompt_space import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
-from backend.phantom.plan import PhantomPlan
+from backend.phantom.phantom import Phantom
 from backend.types import POLES, TURNS, Prompt, Response, Study
 
 RESPONDER = "simulated"
 PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
 
-def phantom_study(plan: PhantomPlan, scores: Floats, words: np.ndarray) -> Study:
-    """The study of a phantom.
+def simulated_study(
+    phantom: Phantom, title: str, traits: Sequence[str], prompts: int, scores: Floats,
+    lengths: np.ndarray,
+) -> Study:  # fmt: skip
+    """The study of a phantom; the traits' descriptions say what is planted where.
 
     Args:
-        plan: the phantom.
+        phantom: whose study it is; its names and planted causes are used.
+        title: one line for people.
+        traits: names.
+        prompts: per pole and trait.
         scores: [S, 2, traits].
-        words: length of each response, [S, 2].
+        lengths: words of each response, [S, 2].
     """
-    traits = {plan.trait_name(t): _description(plan, t) for t in range(plan.traits)}
-    prompts = tuple(
-        Prompt(trait, pole, f"Simulated prompt {i + 1}, {pole} pole of {trait}.")
-        for trait in traits
-        for pole in POLES
-        for i in range(plan.prompts)
-    )
-    responses = tuple(
-        Response(
-            scenario=f"s{s + 1:04d}",
-            text=f"Simulated response of {words[s, turn]} words, scenario {s + 1}, {name}.",
-            turn=name,
-            responder=RESPONDER,
-            scores={trait: float(scores[s, turn, t]) for t, trait in enumerate(traits)},
-        )
-        for s in range(plan.scenarios)
-        for turn, name in enumerate(TURNS)
-    )
+    described = {trait: _description(phantom, t) for t, trait in enumerate(traits)}
     return Study(
-        name=plan.name,
-        title=f"Phantom {plan.name} (simulated)",
+        name=phantom.name,
+        title=title,
         description="Activations and scores drawn from a model with known causes. Planted: "
-        + "; ".join(f"{name}: {text}" for name, text in traits.items()),
+        + "; ".join(f"{name}: {text}" for name, text in described.items()),
         licence="MIT",
         provenance=PROVENANCE,
         score_range=(SCORE_LOW, SCORE_HIGH),
-        traits=traits,
-        prompts=prompts,
-        responses=responses,
+        traits=described,
+        prompts=tuple(
+            Prompt(trait, pole, f"Simulated prompt {i + 1}, {pole} pole of {trait}.")
+            for trait in traits
+            for pole in POLES
+            for i in range(prompts)
+        ),
+        responses=tuple(
+            Response(
+                scenario=f"s{s + 1:04d}",
+                text=f"Simulated response of {lengths[s, turn]} words, scenario {s + 1}, {name}.",
+                turn=name,
+                responder=RESPONDER,
+                scores={trait: float(scores[s, turn, t]) for t, trait in enumerate(traits)},
+            )
+            for s in range(len(scores))
+            for turn, name in enumerate(TURNS)
+        ),
     )
 
 
-def _description(plan: PhantomPlan, trait: int) -> str:
+def _description(phantom: Phantom, trait: int) -> str:
     """What is planted in a trait, model by model."""
     planted = {
-        plan.model_name(m): " and ".join(CAUSES_BY_NAME[c].title for c in plan.planted(m, trait))
-        for m in range(plan.models)
+        name: " and ".join(CAUSES_BY_NAME[cause].title for cause in phantom.planted(m, trait))
+        for m, name in enumerate(phantom.models)
     }
     if len(set(planted.values())) == 1:
         return next(iter(planted.values()))

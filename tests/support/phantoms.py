@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.diagnosis.evidence import CellEvidence
+from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.plan import PhantomPlan
-from backend.phantom.study import phantom_study
+from backend.phantom.study import simulated_study
 from backend.settings import StatusThresholds
 from backend.statistics.behaviour import Behaviour, behaviour_of
 from backend.vectors.methods import MEAN_DIFFERENCE
 from backend.worker.derive import trait_products
 from backend.worker.layer_data import layer_data, trait_cells
 from backend.worker.method_vectors import method_vectors
-from backend.worker.phantom_run import PHANTOM_METHODS
+from backend.worker.simulated import PHANTOM_METHODS
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,11 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
     rng = np.random.default_rng(plan.seed)
     latents = draw_latents(doubled, rng)
     scores, lengths = judge(doubled, latents, rng), words(latents)
-    study = phantom_study(plan, scores[: plan.scenarios], lengths[: plan.scenarios])
+    seen = slice(plan.scenarios)
+    names = [plan.trait_name(trait) for trait in range(plan.traits)]
+    study = simulated_study(
+        DrawnPhantom(plan), "Phantom", names, plan.prompts, scores[seen], lengths[seen]
+    )
     drawn = {at: _split(doubled, latents, model, at) for at in layer_numbers(plan)}
     own, first, _ = drawn[layer]
     data = layer_data(own.prompts.astype(np.float64), lambda: iter([_rows(first)]), study, "cpu")

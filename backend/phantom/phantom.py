@@ -1,0 +1,46 @@
+"""What a phantom offers to whoever publishes it."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+from backend.phantom.geometry import LayerActivations
+from backend.types import Study
+
+
+class Phantom(ABC):
+    """A simulated study and its models.
+
+    Attributes:
+        name: name of the study.
+        seed: of everything random.
+        models: names of the models.
+        layers: numbers of the layers, ascending.
+        width: coordinates of an activation.
+    """
+
+    name: str
+    seed: int
+    models: tuple[str, ...]
+    layers: tuple[int, ...]
+    width: int
+
+    @property
+    @abstractmethod
+    def study(self) -> Study:
+        """Prompts, responses and scores."""
+
+    @property
+    @abstractmethod
+    def lengths(self) -> np.ndarray:
+        """Words of each response, [scenarios, 2]."""
+
+    @abstractmethod
+    def planted(self, model: int, trait: int) -> tuple[str, ...]:
+        """Causes planted in a cell; ``("none",)`` if nothing is."""
+
+    @abstractmethod
+    def activations(self, model: int, layer: int) -> LayerActivations:
+        """All activations of one model at one layer, the same at every call."""
