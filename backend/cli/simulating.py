@@ -6,18 +6,30 @@ import argparse
 import sys
 
 from backend.cli.command import Command
+from backend.errors import PhantomError
 from backend.phantom.causes import CAUSES
+from backend.phantom.drawn import DrawnPhantom
+from backend.phantom.phantom import Phantom
 from backend.phantom.plan import plan_of
+from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
 
 SIZES = {"models": 3, "traits": 8, "layers": 12, "scenarios": 500, "prompts": 20, "width": 1024}
 
 
+PRESET = "published"
+
+
 def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--preset",
+        choices=(PRESET,),
+        help="the published study's 24 cells with their r and geometry, instead of --cause",
+    )
     parser.add_argument(
         "--cause",
         action="append",
-        required=True,
+        default=[],
         metavar="C",
         help="what to plant; repeat it to plant several in the same cells: "
         + ", ".join(cause.name for cause in CAUSES),
@@ -26,17 +38,34 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     for name, size in SIZES.items():
         per = " per pole and trait" if name == "prompts" else ""
         parser.add_argument(f"--{name}", type=int, help=f"number of {name}{per} (default: {size})")
-    parser.add_argument("--seed", type=int, required=True, help="of everything random")
-    parser.add_argument("--name", required=True, help="name of the study")
+    parser.add_argument("--seed", type=int, help="of everything random; needed without --preset")
+    parser.add_argument("--name", help="name of the study; needed without --preset")
+
+
+def _phantom_of(options: argparse.Namespace) -> Phantom:
+    if options.preset:
+        chosen = {name: getattr(options, name) for name in ("name", "seed")}
+        return PublishedPhantom(**{name: value for name, value in chosen.items() if value})
+    missing = [name for name in ("cause", "seed", "name") if not getattr(options, name)]
+    if missing:
+        raise PhantomError(
+            f"--{' and --'.join(missing)} is missing.",
+            expected="--cause, --seed and --name, or --preset published.",
+            remedy="add them; --help lists the causes.",
+        )
+    given = {name: getattr(options, name) for name in SIZES}
+    sizes = {name: size for name, size in given.items() if size is not None}
+    return DrawnPhantom(
+        plan_of(options.name, options.seed, options.cause, options.strength, **sizes)
+    )
 
 
 def _phantom(settings: Settings, options: argparse.Namespace) -> int:
     from backend.worker.phantom_run import publish_phantom
 
-    given = {name: getattr(options, name) for name in SIZES}
-    sizes = {name: size for name, size in given.items() if size is not None}
-    plan = plan_of(options.name, options.seed, options.cause, options.strength, **sizes)
-    ref, run_ids = publish_phantom(settings, plan, lambda line: print(line, file=sys.stderr))
+    ref, run_ids = publish_phantom(
+        settings, _phantom_of(options), lambda line: print(line, file=sys.stderr)
+    )
     print(ref.key)
     print("\n".join(run_ids))
     return 0

@@ -68,13 +68,16 @@ class JobQueue:
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
 
-    def enqueue(self, request: ExtractionRequest, run_id: str | None = None) -> str:
+    def enqueue(
+        self, request: ExtractionRequest, run_id: str | None = None, priority: int = 0
+    ) -> str:
         """Queue an extraction.
 
         Args:
             request: what to extract.
             run_id: name of the run; a job of that name is not queued a second time. None makes
                 a new name.
+            priority: jobs with smaller numbers are taken first.
 
         Returns:
             The run id.
@@ -86,6 +89,7 @@ class JobQueue:
                 "queue_name": QUEUE,
                 "workflow_id": name,
                 "app_version": APPLICATION_VERSION,
+                "priority": priority,
             },
             request_to_json(request),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.phantom import Phantom
@@ -10,7 +11,7 @@ from backend.phantom.plan import PhantomPlan
 from backend.settings import Settings
 from backend.store.study_files import publish_study
 from backend.studies.hashing import content_hash
-from backend.types import StudyRef
+from backend.types import Progress, StudyRef
 from backend.worker.simulated import SimulatedSession
 
 
@@ -34,10 +35,12 @@ def publish_phantom(
     for model, name in enumerate(made.models):
         run_id = simulated_run_id(ref, name)
         run_ids.append(run_id)
-        SimulatedSession(
-            settings, run_id, made, model, lambda p, name=name: report(f"{name}: {p.stage}")
-        ).run()
+        SimulatedSession(settings, run_id, made, model, partial(_tell, report, name)).run()
     return ref, tuple(run_ids)
+
+
+def _tell(report: Callable[[str], None], model: str, progress: Progress) -> None:
+    report(f"{model}: {progress.stage}")
 
 
 def simulated_run_id(ref: StudyRef, model: str) -> str:

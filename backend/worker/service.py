@@ -16,9 +16,10 @@ from backend.jobs.requests import request_from_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
 from backend.settings import Settings
-from backend.types import Progress
-from backend.worker.sample import enqueue_sample
+from backend.types import ExtractionRequest, Progress
+from backend.worker.bundled import enqueue_bundled, simulated_model
 from backend.worker.session import ExtractionSession
+from backend.worker.simulated import SimulatedSession
 
 logger = logging.getLogger("steerscope.worker")
 
@@ -29,6 +30,8 @@ BEAT_SECONDS = 2.0
 PROGRESS_SECONDS = 0.2
 # A job that takes its worker down this many times is given up.
 MAX_RECOVERIES = 20
+
+Session = ExtractionSession | SimulatedSession
 
 
 class Extractor:
@@ -43,7 +46,7 @@ class Extractor:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._session: tuple[str, ExtractionSession] | None = None
+        self._session: tuple[str, Session] | None = None
         self._published_at = 0.0
         self._stage = ""
 
@@ -65,14 +68,18 @@ class Extractor:
             self._session[1].close()
             self._session = None
 
-    def _of(self, run_id: str, request: dict[str, Any]) -> ExtractionSession:
+    def _of(self, run_id: str, request: dict[str, Any]) -> Session:
         if self._session is None or self._session[0] != run_id:
             self.release()
-            session = ExtractionSession(
-                self._settings, run_id, request_from_json(request), self._report
-            )
-            self._session = (run_id, session)
+            self._session = (run_id, self._made(run_id, request_from_json(request)))
         return self._session[1]
+
+    def _made(self, run_id: str, request: ExtractionRequest) -> Session:
+        simulated = simulated_model(request.model)
+        if simulated is None:
+            return ExtractionSession(self._settings, run_id, request, self._report)
+        phantom, model = simulated
+        return SimulatedSession(self._settings, run_id, phantom, model, self._report)
 
     def _report(self, progress: Progress) -> None:
         # Every change of stage is published, and of the rest what an eye can follow.
@@ -116,8 +123,8 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
 
     Args:
         settings: where the store and the queue are.
-        with_sample: import the bundled sample study and enqueue its extraction if neither has
-            happened in this cache yet.
+        with_sample: import the bundled studies and enqueue their runs if neither has happened in
+            this cache yet.
 
     Raises:
         JobError: no worker slot is free.
@@ -144,7 +151,7 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     queue = JobQueue(settings)
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
     if with_sample:
-        enqueue_sample(settings, queue)
+        enqueue_bundled(settings, queue)
     while not stop.wait(BEAT_SECONDS):
         slot.beat()
         for run_id in queue.release(slot.dead_names()):

@@ -8,12 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from backend.geometry.prompt_space import Floats
-from backend.phantom.causes import NONE
 from backend.phantom.geometry import (
-    LENGTH,
-    LOUDNESS,
     MEAN,
-    NOISE,
     Directions,
     LayerActivations,
     draw_directions,
@@ -21,14 +17,13 @@ from backend.phantom.geometry import (
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
+from backend.phantom.published.amplitudes import CLEAN_R
 from backend.phantom.published.prompts import PROMPTS, residuals, solve_prompts
 from backend.phantom.published.responses import (
-    CLEAN_R,
-    Drifts,
-    correlation,
-    solve_harm,
-    solve_share,
-    solve_signal,
+    CellGoal,
+    ModelLayer,
+    massive_axis,
+    solve_responses,
 )
 from backend.phantom.published.targets import Target, load_targets
 from backend.phantom.study import simulated_study
@@ -102,17 +97,23 @@ class PublishedPhantom(Phantom):
                    for trait in range(len(self._traits))]  # fmt: skip
         stacked = np.concatenate(prompts).astype(np.float32)
         level = float(np.linalg.norm(stacked.astype(np.float64).mean(axis=0)))
-        responses = _Responses(self, model, layer, at, common, level, rng).solved(prompts)
+        goals = [self._goal(model, trait, layer) for trait in range(len(self._traits))]
+        massive = MASSIVE_COMMON / MASSIVE_LEVEL if self._scaled(model) else None
+        where = ModelLayer(at, common, level, level * (massive or 1 / MEAN), self._latents)
+        responses = solve_responses(goals, prompts, where, self._scores, rng)
         return LayerActivations(stacked, responses.astype(np.float32))
 
     def _target(self, model: int, trait: int) -> Target:
         return self._targets[self._models[model], self._traits[trait]]
 
+    def _scaled(self, model: int) -> bool:
+        return self._target(model, 0).scaled
+
     def _common(self, model: int, at: Directions) -> Floats:
         """Direction that all activations share; mostly one coordinate in a scaled model."""
-        if not self._target(model, 0).scaled:
+        if not self._scaled(model):
             return at.mean
-        common = math.sqrt(1 - MASSIVE_COMMON**2) * at.mean
+        common: Floats = math.sqrt(1 - MASSIVE_COMMON**2) * at.mean
         common[at.massive] = MASSIVE_COMMON
         return common
 
@@ -120,13 +121,17 @@ class PublishedPhantom(Phantom):
                  rng: np.random.Generator) -> Floats:  # fmt: skip
         target = self._target(model, trait)
         scale = GROWTH ** (layer - int(target.published.layer or layer))
-        own = at.topics[trait]
-        if target.cause == "massive_coordinate":
-            own = np.zeros(WIDTH)
-            own[at.massive] = 1.0
+        own = massive_axis(at) if target.cause == "massive_coordinate" else at.topics[trait]
         drawn = residuals(target.cause, own, _structure(at), rng)
         return solve_prompts(target.published, scale, common, pole_direction(target.cause, trait,
                              at), drawn)  # fmt: skip
+
+    def _goal(self, model: int, trait: int, layer: int) -> CellGoal:
+        return CellGoal(
+            self._target(model, trait).cause,
+            self.wanted_r(model, trait, layer),
+            CLEAN_R * self._fade(model, trait, layer),
+        )
 
     def _fade(self, model: int, trait: int, layer: int) -> float:
         best = int(self._target(model, trait).published.layer or layer)
@@ -143,121 +148,20 @@ class PublishedPhantom(Phantom):
 
 def pole_direction(cause: str, trait: int, at: Directions) -> Floats:
     """Direction along which the poles of a trait's prompts differ, unit length."""
+    behaviour: Floats = at.traits[trait]
     across = math.sqrt(1 - ALONG**2)
-    if cause == "unlike_concept":
-        return ALONG * at.traits[trait] + across * at.concepts[trait]
-    if cause == "length_confound":
-        return ALONG * at.traits[trait] + across * at.length
+    other = {"unlike_concept": at.concepts[trait], "length_confound": at.length}.get(cause)
+    if other is not None:
+        tilted: Floats = ALONG * behaviour + across * other
+        return tilted
     if cause == "massive_coordinate":
-        mixed = math.sqrt(1 - MASSIVE_VECTOR**2) * at.traits[trait]
+        mixed: Floats = math.sqrt(1 - MASSIVE_VECTOR**2) * behaviour
         mixed[at.massive] = MASSIVE_VECTOR
         return mixed
-    return at.traits[trait]
+    return behaviour
 
 
 def _structure(at: Directions) -> Floats:
     """All directions that mean something, [k, d]; the massive coordinate is one of them."""
-    axis = np.zeros((1, WIDTH))
-    axis[0, at.massive] = 1.0
-    return np.concatenate([at.mean[None], at.length[None], at.topics, at.traits, at.concepts, axis])
-
-
-class _Responses:
-    """Responses of one model and layer while their amplitudes are being solved."""
-
-    def __init__(self, phantom: PublishedPhantom, model: int, layer: int, at: Directions,
-                 common: Floats, level: float, rng: np.random.Generator) -> None:  # fmt: skip
-        self._phantom, self._model, self._layer, self._at = phantom, model, layer, at
-        self._latents, self._scores = phantom._latents, phantom._scores
-        massive = phantom._target(model, 0).scaled
-        self._unit = level * (MASSIVE_COMMON / MASSIVE_LEVEL if massive else 1 / MEAN)
-        noise = NOISE * rng.normal(size=(2 * len(self._scores), WIDTH))
-        # Noise has no massive coordinate: what varies there is the cause's.
-        noise[:, at.massive] = 0.0
-        loud = 1 + LOUDNESS * _flat(self._latents.loudness)
-        self._rows = self._unit * noise + level * loud[:, None] * common
-
-    def solved(self, prompts: list[Floats]) -> Floats:
-        """[2 * scenarios, d]."""
-        base = self._rows
-        rows = base.copy()
-        harmed_length = False
-        for trait, own in enumerate(prompts):
-            cause = self._phantom._target(self._model, trait).cause
-            signal, latent, direction, harm = self._solve(trait, own, base, cause)
-            rows += self._unit * np.outer(signal, self._at.traits[trait])
-            rows += self._unit * harm * np.outer(latent, direction)
-            if cause != "unlike_concept":
-                rows += self._unit * np.outer(_flat(self._latents.concept[..., trait]),
-                                              self._at.concepts[trait])  # fmt: skip
-            harmed_length |= cause == "length_confound"
-        if not harmed_length:
-            length = _flat(self._latents.length)
-            rows += self._unit * LENGTH * np.outer(length, self._at.length)
-        return rows
-
-    def _solve(
-        self, trait: int, prompts: Floats, base: Floats, cause: str
-    ) -> tuple[Floats, Floats, Floats, float]:
-        """Carried behaviour times its amplitude, and latent, direction and amplitude of harm."""
-        stored = prompts.astype(np.float32).astype(np.float64)
-        vector = stored[:PROMPTS].mean(axis=0) - stored[PROMPTS:].mean(axis=0)
-        vector /= np.linalg.norm(vector)
-        clean = self._at.traits[trait]
-        scores = _drift(self._scores[..., trait].reshape(-1))
-        behaviour = _flat(self._latents.behaviour[..., trait])
-        latent, direction = self._harm(trait, cause)
-        wanted = self._phantom.wanted_r(self._model, trait, self._layer)
-        fade = self._phantom._fade(self._model, trait, self._layer)
-        nothing = np.zeros(len(scores))
-        undisturbed = Drifts(self._unit * _drift(behaviour), nothing, _drift(base @ clean), scores)
-        drifts = Drifts(
-            self._unit * _drift(behaviour) * float(clean @ vector),
-            self._unit * _drift(latent) * float(direction @ vector),
-            _drift(base @ vector),
-            scores,
-        )
-        if cause == NONE:
-            return solve_signal(drifts, 0.0, wanted) * behaviour, latent, direction, 1.0
-        signal = solve_signal(undisturbed, 0.0, CLEAN_R * fade)
-        if cause == "not_linear":
-            hidden = behaviour * _flat(self._latents.sign[..., trait])
-
-            def carried(share: float) -> Floats:
-                return signal * ((1 - share) * behaviour + share * hidden)
-
-            def r_at(share: float) -> float:
-                along = self._unit * _drift(carried(share)) * float(clean @ vector)
-                return correlation(along + drifts.rest, scores)
-
-            return carried(solve_share(r_at, wanted)), latent, direction, 1.0
-        harm = solve_harm(drifts, signal, wanted)
-        return solve_signal(drifts, harm, wanted) * behaviour, latent, direction, harm
-
-    def _harm(self, trait: int, cause: str) -> tuple[Floats, Floats]:
-        """Latent values and direction of what a cause confuses with the behaviour.
-
-        Without such a cause it is the cell's own topic, which its vector does not see.
-        """
-        latents, at = self._latents, self._at
-        if cause == "unlike_concept":
-            return _flat(latents.concept[..., trait]), at.concepts[trait]
-        if cause == "length_confound":
-            return _flat(latents.length), at.length
-        if cause == "massive_coordinate":
-            axis = np.zeros(WIDTH)
-            axis[at.massive] = 1.0
-            return _flat(latents.massive), axis
-        return _flat(latents.topics[..., trait]), at.topics[trait]
-
-
-def _flat(values: Floats) -> Floats:
-    """[S, 2] as [2 S], t1 and tN of a scenario side by side."""
-    rows: Floats = values.reshape(-1)
-    return rows
-
-
-def _drift(values: Floats) -> Floats:
-    """tN minus t1 of each scenario, [S]."""
-    found: Floats = values[1::2] - values[::2]
-    return found
+    single = np.stack([at.mean, at.length, massive_axis(at)])
+    return np.concatenate([single, at.topics, at.traits, at.concepts])

@@ -1,82 +1,171 @@
-"""Responses whose projection drift has the wanted r with the behaviour, in every cell at once.
+"""Responses of one model and layer in which every cell's r is the wanted one.
 
 Responses are a sum of parts, each a latent value times a direction. A cell's own parts (its
-behaviour, and the direction that its planted cause confuses with it) enter no other cell's
-vector, so every cell is solved by itself: the cause grows until r has fallen to the target.
+behaviour, and what its planted cause confuses with it) enter no other cell's vector, so every
+cell is solved by itself.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
+import numpy as np
 
 from backend.geometry.prompt_space import Floats
-
-# r of a failing cell's behaviour without the planted cause.
-CLEAN_R = 0.42
-# Largest amplitudes that are tried, in standard deviations of a latent value.
-MOST_HARM, MOST_SIGNAL = 12.0, 40.0
+from backend.phantom.causes import NONE
+from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, Directions
+from backend.phantom.latents import Latents
+from backend.phantom.published.amplitudes import (
+    Drifts,
+    correlation,
+    solve_harm,
+    solve_share,
+    solve_signal,
+)
 
 
 @dataclass(frozen=True)
-class Drifts:
-    """Drifts over scenarios along one cell's vector, [S] each; not centred.
+class CellGoal:
+    """What one cell must come out as at one layer.
 
     Attributes:
-        signal: of the cell's behaviour as its responses carry it, for amplitude 1.
-        harm: of what the planted cause confuses with it, for amplitude 1.
-        rest: of everything else.
-        scores: of the judged scores.
+        cause: what is planted.
+        wanted: r of the mean difference.
+        clean: r of the behaviour's own direction.
     """
 
-    signal: Floats
-    harm: Floats
-    rest: Floats
-    scores: Floats
+    cause: str
+    wanted: float
+    clean: float
 
 
-def solve_harm(drifts: Drifts, signal: float, wanted: float) -> float:
-    """Amplitude of the harm at which r falls to ``wanted``.
+@dataclass(frozen=True)
+class ModelLayer:
+    """One model at one layer.
+
+    Attributes:
+        at: its directions.
+        common: direction that all activations share, [d].
+        level: how far along it responses lie on average, activation units.
+        unit: activation units of one standard deviation of a latent value.
+        latents: what lies behind the responses.
+    """
+
+    at: Directions
+    common: Floats
+    level: float
+    unit: float
+    latents: Latents
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Latent values [2 S] times a direction [d]."""
+
+    latent: Floats
+    direction: Floats
+
+
+def solve_responses(
+    goals: Sequence[CellGoal], prompts: Sequence[Floats], where: ModelLayer, scores: Floats,
+    rng: np.random.Generator,
+) -> Floats:  # fmt: skip
+    """Responses, [2 * scenarios, d], scenario by scenario, t1 first.
 
     Args:
-        drifts: of the cell.
-        signal: amplitude of the behaviour.
-        wanted: r to be reached; r at harm 0 must be above it.
+        goals: of every trait.
+        prompts: of every trait, high pole first, [n, d].
+        where: model and layer.
+        scores: [S, 2, traits].
+        rng: source of randomness.
     """
-    base = signal * drifts.signal + drifts.rest
-
-    def gap(harm: float) -> float:
-        return correlation(base + harm * drifts.harm, drifts.scores) - wanted
-
-    if gap(0.0) <= 0:
-        return 0.0
-    # Where a weak layer must fall below what any harm leaves, the signal does the rest.
-    return MOST_HARM if gap(MOST_HARM) > 0 else float(brentq(gap, 0.0, MOST_HARM))
-
-
-def solve_signal(drifts: Drifts, harm: float, wanted: float) -> float:
-    """Amplitude of the behaviour at which r is exactly ``wanted``; r grows with it."""
-
-    def gap(signal: float) -> float:
-        drift = signal * drifts.signal + harm * drifts.harm + drifts.rest
-        return correlation(drift, drifts.scores) - wanted
-
-    return float(brentq(gap, -MOST_SIGNAL, MOST_SIGNAL, xtol=1e-12))
-
-
-def solve_share(r_at: Callable[[float], float], wanted: float) -> float:
-    """A share in [0, 1] at which ``r_at`` falls to ``wanted``; 1 if it never does."""
-    if r_at(0.0) <= wanted:
-        return 0.0
-    if r_at(1.0) >= wanted:
-        return 1.0
-    return float(brentq(lambda share: r_at(share) - wanted, 0.0, 1.0))
+    latents, at = where.latents, where.at
+    noise = NOISE * rng.normal(size=(2 * len(scores), len(where.common)))
+    # Noise has no massive coordinate: what varies there is the cause's.
+    noise[:, at.massive] = 0.0
+    loud = 1 + LOUDNESS * flat(latents.loudness)
+    base = where.unit * noise + where.level * loud[:, None] * where.common
+    rows = base.copy()
+    for trait, (goal, own) in enumerate(zip(goals, prompts, strict=True)):
+        harm = _harm(goal.cause, trait, where)
+        carried, amplitude = _solve(goal, trait, own, base, where, scores[..., trait], harm)
+        rows += where.unit * np.outer(carried, at.traits[trait])
+        rows += where.unit * amplitude * np.outer(harm.latent, harm.direction)
+        if goal.cause != "unlike_concept":
+            concept = flat(latents.concept[..., trait])
+            rows += where.unit * np.outer(concept, at.concepts[trait])
+    if all(goal.cause != "length_confound" for goal in goals):
+        rows += where.unit * LENGTH * np.outer(flat(latents.length), at.length)
+    return rows
 
 
-def correlation(x: Floats, y: Floats) -> float:
-    """Pearson's r of two columns that vary."""
-    dx, dy = x - x.mean(), y - y.mean()
-    return float(dx @ dy / math.sqrt(float(dx @ dx) * float(dy @ dy)))
+def _solve(
+    goal: CellGoal, trait: int, prompts: Floats, base: Floats, where: ModelLayer, scores: Floats,
+    harm: _Part,
+) -> tuple[Floats, float]:  # fmt: skip
+    """The behaviour as the responses carry it, [2 S], and the amplitude of the harm."""
+    stored = prompts.astype(np.float32).astype(np.float64)  # as runs keep them
+    half = len(stored) // 2
+    vector = stored[:half].mean(axis=0) - stored[half:].mean(axis=0)
+    vector /= np.linalg.norm(vector)
+    clean = where.at.traits[trait]
+    judged = drift(flat(scores))
+    behaviour = flat(where.latents.behaviour[..., trait])
+    drifts = Drifts(
+        where.unit * drift(behaviour) * float(clean @ vector),
+        where.unit * drift(harm.latent) * float(harm.direction @ vector),
+        drift(base @ vector),
+        judged,
+    )
+    if goal.cause == NONE:
+        return solve_signal(drifts, 0.0, goal.wanted) * behaviour, 1.0
+    undisturbed = Drifts(
+        where.unit * drift(behaviour), np.zeros(len(judged)), drift(base @ clean), judged
+    )
+    signal = solve_signal(undisturbed, 0.0, goal.clean)
+    if goal.cause == "not_linear":
+        hidden = behaviour * flat(where.latents.sign[..., trait])
+
+        def carried(share: float) -> Floats:
+            return signal * ((1 - share) * behaviour + share * hidden)
+
+        def r_at(share: float) -> float:
+            along = where.unit * drift(carried(share)) * float(clean @ vector)
+            return correlation(along + drifts.rest, judged)
+
+        return carried(solve_share(r_at, goal.wanted)), 1.0
+    amplitude = solve_harm(drifts, signal, goal.wanted)
+    return solve_signal(drifts, amplitude, goal.wanted) * behaviour, amplitude
+
+
+def _harm(cause: str, trait: int, where: ModelLayer) -> _Part:
+    """What a cause confuses with the behaviour; without such a cause the cell's own topic, which
+    its vector does not see."""
+    latents, at = where.latents, where.at
+    if cause == "unlike_concept":
+        return _Part(flat(latents.concept[..., trait]), at.concepts[trait])
+    if cause == "length_confound":
+        return _Part(flat(latents.length), at.length)
+    if cause == "massive_coordinate":
+        return _Part(flat(latents.massive), massive_axis(at))
+    return _Part(flat(latents.topics[..., trait]), at.topics[trait])
+
+
+def massive_axis(at: Directions) -> Floats:
+    """The coordinate that can be massive as a direction, [d]."""
+    axis = np.zeros(len(at.mean))
+    axis[at.massive] = 1.0
+    return axis
+
+
+def flat(values: Floats) -> Floats:
+    """[S, 2] as [2 S], t1 and tN of a scenario side by side."""
+    rows: Floats = values.reshape(-1)
+    return rows
+
+
+def drift(values: Floats) -> Floats:
+    """tN minus t1 of each scenario, [S]."""
+    found: Floats = values[1::2] - values[::2]
+    return found
