@@ -68,6 +68,11 @@ class Settings:
         return self.cache / "models"
 
     @property
+    def vectors(self) -> Path:
+        """Vectors that users named, ``<name>.duckdb``."""
+        return self.cache / "vectors"
+
+    @property
     def jobs(self) -> Path:
         """The queue's database, worker locks and heartbeats."""
         return self.cache / "jobs"
@@ -79,7 +84,8 @@ class Settings:
 
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
-        for folder in (self.studies, self.runs, self.work, self.models, self.jobs):
+        folders = (self.studies, self.runs, self.vectors, self.work, self.models, self.jobs)
+        for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
 
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import duckdb
 import numpy as np
@@ -13,9 +14,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from backend.errors import UnreadableFile
-from backend.store.schema import FORMAT
+from backend.store.schema import FORMAT, READABLE
 
 Connection = duckdb.DuckDBPyConnection
+Kind = Literal["prompt", "response"]
 # What DuckDB raises on a damaged file or a missing table; anything else is a bug of ours.
 DAMAGE = (
     duckdb.IOException,
@@ -31,8 +33,8 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to a published file; any number of processes may hold one.
 
     Args:
-        path: a file in studies/ or runs/.
-        kind: ``study`` or ``run``, checked against what the file says of itself.
+        path: a file in studies/, runs/ or vectors/.
+        kind: ``study``, ``run`` or ``vector``, checked against what the file says of itself.
 
     Raises:
         UnreadableFile: the file is no DuckDB file, of another format or kind, or damaged.
@@ -46,7 +48,7 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
             rows = connection.execute("SELECT format, kind FROM file_format").fetchall()
         except duckdb.Error as fault:
             raise _unreadable(path, "it holds no Steerscope tables") from fault
-        if rows != [(FORMAT, kind)]:
+        if rows not in [[(format, kind)] for format in READABLE]:
             found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
             raise _unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
         try:
@@ -114,6 +116,27 @@ def matrix_of(
     return matrix
 
 
+def read_activations(
+    connection: duckdb.DuckDBPyConnection, kind: Kind, layer: int, start: int, stop: int
+) -> NDArray[np.float32]:
+    """Activations of the texts with ids start <= id < stop, [texts, d], by id.
+
+    Args:
+        connection: an open run or work file.
+        kind: prompt or response.
+        layer: one of its layers.
+        start: first id.
+        stop: id after the last.
+    """
+    matrix = matrix_of(
+        connection,
+        f"SELECT activation FROM {kind}_activations"
+        f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
+        [layer, start, stop],
+    )
+    return matrix.astype(np.float32, copy=False)
+
+
 def publish(work: Path, target: Path) -> bool:
     """Move a closed work file to its final name, once.
 
@@ -131,10 +154,25 @@ def publish(work: Path, target: Path) -> bool:
         return False
     with work.open("rb") as handle:
         os.fsync(handle.fileno())
-    work.rename(target)
+    if not _move_once(work, target):
+        return False
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
+    return True
+
+
+def _move_once(work: Path, target: Path) -> bool:
+    """Rename without replacing what another process published in the same moment."""
+    try:
+        os.link(work, target)
+    except FileExistsError:
+        work.unlink()
+        return False
+    except OSError:  # a file system without hard links
+        work.rename(target)
+        return True
+    work.unlink()
     return True

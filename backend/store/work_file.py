@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backend.errors import UnreadableFile
-from backend.store.connection import fixed_rows, insert, matrix_of, publish
+from backend.errors import StoreError, UnreadableFile
+from backend.geometry.first_token import FirstTokens
+from backend.store.connection import Kind, fixed_rows, insert, publish, read_activations
 from backend.store.run_record import RunRecord
-from backend.store.schema import STUDY_TABLES, run_tables
+from backend.store.schema import FORMAT, STUDY_TABLES, run_tables
 from backend.store.study_tables import write_study
 from backend.types import Study
-
-Kind = Literal["prompt", "response"]
 
 
 class WorkFile:
@@ -88,6 +86,20 @@ class WorkFile:
                 "tokens": pa.array([tokens for _, tokens in batches], pa.int32()),
             })  # fmt: skip
 
+    def check_format(self) -> None:
+        """Refuse to go on with tables of another version.
+
+        Raises:
+            StoreError: the file was begun by another version of Steerscope.
+        """
+        found = self.connection.execute("SELECT format FROM file_format").fetchall()[0][0]
+        if found != FORMAT:
+            raise StoreError(
+                f"The unfinished run {self.path.stem} was begun in format {found}.",
+                expected=f"a work file of format {FORMAT}.",
+                remedy=f"delete work/{self.path.name} in the cache and start the run again.",
+            )
+
     def record(self) -> RunRecord:
         """The provenance that was committed."""
         return RunRecord.from_rows(
@@ -107,6 +119,7 @@ class WorkFile:
         pooled: NDArray[np.float32],
         wanted_counts: Sequence[int],
         seconds: float,
+        first: FirstTokens | None = None,
     ) -> None:
         """Commit the pooled activations of one batch; a batch already there is left alone.
 
@@ -115,6 +128,8 @@ class WorkFile:
             pooled: [layers, texts, d] in the plan's order: prompts first, then responses.
             wanted_counts: number of pooled tokens per text, in the same order.
             seconds: time the forward pass took.
+            first: the texts' first tokens, [layers, texts]; None where there are no tokens, which
+                is kept as not recorded.
         """
         if batch_id in self.done_batches():
             return
@@ -125,24 +140,19 @@ class WorkFile:
         with self._transaction():
             start = 0
             for kind, ids in (("prompt", row[0]), ("response", row[1])):
-                part = pooled[:, start : start + len(ids)]
-                counts = wanted_counts[start : start + len(ids)]
+                own = slice(start, start + len(ids))
                 start += len(ids)
                 if ids:
-                    self._insert_activations(kind, ids, layers, part, counts)
+                    self._insert_activations(
+                        kind, ids, layers, pooled[:, own], wanted_counts[own], _first(first, own)
+                    )
             self.connection.execute(
                 "UPDATE batches SET seconds = ? WHERE batch_id = ?", [seconds, batch_id]
             )
 
     def activations(self, kind: Kind, layer: int, start: int, stop: int) -> NDArray[np.float32]:
         """Activations of the texts with ids start <= id < stop, [texts, d], by id."""
-        matrix = matrix_of(
-            self.connection,
-            f"SELECT activation FROM {kind}_activations"
-            f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
-            [layer, start, stop],
-        )
-        return matrix.astype(np.float32, copy=False)
+        return read_activations(self.connection, kind, layer, start, stop)
 
     def replace(self, tables: dict[str, list[dict[str, object]]], layer: int | None) -> None:
         """Replace derived rows in one transaction, so that deriving twice gives one copy.
@@ -198,6 +208,7 @@ class WorkFile:
         layers: Sequence[int],
         pooled: NDArray[np.float32],
         counts: Sequence[int],
+        first: dict[str, object],
     ) -> None:
         flat = pooled.reshape(-1, pooled.shape[-1])
         insert(self.connection, f"{kind}_activations", {
@@ -206,6 +217,7 @@ class WorkFile:
             "tokens": np.tile(np.asarray(counts, np.int32), len(layers)),
             "norm": np.linalg.norm(flat.astype(np.float64), axis=1),
             "activation": fixed_rows(flat),
+            **first,
         })  # fmt: skip
 
     def _transaction(self) -> _Transaction:
@@ -232,6 +244,16 @@ def discard(path: Path) -> None:
     """Remove a closed work file and what DuckDB keeps beside it."""
     path.unlink(missing_ok=True)
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
+def _first(first: FirstTokens | None, own: slice) -> dict[str, object]:
+    """Columns of the first tokens of some texts, by layer and text; undefined values as NULL."""
+    if first is None:
+        return {}
+    return {
+        "first_norm": pa.array(first.norms[:, own].reshape(-1)),
+        "first_share": pa.array(first.shares[:, own].reshape(-1), from_pandas=True),
+    }
 
 
 def _quoted(path: Path) -> str:

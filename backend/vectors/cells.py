@@ -24,7 +24,7 @@ class CellStack:
         y_square: y'y, [C].
         count: cases behind r, [C].
         rounding: scale below which S is rounding, [C].
-        width: d, the number of coordinates of an activation.
+        width: d, the number of coordinates of an activation; [C] where cells differ in it.
     """
 
     gram: Floats
@@ -35,14 +35,17 @@ class CellStack:
     y_square: Floats
     count: Floats
     rounding: Floats
-    width: int
+    width: int | Floats
 
     def __len__(self) -> int:
         return len(self.gram)
 
 
 def stack(
-    grams: Sequence[Floats], highs: Sequence[Bools], moments: Sequence[Moments], width: int
+    grams: Sequence[Floats],
+    highs: Sequence[Bools],
+    moments: Sequence[Moments],
+    width: int | Floats,
 ) -> CellStack:
     """Stack cells, padding those with fewer prompts.
 
@@ -50,7 +53,7 @@ def stack(
         grams: G of each cell, [n_c, n_c].
         highs: [n_c] of each cell, True for the high pole.
         moments: S, b and y'y of each cell.
-        width: d.
+        width: d, one for all or one per cell.
     """
     cells, n = len(grams), max((len(high) for high in highs), default=0)
     gram, s = np.zeros((cells, n, n)), np.zeros((cells, n, n))

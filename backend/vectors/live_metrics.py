@@ -25,7 +25,7 @@ LIVE_METRICS = (
 
 
 def live_metrics(
-    gram: Floats, high: Bools, low: Bools, weights: Floats, width: int
+    gram: Floats, high: Bools, low: Bools, weights: Floats, width: int | Floats
 ) -> dict[str, Floats]:
     """Metrics of every cell.
 
@@ -34,7 +34,7 @@ def live_metrics(
         high: kept rows of the high pole, [C, n].
         low: kept rows of the low pole, [C, n].
         weights: weights of v on the rows, [C, n].
-        width: d.
+        width: d, one for all or one per cell.
 
     Returns:
         Metric name -> [C], NaN where undefined (the registry says when).
@@ -57,7 +57,7 @@ def live_metrics(
 
 
 def _within(
-    gram: Floats, norms: Floats, pole: Bools, width: int
+    gram: Floats, norms: Floats, pole: Bools, width: int | Floats
 ) -> tuple[dict[str, Floats], Floats]:
     count = np.maximum(pole.sum(axis=1), 1).astype(np.float64)
     mean = pole / count[:, None]

@@ -6,11 +6,13 @@ formula of the lab holds with G = PMP' and A = RMP'.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from backend.geometry.prompt_space import Floats
+from backend.geometry.prompt_space import Bools, Floats
 from backend.vectors.responses import ResponseSpace
 
 # A coordinate is massive if its root mean square over responses exceeds this many times the
@@ -86,6 +88,33 @@ def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
     return tuple(found)
 
 
+def direction(
+    name: str, metrics: Sequence[Metric], within: WithinClass | None, rows: Floats, weights: Floats
+) -> Floats:
+    """v = M P'w in activation space, [d].
+
+    Args:
+        name: the metric.
+        metrics: those of the layer (:func:`layer_metrics`).
+        within: the trait's within-class metric; needed for ``lda`` alone.
+        rows: P, the trait's prompts, [n, d].
+        weights: w, [n].
+
+    Raises:
+        ValueError: the layer has no such metric.
+    """
+    if name == LDA:
+        if within is None:
+            raise ValueError("these prompts have no within-class metric")
+        lda: Floats = rows.T @ (within.transform @ weights)
+        return lda
+    for metric in metrics:
+        if metric.name == name:
+            found: Floats = metric.apply((rows.T @ weights)[None, :])[0]
+            return found
+    raise ValueError(f"the layer has no metric {name}")
+
+
 @dataclass(frozen=True)
 class WithinClass:
     """The shrunk within-class covariance of some prompts, inverted on their span.
@@ -99,6 +128,22 @@ class WithinClass:
 
     transform: Floats
     shrinkage: float
+
+
+def pole_groups(sets: Iterable[tuple[NDArray[np.intp], Bools]], count: int) -> list[Floats]:
+    """Masks of the prompts of a trait that share a pole and a prompt set, [n] each.
+
+    Args:
+        sets: per prompt set, positions of its prompts and which of them are of the high pole.
+        count: n, the trait's prompts in all sets.
+    """
+    groups = []
+    for members, high in sets:
+        for pole in (high, ~high):
+            group = np.zeros(count)
+            group[members[pole]] = 1.0
+            groups.append(group)
+    return groups
 
 
 def within_class(gram: Floats, groups: list[Floats], width: int) -> WithinClass | None:

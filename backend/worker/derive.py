@@ -18,7 +18,7 @@ from backend.store.work_file import WorkFile
 from backend.types import Study
 from backend.vectors.controls import random_directions, shuffled_labels
 from backend.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
-from backend.vectors.metric import IDENTITY, LDA, WithinClass, within_class
+from backend.vectors.metric import IDENTITY, LDA, WithinClass, pole_groups, within_class
 from backend.vectors.subsampling import subsample
 from backend.worker.columns import Columns, Tables, doubles, integers, measures, texts
 from backend.worker.layer_data import Cell, LayerData, read_layer, trait_cells
@@ -101,12 +101,7 @@ def trait_products(
         metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment[metric.name][:, ids])
         for metric in data.metrics
     }
-    groups = []
-    for cell in cells:
-        for pole in (cell.high, ~cell.high):
-            group = np.zeros(len(ids))
-            group[cell.members[pole]] = 1.0
-            groups.append(group)
+    groups = pole_groups([(cell.members, cell.high) for cell in cells], len(ids))
     plain = products[IDENTITY]
     within = within_class(plain.gram, groups, rows.shape[1])
     if within is not None:

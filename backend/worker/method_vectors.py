@@ -14,7 +14,7 @@ from backend.statistics.correlation import Correlation, pearson
 from backend.vectors.build import build
 from backend.vectors.cells import stack
 from backend.vectors.methods import METHODS, Method
-from backend.vectors.metric import LDA, WithinClass
+from backend.vectors.metric import WithinClass, direction
 from backend.vectors.probes import Probe, logistic_probe, ridge_probe
 from backend.worker.layer_data import Cell, LayerData
 
@@ -111,25 +111,12 @@ def _from_prompts(
         return _nothing(method, layer, behaviour, built.refusals[0])
     weights = np.zeros(len(ids))
     weights[cell.members] = built.weights[0]
-    vector = _vector(name, layer, layer.prompts[ids], weights, within)
+    vector = direction(name, layer.metrics, within, layer.prompts[ids], weights)
     length = float(np.linalg.norm(vector))
     if length <= 0:
         return _nothing(method, layer, behaviour, "the vector is zero")
     correlation = correlation_of_weights(weights, m)
     return MethodVector(method, vector, own.alignment @ weights / length, correlation)
-
-
-def _vector(
-    metric: str, layer: LayerData, rows: Floats, weights: Floats, within: WithinClass | None
-) -> Floats:
-    """The direction M P'w in activation space, [d]."""
-    if metric == LDA:
-        assert within is not None  # its products exist
-        lda: Floats = rows.T @ (within.transform @ weights)
-        return lda
-    applied = next(m for m in layer.metrics if m.name == metric)
-    direction: Floats = applied.apply((rows.T @ weights)[None, :])[0]
-    return direction
 
 
 def _probe(method: Method, layer: LayerData, behaviour: Behaviour, scores: Floats) -> MethodVector:
