@@ -147,5 +147,9 @@ class UnreadableFile(StoreError):
     """A file in the store is damaged or was written by another version."""
 
 
+class ExportError(SteerscopeError):
+    """A file cannot be made of this, or not put there."""
+
+
 class JobError(SteerscopeError):
     """A job could not be enqueued, cancelled or resumed."""

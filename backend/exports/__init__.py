@@ -1,0 +1,1 @@
+"""What can be taken away: reports, tables and vectors as files that open without Steerscope."""

@@ -1,0 +1,162 @@
+"""Vectors as files: safetensors for code, GGUF control vectors for llama.cpp.
+
+llama.cpp adds the tensor ``direction.N`` to the output of block N *counted from 0*, and never to
+block 0 (src/llama-adapter.cpp; repeng counts alike). Layers here are counted from 1, with 0 for
+the embedding, so layer l is written as ``direction.(l - 1)`` and layers 0 and 1 cannot be written.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import gguf
+import numpy as np
+from safetensors.numpy import save_file
+
+from backend.errors import ExportError
+from backend.exports.vectors import Vector, VectorSet, description, provenance
+
+VectorFormat = Literal["safetensors", "gguf"]
+VECTOR_FORMATS: tuple[VectorFormat, VectorFormat] = ("safetensors", "gguf")
+FIRST_GGUF_LAYER = 2
+
+# Class of a model -> llama.cpp's name of its architecture, as in gguf.MODEL_ARCH_NAMES.
+ARCHITECTURES = {
+    "LlamaForCausalLM": "llama",
+    "MistralForCausalLM": "llama",
+    "MixtralForCausalLM": "llama",
+    "Qwen2ForCausalLM": "qwen2",
+    "Qwen2MoeForCausalLM": "qwen2moe",
+    "Qwen3ForCausalLM": "qwen3",
+    "Qwen3MoeForCausalLM": "qwen3moe",
+    "GemmaForCausalLM": "gemma",
+    "Gemma2ForCausalLM": "gemma2",
+    "Gemma3ForCausalLM": "gemma3",
+    "Gemma3ForConditionalGeneration": "gemma3",
+    "PhiForCausalLM": "phi2",
+    "Phi3ForCausalLM": "phi3",
+    "GPT2LMHeadModel": "gpt2",
+    "GPTNeoXForCausalLM": "gptneox",
+    "FalconForCausalLM": "falcon",
+    "StableLmForCausalLM": "stablelm",
+    "OlmoForCausalLM": "olmo",
+    "Olmo2ForCausalLM": "olmo2",
+    "CohereForCausalLM": "command-r",
+    "GraniteForCausalLM": "granite",
+    "SmolLM3ForCausalLM": "smollm3",
+}
+# Room for the head of a file, in estimates of its size.
+_HEAD = 3000
+
+
+def tensor_name(vector: Vector) -> str:
+    """Name of a vector's tensor in a safetensors file: ``trait.method.layer_N``."""
+    return f"{vector.trait}.{vector.method}.layer_{vector.layer}"
+
+
+def write_safetensors(found: VectorSet, path: Path) -> None:
+    """Write all vectors into one safetensors file, float32 [d] each.
+
+    The head holds :func:`backend.exports.vectors.provenance`, and under ``vectors`` a JSON object:
+    name of the tensor -> trait, method, layer, norm, n, r and its interval.
+    """
+    names = [tensor_name(vector) for vector in found.vectors]
+    save_file(
+        {name: v.values for name, v in zip(names, found.vectors, strict=True)},
+        path,
+        metadata=provenance(found) | {"vectors": description(found.vectors, names)},
+    )
+
+
+def write_gguf(found: VectorSet, path: Path) -> None:
+    """Write control vectors for llama.cpp: one GGUF file, or a zip of one per trait and method.
+
+    Args:
+        found: the vectors; none of layers 0 and 1.
+        path: the file. A choice of several traits or methods needs a name that ends in ``.zip``.
+
+    Raises:
+        ExportError: see :func:`check_gguf`; or the name does not fit the choice.
+    """
+    check_gguf(found)
+    groups = gguf_groups(found)
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for (trait, method), vectors in groups.items():
+                single = path.with_name(f"{trait}.{method}.gguf")
+                _write_one(found, vectors, single)
+                archive.write(single, single.name)
+                single.unlink()
+        return
+    if len(groups) > 1:
+        raise ExportError(
+            f"The choice holds {len(groups)} pairs of trait and method.",
+            expected="one trait and one method in a GGUF file.",
+            remedy="choose one trait and method, or give the file a name that ends in .zip.",
+        )
+    _write_one(found, found.vectors, path)
+
+
+def check_gguf(found: VectorSet) -> None:
+    """Check that llama.cpp could use these vectors.
+
+    Raises:
+        ExportError: the activations were simulated, llama.cpp's name of the architecture is not
+            known, or there is a vector of layer 0 or 1.
+    """
+    record = found.run.record
+    if record.architecture not in ARCHITECTURES:
+        raise ExportError(
+            f"No name in llama.cpp is known for the architecture {record.architecture!r}.",
+            expected=f"a run of one of {', '.join(ARCHITECTURES)}.",
+            remedy="export safetensors instead"
+            + (": these activations were simulated." if found.simulated else "."),
+        )
+    low = sorted({v.layer for v in found.vectors if v.layer < FIRST_GGUF_LAYER})
+    if low:
+        raise ExportError(
+            f"llama.cpp cannot add a vector at layer {', '.join(map(str, low))}.",
+            expected=f"layers {FIRST_GGUF_LAYER} to {record.depth}: it skips the embedding and "
+            "the first block.",
+            remedy="choose other layers, or export safetensors.",
+        )
+
+
+def gguf_groups(found: VectorSet) -> dict[tuple[str, str], list[Vector]]:
+    """(trait, method) -> its vectors, one control vector each."""
+    groups: dict[tuple[str, str], list[Vector]] = {}
+    for vector in found.vectors:
+        groups.setdefault((vector.trait, vector.method), []).append(vector)
+    return groups
+
+
+def expected_bytes(found: VectorSet) -> int:
+    """About the size of a file with these vectors, in either format."""
+    return _HEAD + sum(vector.values.nbytes + 650 for vector in found.vectors)
+
+
+def write_vectors(found: VectorSet, form: VectorFormat, path: Path) -> None:
+    """Write vectors in a format; errors as for :func:`write_gguf`."""
+    if form == "gguf":
+        write_gguf(found, path)
+    else:
+        write_safetensors(found, path)
+
+
+def _write_one(found: VectorSet, vectors: Sequence[Vector], path: Path) -> None:
+    names = [f"direction.{vector.layer - 1}" for vector in vectors]
+    writer = gguf.GGUFWriter(path, "controlvector")
+    writer.add_string("controlvector.model_hint", ARCHITECTURES[found.run.record.architecture])
+    writer.add_uint32("controlvector.layer_count", len(vectors))
+    for key, value in provenance(found).items():
+        writer.add_string(f"steerscope.{key}", value)
+    writer.add_string("steerscope.vectors", description(vectors, names))
+    for name, vector in zip(names, vectors, strict=True):
+        writer.add_tensor(name, np.ascontiguousarray(vector.values))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
