@@ -9,6 +9,7 @@ import numpy as np
 from backend.analyses.cells import CellRow, column, having, model_dummies, models_of
 from backend.analyses.finding import Finding, Row, as_estimate, not_computable, supports
 from backend.statistics.correlation import pearson
+from backend.statistics.interval import Estimate
 from backend.statistics.partial import partial_correlation
 
 NAME = "compression"
@@ -36,11 +37,14 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
         return not_computable(NAME, QUESTION, f"{len(known)} cells have r and behaviour scores")
     r, sd = column(known, "r"), column(known, "behaviour_sd")
     lines = [Row("r v behaviour sd", as_estimate(pearson(r, sd)))]
+    deciding = lines[0].estimate
     if len(models_of(known)) < 2:
-        supported = supports(lines[0].estimate) and (lines[0].estimate.value or 0) > 0
+        supported = supports(deciding) and (deciding.value or 0) > 0
         answer = "Cells whose scores vary more " + (
             "have the higher r." if supported else "are not seen to have the higher r."
         )
+        why = "it needs runs of several models, and there is one"
+        lines.append(Row("r v model, given behaviour sd", Estimate.undefined(len(known), why)))
     else:
         best = best_model(known)
         is_best = np.array([float(row.model == best) for row in known])
@@ -52,6 +56,7 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
             Row("r v behaviour sd, every model held fixed",
                 partial_correlation(r, sd, model_dummies(known))),
         ]  # fmt: skip
+        deciding = lines[-1].estimate
         supported = supports(rest) and (rest.value or 0) > 0
         answer = (
             f"{best} {'still differs' if supports(effect) else 'is not seen to differ'} from the "
@@ -59,7 +64,6 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
             f"{'predicts' if supported else 'is not seen to predict'} r at equal model."
         )
     verdict = "supported" if supported else "undetermined"
-    upper = lines[-1].estimate.high
-    if not supported and upper is not None and upper < 0.1:
+    if not supported and deciding.high is not None and deciding.high < 0.1:
         verdict = "ruled out"
     return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))  # type: ignore[arg-type]

@@ -96,6 +96,38 @@ def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
 
 
 @dataclass(frozen=True)
+class Rounding:
+    """How coarse some scores are.
+
+    Attributes:
+        step: smallest difference between two scores in use; None where fewer than two are.
+        variance: population variance of the scores.
+        share: share of it that rounding to the step accounts for, [0, 1]; 1 where nothing varies.
+    """
+
+    step: float | None
+    variance: float
+    share: float
+
+
+def rounding_of(scores: Floats) -> Rounding:
+    """The share of the variance of scores that rounding to their own step makes up.
+
+    step^2 / 12 over the variance. Source: Sheppard 1898, Proceedings of the London Mathematical
+    Society 29: 353-380.
+
+    Args:
+        scores: [n].
+    """
+    used = np.unique(scores)
+    variance = float(scores.var()) if len(scores) else 0.0
+    if len(used) < 2 or variance == 0:
+        return Rounding(None, variance, 1.0)
+    step = float(np.diff(used).min())
+    return Rounding(step, variance, min(1.0, step**2 / 12 / variance))
+
+
+@dataclass(frozen=True)
 class PoleCounts:
     """Responses at or beyond two thresholds (study, Part 3).
 

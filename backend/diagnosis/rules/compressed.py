@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from backend.analyses.finding import Row, Verdict, plain
 from backend.diagnosis import thresholds as at
 from backend.diagnosis.cause import Judgement, Rule
 from backend.diagnosis.evidence import CellEvidence
 from backend.diagnosis.rules import score_ends
+from backend.statistics.reliability import rounding_of
 
 CAUSE, TITLE = "compressed", "Compressed scores"
 
@@ -21,14 +20,10 @@ def judge(evidence: CellEvidence) -> Judgement:
     that share of the variance is noise. Confusions: scores at the floor are compressed too, so
     this is undetermined where they are.
     """
-    used = np.unique(evidence.scores)
-    variance = float(evidence.scores.var()) if len(evidence.scores) else 0.0
-    if len(used) < 2 or variance == 0:
-        share, note = 1.0, "all scores are the same"
-    else:
-        step = float(np.diff(used).min())
-        share = min(1.0, step**2 / 12 / variance)
-        note = f"step {step:g}, standard deviation {variance**0.5:.2f}"
+    rounding = rounding_of(evidence.scores)
+    share, note = rounding.share, "all scores are the same"
+    if rounding.step is not None:
+        note = f"step {rounding.step:g}, standard deviation {rounding.variance**0.5:.2f}"
     weight = share / at.ROUNDING_SHARE
     at_end = score_ends.judge(evidence).weight >= 1
     verdict: Verdict = "undetermined" if at_end else "supported"
