@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.prompts import cosine_heatmap, norms_and_agreement
-from backend.queries.cells import METRICS, Cell
+from backend.charts.prompts import cosine_heatmap, metric_rows, norms_and_agreement, pole_rows
 from backend.queries.prompts import PromptView
 from backend.queries.runs import RunSummary
+from backend.queries.scorecard import layer_to_show
 from pages.shared import data
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, selection
@@ -16,47 +16,10 @@ from pages.shared.states import require_run
 
 def _layer(chosen: Selection, run: RunSummary) -> int:
     """The chosen layer, or the best of this trait, or the middle one where r is undefined."""
-    layers = run.record.layers
     if chosen.layer is not None:
         return chosen.layer
     card = data.card((run.record.run_id,), chosen.prompt_set, None)
-    best = card.cells[run.record.run_id, chosen.trait].layer
-    return layers[len(layers) // 2] if best is None else best
-
-
-def _metric_rows(cell: Cell) -> list[dict[str, str]]:
-    rows = []
-    for metric in METRICS:
-        measure = cell.metrics[metric.name]
-        shown = "undefined" if measure.value is None else f"{measure.value:.4g}"
-        rows.append(
-            {
-                "metric": metric.title,
-                "value": shown,
-                "unit": metric.unit,
-                "good": {"higher": "higher", "lower": "lower", "neither": "–"}[metric.better],
-                "definition": metric.formula if measure.reason is None else measure.reason,
-            }
-        )
-    return rows
-
-
-def _pole_table(cell: Cell) -> None:
-    """Raw and scale-free spread of both poles side by side."""
-    titles = {
-        "within_variance": "within-class variance (activation²)",
-        "spread": "spread = trace(cov) / ||μ||² (scale-free)",
-        "norm_cv": "norm variation std / mean (scale-free)",
-        "cosine": "mean cosine (scale-free)",
-    }
-    rows = []
-    for name, title in titles.items():
-        row = {"within a pole": title}
-        for pole in ("high", "low"):
-            measure = cell.metrics[f"{pole}_{name}"]
-            row[pole] = "undefined" if measure.value is None else f"{measure.value:.4g}"
-        rows.append(row)
-    st.dataframe(rows, hide_index=True, width="stretch")
+    return layer_to_show(card, run, chosen.trait)
 
 
 def _prompt_table(view: PromptView) -> None:
@@ -129,8 +92,8 @@ with data.faults_shown():
         "The raw variance grows with the square of the model's activation norm, so it cannot "
         "compare models; spread is the same quantity divided by the squared norm of the mean."
     )
-    _pole_table(cell)
+    st.dataframe(pole_rows(cell), hide_index=True, width="stretch")
     st.subheader("The prompts")
     _prompt_table(view)
     with st.expander("Every metric of this cell, with its definition"):
-        st.dataframe(_metric_rows(cell), hide_index=True, width="stretch")
+        st.dataframe(metric_rows(cell), hide_index=True, width="stretch")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.scorecard import scorecard_grid, scorecard_intervals
-from backend.charts.style import STATUS_SIGNS
+from backend.charts.scorecard import count_rows, scorecard_grid, scorecard_intervals
 from backend.queries.runs import RunSummary
-from backend.queries.scorecard import STATUSES, Scorecard
 from pages.shared import data
 from pages.shared.figures import show
 from pages.shared.sidebar import run_name, selection
@@ -31,27 +29,6 @@ def _column_names(runs: tuple[RunSummary, ...]) -> list[str]:
         name if names.count(name) == 1 else f"{name} · {run.record.run_id[-4:]}"
         for name, run in zip(names, runs, strict=True)
     ]
-
-
-def _counts(card: Scorecard, runs: tuple[RunSummary, ...], names: list[str]) -> None:
-    thresholds = data.settings().thresholds
-    limits = {
-        "working": f"r > {thresholds.working:g}",
-        "close": f"{thresholds.close:g} to {thresholds.working:g}",
-        "failed": f"r < {thresholds.close:g}",
-        "undefined": "no r",
-    }
-    rows = [
-        {"run": name}
-        | {
-            f"{STATUS_SIGNS[status]} {status} ({limits[status]})": card.counts[run.record.run_id][
-                status
-            ]
-            for status in STATUSES
-        }
-        for run, name in zip(runs, names, strict=True)
-    ]
-    st.dataframe(rows, hide_index=True, width="stretch")
 
 
 chosen = selection()
@@ -84,7 +61,8 @@ with data.faults_shown():
             "and its interval and p do not allow for it. Choose a layer in the sidebar for "
             "numbers without that choice."
         )
-    _counts(card, runs, names)
+    counts = count_rows(card, runs, names, data.settings().thresholds)
+    st.dataframe(counts, hide_index=True, width="stretch")
     st.subheader("How sure is each r?")
     st.caption(
         "A cell is only as good as its interval: one that reaches over a threshold could as well "

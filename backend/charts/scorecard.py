@@ -28,6 +28,36 @@ def interval_text(cell: ScorecardCell) -> str:
     return f"[{c.low:+.2f}, {c.high:+.2f}]"
 
 
+def count_rows(
+    card: Scorecard,
+    runs: Sequence[RunSummary],
+    labels: Sequence[str],
+    thresholds: StatusThresholds,
+) -> list[dict[str, str | int]]:
+    """How many traits have which status, per run.
+
+    Args:
+        card: the numbers.
+        runs: one row each.
+        labels: name of each run.
+        thresholds: where the statuses begin, named in the columns.
+    """
+    limits = {
+        "working": f"r > {thresholds.working:g}",
+        "close": f"{thresholds.close:g} to {thresholds.working:g}",
+        "failed": f"r < {thresholds.close:g}",
+        "undefined": "no r",
+    }
+    rows: list[dict[str, str | int]] = []
+    for run, label in zip(runs, labels, strict=True):
+        counts = card.counts[run.record.run_id]
+        row: dict[str, str | int] = {"run": label}
+        for status in STATUSES:
+            row[f"{STATUS_SIGNS[status]} {status} ({limits[status]})"] = counts[status]
+        rows.append(row)
+    return rows
+
+
 def scorecard_grid(
     card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
 ) -> go.Figure:

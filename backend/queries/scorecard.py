@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from backend.analyses.status import STATUSES, Status, status_of
 from backend.queries.cells import Cell, cells
+from backend.queries.runs import RunSummary
 from backend.settings import Settings, StatusThresholds
 from backend.statistics.correlation import Correlation
 
-__all__ = ["STATUSES", "Scorecard", "ScorecardCell", "scorecard"]
+__all__ = ["STATUSES", "Scorecard", "ScorecardCell", "layer_to_show", "scorecard"]
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,13 @@ def scorecard(
             grid[run_id, trait] = chosen
             counts[run_id][chosen.status] += 1
     return Scorecard(grid, counts, target)
+
+
+def layer_to_show(card: Scorecard, run: RunSummary, trait: str) -> int:
+    """The layer of a cell of the grid; the run's middle one where r is undefined everywhere."""
+    layers = run.record.layers
+    cell = card.cells.get((run.record.run_id, trait))
+    return layers[len(layers) // 2] if cell is None or cell.layer is None else cell.layer
 
 
 def _choose(
