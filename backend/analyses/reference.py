@@ -143,12 +143,12 @@ def _transfer(reference: Reference) -> Finding:
     for t in reference.transfers:
         name = f"{t.trait}: {t.activation_model} -> {t.behaviour_model}"
         rows += [
-            Row(f"{name}, self", _printed(t.self_r, n), note="r as printed"),
-            Row(f"{name}, cross", _printed(t.cross_r, n), note="r as printed"),
+            Row(f"{name}, self", printed_r(t.self_r, n), note="r as printed"),
+            Row(f"{name}, cross", printed_r(t.cross_r, n), note="r as printed"),
             Row(f"{name}, cross - self",
                 Estimate(t.cross_r - t.self_r, None, None, None, n,
                          "the correlation of the two projections is not printed"),
-                note=_needed(t, n)),
+                note=least_between_text(t, n)),
         ]  # fmt: skip
     wins = sum(t.cross_r > t.self_r for t in reference.transfers)
     return Finding(
@@ -163,7 +163,13 @@ def _transfer(reference: Reference) -> Finding:
     )
 
 
-def _needed(t: PublishedTransfer, n: int) -> str:
+def least_between_text(t: PublishedTransfer, n: int) -> str:
+    """How alike the two projections must be for a printed difference to be significant.
+
+    Args:
+        t: the printed pair of r.
+        n: number of scenarios.
+    """
     least = transfer.least_between(t.self_r, t.cross_r, n)
     if least is None:
         return "not significant at 5% whatever that correlation is"
@@ -208,7 +214,7 @@ def _agreement(reference: Reference, thresholds: StatusThresholds) -> Finding:
     n = reference.scenarios
     found = []
     for a in reference.agreements:
-        e = _printed(a.r, n)
+        e = printed_r(a.r, n)
         r = Correlation(n, e.value, e.low, e.high, e.p)
         found.append(Agreement(a.trait, a.first, a.second, r, agreement_ceiling(a.r)))
     finding = agreement_finding(found, thresholds.working)
@@ -242,6 +248,12 @@ def snr_check(cells: tuple[CellRow, ...]) -> Finding:
     )
 
 
-def _printed(r: float, n: int) -> Estimate:
+def printed_r(r: float, n: int) -> Estimate:
+    """A printed r with the interval and p that n cases give it.
+
+    Args:
+        r: as printed.
+        n: number of scenarios.
+    """
     low, high = fisher_interval(r, n)
     return Estimate(r, low, high, correlation_p(r, n, 0), n)

@@ -30,6 +30,7 @@ class TransferCase:
         other: A's projection drift (or level) at A's best layer, [n].
         own: B's at B's best layer, [n].
         behaviour: B's score drift (or level), [n].
+        reason: why there are no cases; None if there are.
     """
 
     trait: str
@@ -38,6 +39,7 @@ class TransferCase:
     other: Floats
     own: Floats
     behaviour: Floats
+    reason: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,12 @@ def transfers(cases: Sequence[TransferCase]) -> tuple[Transfer, ...]:
 
 def _transfer(case: TransferCase) -> Transfer:
     n = len(case.behaviour)
+    if case.reason is not None:
+        none = Correlation(n, None, None, None, None, case.reason)
+        return Transfer(
+            case.trait, case.activation_model, case.behaviour_model,
+            none, none, None, Estimate.undefined(n, case.reason),
+        )  # fmt: skip
     self_r, cross_r = pearson(case.own, case.behaviour), pearson(case.other, case.behaviour)
     between = pearson(case.other, case.own)
     if self_r.r is None or cross_r.r is None or between.r is None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -12,12 +11,20 @@ import numpy as np
 from backend.analyses.cells import CellRow
 from backend.analyses.finding import Finding
 from backend.analyses.layers import Sweep
+from backend.analyses.matching import Reading, transfer_case
 from backend.analyses.prompt_sets import PromptSetR
 from backend.analyses.study_tests import Evidence, study_findings
 from backend.analyses.transfer import TransferCase
 from backend.errors import StoreError
 from backend.geometry.prompt_space import Floats
 from backend.queries.cells import METHOD
+from backend.queries.readings import (
+    TraitCases,
+    behaviours,
+    read_trait_cases,
+    responder_names,
+    run_names,
+)
 from backend.queries.runs import RunSummary, run_summary
 from backend.settings import Settings
 from backend.statistics.interval import Estimate
@@ -58,14 +65,14 @@ def read_evidence(settings: Settings, run_ids: Sequence[str], prompt_set: str) -
             expected="at least one run, and all of the same study.",
             remedy="choose runs of one study.",
         )
-    names = _names(runs)
+    names = run_names(runs)
     parts = []
     for run, name in zip(runs, names, strict=True):
         with reading_run(settings, run.record.run_id) as connection:
             parts.append(_read_run(connection, run, name, prompt_set))
     with reading_run(settings, run_ids[0]) as connection:
-        scores, score_range = _scores(connection)
-        cases = _cases(connection)
+        scores, score_range = read_scores(connection)
+        cases = read_trait_cases(connection)
     return Evidence(
         cells=tuple(cell for part in parts for cell in part.cells),
         widths={n: run.record.width for n, run in zip(names, runs, strict=True)},
@@ -75,31 +82,20 @@ def read_evidence(settings: Settings, run_ids: Sequence[str], prompt_set: str) -
         transfer_cases=_transfers(parts, cases),
         scores=scores,
         score_range=score_range,
-        behaviours=_behaviours(cases),
+        behaviours=behaviours([cases]),
     )
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What one run adds. ``drifts``: trait -> drift of each case at the best layer, behaviour."""
+    """What one run adds. ``drifts``: trait -> drift of each case at the best layer."""
 
     name: str
+    responders: tuple[str, ...]
     cells: tuple[CellRow, ...]
     sweeps: tuple[Sweep, ...]
     prompt_set_rs: tuple[PromptSetR, ...]
-    drifts: dict[str, tuple[Floats, Floats]]
-
-
-_Cases = dict[str, list[tuple[str, str, float]]]
-
-
-def _names(runs: Sequence[RunSummary]) -> list[str]:
-    """The runs' short labels, with the run's id where two runs share one."""
-    counts = Counter(run.label for run in runs)
-    return [
-        run.label if counts[run.label] == 1 else f"{run.label} ({run.record.run_id})"
-        for run in runs
-    ]
+    drifts: dict[str, Floats]
 
 
 def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: str) -> _Run:
@@ -132,7 +128,7 @@ def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: st
         shown = middle if layer is None else layer
         cells.append(_cell(connection, name, trait, prompt_set, shown, rs[trait][shown], sd))
         if layer is not None:
-            at_best[trait] = (by_layer[layer], values)
+            at_best[trait] = by_layer[layer]
     prompt_set_rs = tuple(
         PromptSetR(name, *row)
         for row in connection.execute(
@@ -141,7 +137,9 @@ def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: st
             [METHOD],
         ).fetchall()
     )
-    return _Run(name, tuple(cells), tuple(sweeps), prompt_set_rs, at_best)
+    return _Run(
+        name, responder_names(run), tuple(cells), tuple(sweeps), prompt_set_rs, at_best
+    )  # fmt: skip
 
 
 def _cell(
@@ -167,9 +165,10 @@ def _cell(
                    spread=spread, norm=norm, **value)  # fmt: skip
 
 
-def _scores(
+def read_scores(
     connection: Connection,
 ) -> tuple[dict[tuple[str, str], Floats], tuple[float, float]]:
+    """(responder, trait) -> all its scores, and the lowest and highest allowed score."""
     low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
     rows = connection.execute(
         "SELECT responder, trait, list(score ORDER BY response_id) FROM scores"
@@ -179,39 +178,19 @@ def _scores(
     return {(who, trait): np.array(scores) for who, trait, scores in rows}, (low, high)
 
 
-def _cases(connection: Connection) -> _Cases:
-    """Trait -> (scenario, responder, behaviour) of each case, in order."""
-    found: _Cases = {}
-    for trait, scenario, responder, value in connection.execute(
-        "SELECT trait, scenario, responder, value FROM behaviours ORDER BY trait, case_id"
-    ).fetchall():
-        found.setdefault(trait, []).append((scenario, responder, value))
-    return found
+def _transfers(parts: Sequence[_Run], cases: Mapping[str, TraitCases]) -> tuple[TransferCase, ...]:
+    """Every ordered pair of runs on every trait both have r for."""
+    return tuple(
+        transfer_case(_reading(other, trait, cases), _reading(own, trait, cases))
+        for own, other in permutations(parts, 2)
+        for trait in own.drifts
+        if trait in other.drifts
+    )
 
 
-def _behaviours(cases: _Cases) -> dict[str, dict[str, dict[str, float]]]:
-    found: dict[str, dict[str, dict[str, float]]] = {}
-    for trait, rows in cases.items():
-        for scenario, responder, value in rows:
-            found.setdefault(trait, {}).setdefault(responder, {})[scenario] = value
-    return found
-
-
-def _transfers(parts: Sequence[_Run], cases: _Cases) -> tuple[TransferCase, ...]:
-    """Every ordered pair of runs on every trait both have r for.
-
-    A model that is itself a responder is tried on its own responses, any other on all.
-    """
-    found = []
-    for own, other in permutations(parts, 2):
-        for trait in own.drifts:
-            if trait not in other.drifts:
-                continue
-            mine = np.array([responder == own.name for _, responder, _ in cases[trait]])
-            chosen = mine if mine.any() else np.ones(len(mine), bool)
-            projection, behaviour = own.drifts[trait]
-            found.append(
-                TransferCase(trait, other.name, own.name, other.drifts[trait][0][chosen],
-                             projection[chosen], behaviour[chosen])
-            )  # fmt: skip
-    return tuple(found)
+def _reading(run: _Run, trait: str, cases: Mapping[str, TraitCases]) -> Reading:
+    found = cases[trait]
+    return Reading(
+        trait, run.name, run.responders, found.cases, found.texts,
+        run.drifts[trait], found.behaviour,
+    )  # fmt: skip
