@@ -12,7 +12,7 @@ from backend.jobs.queue import Job
 from backend.jobs.requests import parse_layers
 from backend.jobs.workers import live_workers
 from backend.queries.studies import StudySummary
-from backend.types import POOLINGS, ExtractionRequest
+from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
 from pages.shared import data
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import POLL_SECONDS, no_worker, show_broken, show_progress
@@ -54,7 +54,11 @@ def _start(chosen: Selection) -> None:
             "Layers", "8-19", help="Such as 8-19 or 0,4,8. 0 is the embedding output."
         )
         pooling = middle.selectbox(
-            "Pooling", POOLINGS, help="Mean over the text's tokens, or the last of them."
+            "Pooling",
+            POOLINGS,
+            format_func=POOLING_TITLES.__getitem__,
+            help="Mean over the text's tokens, the last of them, or the mean without the very "
+            "first token, which some models give a huge activation.",
         )
         device = right.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
         batch_tokens = left.number_input(
@@ -139,7 +143,7 @@ def _history_row(job: Job) -> dict[str, object]:
         "state": job.state,
         "model": job.request.model,
         "layers": f"{layers[0]}–{layers[-1]} ({len(layers)})",
-        "pooling": job.request.pooling,
+        "pooling": POOLING_TITLES[job.request.pooling],
         "study": job.request.study,
         "queued at (UTC)": started.strftime("%Y-%m-%d %H:%M:%S"),
         "seconds": round((job.updated_at - job.created_at) / 1000, 1),

@@ -12,7 +12,7 @@ from backend.cli.command import Command
 from backend.jobs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study_files import find_study
-from backend.types import POOLINGS, ExtractionRequest, Progress
+from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest, Progress
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers", default=DEFAULT_LAYERS, help="such as 8-19 or 0,4,8 (default: %(default)s)"
     )
-    parser.add_argument("--pooling", choices=POOLINGS, default="mean")
+    parser.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default="mean",
+        help=f"{', '.join(f'{name}: {title}' for name, title in POOLING_TITLES.items())}"
+        " (default: %(default)s)",
+    )
     parser.add_argument(
         "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
     )

@@ -8,23 +8,27 @@ from dataclasses import dataclass
 from backend.analyses.finding import Row, Verdict
 from backend.diagnosis.evidence import CellEvidence
 from backend.statistics.interval import Estimate
+from backend.types import Pooling
 
 
 @dataclass(frozen=True)
 class Fix:
-    """A remedy whose effect on r was measured on the same cases.
+    """A remedy, and its effect on r measured on the same cases.
 
     Attributes:
         title: what to do.
         method: key of a registered vector method; None where the fix is not a method.
         layer: layer to use; None to keep it.
-        gain: r with the fix minus r without, held-out where anything was fitted.
+        gain: r with the fix minus r without, held-out where anything was fitted; undefined with
+            its reason for a fix that this run cannot try.
+        pooling: pooling to extract again with; None where the run itself will do.
     """
 
     title: str
     method: str | None
     layer: int | None
     gain: Estimate
+    pooling: Pooling | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +43,7 @@ class Judgement:
             causes of one verdict.
         summary: the judgement in a sentence.
         rows: the numbers behind it.
-        fix: a measured remedy; None where there is none to be had from these data.
+        fix: a remedy; None where there is none to be had from these data.
         confusions: what looks alike.
         explained: whether a cause that is judged more directly would leave the same marker.
     """

@@ -9,6 +9,7 @@ from backend.diagnosis.evidence import CellEvidence
 from backend.diagnosis.rules import (
     compressed,
     few_scenarios,
+    first_token,
     length_confound,
     massive_coordinate,
     other_layer,
@@ -26,6 +27,7 @@ RULES: tuple[Rule, ...] = (
     compressed.RULE,
     unreliable_judge.RULE,
     *outliers.RULES,
+    first_token.RULE,
     massive_coordinate.RULE,
     other_layer.RULE,
     length_confound.RULE,

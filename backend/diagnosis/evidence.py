@@ -8,11 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.diagnosis.thresholds import DOMINANCE
+from backend.geometry.first_token import FirstTokens
 from backend.geometry.prompt_space import Bools, Floats
 from backend.settings import StatusThresholds
 from backend.statistics.correlation import Correlation, pearson
 from backend.statistics.dependent import compare_dependent
 from backend.statistics.interval import Estimate
+from backend.types import Pooling
 from backend.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
 
 
@@ -35,6 +37,11 @@ class CellEvidence:
         score_range: lowest and highest allowed score.
         length_drift: drift (or level) of the response's number of tokens, [cases].
         thresholds: where a cell works.
+        pooling: how the run pooled tokens.
+        tokens: how many tokens each prompt's mean is over, [n]; None where not known.
+        first: first token of each prompt, [n]; None where the run did not record it.
+        response_first_share: median share of the first token over the responses of the run; None
+            where not recorded.
     """
 
     trait: str
@@ -50,6 +57,10 @@ class CellEvidence:
     score_range: tuple[float, float]
     length_drift: Floats
     thresholds: StatusThresholds
+    pooling: Pooling = "mean"
+    tokens: Floats | None = None
+    first: FirstTokens | None = None
+    response_first_share: float | None = None
 
     @property
     def n(self) -> int:

@@ -9,12 +9,18 @@ from typing import Protocol
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from backend.errors import NotEnoughMemory
 from backend.extraction.batches import default_budget, plan_batches
-from backend.extraction.pooling import PooledForward
-from backend.extraction.spans import EncodedText, check_lengths, encode_prompt, encode_response
+from backend.extraction.pooling import Pooled, PooledForward
+from backend.extraction.spans import (
+    EncodedText,
+    check_lengths,
+    check_pooling,
+    encode_prompt,
+    encode_response,
+)
+from backend.geometry.first_token import FirstTokens
 from backend.models.load import LoadedModel
 from backend.types import Pooling, Prompt, Response
 
@@ -39,8 +45,8 @@ class ExtractionPlan:
 class Pooler(Protocol):
     """Pools batches of encoded texts while it is open."""
 
-    def pool(self, texts: Sequence[EncodedText]) -> NDArray[np.float32]:
-        """Pooled activations of a batch, [layers, texts, d], float32."""
+    def pool(self, texts: Sequence[EncodedText]) -> Pooled:
+        """Pooled activations of a batch."""
 
 
 class LocalEngine:
@@ -56,7 +62,11 @@ class LocalEngine:
         self._loaded = loaded
 
     def plan(
-        self, prompts: Sequence[Prompt], responses: Sequence[Response], batch_tokens: int
+        self,
+        prompts: Sequence[Prompt],
+        responses: Sequence[Response],
+        batch_tokens: int,
+        pooling: Pooling,
     ) -> ExtractionPlan:
         """Encode all texts and group them into batches.
 
@@ -64,9 +74,11 @@ class LocalEngine:
             prompts: template prompts.
             responses: responses with their conversations.
             batch_tokens: padded tokens per batch; 0 chooses by device.
+            pooling: how the texts will be pooled.
 
         Raises:
-            ExtractionError: a text cannot be encoded, or the budget is not positive.
+            ExtractionError: a text cannot be encoded or leaves nothing to pool, or the budget is
+                not positive.
         """
         tokenizer = self._loaded.tokenizer
         texts = [encode_prompt(tokenizer, prompt) for prompt in prompts]
@@ -74,6 +86,7 @@ class LocalEngine:
         names = [f"prompt {prompt.text[:40]!r}" for prompt in prompts]
         names += [f"response {r.scenario}/{r.turn or 'single'}" for r in responses]
         check_lengths(texts, names, self._loaded.max_positions)
+        check_pooling(texts, names, pooling)
         budget = batch_tokens or default_budget(self._loaded.device)
         return ExtractionPlan(tuple(texts), plan_batches([len(text.ids) for text in texts], budget))
 
@@ -95,7 +108,7 @@ class _SplittingPooler:
     def __init__(self, forward: PooledForward) -> None:
         self._forward = forward
 
-    def pool(self, texts: Sequence[EncodedText]) -> NDArray[np.float32]:
+    def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """See :class:`Pooler`.
 
         Raises:
@@ -113,4 +126,14 @@ class _SplittingPooler:
         half = len(texts) // 2
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return np.concatenate([self.pool(texts[:half]), self.pool(texts[half:])], axis=1)
+        return _joined(self.pool(texts[:half]), self.pool(texts[half:]))
+
+
+def _joined(one: Pooled, other: Pooled) -> Pooled:
+    return Pooled(
+        np.concatenate([one.activations, other.activations], axis=1),
+        FirstTokens(
+            np.concatenate([one.first.norms, other.first.norms], axis=1),
+            np.concatenate([one.first.shares, other.first.shares], axis=1),
+        ),
+    )

@@ -1,4 +1,4 @@
-"""Pool the residual stream inside the forward pass.
+"""Pool the residual stream inside the forward pass, and watch what the first token does to it.
 
 Hooks on the wanted decoder blocks reduce [B, T, d] to [B, d] at once, in float32 or better, so
 no full hidden state outlives its block. The decoder is cut after the last wanted block, and the
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from torch import nn
 from backend.errors import LayerOutOfRange, UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
 from backend.extraction.spans import EncodedText
+from backend.geometry.first_token import FirstTokens, first_tokens
 from backend.types import Pooling
 
 
@@ -44,6 +46,19 @@ def find_blocks(decoder: nn.Module, depth: int) -> tuple[nn.Module, str]:
     )
 
 
+@dataclass(frozen=True)
+class Pooled:
+    """One batch, pooled.
+
+    Attributes:
+        activations: [layers, texts, d], float32, in the order of the layers and texts given.
+        first: of the same layers and texts, [layers, texts].
+    """
+
+    activations: NDArray[np.float32]
+    first: FirstTokens
+
+
 class PooledForward:
     """A model cut after the last wanted layer, with pooling hooks. Use it as a context manager.
 
@@ -52,7 +67,7 @@ class PooledForward:
         depth: number of its decoder blocks.
         layers: wanted layers, ascending; 0 is the embedding output (the first block's input), l
             the output of block l.
-        pooling: mean over the wanted tokens, or the last of them.
+        pooling: which of the wanted tokens are averaged (:meth:`EncodedText.pooled`).
 
     Raises:
         LayerOutOfRange: a layer is not in 0..depth, repeated or out of order, or none is given.
@@ -97,14 +112,11 @@ class PooledForward:
                 handle.remove()
             setattr(owner, name, blocks)
 
-    def pool(self, texts: Sequence[EncodedText]) -> NDArray[np.float32]:
+    def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """Pooled activations of one batch.
 
         Args:
-            texts: the batch; at least one text.
-
-        Returns:
-            [layers, texts, d], float32, in the order of the layers and texts given.
+            texts: the batch; at least one text, each with a token that the pooling takes.
         """
         longest = max(len(text.ids) for text in texts)
         ids = torch.zeros((len(texts), longest), dtype=torch.long)
@@ -114,11 +126,8 @@ class PooledForward:
             ids[row, :count] = torch.tensor(text.ids)
             # Padding repeats the last real token: any id will do, as nothing attends to it.
             ids[row, count:] = text.ids[-1]
-            wanted = torch.tensor(text.wanted)
-            if self._pooling == "mean":
-                weights[row, :count] = wanted.double() / text.wanted_count
-            else:
-                weights[row, int(wanted.nonzero().max())] = 1.0
+            taken = torch.tensor(text.pooled(self._pooling)).double()
+            weights[row, :count] = taken / taken.sum()
         # MPS has no float64; weights are only needed to float32.
         self._weights = weights.float().to(self._device)
         self._pooled = {}
@@ -127,13 +136,19 @@ class PooledForward:
         stacked = torch.stack([self._pooled[layer] for layer in self._layers])
         host: NDArray[np.float32] = stacked.float().cpu().numpy()
         self._pooled = {}
-        return host
+        activations = host[..., :-2]
+        first = first_tokens(activations, host[..., -2], host[..., -1], weights[:, 0].numpy())
+        return Pooled(activations, first)
 
     def _reduce(self, layer: int, hidden: torch.Tensor) -> None:
         assert self._weights is not None  # set by pool() before the forward pass
         hidden = hidden if hidden.dtype == torch.float64 else hidden.float()
         weights = self._weights.to(device=hidden.device, dtype=hidden.dtype)
-        self._pooled[layer] = torch.bmm(weights.unsqueeze(1), hidden).squeeze(1).to(self._device)
+        pooled = torch.bmm(weights.unsqueeze(1), hidden).squeeze(1)
+        first = hidden[:, 0]  # padding is on the right, so this is every text's first token
+        watched = torch.stack([first.norm(dim=1), (first * pooled).sum(dim=1)], dim=1)
+        # Beside the activations, so that one copy takes all of a batch to the host.
+        self._pooled[layer] = torch.cat([pooled, watched], dim=1).to(self._device)
 
     def _pool_output(self, layer: int) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:

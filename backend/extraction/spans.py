@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
-from backend.types import Prompt, Response
+from backend.types import Pooling, Prompt, Response
 
 # Some chat templates print today's date; a fixed one makes a run repeatable. They ask for it by
 # a variable or by a function, which a macro of the same name overrides.
@@ -33,20 +33,32 @@ class EncodedText:
 
     Attributes:
         ids: token ids, special tokens included.
-        wanted: for each token, whether it is pooled; at least one is.
+        wanted: for each token, whether it is one of the text's own; at least one is.
     """
 
     ids: tuple[int, ...]
     wanted: tuple[bool, ...]
 
-    @property
-    def wanted_count(self) -> int:
-        """How many tokens are pooled."""
-        return sum(self.wanted)
+    def pooled(self, pooling: Pooling) -> tuple[bool, ...]:
+        """Which tokens a pooling takes; none where it leaves out the only one.
+
+        Position 0 is that of the sequence: a token that the tokenizer or a chat template puts
+        before the text is there instead, and then ``mean_rest`` and ``mean`` are the same.
+        """
+        if pooling == "mean_rest":
+            return (False, *self.wanted[1:])
+        if pooling == "last":
+            last = max(place for place, wanted in enumerate(self.wanted) if wanted)
+            return tuple(place == last for place in range(len(self.wanted)))
+        return self.wanted
+
+    def count(self, pooling: Pooling) -> int:
+        """How many tokens a mean is over; for ``last``, how many the text has."""
+        return sum(self.wanted if pooling == "last" else self.pooled(pooling))
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedText:
-    """Encode a template prompt as plain text; all but special tokens are pooled.
+    """Encode a template prompt as plain text; all but special tokens are wanted.
 
     Args:
         tokenizer: a fast transformers tokenizer.
@@ -59,10 +71,11 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedText:
 
 
 def encode_response(tokenizer: Any, response: Response) -> EncodedText:
-    """Encode a response inside its chat-templated conversation; only its own tokens are pooled.
+    """Encode a response inside its chat-templated conversation; only its own tokens are wanted.
 
     A response without messages is read as plain text, like a prompt. A token that reaches over
-    the response's edge (a space merged into its first word) belongs to the response.
+    the response's edge (a space merged into its first word) belongs to the response. A special
+    token does not, wherever it stands: an end of turn left in the text is no word of it.
 
     Args:
         tokenizer: a fast transformers tokenizer with a chat template (if there are messages).
@@ -70,7 +83,8 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
 
     Raises:
         ExtractionError: the template refuses the conversation.
-        SpanNotFound: the template alters the response beyond trimming its ends.
+        SpanNotFound: the template alters the response beyond trimming its ends, or the response
+            has no ordinary token.
     """
     name = f"response {response.scenario}/{response.turn or 'single'}"
     if not response.messages:
@@ -81,10 +95,10 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
     encoding = tokenizer(
         rendered, add_special_tokens=False, return_offsets_mapping=True, truncation=False
     )
-    wanted = tuple(
+    wanted = [
         left < end and right > start and right > left for left, right in encoding["offset_mapping"]
-    )
-    return _checked(encoding["input_ids"], wanted, name)
+    ]
+    return _checked(tokenizer, encoding["input_ids"], wanted, name)
 
 
 def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: int | None) -> None:
@@ -108,15 +122,41 @@ def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: i
     )
 
 
+def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling: Pooling) -> None:
+    """Refuse texts of which a pooling leaves nothing, naming them all.
+
+    Raises:
+        SpanNotFound: some have no token besides the first.
+    """
+    short = [n for n, e in zip(names, encoded, strict=True) if not any(e.pooled(pooling))]
+    if not short:
+        return
+    more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+    raise SpanNotFound(
+        f"{len(short)} of {len(encoded)} texts are one token long, and the mean without the first "
+        f"token leaves nothing of them: {', '.join(short[:5])}{more}.",
+        expected="at least two tokens in every text that the model reads from its first token.",
+        remedy="lengthen or remove those texts in the study, or pool by mean or last.",
+    )
+
+
 def _encode_plain(tokenizer: Any, text: str, name: str) -> EncodedText:
     encoding = tokenizer(
         text, add_special_tokens=True, return_special_tokens_mask=True, truncation=False
     )
-    wanted = tuple(flag == 0 for flag in encoding["special_tokens_mask"])
-    return _checked(encoding["input_ids"], wanted, name)
+    wanted = [flag == 0 for flag in encoding["special_tokens_mask"]]
+    return _checked(tokenizer, encoding["input_ids"], wanted, name)
 
 
-def _checked(ids: Sequence[int], wanted: tuple[bool, ...], name: str) -> EncodedText:
+def _checked(
+    tokenizer: Any, ids: Sequence[int], candidates: Sequence[bool], name: str
+) -> EncodedText:
+    # The tokenizer's own mask marks only the special tokens that it adds, not those in the text.
+    special = {place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
+    special |= set(tokenizer.all_special_ids)
+    wanted = tuple(
+        wanted and token not in special for wanted, token in zip(candidates, ids, strict=True)
+    )
     if not any(wanted):
         raise SpanNotFound(
             f"No token is left to pool in {name}.",

@@ -14,6 +14,7 @@ from backend.queries.scorecard import scorecard
 from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
 from backend.store.drifts import read_drifts
+from backend.store.first_tokens import read_first_tokens
 from backend.store.run_files import reading_run
 
 __all__ = ["Diagnosis", "Judgement", "diagnose_run", "read_evidence"]
@@ -94,6 +95,7 @@ def read_evidence(
     layer_drifts, behaviour = read_drifts(connection, METHOD, trait)[METHOD, trait, prompt_set]
     low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
     first, last, lengths = _cases(connection, trait, layer)
+    start = read_first_tokens(connection, trait, prompt_set, layer)
     return CellEvidence(
         trait=trait,
         layer=layer,
@@ -108,6 +110,10 @@ def read_evidence(
         score_range=(low, high),
         length_drift=lengths,
         thresholds=settings.thresholds,
+        pooling=start.pooling,
+        tokens=start.tokens,
+        first=start.first,
+        response_first_share=start.response_share,
     )
 
 

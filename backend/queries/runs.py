@@ -8,6 +8,7 @@ from backend.errors import UnreadableFile
 from backend.settings import Settings
 from backend.store.run_files import list_run_ids, read_record, reading_run, run_path
 from backend.store.run_record import RunRecord
+from backend.types import POOLING_TITLES
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,9 @@ class RunSummary:
     @property
     def label(self) -> str:
         """Short name for axes and choices: model, and pooling where it is not the mean."""
-        pooling = "" if self.record.pooling == "mean" else f" · {self.record.pooling}"
-        return f"{self.record.model_name}{pooling}"
+        pooling = self.record.pooling
+        shown = "" if pooling == "mean" else f" · {POOLING_TITLES[pooling]}"
+        return f"{self.record.model_name}{shown}"
 
 
 @dataclass(frozen=True)

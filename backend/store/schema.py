@@ -6,7 +6,9 @@ guessing. Raise FORMAT with every change of a table that a reader would notice.
 
 from __future__ import annotations
 
-FORMAT = 2
+FORMAT = 3
+# Formats that can still be read: a run of format 2 only lacks what it says of first tokens.
+READABLE = (2, 3)
 
 STUDY_TABLES = """
 CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
@@ -42,10 +44,12 @@ CREATE TABLE batches (
     tokens INTEGER NOT NULL, seconds DOUBLE);
 CREATE TABLE prompt_activations (
     prompt_id INTEGER NOT NULL, layer INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    norm DOUBLE NOT NULL, activation FLOAT[{width}] NOT NULL);
+    norm DOUBLE NOT NULL, first_norm DOUBLE, first_share DOUBLE,
+    activation FLOAT[{width}] NOT NULL);
 CREATE TABLE response_activations (
     response_id INTEGER NOT NULL, layer INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    norm DOUBLE NOT NULL, activation FLOAT[{width}] NOT NULL);
+    norm DOUBLE NOT NULL, first_norm DOUBLE, first_share DOUBLE,
+    activation FLOAT[{width}] NOT NULL);
 CREATE TABLE behaviours (
     trait VARCHAR NOT NULL, case_id INTEGER NOT NULL, scenario VARCHAR NOT NULL,
     responder VARCHAR NOT NULL, first_response INTEGER, last_response INTEGER NOT NULL,

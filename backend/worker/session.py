@@ -79,13 +79,17 @@ class ExtractionSession:
         engine = LocalEngine(loaded)
         self._report(Progress("tokenising"))
         self._plan = engine.plan(
-            self._study.prompts, self._study.responses, self._request.batch_tokens
+            self._study.prompts,
+            self._study.responses,
+            self._request.batch_tokens,
+            self._request.pooling,
         )
         pooler = self._stack.enter_context(engine.open(self._request.layers, self._request.pooling))
         record = self._record(loaded, ref.content_hash, engine.name)
         work = WorkFile(self._settings.work / f"{self._run_id}.duckdb")
         self._stack.callback(work.close)
         if work.initialised:
+            work.check_format()
             _check_same(work.record(), record)
         else:
             batches = [
@@ -199,7 +203,8 @@ class ExtractionSession:
         started = time.perf_counter()
         pooled = pooler.pool(texts)
         elapsed = time.perf_counter() - started
-        work.commit_batch(index, pooled, [text.wanted_count for text in texts], elapsed)
+        counts = [text.count(self._request.pooling) for text in texts]
+        work.commit_batch(index, pooled.activations, counts, elapsed, pooled.first)
         self._done.add(index)
         self._rate.add(len(texts), self._plan.tokens(index), time.perf_counter() - started)
         self._report(self._progress())

@@ -57,7 +57,7 @@ def steerscope(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[n
     found = np.zeros((len(LAYERS), len(encoded), loaded.width), np.float32)
     with PooledForward(loaded.model, loaded.depth, LAYERS, "mean").opened() as forward:
         for batch in plan_batches([len(text.ids) for text in encoded], CPU_TOKENS):
-            found[:, list(batch)] = forward.pool([encoded[i] for i in batch])
+            found[:, list(batch)] = forward.pool([encoded[i] for i in batch]).activations
     return found
 
 

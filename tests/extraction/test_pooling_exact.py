@@ -11,8 +11,8 @@ from backend.errors import LayerOutOfRange, UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
 from backend.extraction.pooling import PooledForward, find_blocks
 from backend.extraction.spans import encode_prompt, encode_response
-from backend.types import Message, Prompt, Response
-from tests.support.tiny_models import DEPTH, FAMILIES
+from backend.types import POOLINGS, Message, Prompt, Response
+from tests.support.tiny_models import DEPTH, FAMILIES, without_bos
 
 # The last layer's hidden state is after the final norm in transformers and is not comparable,
 # so block DEPTH is checked by a hook of the test's own.
@@ -20,7 +20,7 @@ LAYERS = (0, 1, 2, 3)
 TOLERANCE = 1e-5
 
 
-def texts(tokenizer, count=9):
+def texts(tokenizer, count=7):
     rng = np.random.default_rng(5)
     words = "you keep saying it was expected and still there is an ache in his name".split()
     found = []
@@ -34,9 +34,9 @@ def texts(tokenizer, count=9):
     return found
 
 
-def reference(model, encoded, layers, pooling):
-    """float64, one text at a time, output_hidden_states; the last block by its own hook."""
-    rows = []
+def hidden_states(model, encoded, layers):
+    """Per text [layers, tokens, d], one text at a time; the last block by its own hook."""
+    found = []
     blocks = model.get_decoder().layers
     for text in encoded:
         last = {}
@@ -46,13 +46,26 @@ def reference(model, encoded, layers, pooling):
         with torch.no_grad():
             states = model(torch.tensor([text.ids]), output_hidden_states=True).hidden_states
         hook.remove()
-        wanted = np.array(text.wanted)
-        row = []
-        for layer in layers:
-            state = (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
-            row.append(state[wanted].mean(0) if pooling == "mean" else state[wanted][-1])
-        rows.append(row)
-    return np.array(rows).transpose(1, 0, 2)
+        found.append(
+            np.stack([
+                (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
+                for layer in layers
+            ])
+        )  # fmt: skip
+    return found
+
+
+def reference(model, encoded, layers, pooling):
+    """Pooled by hand from :func:`hidden_states`, [layers, texts, d]."""
+    rows = []
+    for text, states in zip(encoded, hidden_states(model, encoded, layers), strict=True):
+        places = np.flatnonzero(text.wanted)
+        if pooling == "last":
+            places = places[-1:]
+        elif pooling == "mean_rest":
+            places = places[places > 0]
+        rows.append(states[:, places].mean(axis=1))
+    return np.stack(rows, axis=1)
 
 
 def relative_error(found, expected):
@@ -68,19 +81,42 @@ def pair(request, tiny_folders):
     return AutoTokenizer.from_pretrained(folder), single, double
 
 
-@pytest.mark.parametrize("pooling", ["mean", "last"])
-def test_any_batch_equals_float64_one_by_one(pair, pooling):
+@pytest.mark.parametrize(
+    ("pooling", "bos"), [("mean", True), ("last", True), ("mean_rest", True), ("mean_rest", False)]
+)
+def test_any_batch_equals_float64_one_by_one(pair, pooling, bos):
     tokenizer, single, double = pair
-    encoded = texts(tokenizer)
+    encoded = texts(tokenizer if bos else without_bos(tokenizer))
+    assert all(text.wanted[0] for text in encoded[::2]) != bos
     expected = reference(double, encoded, LAYERS, pooling)
     with PooledForward(single, DEPTH, LAYERS, pooling).opened() as forward:
-        together = forward.pool(encoded)
-        alone = np.concatenate([forward.pool([text]) for text in encoded], axis=1)
+        together = forward.pool(encoded).activations
+        alone = np.concatenate([forward.pool([text]).activations for text in encoded], axis=1)
         order = np.random.default_rng(1).permutation(len(encoded))
-        shuffled = forward.pool([encoded[i] for i in order])
+        shuffled = forward.pool([encoded[i] for i in order]).activations
     assert relative_error(together, expected) < TOLERANCE
     assert relative_error(alone, expected) < TOLERANCE
     assert relative_error(shuffled, expected[:, order]) < TOLERANCE
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_the_first_token_is_watched_whatever_is_pooled(pair, pooling):
+    tokenizer, single, double = pair
+    encoded = texts(without_bos(tokenizer), 4)
+    with PooledForward(single, DEPTH, LAYERS, pooling).opened() as forward:
+        found = forward.pool(encoded)
+    for place, states in enumerate(hidden_states(double, encoded, LAYERS)):
+        taken = np.array(encoded[place].pooled(pooling))
+        weights = taken / taken.sum()
+        pooled = np.einsum("t,ltd->ld", weights, states)
+        # Every token's share of the pooled squared length; the first is the one that is kept.
+        shares = weights * np.einsum("ltd,ld->lt", states, pooled) / (pooled**2).sum(1)[:, None]
+        np.testing.assert_allclose(shares.sum(axis=1), 1)
+        np.testing.assert_allclose(found.first.shares[:, place], shares[:, 0], atol=1e-4)
+        norms = np.linalg.norm(states[:, 0], axis=1)
+        np.testing.assert_allclose(found.first.norms[:, place], norms, rtol=1e-4)
+        if not taken[0]:
+            assert not found.first.shares[:, place].any()
 
 
 def test_stopping_early_gives_the_same_and_restores_the_model(pair):
@@ -89,7 +125,7 @@ def test_stopping_early_gives_the_same_and_restores_the_model(pair):
     before = single.get_decoder().layers
     with PooledForward(single, DEPTH, (1,), "mean").opened() as forward:
         assert len(single.get_decoder().layers) == 1
-        found = forward.pool(encoded)
+        found = forward.pool(encoded).activations
     assert single.get_decoder().layers is before
     assert not any(block._forward_hooks for block in before)
     assert relative_error(found, reference(double, encoded, (1,), "mean")) < TOLERANCE
@@ -124,7 +160,28 @@ def test_smollm2_equals_float32_hidden_states_one_by_one(smollm2):
     encoded = texts(smollm2.tokenizer, 12)
     expected = reference(smollm2.model, encoded, layers, "mean")
     with PooledForward(smollm2.model, smollm2.depth, layers, "mean").opened() as forward:
-        assert relative_error(forward.pool(encoded), expected) < TOLERANCE
+        assert relative_error(forward.pool(encoded).activations, expected) < TOLERANCE
+
+
+@pytest.mark.slow
+@pytest.mark.model
+def test_smollm2_has_a_huge_first_token_which_the_mean_without_it_leaves_out(smollm2):
+    """In layers 12 to 19 its norm is over 50 times the others' mean, and it is most of the mean."""
+    layers = tuple(range(12, 20))
+    prompts = ["Fourteen years, and they hand you a box? I am shaking with you.",
+               "The surgeon calls it a beautiful result. You have not slept since.",
+               "Roses, did you say? Mine have black spot, and nothing helps."]  # fmt: skip
+    encoded = [encode_prompt(smollm2.tokenizer, Prompt("t", "high", text)) for text in prompts]
+    assert all(text.wanted[0] for text in encoded)  # the tokenizer adds nothing before the text
+    found = {}
+    for pooling in ("mean", "mean_rest"):
+        with PooledForward(smollm2.model, smollm2.depth, layers, pooling).opened() as forward:
+            found[pooling] = forward.pool(encoded)
+    rest = np.linalg.norm(found["mean_rest"].activations, axis=2)
+    assert (found["mean"].first.norms > 50 * rest).all()
+    assert (found["mean"].first.shares > 0.7).all()
+    assert (np.linalg.norm(found["mean"].activations, axis=2) > 2 * rest).all()
+    assert not found["mean_rest"].first.shares.any()
 
 
 def test_onednn_leaves_the_model_as_it_was(tiny_folders):

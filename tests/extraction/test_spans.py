@@ -10,11 +10,12 @@ from backend.errors import ExtractionError, SpanNotFound, TextTooLong
 from backend.extraction.spans import (
     EncodedText,
     check_lengths,
+    check_pooling,
     encode_prompt,
     encode_response,
 )
 from backend.types import Message, Prompt, Response
-from tests.support.tiny_models import tiny_tokenizer
+from tests.support.tiny_models import tiny_tokenizer, without_bos
 
 CHAT = (Message("system", "Be kind."), Message("user", "It was expected. Expected!"))
 TOKENIZER = tiny_tokenizer()
@@ -32,6 +33,43 @@ def test_a_prompt_pools_all_but_special_tokens():
     assert not encoded.wanted[0]
     assert all(encoded.wanted[1:])
     assert spelled(TOKENIZER, encoded) == "You keep saying"
+    inside = encode_prompt(TOKENIZER, Prompt("t", "high", "You<|end|> keep</s> saying"))
+    assert spelled(TOKENIZER, inside) == "You keep saying"
+
+
+@pytest.mark.parametrize(
+    ("pooling", "bos", "taken", "count"),
+    [
+        ("mean", True, [0, 1, 1, 1], 3),
+        ("mean", False, [1, 1, 1], 3),
+        ("last", True, [0, 0, 0, 1], 3),
+        ("last", False, [0, 0, 1], 3),
+        ("mean_rest", True, [0, 1, 1, 1], 3),
+        ("mean_rest", False, [0, 1, 1], 2),
+    ],
+)
+def test_which_tokens_a_pooling_takes(pooling, bos, taken, count):
+    encoded = encode_prompt(
+        TOKENIZER if bos else without_bos(TOKENIZER), Prompt("t", "high", "You keep saying")
+    )
+    assert list(encoded.pooled(pooling)) == taken
+    assert encoded.count(pooling) == count
+
+
+def test_in_a_chat_the_first_token_is_the_templates_and_poolings_agree():
+    encoded = encode_response(without_bos(TOKENIZER), Response("s", "Expected!", messages=CHAT))
+    assert encoded.pooled("mean_rest") == encoded.pooled("mean") == encoded.wanted
+
+
+def test_one_token_leaves_nothing_without_the_first_and_the_error_says_what_to_do():
+    plain = without_bos(TOKENIZER)
+    texts = [encode_prompt(plain, Prompt("t", "high", text)) for text in ("a", "You keep", "b")]
+    for pooling in ("mean", "last"):
+        check_pooling(texts, ["a", "You keep", "b"], pooling)
+    with pytest.raises(SpanNotFound, match=r"2 of 3 texts are one token long.*: a, b") as fault:
+        check_pooling(texts, ["a", "You keep", "b"], "mean_rest")
+    assert "pool by mean or last" in fault.value.remedy
+    check_pooling([encode_prompt(TOKENIZER, Prompt("t", "high", "a"))], ["a"], "mean_rest")
 
 
 @pytest.mark.parametrize("text", [
@@ -40,7 +78,7 @@ def test_a_prompt_pools_all_but_special_tokens():
 ])  # fmt: skip
 def test_a_response_pools_its_own_tokens_even_if_the_chat_repeats_them(text):
     encoded = encode_response(TOKENIZER, Response("s", text, messages=CHAT))
-    assert spelled(TOKENIZER, encoded) == text.strip()
+    assert spelled(TOKENIZER, encoded).strip() == text.replace("<|end|>", "").strip()
 
 
 @settings(max_examples=150, deadline=None)
@@ -60,6 +98,8 @@ def test_a_response_without_messages_is_plain_text():
 def test_nothing_to_pool_is_refused():
     with pytest.raises(SpanNotFound, match="No token is left to pool"):
         encode_prompt(TOKENIZER, Prompt("t", "high", ""))
+    with pytest.raises(SpanNotFound, match="No token is left to pool in response s7"):
+        encode_response(TOKENIZER, Response("s7", "<|end|>", messages=CHAT))
 
 
 def test_a_template_that_refuses_the_roles_is_told():
@@ -105,4 +145,5 @@ def test_texts_longer_than_the_model_are_all_named():
 def test_smollm2_spells_the_response_too(smollm2):
     for text in ("Expected!", "  Trimmed. ", "ünïcödé – 你好 🙂", "<|im_end|> inside"):
         encoded = encode_response(smollm2.tokenizer, Response("s", text, messages=CHAT))
-        assert spelled(smollm2.tokenizer, encoded).strip() == text.strip()
+        words = text.replace("<|im_end|>", "").strip()
+        assert spelled(smollm2.tokenizer, encoded).strip() == words

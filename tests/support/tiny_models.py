@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import torch
@@ -54,6 +55,13 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     )
     fast.chat_template = TEMPLATE
     return fast
+
+
+def without_bos(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
+    """The same tokenizer, adding no token before a plain text, like those of Qwen2 and SmolLM2."""
+    found = copy.deepcopy(tokenizer)
+    found.backend_tokenizer.post_processor = processors.ByteLevel(trim_offsets=False)
+    return found
 
 
 def save_tiny_model(folder: Path, family: str) -> Path:

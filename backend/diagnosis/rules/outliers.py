@@ -8,6 +8,7 @@ from backend.analyses.finding import Row, plain
 from backend.diagnosis import thresholds as at
 from backend.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
 from backend.diagnosis.evidence import CellEvidence
+from backend.diagnosis.rules import first_token
 from backend.geometry.prompt_space import Floats, cosine_matrix
 from backend.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
 
@@ -58,11 +59,15 @@ def _judge(evidence: CellEvidence, cause: str) -> Judgement:
                   note=f"healthy poles stay below {at.COSINE_GAP:g}; "
                        f"{int(astray.sum())} prompts beyond")  # fmt: skip
         confusions = "A pole that is made of two kinds of prompts, neither of them wrong."
+    from_first = cause == LENGTH and weight >= 1 and first_token.stands(evidence)
+    if from_first:
+        summary += " The first token in the means may be why: its part shrinks with their tokens."
     method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
     gain = evidence.gain(evidence.drifts.get(method), evidence.drifts.get(MEAN_DIFFERENCE))
     return Judgement(
         cause, TITLES[cause], verdict_by_gain(float(weight), gain), float(weight), summary, (row,),
         Fix(METHODS_BY_NAME[method].title, method, None, gain), confusions,
+        explained=bool(from_first),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from backend.diagnosis.evidence import CellEvidence
 from backend.diagnosis.rules import (
     compressed,
     few_scenarios,
+    first_token,
     length_confound,
     massive_coordinate,
     other_layer,
@@ -28,6 +29,7 @@ TITLES = {
 def _simpler(evidence: CellEvidence) -> list[str]:
     """Signs of causes that would also make a probe beat the template."""
     judged = (
+        first_token.judge(evidence),
         massive_coordinate.judge(evidence),
         outliers.judge_length(evidence),
         outliers.judge_direction(evidence),
