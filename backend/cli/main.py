@@ -7,7 +7,16 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import analysing, diagnosing, extracting, reading, serving, simulating, studying
+from backend.cli import (
+    analysing,
+    diagnosing,
+    exporting,
+    extracting,
+    reading,
+    serving,
+    simulating,
+    studying,
+)
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings
@@ -18,6 +27,7 @@ COMMANDS: tuple[Command, ...] = (
     *reading.COMMANDS,
     *analysing.COMMANDS,
     *diagnosing.COMMANDS,
+    *exporting.COMMANDS,
     *simulating.COMMANDS,
     *serving.COMMANDS,
 )

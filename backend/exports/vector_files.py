@@ -7,6 +7,7 @@ the embedding, so layer l is written as ``direction.(l - 1)`` and layers 0 and 1
 
 from __future__ import annotations
 
+import logging
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from backend.errors import ExportError
-from backend.exports.vectors import Vector, VectorSet, description, provenance
+from backend.exports.vector_words import description, provenance
+from backend.exports.vectors import Vector, VectorSet
 
 VectorFormat = Literal["safetensors", "gguf"]
 VECTOR_FORMATS: tuple[VectorFormat, VectorFormat] = ("safetensors", "gguf")
@@ -48,6 +50,8 @@ ARCHITECTURES = {
     "GraniteForCausalLM": "granite",
     "SmolLM3ForCausalLM": "smollm3",
 }
+# The writer announces every file and its byte order.
+logging.getLogger("gguf.gguf_writer").setLevel(logging.WARNING)
 # Room for the head of a file, in estimates of its size.
 _HEAD = 3000
 
@@ -60,8 +64,8 @@ def tensor_name(vector: Vector) -> str:
 def write_safetensors(found: VectorSet, path: Path) -> None:
     """Write all vectors into one safetensors file, float32 [d] each.
 
-    The head holds :func:`backend.exports.vectors.provenance`, and under ``vectors`` a JSON object:
-    name of the tensor -> trait, method, layer, norm, n, r and its interval.
+    The head holds :func:`backend.exports.vector_words.provenance`, and under ``vectors`` a JSON
+    object: name of the tensor -> trait, method, layer, norm, n, r and its interval.
     """
     names = [tensor_name(vector) for vector in found.vectors]
     save_file(
@@ -108,12 +112,17 @@ def check_gguf(found: VectorSet) -> None:
             known, or there is a vector of layer 0 or 1.
     """
     record = found.run.record
+    if found.simulated:
+        raise ExportError(
+            f"The activations of run {record.run_id} were simulated: there is no model to steer.",
+            expected="a run that was extracted from a model.",
+            remedy="export safetensors instead.",
+        )
     if record.architecture not in ARCHITECTURES:
         raise ExportError(
             f"No name in llama.cpp is known for the architecture {record.architecture!r}.",
             expected=f"a run of one of {', '.join(ARCHITECTURES)}.",
-            remedy="export safetensors instead"
-            + (": these activations were simulated." if found.simulated else "."),
+            remedy="export safetensors instead.",
         )
     low = sorted({v.layer for v in found.vectors if v.layer < FIRST_GGUF_LAYER})
     if low:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -13,18 +11,16 @@ from numpy.typing import NDArray
 
 from backend.errors import ExportError
 from backend.queries.runs import RunSummary, run_summary
+from backend.queries.saved import saved_vectors
 from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
 from backend.store.run_files import reading_run
 from backend.store.run_record import SIMULATED
 from backend.vectors.methods import METHODS_BY_NAME
+from backend.vectors.pipeline import Pipeline
 
 BEST: Literal["best"] = "best"
 Layers = tuple[int, ...] | Literal["best"]
-
-SIGN = "high minus low: adding the vector moves towards the high pole"
-SCALE = "not normalised: its length is the distance between the poles, in activation units"
-WHERE = "add to the output of decoder block `layer`, blocks counted from 1, before any final norm"
 
 
 @dataclass(frozen=True)
@@ -53,7 +49,10 @@ class Vector:
 
     Attributes:
         trait: the trait it stands for.
-        method: key of the method that built it.
+        method: key of the method that built it; of a named vector ``saved.`` and its name.
+        title: the method's name on screen.
+        pipeline: choices by which it was built from prompts; None for probes.
+        fitted: whether it was fitted on scored responses, so that r comes from held-out ones.
         layer: at the output of which decoder block, counted from 1; 0 is the embedding.
         values: [d] float32, rounded from the stored float64.
         norm: ||v|| of the stored vector, activation units.
@@ -66,6 +65,9 @@ class Vector:
 
     trait: str
     method: str
+    title: str
+    pipeline: Pipeline | None
+    fitted: bool
     layer: int
     values: NDArray[np.float32]
     norm: float
@@ -74,12 +76,6 @@ class Vector:
     high: float | None
     n: int
     reason: str | None
-
-    @property
-    def title(self) -> str:
-        """The method's name on screen."""
-        known = METHODS_BY_NAME.get(self.method)
-        return self.method if known is None else known.title
 
 
 @dataclass(frozen=True)
@@ -138,55 +134,50 @@ def read_vectors(settings: Settings, choice: Choice) -> VectorSet:
     return VectorSet(run, choice.prompt_set, found, missing)
 
 
-def provenance(found: VectorSet) -> dict[str, str]:
-    """What the vectors were made from, as text, for the head of an exported file."""
-    record = found.run.record
-    return {
-        "made_by": "Steerscope",
-        "run": record.run_id,
-        "model": record.model,
-        "model_revision": record.model_revision,
-        "model_source": record.model_source,
-        "weights_hash": record.weights_hash,
-        "architecture": record.architecture,
-        "width": str(record.width),
-        "depth": str(record.depth),
-        "study": record.study_name,
-        "study_hash": record.study_hash,
-        "study_provenance": found.run.study_provenance,
-        "prompt_set": found.prompt_set,
-        "pooling": record.pooling,
-        "sign": SIGN,
-        "scale": SCALE,
-        "where": WHERE,
-        "r_over": record.target,
-    }
+def read_saved(settings: Settings, name: str) -> VectorSet:
+    """The named vector a user saved in the Filter lab, with the run it comes from.
+
+    Raises:
+        ExportError: no vector has this name.
+        RunNotFound, UnreadableFile: its run cannot be read.
+    """
+    known = {saved.name: saved for saved in saved_vectors(settings)}
+    if name not in known:
+        raise ExportError(
+            f"No saved vector is called {name!r}.",
+            expected=f"one of {', '.join(known) or 'none yet'}.",
+            remedy="save one in the Filter lab first.",
+        )
+    saved = known[name]
+    c = saved.correlation
+    vector = Vector(
+        trait=saved.trait,
+        method=f"saved.{name}",
+        title=name,
+        pipeline=saved.pipeline,
+        fitted=False,
+        layer=saved.layer,
+        values=saved.vector.astype(np.float32),
+        norm=float(np.linalg.norm(saved.vector)),
+        r=c.r,
+        low=c.low,
+        high=c.high,
+        n=c.n,
+        reason=c.reason,
+    )
+    return VectorSet(run_summary(settings, saved.run_id), saved.prompt_set, (vector,), ())
 
 
-def describe(vector: Vector) -> dict[str, object]:
-    """What is known of one vector, as JSON values."""
-    known = METHODS_BY_NAME.get(vector.method)
-    pipeline = None if known is None or known.pipeline is None else known.pipeline
-    return {
-        "trait": vector.trait,
-        "layer": vector.layer,
-        "method": vector.method,
-        "method_title": vector.title,
-        "pipeline": None if pipeline is None else dataclasses.asdict(pipeline),
-        "fitted_on_responses": False if known is None else known.fitted,
-        "norm": vector.norm,
-        "n": vector.n,
-        "r": vector.r,
-        "r_low": vector.low,
-        "r_high": vector.high,
-        "r_undefined_because": vector.reason,
-    }
+def method_titles(settings: Settings, run_id: str) -> dict[str, str]:
+    """Method -> name on screen, for the methods a run has vectors of, in the registry's order.
 
-
-def description(vectors: Sequence[Vector], names: Sequence[str]) -> str:
-    """JSON: name of a tensor -> what is known of its vector."""
-    pairs = zip(names, vectors, strict=True)
-    return json.dumps({name: describe(vector) for name, vector in pairs})
+    Raises:
+        RunNotFound, UnreadableFile: the run cannot be read.
+    """
+    with reading_run(settings, run_id) as connection:
+        rows = connection.execute("SELECT DISTINCT method FROM vectors").fetchall()
+    there = {method for (method,) in rows}
+    return {name: method.title for name, method in METHODS_BY_NAME.items() if name in there}
 
 
 _Cell = tuple[str, str, int]
@@ -236,6 +227,9 @@ def _read(connection: Connection, prompt_set: str, wanted: Sequence[_Cell]) -> t
         Vector(
             trait=trait,
             method=method,
+            title=METHODS_BY_NAME[method].title,
+            pipeline=METHODS_BY_NAME[method].pipeline,
+            fitted=METHODS_BY_NAME[method].fitted,
             layer=layer,
             values=values.astype(np.float32),
             norm=float(np.linalg.norm(values)),

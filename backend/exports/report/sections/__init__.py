@@ -1,0 +1,16 @@
+"""The registered sections of a report, one file each, in the order of the pages.
+
+A new section is one file with a ``SECTION`` and one line here.
+"""
+
+from __future__ import annotations
+
+from backend.exports.report.blocks import Section
+from backend.exports.report.sections import diagnosis, prompts, scorecard, study_tests
+
+SECTIONS: tuple[Section, ...] = (
+    scorecard.SECTION,
+    diagnosis.SECTION,
+    prompts.SECTION,
+    study_tests.SECTION,
+)
