@@ -11,7 +11,9 @@ from backend.statistics.correlation import Correlation, pearson
 from backend.vectors.methods import METHODS_BY_NAME
 
 CAUSE, TITLE = "length_confound", "Response length"
-METHOD = "response_pcs_removed_1"
+# Length is among the directions along which responses vary most, not always the first. The first
+# of these that is seen to help is recommended.
+METHODS = ("response_pcs_removed_1", "response_pcs_removed_3")
 
 
 def judge(evidence: CellEvidence) -> Judgement:
@@ -40,13 +42,15 @@ def judge(evidence: CellEvidence) -> Judgement:
     verdict: Verdict = "supported" if sure else "undetermined"
     if weight < 1:
         verdict = "ruled out"
-    fix = evidence.gain(evidence.drifts.get(METHOD), base)
+    gains = {method: evidence.gain(evidence.drifts.get(method), base) for method in METHODS}
+    helping = (m for m, gain in gains.items() if gain.low is not None and gain.low > 0)
+    method = next(helping, METHODS[0])
     return Judgement(
         CAUSE, TITLE, verdict, weight,
         f"Projection and length correlate {along.r:+.2f}.",
         (Row("r of projection drift and length drift", as_estimate(along)),
          Row("gain with length regressed out", adjusted)),
-        Fix(METHODS_BY_NAME[METHOD].title, METHOD, None, fix), confusions,
+        Fix(METHODS_BY_NAME[method].title, method, None, gains[method]), confusions,
     )  # fmt: skip
 
 

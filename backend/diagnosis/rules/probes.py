@@ -17,6 +17,7 @@ from backend.diagnosis.rules import (
     score_ends,
     unreliable_judge,
 )
+from backend.statistics.correlation import Correlation
 from backend.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
 
 UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
@@ -82,26 +83,37 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
     )  # fmt: skip
 
 
+def _best_reader(evidence: CellEvidence) -> tuple[str, Correlation]:
+    """The method with the highest r in this layer, and that r."""
+    found = {name: evidence.r(name) for name in evidence.drifts}
+    name = max(found, key=lambda n: -2.0 if found[n].r is None else float(found[n].r or 0.0))
+    return METHODS_BY_NAME[name].title, found[name]
+
+
 def judge_not_linear(evidence: CellEvidence) -> Judgement:
     """Whether no linear reader finds the behaviour in this layer.
 
-    Measured: the interval of the held-out probe's r. Why: if it stays below the threshold of a
-    close trait although scores are usable, a linear direction has nothing to read. Confusions:
-    spoiled scores hide a signal from every reader, so this is undetermined where they are; a
-    probe with too few responses finds nothing either; another layer may hold it.
+    Measured: the interval of the held-out probe's r, and of the vector with the highest r. Why:
+    if the probe's stays below the threshold of a close trait although scores are usable, a linear
+    direction has nothing to read. Ruled out where any vector reads the behaviour: one direction
+    that does is a proof, and the highest of several r can only err towards not accusing.
+    Confusions: spoiled scores hide a signal from every reader, so this is undetermined where they
+    are, or where another layer or the responses' length explains it; a probe with too few
+    responses finds nothing either.
     """
     r = evidence.r(RIDGE)
     limit = evidence.thresholds.close
     spoiled = _scores_spoiled(evidence)
-    elsewhere = other_layer.judge(evidence).verdict == "supported"
-    base = evidence.r(MEAN_DIFFERENCE)
+    hidden = [rule.judge(evidence) for rule in (other_layer, length_confound)]
+    elsewhere = any(judgement.verdict == "supported" for judgement in hidden)
+    reader, best = _best_reader(evidence)
     if r.r is None or r.low is None or r.high is None:
         return Judgement(NOT_LINEAR, TITLES[NOT_LINEAR], "undetermined", 0.0,
                          f"No probe: {r.reason}.", (), None,
                          "Too few scored responses.")  # fmt: skip
     weight = limit / max(r.r, 0.02)
     verdict: Verdict = "undetermined"
-    if r.low > limit or (base.low is not None and base.low > limit):
+    if best.low is not None and best.low > limit:
         verdict = "ruled out"
     elif r.high < limit and not spoiled and not elsewhere:
         verdict = "supported"
@@ -110,7 +122,9 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
         summary += f" The scores cannot tell: {', '.join(spoiled)}."
     return Judgement(
         NOT_LINEAR, TITLES[NOT_LINEAR], verdict, weight if verdict != "ruled out" else 0.0,
-        summary, (Row("held-out r of the ridge probe", as_estimate(r)),), None,
+        summary,
+        (Row("held-out r of the ridge probe", as_estimate(r)),
+         Row("highest r of any vector here", as_estimate(best), note=reader)), None,
         "Spoiled scores; too few responses for a probe; another layer.",
         explained=bool(spoiled) or elsewhere,
     )  # fmt: skip

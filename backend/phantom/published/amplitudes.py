@@ -4,17 +4,18 @@ the planted cause grows until r has fallen to the target."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from scipy.optimize import brentq
 
 from backend.geometry.prompt_space import Floats
 
-# r of a failing cell's behaviour without the planted cause.
+# r of a failing cell's behaviour without the planted cause. A template unlike the behaviour can
+# only be told by a probe, which needs more signal than a vector from prompts.
 CLEAN_R = 0.42
+CLEAN_R_OF = {"unlike_concept": 0.65}
 # Largest amplitudes that are tried, in standard deviations of a latent value.
-MOST_HARM, MOST_SIGNAL = 12.0, 40.0
+MOST_HARM, MOST_SIGNAL = 20.0, 40.0
 
 
 @dataclass(frozen=True)
@@ -61,15 +62,6 @@ def solve_signal(drifts: Drifts, harm: float, wanted: float) -> float:
         return correlation(drift, drifts.scores) - wanted
 
     return float(brentq(gap, -MOST_SIGNAL, MOST_SIGNAL, xtol=1e-12))
-
-
-def solve_share(r_at: Callable[[float], float], wanted: float) -> float:
-    """A share in [0, 1] at which ``r_at`` falls to ``wanted``; 1 if it never does."""
-    if r_at(0.0) <= wanted:
-        return 0.0
-    if r_at(1.0) >= wanted:
-        return 1.0
-    return float(brentq(lambda share: r_at(share) - wanted, 0.0, 1.0))
 
 
 def correlation(x: Floats, y: Floats) -> float:

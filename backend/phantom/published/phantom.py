@@ -17,7 +17,7 @@ from backend.phantom.geometry import (
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
-from backend.phantom.published.amplitudes import CLEAN_R
+from backend.phantom.published.amplitudes import CLEAN_R, CLEAN_R_OF
 from backend.phantom.published.prompts import PROMPTS, residuals, solve_prompts
 from backend.phantom.published.responses import (
     CellGoal,
@@ -127,11 +127,9 @@ class PublishedPhantom(Phantom):
                              at), drawn)  # fmt: skip
 
     def _goal(self, model: int, trait: int, layer: int) -> CellGoal:
-        return CellGoal(
-            self._target(model, trait).cause,
-            self.wanted_r(model, trait, layer),
-            CLEAN_R * self._fade(model, trait, layer),
-        )
+        cause = self._target(model, trait).cause
+        clean = CLEAN_R_OF.get(cause, CLEAN_R) * self._fade(model, trait, layer)
+        return CellGoal(cause, self.wanted_r(model, trait, layer), clean)
 
     def _fade(self, model: int, trait: int, layer: int) -> float:
         best = int(self._target(model, trait).published.layer or layer)

@@ -19,7 +19,8 @@ from backend.geometry.prompt_space import Floats
 PROMPTS = 5  # per pole, as in the study
 # Share of a pole's within-class variance that its outlier accounts for.
 OUTLIER_SHARE = 0.8
-LONG = 2.5
+# A prompt of outlying length: its factor, and how far it leans to the side.
+LONG, ASIDE = 2.8, 1.2
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ def residuals(cause: str, own: Floats, structure: Floats, rng: np.random.Generat
 
     Args:
         cause: what is planted; outliers of direction lie along ``own`` in one prompt of either
-            pole, to opposite sides; an outlier of length is one high prompt.
+            pole, to opposite sides; so do outliers of length, which lean that way only a little.
         own: direction that belongs to this cell, [d].
         structure: directions that mean something, orthonormal; noise has no part of them, [k, d].
         rng: source of randomness.
@@ -60,8 +61,12 @@ def residuals(cause: str, own: Floats, structure: Floats, rng: np.random.Generat
         noise[0, chosen[0]] += side * deviation * own
         noise[1, chosen[1]] -= side * deviation * own
     if cause == "magnitude_outliers":
-        noise[0, chosen[0]] += side * 0.7 * own
-        factors[chosen[0]] = LONG
+        # What one prompt has along ``own`` the others take back, so that only its length leaves
+        # some in the mean: with all lengths alike nothing is left.
+        for pole, away in ((0, side), (1, -side)):
+            noise[pole, chosen[pole]] += away * ASIDE * own
+            factors[chosen[pole] + pole * PROMPTS] = LONG
+        noise -= noise.mean(axis=1, keepdims=True)
     if cause == "massive_coordinate":
         noise += 0.5 * rng.normal(size=(2, PROMPTS, 1)) * own
         noise -= noise.mean(axis=1, keepdims=True)

@@ -1,8 +1,8 @@
 """Responses of one model and layer in which every cell's r is the wanted one.
 
 Responses are a sum of parts, each a latent value times a direction. A cell's own parts (its
-behaviour, and what its planted cause confuses with it) enter no other cell's vector, so every
-cell is solved by itself.
+behaviour, and what its planted cause confuses with it) enter no vector that was solved before, so
+the cells are solved one after the other.
 """
 
 from __future__ import annotations
@@ -18,9 +18,7 @@ from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, Directions
 from backend.phantom.latents import Latents
 from backend.phantom.published.amplitudes import (
     Drifts,
-    correlation,
     solve_harm,
-    solve_share,
     solve_signal,
 )
 
@@ -85,11 +83,16 @@ def solve_responses(
     # Noise has no massive coordinate: what varies there is the cause's.
     noise[:, at.massive] = 0.0
     loud = 1 + LOUDNESS * flat(latents.loudness)
-    base = where.unit * noise + where.level * loud[:, None] * where.common
-    rows = base.copy()
-    for trait, (goal, own) in enumerate(zip(goals, prompts, strict=True)):
+    rows = where.unit * noise + where.level * loud[:, None] * where.common
+    # A prompt of outlying length leaves some of what all activations share in the vector, and
+    # with it the massive coordinate, so that cell is solved when the others' parts are there.
+    last = [goal.cause == "magnitude_outliers" for goal in goals]
+    for trait in sorted(range(len(goals)), key=last.__getitem__):
+        goal = goals[trait]
         harm = _harm(goal.cause, trait, where)
-        carried, amplitude = _solve(goal, trait, own, base, where, scores[..., trait], harm)
+        carried, amplitude = _solve(
+            goal, trait, prompts[trait], rows, where, scores[..., trait], harm
+        )
         rows += where.unit * np.outer(carried, at.traits[trait])
         rows += where.unit * amplitude * np.outer(harm.latent, harm.direction)
         if goal.cause != "unlike_concept":
@@ -101,7 +104,7 @@ def solve_responses(
 
 
 def _solve(
-    goal: CellGoal, trait: int, prompts: Floats, base: Floats, where: ModelLayer, scores: Floats,
+    goal: CellGoal, trait: int, prompts: Floats, rows: Floats, where: ModelLayer, scores: Floats,
     harm: _Part,
 ) -> tuple[Floats, float]:  # fmt: skip
     """The behaviour as the responses carry it, [2 S], and the amplitude of the harm."""
@@ -115,26 +118,18 @@ def _solve(
     drifts = Drifts(
         where.unit * drift(behaviour) * float(clean @ vector),
         where.unit * drift(harm.latent) * float(harm.direction @ vector),
-        drift(base @ vector),
+        drift(rows @ vector),
         judged,
     )
     if goal.cause == NONE:
         return solve_signal(drifts, 0.0, goal.wanted) * behaviour, 1.0
     undisturbed = Drifts(
-        where.unit * drift(behaviour), np.zeros(len(judged)), drift(base @ clean), judged
+        where.unit * drift(behaviour), np.zeros(len(judged)), drift(rows @ clean), judged
     )
     signal = solve_signal(undisturbed, 0.0, goal.clean)
     if goal.cause == "not_linear":
-        hidden = behaviour * flat(where.latents.sign[..., trait])
-
-        def carried(share: float) -> Floats:
-            return signal * ((1 - share) * behaviour + share * hidden)
-
-        def r_at(share: float) -> float:
-            along = where.unit * drift(carried(share)) * float(clean @ vector)
-            return correlation(along + drifts.rest, judged)
-
-        return carried(solve_share(r_at, goal.wanted)), 1.0
+        # The harm is the behaviour with random sign, as strong as the behaviour would have been.
+        return solve_signal(drifts, signal, goal.wanted) * behaviour, signal
     amplitude = solve_harm(drifts, signal, goal.wanted)
     return solve_signal(drifts, amplitude, goal.wanted) * behaviour, amplitude
 
@@ -149,6 +144,9 @@ def _harm(cause: str, trait: int, where: ModelLayer) -> _Part:
         return _Part(flat(latents.length), at.length)
     if cause == "massive_coordinate":
         return _Part(flat(latents.massive), massive_axis(at))
+    if cause == "not_linear":
+        hidden = latents.behaviour[..., trait] * latents.sign[..., trait]
+        return _Part(flat(hidden), at.traits[trait])
     return _Part(flat(latents.topics[..., trait]), at.topics[trait])
 
 
