@@ -33,12 +33,28 @@ SEQUENTIAL = "Cividis"
 # Text on a coloured cell, on either theme.
 INK = "#10151C"
 
+# Below the chart, where it takes no width from a narrow screen.
+COLOUR_BAR = {"orientation": "h", "thickness": 8, "y": 0, "yanchor": "top"}
+
 MODE_BAR = {
     "displaylogo": False,
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
-    "toImageButtonOptions": {"format": "svg"},
     "responsive": True,
 }
+
+IMAGE_FORMATS = ("svg", "png")
+
+
+def mode_bar(image: str, name: str) -> dict[str, object]:
+    """The mode bar with a button that saves the chart.
+
+    Args:
+        image: one of IMAGE_FORMATS; a PNG has twice the pixels, for print.
+        name: of the saved file, without its ending.
+    """
+    scale = 2 if image == "png" else 1
+    options = {"format": image, "filename": f"steerscope-{name}", "scale": scale}
+    return MODE_BAR | {"toImageButtonOptions": options}
 
 
 def tidy(figure: go.Figure, *, height: int) -> go.Figure:

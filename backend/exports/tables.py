@@ -145,6 +145,11 @@ def offered(
     return taken, tuple(table for table in tables if table not in taken)
 
 
+def total_bytes(tables: Sequence[Table], form: Format) -> int:
+    """The expected size of several tables in a format, before they are zipped."""
+    return sum(table.bytes_as(form) or 0 for table in tables)
+
+
 @contextmanager
 def _reading(settings: Settings, source: Source) -> Iterator[Connection]:
     if source.kind == "run":

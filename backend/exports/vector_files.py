@@ -142,6 +142,24 @@ def gguf_groups(found: VectorSet) -> dict[tuple[str, str], list[Vector]]:
     return groups
 
 
+def gguf_layers(layers: Sequence[int]) -> tuple[int, ...]:
+    """Those of the layers that llama.cpp can add a vector at."""
+    return tuple(layer for layer in layers if layer >= FIRST_GGUF_LAYER)
+
+
+def file_name(found: VectorSet, form: VectorFormat) -> str:
+    """A name for the file that says what is in it; a zip for several GGUF control vectors."""
+    traits = sorted({vector.trait for vector in found.vectors})
+    methods = sorted({vector.method for vector in found.vectors})
+    parts = [
+        found.run.record.run_id,
+        traits[0] if len(traits) == 1 else f"{len(traits)}-traits",
+        methods[0] if len(methods) == 1 else f"{len(methods)}-methods",
+    ]
+    several = form == "gguf" and len(gguf_groups(found)) > 1
+    return ".".join([*parts, "gguf.zip" if several else form])
+
+
 def expected_bytes(found: VectorSet) -> int:
     """About the size of a file with these vectors, in either format."""
     return _HEAD + sum(vector.values.nbytes + 650 for vector in found.vectors)

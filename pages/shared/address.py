@@ -59,6 +59,38 @@ def slider(
     return float(chosen)
 
 
+def several(
+    label: str, options: Sequence[str], key: str, names: Mapping[str, str],
+    default: Sequence[str] | None = None,
+) -> list[str]:  # fmt: skip
+    """Buttons of which any number may be pressed, kept in the address as a list.
+
+    By default those of ``default`` are pressed, or all; so too if none of a choice is offered
+    any longer.
+    """
+    wanted = st.session_state.get(key)
+    if wanted is None:
+        written = st.query_params.get(key)
+        wanted = None if written is None else [part for part in written.split(",") if part]
+    if wanted is None or (wanted and not set(wanted) & set(options)):
+        wanted = options if default is None else default
+    st.session_state[key] = [option for option in options if option in wanted]
+    chosen = st.pills(
+        label, options, key=key, selection_mode="multi", format_func=lambda option: names[option]
+    )
+    write(key, ",".join(chosen))
+    return [str(option) for option in chosen]
+
+
+def toggle(label: str, key: str, help: str | None = None) -> bool:
+    """A switch, off by default, whose state is read from and written to the address."""
+    wanted = st.session_state.get(key, st.query_params.get(key) == "on")
+    st.session_state[key] = bool(wanted)
+    chosen = st.toggle(label, key=key, help=help)
+    write(key, "on" if chosen else "off")
+    return bool(chosen)
+
+
 def _prepare(key: str, options: Sequence[str]) -> None:
     wanted = st.session_state.get(key, st.query_params.get(key))
     st.session_state[key] = wanted if wanted in options else options[0]

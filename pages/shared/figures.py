@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import plotly.graph_objects as go
 import streamlit as st
 
-from backend.charts.style import MODE_BAR
+from backend.charts.style import IMAGE_FORMATS, mode_bar
 
+# Where the sidebar keeps in which format the mode bar saves a chart.
+IMAGES = "images"
 _TEXT = {"light": "#1B2430", "dark": "#E8EDF3"}
 
 
-def show(figure: go.Figure, key: str) -> None:
+def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None) -> None:
     """Draw a figure over the full width.
 
     Args:
         figure: from backend.charts.
         key: unique on the page.
+        on_pick: called before the rerun that clicking a point starts; see :func:`picked`.
     """
     colour = _TEXT.get(st.context.theme.type or "light", _TEXT["light"])
     figure.update_layout(font_color=colour, legend_font_color=colour)
@@ -26,4 +31,21 @@ def show(figure: go.Figure, key: str) -> None:
         colorbar={"tickfont": {"color": colour}, "title": {"font": {"color": colour}}},
         selector={"type": "heatmap"},
     )
-    st.plotly_chart(figure, key=key, width="stretch", config=MODE_BAR)
+    config = mode_bar(st.session_state.get(IMAGES, IMAGE_FORMATS[0]), key)
+    if on_pick is None:
+        st.plotly_chart(figure, key=key, width="stretch", config=config)
+    else:
+        st.plotly_chart(
+            figure, key=key, width="stretch", config=config, on_select=on_pick,
+            selection_mode="points",
+        )  # fmt: skip
+
+
+def picked(key: str) -> float | str | None:
+    """The x of the point clicked in a figure, for its ``on_pick``; None if none was.
+
+    Args:
+        key: of the figure.
+    """
+    points = st.session_state[key].selection.points
+    return points[0]["x"] if points else None

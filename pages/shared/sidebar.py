@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 import streamlit as st
 
+from backend.charts.style import IMAGE_FORMATS
 from backend.queries.runs import RunSummary
 from backend.queries.studies import StudySummary
 from pages.shared import data
-from pages.shared.address import select
+from pages.shared.address import segmented, select
+from pages.shared.figures import IMAGES
 
 BEST = "best"
 _KEY = "selection"
@@ -71,6 +73,13 @@ def choose() -> None:
             layer = None if chosen == BEST else int(chosen)
         st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
         st.caption(study.provenance)
+        segmented(
+            "Save charts as",
+            IMAGE_FORMATS,
+            IMAGES,
+            {image: image.upper() for image in IMAGE_FORMATS},
+            help="What the camera in a chart's bar saves. SVG for papers, PNG for slides.",
+        )
 
 
 def run_name(run: RunSummary) -> str:

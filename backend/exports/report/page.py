@@ -23,7 +23,7 @@ from backend.store.run_record import SIMULATED
 _HERE = Path(__file__).parent
 _POLICY = (
     "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
-    "img-src data: blob:; font-src data:"
+    "img-src data: blob:; font-src data:; form-action 'none'; base-uri 'none'"
 )
 
 # Characters: a cell with more is wide; a word with more, such as a hash, may break every so often.

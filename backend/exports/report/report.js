@@ -31,7 +31,7 @@ function saving(format) {
     title: "Save as " + format.toUpperCase(),
     icon: format === "png" ? Plotly.Icons.camera : Plotly.Icons.disk,
     click: (chart) => Plotly.downloadImage(chart, {
-      format, filename: chart.id, width: chart.clientWidth, height: chart.clientHeight,
+      format, filename: "steerscope-" + chart.id, width: chart.clientWidth, height: chart.clientHeight,
       scale: format === "png" ? 2 : 1,
     }),
   };
@@ -44,7 +44,7 @@ function draw(chart, printing = false) {
   if (printing) figure.layout.width = PRINT_WIDTH;
   drawn.add(chart);
   return Plotly.react(chart, figure.data, figure.layout, {
-    displaylogo: false, responsive: !printing,
+    displaylogo: false, showSendToCloud: false, responsive: !printing,
     modeBarButtonsToRemove: ["toImage", "lasso2d", "select2d", "autoScale2d"],
     modeBarButtonsToAdd: [saving("png"), saving("svg")],
   });

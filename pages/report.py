@@ -1,0 +1,242 @@
+"""Take it away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import streamlit as st
+
+from backend.exports.download import as_bytes, size_text
+from backend.exports.report.page import expected_bytes, write_report
+from backend.exports.report.sections import SECTIONS
+from backend.exports.report.view import View
+from backend.exports.tables import (
+    FORMATS,
+    Format,
+    Source,
+    Table,
+    offered,
+    total_bytes,
+    write_archive,
+    write_table,
+)
+from backend.exports.vector_files import (
+    VECTOR_FORMATS,
+    check_gguf,
+    file_name,
+    gguf_layers,
+    write_vectors,
+)
+from backend.exports.vector_files import expected_bytes as expected_vector_bytes
+from backend.exports.vector_words import vector_rows
+from backend.exports.vectors import BEST, VectorSet
+from backend.queries.runs import RunSummary
+from pages.shared import data, taking
+from pages.shared.address import segmented, select, several, toggle
+from pages.shared.sidebar import Selection, run_name, selection
+from pages.shared.states import require_run
+
+_ALL, _RUN = "all", "run"
+# Offered first: what most come for.
+_FIRST = ("correlations", "scores")
+
+
+def _report(chosen: Selection, run: RunSummary) -> None:
+    scope = segmented(
+        "Contents",
+        ["view", "study"],
+        "scope",
+        {"view": "This view", "study": "The whole study"},
+        help="This view: the run and trait chosen in the sidebar, compared with the study's other "
+        "runs. The whole study: every run and trait.",
+    )
+    whole = scope == "study"
+    view = View(
+        runs=chosen.runs,
+        shown=chosen.runs if whole else (run,),
+        traits=run.traits if whole else (chosen.trait,),
+        prompt_set=chosen.prompt_set,
+        layer=chosen.layer,
+    )
+    titles = {section.name: section.title for section in SECTIONS}
+    sections = tuple(several("Sections", list(titles), "sections", titles))
+    if not sections:
+        st.info("Choose at least one section above.")
+        return
+    shown = (
+        f"All {len(run.traits)} traits on {len(chosen.runs)} runs"
+        if whole
+        else f"{chosen.trait.replace('_', ' ')} on {run_name(run)}"
+    )
+    st.caption(
+        f"**{shown}**, as one HTML file: interactive charts, the numbers as tables, and where they "
+        "come from. It opens without a network, and prints."
+        + (" Writing it takes about half a second a trait and run." if whole else "")
+    )
+    name = f"{run.study_key if whole else f'{run.record.run_id}.{chosen.trait}'}.html"
+    _download(
+        f"Download the report, about {size_text(expected_bytes(view, sections))}",
+        partial(write_report, data.settings(), view, sections=sections),
+        name,
+        "text/html",
+    )
+
+
+def _tables(_: Selection, run: RunSummary) -> None:
+    kind = segmented(
+        "Tables of",
+        ["run", "study"],
+        "tables_of",
+        {"run": "This run", "study": "The study"},
+        help="A run holds its study's tables too, and all that was computed.",
+    )
+    form = segmented("Format", FORMATS, "table_format", {"csv": "CSV", "parquet": "Parquet"})
+    source = Source("run", run.record.run_id) if kind == "run" else Source("study", run.study_key)
+    tables = taking.tables(source.kind, source.name)
+    by_name = {table.name: table for table in tables if table.bytes_as(form) is not None}
+    st.markdown("#### All tables")
+    activations = kind == "run" and toggle(
+        "With activations and their inner products",
+        "activations",
+        help="Large. Activations themselves come in Parquet only: as text they would be several "
+        "times their size.",
+    )
+    taken, left = offered(tables, form, activations=activations)
+    if left:
+        st.caption(f"Left out: {', '.join(table.name for table in left)}.")
+    most = "up to" if form == "parquet" else "about"
+    size = size_text(total_bytes(taken, form))
+    _download(
+        f"Download {len(taken)} tables as a zip, {most} {size} unpacked",
+        partial(write_archive, data.settings(), source, [table.name for table in taken], form),
+        f"{source.name}.{form}.zip",
+        "application/zip",
+    )
+    st.markdown("#### One table")
+    order = sorted(by_name, key=lambda name: name not in _FIRST)
+    name = select("Table", order, "table", {name: name for name in order})
+    _download(
+        f"Download {name}, {_size(by_name[name], form)}",
+        partial(write_table, data.settings(), source, name, form),
+        f"{source.name}.{name}.{form}",
+        "text/csv" if form == "csv" else "application/vnd.apache.parquet",
+    )
+    st.caption("docs/tables.md says what each table holds.")
+    st.dataframe(
+        [
+            {
+                "table": table.name,
+                "rows": table.rows,
+                "size": _size(table, form),
+                "columns": ", ".join(table.columns),
+            }
+            for table in tables
+        ],
+        hide_index=True,
+        width="stretch",
+    )
+
+
+def _vectors(chosen: Selection, run: RunSummary) -> None:
+    saved = {
+        f"saved.{name}": f"Saved vector {name}" for name in taking.saved_names(run.record.run_id)
+    }
+    names = {_RUN: "Vectors of this run"} | saved
+    source = select("Vectors", list(names), "vectors", names)
+    form = segmented(
+        "Format",
+        VECTOR_FORMATS,
+        "vector_format",
+        {"safetensors": "safetensors", "gguf": "GGUF for llama.cpp"},
+    )
+    if source == _RUN:
+        found = _chosen_vectors(chosen, run, form)
+    else:
+        found = taking.saved_set(source.removeprefix("saved."))
+    for sentence in found.missing:
+        st.caption(sentence)
+    st.caption(
+        "A vector is the high pole minus the low, not normalised, at the output of decoder block "
+        "l, counted from 1. "
+        + (
+            "In the file, layer l is direction.(l − 1), as llama.cpp counts blocks from 0. It adds "
+            "every layer in the file at once."
+            if form == "gguf"
+            else "The file's head says what each was made from."
+        )
+    )
+    if form == "gguf":
+        check_gguf(found)
+    name = file_name(found, form)
+    size = size_text(expected_vector_bytes(found))
+    _download(
+        f"Download {len(found.vectors)} vectors, about {size}"
+        if len(found.vectors) > 1
+        else f"Download the vector, about {size}",
+        partial(write_vectors, found, form),
+        name,
+        "application/octet-stream",
+    )
+    st.dataframe(vector_rows(found), hide_index=True, width="stretch")
+
+
+def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:
+    """The vectors of the run that the controls say."""
+    left, middle, right = st.columns(3)
+    titles = taking.method_titles(run.record.run_id) | {_ALL: "All methods"}
+    layers = gguf_layers(run.record.layers) if form == "gguf" else run.record.layers
+    numbers = {BEST: "best of each trait", _ALL: "all layers"} | {str(n): str(n) for n in layers}
+    with left:
+        traits = {"one": chosen.trait.replace("_", " "), _ALL: "All traits"}
+        which = select("Traits", list(traits), "vector_traits", traits)
+    with middle:
+        method = select("Method", list(titles), "vector_method", titles)
+    with right:
+        layer = select("Layers", list(numbers), "vector_layers", numbers)
+    return taking.vector_set(
+        run.record.run_id,
+        () if which == _ALL else (chosen.trait,),
+        () if method == _ALL else (method,),
+        chosen.prompt_set,
+        BEST if layer == BEST else layers if layer == _ALL else (int(layer),),
+    )
+
+
+def _size(table: Table, form: Format) -> str:
+    size = table.bytes_as(form)
+    if size is None:
+        return "Parquet only"
+    return f"{'up to' if form == 'parquet' else 'about'} {size_text(size)}"
+
+
+def _download(label: str, write: Callable[[Path], None], name: str, mime: str) -> None:
+    """A button; the file is made when it is pressed."""
+    st.download_button(
+        label,
+        partial(as_bytes, write, name),
+        file_name=name,
+        mime=mime,
+        on_click="ignore",
+        type="primary",
+        icon=":material/download:",
+    )
+
+
+chosen = selection()
+st.title("What do you want to take away?")
+run = require_run(chosen)
+what = segmented(
+    "Take",
+    ["report", "tables", "vectors"],
+    "take",
+    {"report": "A report", "tables": "Tables", "vectors": "Vectors"},
+)
+with data.faults_shown():
+    {"report": _report, "tables": _tables, "vectors": _vectors}[what](chosen, run)
+st.divider()
+st.caption(
+    "Charts: the camera in a chart's bar saves it; the sidebar says whether as SVG or PNG. In a "
+    "report every chart has a button for each."
+)
