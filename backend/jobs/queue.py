@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dbos import DBOSClient, DBOSPortableJSONSerializer, WorkflowStatus
+from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
 
 from backend.errors import JobError
+from backend.jobs.logs import remove_log
 from backend.jobs.requests import new_run_id, request_from_json, request_to_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.settings import Settings
-from backend.store.run_files import run_path
+from backend.store.run_files import delete_run, run_path
 from backend.store.work_file import discard
 from backend.types import ExtractionRequest, Progress
 
@@ -39,6 +40,7 @@ class Job:
         created_at: milliseconds since 1970.
         updated_at: milliseconds since 1970.
         error: why it failed; None unless it did.
+        priority: jobs with smaller numbers are taken first.
     """
 
     run_id: str
@@ -47,6 +49,7 @@ class Job:
     created_at: int
     updated_at: int
     error: str | None
+    priority: int = 0
 
     @property
     def active(self) -> bool:
@@ -83,14 +86,16 @@ class JobQueue:
             The run id.
         """
         name = run_id or new_run_id(request.study, request.model)
+        options: EnqueueOptions = {
+            "workflow_name": WORKFLOW,
+            "queue_name": QUEUE,
+            "workflow_id": name,
+            "app_version": APPLICATION_VERSION,
+        }
+        if priority:  # DBOS takes 0 only as the default
+            options["priority"] = priority
         self._client.enqueue(
-            {
-                "workflow_name": WORKFLOW,
-                "queue_name": QUEUE,
-                "workflow_id": name,
-                "app_version": APPLICATION_VERSION,
-                "priority": priority,
-            },
+            options,
             request_to_json(request),
         )
         return name
@@ -151,7 +156,7 @@ class JobQueue:
         return self.enqueue(job.request)
 
     def remove(self, run_id: str) -> None:
-        """Delete an ended job from the history, with the batches of an unfinished run.
+        """Delete an ended job from the history, with its log and an unfinished run's batches.
 
         A finished job's run file stays.
 
@@ -160,8 +165,24 @@ class JobQueue:
         """
         self._require(run_id, ("finished", "failed", "cancelled"), "removed")
         self._client.delete_workflow(run_id)
+        remove_log(self._settings, run_id)
         if not run_path(self._settings, run_id).exists():
             discard(self._settings.work / f"{run_id}.duckdb")
+
+    def delete_run(self, run_id: str) -> None:
+        """Delete a published run's file, and its job from the history if there is one.
+
+        Raises:
+            JobError: its job is queued or running.
+            RunNotFound: there is no such run.
+            UnreadableFile: the file is no run of this version.
+        """
+        found = self._client.list_workflows(workflow_ids=[run_id])
+        if found:
+            self._require(run_id, ("finished", "failed", "cancelled"), "deleted")
+        delete_run(self._settings, run_id)
+        if found:
+            self.remove(run_id)
 
     def release(self, executors: Sequence[str]) -> tuple[str, ...]:
         """Queue again the running jobs of workers that are known to be dead.
@@ -196,6 +217,28 @@ class JobQueue:
         return job
 
 
+def ahead_of(job: Job, jobs: Sequence[Job]) -> tuple[Job, ...]:
+    """The jobs a queued job waits for, the next to end first; none for any other job.
+
+    Args:
+        job: the job.
+        jobs: all jobs.
+    """
+    if job.state != "queued":
+        return ()
+    before = [
+        other
+        for other in jobs
+        if other.state == "running" or (other.state == "queued" and _turn(other) < _turn(job))
+    ]
+    return tuple(sorted(before, key=lambda other: (other.state != "running", _turn(other))))
+
+
+def _turn(job: Job) -> tuple[int, int, str]:
+    """In which order a worker takes queued jobs."""
+    return job.priority, job.created_at, job.run_id
+
+
 def _job(status: WorkflowStatus) -> Job:
     values: dict[str, Any] = status.input["args"][0] if status.input else {}
     return Job(
@@ -205,6 +248,7 @@ def _job(status: WorkflowStatus) -> Job:
         created_at=status.created_at or 0,
         updated_at=status.updated_at or 0,
         error=_error(status),
+        priority=status.priority or 0,
     )
 
 

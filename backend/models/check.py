@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,6 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from backend.errors import (
     DeviceUnavailable,
-    ModelError,
     ModelNotFound,
     NotEnoughMemory,
     UnsafeCheckpoint,
@@ -21,9 +19,8 @@ from backend.errors import (
 )
 from backend.models.files import weight_files
 from backend.models.memory import free_bytes as _free_bytes
+from backend.models.on_disk import HEADROOM, parameters
 
-# Activations, buffers and the allocator's slack, beside the weights.
-HEADROOM = 1.15
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
 _DEVICE = re.compile(r"cpu|mps|cuda(:(?P<index>\d+))?")
@@ -130,7 +127,7 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
     Raises:
         NotEnoughMemory: with the gigabytes needed and free.
     """
-    needed = HEADROOM * _parameters(folder) * dtype.itemsize
+    needed = HEADROOM * parameters(folder) * dtype.itemsize
     free = _free_bytes(device)
     if free is not None and needed > free:
         raise NotEnoughMemory(
@@ -166,31 +163,3 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
             expected="a model folder as saved by transformers.",
             remedy="download the file again.",
         ) from fault
-
-
-def _parameters(folder: Path) -> int:
-    """Number of parameters, from the safetensors headers alone."""
-    return sum(
-        math.prod(entry["shape"])
-        for path in weight_files(folder)
-        for name, entry in _tensors(path).items()
-        if name != "__metadata__"
-    )
-
-
-def _tensors(path: Path) -> dict[str, Any]:
-    """The header of a safetensors file, after seeing that the file is whole."""
-    try:
-        with path.open("rb") as handle:
-            length = int.from_bytes(handle.read(8), "little")
-            header = dict(json.loads(handle.read(min(length, path.stat().st_size))))
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name[:2] != "__"]
-        if 8 + length + max(ends, default=0) != path.stat().st_size:
-            raise ValueError("its size is not what its header says")
-    except (ValueError, TypeError, KeyError, IndexError) as fault:
-        raise ModelError(
-            f"{path} is damaged: {fault}",
-            expected="a whole safetensors file.",
-            remedy="download it again; a file that was cut short looks like this.",
-        ) from fault
-    return header

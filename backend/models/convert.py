@@ -20,18 +20,12 @@ from backend.models.files import known_hash, locked, make_whole, sha256_of
 from backend.models.gguf_header import GgufHeader, read_header
 from backend.models.gguf_tokenizer import check_saved, is_faithful, read_tokenizer
 from backend.models.memory import free_bytes
+from backend.models.on_disk import converted_folder
 
 PROVENANCE = "provenance.json"
-# Raised when a conversion comes out differently from before; older ones are then left unused.
-FORMAT = 2
 # transformers holds the dequantised weights once in its reader and once in the model.
 _COPIES = 2.2
 _BYTES = torch.float32.itemsize
-
-
-def converted_folder(models: Path, gguf_sha256: str) -> Path:
-    """Where the conversion of the GGUF file with this sha256 is kept."""
-    return models / f"gguf-{gguf_sha256[:24]}-{FORMAT}"
 
 
 def convert_gguf(gguf: Path, models: Path, progress: Callable[[str, float | None], None]) -> Path:

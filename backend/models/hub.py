@@ -70,9 +70,9 @@ def snapshot(
     disable_progress_bars()
     try:
         if revision is not None and _COMMIT.fullmatch(revision):
-            cached = _cached(hub_id, revision)
-            if cached is not None:
-                return cached
+            kept = cached(hub_id, revision)
+            if kept is not None:
+                return kept
         try:
             wanted = _ask(hub_id, revision)
             found = watched(
@@ -82,10 +82,10 @@ def snapshot(
                 progress,
             )
         except (HTTPError, OSError, XetDownloadError) as fault:
-            cached = _cached(hub_id, revision)
-            if cached is None:
+            kept = cached(hub_id, revision)
+            if kept is None:
                 raise _explained(hub_id, revision, fault) from fault
-            found = cached
+            found = kept
     except HFValidationError as fault:
         raise ModelNotFound(
             f"{hub_id!r} is no name of a Hub repository: {fault}",
@@ -134,8 +134,11 @@ def _fraction(hub_id: str, wanted: dict[str, int]) -> float | None:
     return min(1.0, bytes_in(blobs, tuple(f"{name}*" for name in wanted)) / total)
 
 
-def _cached(hub_id: str, revision: str | None) -> Snapshot | None:
-    """What the cache holds, if that is a whole model."""
+def cached(hub_id: str, revision: str | None) -> Snapshot | None:
+    """What the Hugging Face cache holds of a repository, if that is a whole model.
+
+    Nothing is asked of the Hub.
+    """
     try:
         found = _snapshot(hub_id, revision, local=True)
     except LocalEntryNotFoundError:

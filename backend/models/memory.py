@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import torch
-
 _CGROUP = Path("/sys/fs/cgroup")
 _V1 = _CGROUP / "memory"
 
@@ -14,6 +12,8 @@ _V1 = _CGROUP / "memory"
 def free_bytes(device: str) -> int | None:
     """Free memory of a device, cgroup limits included; None where it cannot be told."""
     if device.startswith("cuda"):
+        import torch  # here, so that what asks for the machine's memory alone needs no torch
+
         return int(torch.cuda.mem_get_info(torch.device(device))[0])
     if device != "cpu":
         return None

@@ -10,8 +10,9 @@ from typing import Literal
 from backend.errors import GatedModel, HubUnreachable
 from backend.models import hub
 from backend.models.check import check_folder
-from backend.models.convert import convert_gguf, converted_folder
+from backend.models.convert import convert_gguf
 from backend.models.files import weights_hash
+from backend.models.on_disk import converted_folder
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
 from backend.models.reference import parse_reference
 from backend.models.waiting import Progress

@@ -24,6 +24,7 @@ class RunSummary:
         prompt_sets: names of its prompt sets.
         traits: names of its traits, in the study's order.
         forward_seconds: time spent in forward passes.
+        derive_seconds: time spent on what is computed from the activations.
         tokens: tokens read by the model, padding not counted.
         bytes: size of the file.
     """
@@ -36,6 +37,7 @@ class RunSummary:
     prompt_sets: tuple[str, ...]
     traits: tuple[str, ...]
     forward_seconds: float
+    derive_seconds: float
     tokens: int
     bytes: int
 
@@ -76,7 +78,8 @@ def run_summary(settings: Settings, run_id: str) -> RunSummary:
         head = connection.execute(
             "SELECT title, provenance, (SELECT count(*) FROM prompts),"
             " (SELECT count(*) FROM responses), (SELECT coalesce(sum(seconds), 0) FROM batches),"
-            " (SELECT coalesce(sum(tokens), 0) FROM batches) FROM study"
+            " (SELECT coalesce(sum(tokens), 0) FROM batches),"
+            " (SELECT coalesce(sum(seconds), 0) FROM timings WHERE stage = 'derive') FROM study"
         ).fetchall()[0]
         sets = connection.execute("SELECT DISTINCT prompt_set FROM prompts ORDER BY 1").fetchall()
         traits = connection.execute("SELECT trait FROM traits ORDER BY position").fetchall()
@@ -89,6 +92,7 @@ def run_summary(settings: Settings, run_id: str) -> RunSummary:
             prompt_sets=tuple(row[0] for row in sets),
             traits=tuple(row[0] for row in traits),
             forward_seconds=float(head[4]),
+            derive_seconds=float(head[6]),
             tokens=int(head[5]),
             bytes=run_path(settings, run_id).stat().st_size,
         )

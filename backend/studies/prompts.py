@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 from backend.studies.faults import FaultList
@@ -10,6 +11,14 @@ from backend.studies.tables import Row, check_columns, text_of
 from backend.types import POLES, Pole, Prompt
 
 LEAST_PER_POLE = 2
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a prompt stands. Attributes: file (or field of a form) and line, from 1."""
+
+    file: str
+    line: int
 
 
 def read_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[Prompt]:
@@ -20,22 +29,50 @@ def read_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[Prom
         rows: its records.
         faults: told of everything wrong.
     """
+    return check_prompts(name, place_prompts(name, rows, faults), faults)
+
+
+def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Prompt, Place]]:
+    """Every readable prompt of a file with its place, before prompts are compared.
+
+    Args:
+        name: file name.
+        rows: its records.
+        faults: told of rows that are no prompt.
+    """
     good = check_columns(name, rows, ("trait", "pole", "text"), ("prompt_set",), faults)
-    first_at: dict[Prompt, int] = {}
-    for row in good:
-        prompt = _prompt(name, row, faults)
-        if prompt is None:
-            continue
+    found = [(_prompt(name, row, faults), row.line) for row in good]
+    return [(prompt, Place(name, line)) for prompt, line in found if prompt is not None]
+
+
+def check_prompts(
+    name: str, placed: Sequence[tuple[Prompt, Place]], faults: FaultList
+) -> list[Prompt]:
+    """The prompts in order, after seeing that none is repeated and that both poles are there.
+
+    Args:
+        name: what the prompts stand in as a whole, for faults that have no line.
+        placed: prompts and where each stands.
+        faults: told of everything wrong.
+    """
+    first_at: dict[Prompt, Place] = {}
+    for prompt, place in placed:
         if prompt in first_at:
             faults.add(
-                name, row.line, f"The same prompt stands on line {first_at[prompt]}.",
+                place.file, place.line,
+                f"The same prompt stands on {_where(first_at[prompt], place)}.",
                 "Remove one of them.",
             )  # fmt: skip
             continue
-        first_at[prompt] = row.line
-    _check_opposite(name, first_at, faults)
+        first_at[prompt] = place
+    _check_opposite(first_at, faults)
     _check_poles(name, first_at, faults)
     return list(first_at)
+
+
+def _where(place: Place, seen_from: Place) -> str:
+    """A place in words: its line, and its file where that is another one."""
+    return f"line {place.line}" + ("" if place.file == seen_from.file else f" of {place.file}")
 
 
 def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
@@ -53,17 +90,18 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
     return Prompt(trait=trait, pole=cast(Pole, pole), text=text, prompt_set=prompt_set)
 
 
-def _check_opposite(name: str, first_at: Mapping[Prompt, int], faults: FaultList) -> None:
-    for prompt, line in first_at.items():
+def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    for prompt, place in first_at.items():
         opposite = Prompt(prompt.trait, "low", prompt.text, prompt.prompt_set)
         if prompt.pole == "high" and opposite in first_at:
+            low = first_at[opposite]
             faults.add(
-                name, first_at[opposite], f"The same text is the high pole on line {line}.",
+                low.file, low.line, f"The same text is the high pole on {_where(place, low)}.",
                 "A text can show only one pole of a trait.",
             )  # fmt: skip
 
 
-def _check_poles(name: str, first_at: Mapping[Prompt, int], faults: FaultList) -> None:
+def _check_poles(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for prompt in first_at:
         poles = counts.setdefault((prompt.trait, prompt.prompt_set), dict.fromkeys(POLES, 0))

@@ -7,10 +7,13 @@ import logging
 import signal
 import threading
 import time
+from functools import partial
 from typing import Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer
+from dbos import error as dbos_error
 
+from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.requests import request_from_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
@@ -18,6 +21,7 @@ from backend.jobs.workers import WorkerSlot
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress
 from backend.worker.bundled import enqueue_bundled, simulated_model
+from backend.worker.job_log import JobLog, fault_text, stage_text
 from backend.worker.session import ExtractionSession
 from backend.worker.simulated import SimulatedSession
 
@@ -49,6 +53,16 @@ class Extractor:
         self._session: tuple[str, Session] | None = None
         self._published_at = 0.0
         self._stage = ""
+        self._logged = ""
+
+    @property
+    def run_id(self) -> str | None:
+        """The run at work in this process; None between jobs."""
+        return None if self._session is None else self._session[0]
+
+    def log(self, run_id: str, text: str) -> None:
+        """Add to the job's log."""
+        add_to_log(self._settings, run_id, text)
 
     def extract_some(self, run_id: str, request: dict[str, Any]) -> bool:
         """Step: some batches. Returns whether batches remain."""
@@ -71,17 +85,24 @@ class Extractor:
     def _of(self, run_id: str, request: dict[str, Any]) -> Session:
         if self._session is None or self._session[0] != run_id:
             self.release()
+            self.log(run_id, "a worker takes up the job")
+            self._logged = ""
             self._session = (run_id, self._made(run_id, request_from_json(request)))
         return self._session[1]
 
     def _made(self, run_id: str, request: ExtractionRequest) -> Session:
+        report = partial(self._report, run_id)
         simulated = simulated_model(request.model)
         if simulated is None:
-            return ExtractionSession(self._settings, run_id, request, self._report)
+            return ExtractionSession(self._settings, run_id, request, report)
         phantom, model = simulated
-        return SimulatedSession(self._settings, run_id, phantom, model, self._report)
+        return SimulatedSession(self._settings, run_id, phantom, model, report)
 
-    def _report(self, progress: Progress) -> None:
+    def _report(self, run_id: str, progress: Progress) -> None:
+        stage = stage_text(progress)
+        if stage != self._logged:
+            self._logged = stage
+            self.log(run_id, stage)
         # Every change of stage is published, and of the rest what an eye can follow.
         now = time.monotonic()
         if progress.stage == self._stage and now - self._published_at < PROGRESS_SECONDS:
@@ -113,7 +134,15 @@ def register(extractor: Extractor) -> None:
                 pass
             while derive_some(run_id, request):
                 pass
-            return publish(run_id, request)
+            name = publish(run_id, request)
+            extractor.log(run_id, f"published {name}")
+            return name
+        except dbos_error.DBOSWorkflowCancelledError:
+            extractor.log(run_id, "cancelled; the batches so far are kept")
+            raise
+        except Exception as fault:
+            extractor.log(run_id, fault_text(fault))
+            raise
         finally:
             extractor.release()
 
@@ -146,6 +175,7 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
         }
     )
     register(extractor)
+    job_log = JobLog(settings, lambda: extractor.run_id)
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.2)
     queue = JobQueue(settings)
@@ -159,4 +189,5 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     logger.info("%s stops; a running job goes on when a worker starts again", slot.name)
     queue.close()
     DBOS.destroy()
+    job_log.close()
     slot.release()

@@ -15,8 +15,8 @@ import pytest
 
 from backend.errors import CorruptDownload, GatedModel, HubUnreachable, ModelNotFound
 from backend.models import hub, resolve, wheel
-from backend.models.convert import converted_folder
 from backend.models.hub import Snapshot
+from backend.models.on_disk import converted_folder
 from backend.models.waiting import watched
 
 NAME = "smollm2-135m-instruct"

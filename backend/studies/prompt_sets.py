@@ -1,0 +1,154 @@
+"""A study with one more prompt set, checked like an imported one."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.studies.faults import FaultList, nearest
+from backend.studies.prompts import Place, check_prompts, place_prompts
+from backend.studies.tables import Row, read_rows
+from backend.types import POLES, Pole, Prompt, Study
+
+LONGEST_NAME = 60
+# Stands for a line break inside a prompt where one line is one prompt.
+LINE_BREAK = "⏎"
+Placed = tuple[Prompt, Place]
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The prompts of one trait as typed, one a line.
+
+    Attributes:
+        high: text of the high pole's field.
+        low: text of the low pole's field.
+    """
+
+    high: str
+    low: str
+
+
+def as_lines(prompts: Sequence[Prompt]) -> dict[str, Lines]:
+    """Trait -> its prompts as they can be typed: one a line, blanks around them left out.
+
+    Args:
+        prompts: of one prompt set.
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for prompt in prompts:
+        poles = found.setdefault(prompt.trait, {pole: [] for pole in POLES})
+        poles[prompt.pole].append(_as_line(prompt.text))
+    return {
+        trait: Lines("\n".join(poles["high"]), "\n".join(poles["low"]))
+        for trait, poles in found.items()
+    }
+
+
+def prompts_of_lines(
+    name: str, typed: Mapping[str, Lines], start: Sequence[Prompt]
+) -> list[Placed]:
+    """Prompts from one-line-a-prompt fields; empty lines are skipped.
+
+    A line that was not touched gives the prompt it came from to the letter.
+
+    Args:
+        name: of the new set.
+        typed: trait -> its two fields.
+        start: prompts of the set the fields were filled from; empty if they began empty.
+    """
+    known: dict[tuple[str, Pole, str], list[str]] = {}
+    for p in start:
+        known.setdefault((p.trait, p.pole, _as_line(p.text)), []).append(p.text)
+    found: list[Placed] = []
+    for trait, lines in typed.items():
+        for pole in POLES:
+            place = f"{trait.replace('_', ' ')}, {pole}"
+            for number, line in enumerate(getattr(lines, pole).split("\n"), start=1):
+                if line.strip():
+                    before = known.get((trait, pole, line.strip()))
+                    text = before.pop(0) if before else _as_prompt(line)
+                    found.append((Prompt(trait, pole, text, name), Place(place, number)))
+    return found
+
+
+def prompts_of_table(name: str, pasted: str, faults: FaultList) -> list[Placed]:
+    """Prompts from a pasted table: jsonl if it begins with a brace, else csv with a header.
+
+    Args:
+        name: of the new set; it replaces the set's name in the table.
+        pasted: the table, with trait, pole and text.
+        faults: told of everything wrong.
+    """
+    file = "pasted.jsonl" if pasted.lstrip().startswith("{") else "pasted.csv"
+    rows = read_rows(file, pasted.encode(), faults)
+    sets = sorted({str(row.values.get("prompt_set") or "default") for row in rows})
+    if len(sets) > 1:
+        faults.add(
+            file, None, f"The rows belong to {len(sets)} prompt sets: {', '.join(sets)}.",
+            "Paste the rows of one set; its name is replaced by the new one.",
+        )  # fmt: skip
+    named = [Row(row.line, row.values | {"prompt_set": name}) for row in rows]
+    return place_prompts(file, named, faults)
+
+
+def add_prompt_set(
+    study: Study, name: str, placed: Sequence[Placed], author: str, faults: FaultList
+) -> Study:
+    """A revision of the study: its own prompt sets as they were, and the new one.
+
+    Every trait of the study must have the set, so that no cell of a scorecard is empty for want
+    of prompts.
+
+    Args:
+        study: stays as it is.
+        name: of the new set.
+        placed: its prompts and where each stands.
+        author: who wrote them; may be empty. It is added to the study's provenance.
+        faults: told of everything wrong, and of what came before.
+
+    Raises:
+        StudyFaults: everything that is wrong.
+    """
+    field = "Name of the set"
+    taken = {prompt.prompt_set for prompt in study.prompts}
+    if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
+        faults.add(
+            field, None, f"{name!r} cannot name a prompt set.",
+            f"Write 1 to {LONGEST_NAME} characters on one line, without blanks at the ends.",
+        )  # fmt: skip
+    if name in taken:
+        faults.add(
+            field, None, f"The study has a prompt set {name!r} already.",
+            "Choose another name: sets are kept, never changed.",
+        )  # fmt: skip
+    known = [entry for entry in placed if entry[0].trait in study.traits]
+    unknown = {p.trait: at for p, at in reversed(placed) if p.trait not in study.traits}
+    for trait, at in unknown.items():
+        faults.add(
+            at.file, at.line, f"The study has no trait {trait!r}.", nearest(trait, study.traits)
+        )
+    whole = f"Prompt set {name!r}"
+    prompts = check_prompts(whole, known, faults)
+    for trait in study.traits:
+        if trait not in {prompt.trait for prompt in prompts}:
+            faults.add(
+                whole, None, f"Trait {trait!r} has no prompts.",
+                "Every trait of the study needs them: write some, or start from a set.",
+            )  # fmt: skip
+    faults.raise_if_any()
+    by = f" by {author.strip()}" if author.strip() else ""
+    return dataclasses.replace(
+        study,
+        prompts=(*study.prompts, *prompts),
+        provenance=f"{study.provenance} Prompt set {name!r} was added{by}.",
+    )
+
+
+def _as_line(text: str) -> str:
+    return text.strip().replace("\r\n", "\n").replace("\n", LINE_BREAK)
+
+
+def _as_prompt(line: str) -> str:
+    return line.strip().replace(LINE_BREAK, "\n")
