@@ -142,7 +142,8 @@ def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(hea
 def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
     assert len({rule.cause for rule in RULES}) == len(RULES)
     planted = {cause.name for cause in CAUSES if cause.harms}
-    assert {rule.cause for rule in RULES} == planted
+    # Phantoms are drawn as pooled activations, so they have no first token to plant.
+    assert {rule.cause for rule in RULES} == planted | {"first_token"}
     for rule in RULES:
         text = inspect.getdoc(rule.judge)
         assert "Measured:" in text and "Why:" in text and "Confusions:" in text, rule.cause

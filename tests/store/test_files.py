@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from backend.errors import RunNotFound, StudyNotFound, UnreadableFile
+from backend.geometry.first_token import first_tokens
 from backend.store.connection import publish
 from backend.store.run_files import delete_run, list_run_ids, reading_run, run_path
 from backend.store.run_record import RunRecord
@@ -94,6 +95,25 @@ def test_batches_are_kept_once_and_survive_reopening(settings):
     assert work.done_batches() == {0}
     prompts = work.activations("prompt", 2, 0, 100)
     np.testing.assert_array_equal(prompts, first[1, : len(prompts)])
+
+
+def test_what_is_not_known_of_first_tokens_is_null(settings):
+    """A simulated run gives none; a text whose activation is zero has no share."""
+    study = small_study(scenarios=3, prompts=2)
+    work, halves = work_file(settings, study)
+    work.commit_batch(0, pooled(halves[0], 1), [3] * len(halves[0]), 0.5)
+    rows = pooled(halves[1], 2)
+    rows[:, -1] = 0
+    shape = rows.shape[:2]
+    first = first_tokens(rows, np.ones(shape), np.ones(shape), np.full(shape[1], 0.5))
+    work.commit_batch(1, rows, [3] * len(halves[1]), 0.5, first)
+    query = ("SELECT first_norm, first_share FROM prompt_activations UNION ALL"
+             " SELECT first_norm, first_share FROM response_activations ORDER BY ALL")  # fmt: skip
+    found = work.connection.execute(query).fetchall()
+    assert sum(row == (None, None) for row in found) == 2 * len(halves[0])
+    assert sum(row == (1.0, None) for row in found) == 2
+    assert sum(row[1] is not None for row in found) == 2 * (len(halves[1]) - 1)
+    work.close()
 
 
 def test_a_failed_commit_leaves_no_half_batch(settings, monkeypatch):
