@@ -13,8 +13,14 @@ page = st.navigation(
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
         st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/layers.py", title="Layers", icon=":material/layers:"),
+        st.Page("pages/filter_lab.py", title="Filter lab", icon=":material/tune:"),
+        st.Page("pages/transfer.py", title="Transfer", icon=":material/swap_horiz:"),
+        st.Page("pages/methods.py", title="Methods", icon=":material/leaderboard:"),
+        st.Page("pages/scores.py", title="Scores", icon=":material/gavel:"),
         st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
+        st.Page("pages/report.py", title="Report", icon=":material/download:"),
     ]
 )
 choose()

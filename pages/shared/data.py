@@ -9,7 +9,19 @@ import streamlit as st
 
 from backend.errors import SteerscopeError, StudyFaults
 from backend.jobs.queue import JobQueue
-from backend.queries import prompts, reference, runs, scorecard, studies
+from backend.queries import (
+    layers,
+    prompts,
+    reference,
+    runs,
+    saved,
+    score_tests,
+    scorecard,
+    scores,
+    studies,
+    transfer,
+)
+from backend.queries import score_links as links
 from backend.queries.cells import Cell
 from backend.queries.cells import cells as read_cells
 from backend.queries.diagnosis import Diagnosis, diagnose_run
@@ -54,6 +66,49 @@ def card(run_ids: tuple[str, ...], prompt_set: str, layer: int | None) -> scorec
 def cells(run_id: str, trait: str) -> tuple[Cell, ...]:
     """All cells of one trait of a run."""
     return read_cells(settings(), run_id, trait)
+
+
+@st.cache_data(show_spinner=False)
+def run_cells(run_id: str, prompt_set: str) -> tuple[Cell, ...]:
+    """All cells of one prompt set of a run."""
+    found = read_cells(settings(), run_id)
+    return tuple(cell for cell in found if cell.key.prompt_set == prompt_set)
+
+
+@st.cache_data(show_spinner=False)
+def layer_choices(run_id: str, prompt_set: str) -> tuple[layers.LayerChoice, ...]:
+    """The best layer of every trait of a run."""
+    return layers.layer_choices(settings(), run_id, prompt_set)
+
+
+@st.cache_data(show_spinner=False)
+def score_scale(run_id: str) -> score_tests.ScoreScale:
+    """The judge's scale of a run's study."""
+    return score_tests.score_scale(settings(), run_id)
+
+
+@st.cache_data(show_spinner=False)
+def score_columns(run_id: str, responder: str | None) -> tuple[scores.ScoreColumn, ...]:
+    """The scores of every trait."""
+    return scores.score_columns(settings(), run_id, responder)
+
+
+@st.cache_data(show_spinner=False)
+def score_links(run_id: str, prompt_set: str, trait: str, layer: int) -> links.ScoreLinks:
+    """The cases of one cell."""
+    return links.score_links(settings(), run_id, prompt_set, trait, layer)
+
+
+@st.cache_data(show_spinner=False)
+def feasibility(run_id: str, at_least: float, at_most: float) -> score_tests.Feasibility:
+    """Counts of responses at two thresholds."""
+    return score_tests.feasibility(settings(), run_id, at_least, at_most)
+
+
+@st.cache_data(show_spinner=False)
+def score_findings(run_ids: tuple[str, ...], prompt_set: str) -> tuple[Finding, Finding]:
+    """Compression, and Pearson beside Spearman, over some runs of one study."""
+    return score_tests.score_findings(settings(), run_ids, prompt_set)
 
 
 @st.cache_data(show_spinner=False)

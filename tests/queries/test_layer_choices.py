@@ -1,0 +1,63 @@
+"""The best layer and its worth against r computed anew from stored activations."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from backend.queries.layers import layer_choices
+from tests.support.drifts import drifts_of
+from tests.support.phantom_store import publish_small_phantom
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+
+def test_the_best_layer_its_p_and_its_null_are_those_of_the_activations(settings):
+    _, (run_id, _) = publish_small_phantom(settings)
+    choices = layer_choices(settings, run_id, "default")
+    assert [c.trait for c in choices] == ["trait_1", "trait_2", "trait_3"]
+    rng = np.random.default_rng(5)
+    for choice in choices:
+        drifts, behaviour = drifts_of(settings, run_id, choice.trait)
+        rs = {layer: stats.pearsonr(d, behaviour) for layer, d in drifts.items()}
+        best = max(rs, key=lambda layer: rs[layer].statistic)
+        assert choice.layer == best and choice.layers == tuple(drifts)
+        assert choice.correlation.r == pytest.approx(rs[best].statistic, abs=1e-6)
+        interval = rs[best].confidence_interval()
+        assert (choice.correlation.low, choice.correlation.high) == pytest.approx(
+            tuple(interval), abs=1e-6
+        )
+        assert choice.rank.value == pytest.approx(
+            stats.spearmanr(drifts[best], behaviour).statistic, abs=1e-6
+        )
+        null = []
+        for _ in range(2000):
+            shuffled = rng.permutation(behaviour)
+            null.append(max(np.corrcoef(d, shuffled)[0, 1] for d in drifts.values()))
+        assert choice.null_95 == pytest.approx(np.quantile(null, 0.95), abs=0.04)
+        assert choice.p == pytest.approx(np.mean(np.array(null) >= choice.correlation.r), abs=0.04)
+        held = choice.held_out
+        assert held.low < held.value < held.high and held.n == len(behaviour)
+    expected = multipletests([c.p for c in choices], method="fdr_bh")[1]
+    assert [c.adjusted_p for c in choices] == pytest.approx(list(expected))
+
+
+def test_the_ends_of_the_layers_are_told_apart_from_the_models(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "inner", (1, 2))
+    publish_run(settings, small_study(), tiny_llama, "whole", (0, 1, 2, 3))
+    publish_run(settings, small_study(), tiny_llama, "one", (1,))
+    for choice in layer_choices(settings, "inner", "default"):
+        assert choice.beyond == {1: "earlier", 2: "later"}[choice.layer]
+    for run_id in ("whole", "one"):
+        assert all(c.beyond is None for c in layer_choices(settings, run_id, "default"))
+    assert [c.layer for c in layer_choices(settings, "one", "default")] == [1, 1]
+
+
+def test_without_responses_there_is_no_best_layer_and_a_reason(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "bare")
+    for choice in layer_choices(settings, "bare", "default"):
+        assert (choice.layer, choice.p, choice.adjusted_p) == (None, None, None)
+        assert choice.status == "undefined" and choice.held_out.value is None
+        assert "at least 3" in choice.correlation.reason
