@@ -1,0 +1,82 @@
+"""Differences of r, one row each, told apart by whether they are sure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from backend.analyses.sureness import Sureness, sureness
+from backend.charts.intervals import error_bars
+from backend.charts.style import BLUE, GREY, ORANGE, tidy, wrapped
+from backend.statistics.interval import Estimate
+
+SIGNS: dict[Sureness, str] = {"higher": "▲", "not shown": "○", "lower": "▼", "undefined": "–"}
+LOOKS: dict[Sureness, tuple[str, str]] = {
+    "higher": (ORANGE, "triangle-up"),
+    "not shown": (GREY, "circle-open"),
+    "lower": (BLUE, "triangle-down"),
+    "undefined": (GREY, "line-ns-open"),
+}
+
+
+def difference_forest(
+    labels: Sequence[str],
+    found: Sequence[tuple[Estimate, float | None]],
+    hovers: Sequence[str],
+    words: Mapping[Sureness, str],
+    *,
+    title: str,
+) -> go.Figure:
+    """Differences with their 95% intervals around zero; undefined ones say why.
+
+    Args:
+        labels: rows, top to bottom.
+        found: each row's difference and adjusted p.
+        hovers: each row's text.
+        words: what higher, lower, not shown and undefined mean here.
+        title: of the axis.
+    """
+    figure = go.Figure()
+    judged = [sureness(difference, p) for difference, p in found]
+    for kind, (colour, symbol) in LOOKS.items():
+        rows = [
+            row for row, own in enumerate(judged)
+            if own == kind and found[row][0].value is not None
+        ]  # fmt: skip
+        if rows:
+            figure.add_trace(
+                go.Scatter(
+                    x=[found[row][0].value for row in rows],
+                    y=rows,
+                    mode="markers",
+                    name=words[kind],
+                    showlegend=True,
+                    marker={"symbol": symbol, "color": colour, "size": 10},
+                    error_x=error_bars([found[row][0] for row in rows]),
+                    customdata=[hovers[row] for row in rows],
+                    hovertemplate="%{customdata}<extra></extra>",
+                )
+            )
+    for row, (difference, _) in enumerate(found):
+        if difference.low is None and difference.reason:
+            why = (
+                difference.reason
+                if difference.value is not None
+                else (f"undefined: {difference.reason}")
+            )
+            figure.add_annotation(
+                x=difference.value or 0.0, y=row, text=wrapped(why, 34), showarrow=False,
+                font={"size": 11}, align="left", xanchor="left", xshift=8,
+            )  # fmt: skip
+    figure.add_vline(x=0, line={"width": 1, "color": GREY})
+    ends = [abs(e) for f, _ in found for e in (f.low, f.high, f.value) if e is not None]
+    reach = 1.1 * max([0.1, *ends])
+    figure.update_xaxes(range=[-reach, reach], title=title)
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=[wrapped(label, 22) for label in labels],
+        range=[len(labels) - 0.4, -0.6],
+        showgrid=False,
+    )
+    return tidy(figure, height=110 + 46 * max(1, len(labels)))
