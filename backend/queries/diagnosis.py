@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.diagnosis.cause import Judgement
+from backend.diagnosis.cause import Fix, Judgement
 from backend.diagnosis.diagnose import Diagnosis, diagnose
 from backend.diagnosis.evidence import CellEvidence
 from backend.errors import StoreError
-from backend.geometry.prompt_space import Floats
 from backend.queries.cells import METHOD
 from backend.queries.scorecard import scorecard
 from backend.settings import Settings
+from backend.store.cases import read_cases
 from backend.store.connection import Connection, matrix_of
 from backend.store.drifts import read_drifts
 from backend.store.first_tokens import read_first_tokens
 from backend.store.run_files import reading_run
+from backend.vectors.methods import METHODS_BY_NAME
+from backend.vectors.pipeline import Pipeline
 
-__all__ = ["Diagnosis", "Judgement", "diagnose_run", "read_evidence"]
+__all__ = ["Diagnosis", "Fix", "Judgement", "diagnose_run", "fix_pipeline", "read_evidence"]
 
 
 def diagnose_run(
@@ -59,6 +61,11 @@ def diagnose_run(
     return tuple(found)
 
 
+def fix_pipeline(fix: Fix) -> Pipeline | None:
+    """The settings of the Filter lab that are this fix; None where it is no vector of prompts."""
+    return None if fix.method is None else METHODS_BY_NAME[fix.method].pipeline
+
+
 def read_evidence(
     connection: Connection, settings: Settings, trait: str, prompt_set: str, layer: int
 ) -> CellEvidence:
@@ -94,7 +101,7 @@ def read_evidence(
     }
     layer_drifts, behaviour = read_drifts(connection, METHOD, trait)[METHOD, trait, prompt_set]
     low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
-    first, last, lengths = _cases(connection, trait, layer)
+    cases = read_cases(connection, trait)
     start = read_first_tokens(connection, trait, prompt_set, layer)
     return CellEvidence(
         trait=trait,
@@ -105,35 +112,16 @@ def read_evidence(
         drifts=drifts,
         layer_drifts=layer_drifts,
         behaviour=behaviour,
-        first_scores=first,
-        last_scores=last,
+        first_scores=cases.first,
+        last_scores=cases.last,
         score_range=(low, high),
-        length_drift=lengths,
+        length_drift=cases.length,
         thresholds=settings.thresholds,
         pooling=start.pooling,
         tokens=start.tokens,
         first=start.first,
         response_first_share=start.response_share,
     )
-
-
-def _cases(connection: Connection, trait: str, layer: int) -> tuple[Floats | None, Floats, Floats]:
-    """Scores at t1 (None for levels) and tN, and length drift (or level), of every case."""
-    rows = connection.execute(
-        "SELECT f.score, l.score, b.tokens, a.tokens FROM behaviours c"
-        " LEFT JOIN scores f ON f.response_id = c.first_response AND f.trait = c.trait"
-        " JOIN scores l ON l.response_id = c.last_response AND l.trait = c.trait"
-        " LEFT JOIN response_activations b ON b.response_id = c.first_response AND b.layer = $layer"
-        " JOIN response_activations a ON a.response_id = c.last_response AND a.layer = $layer"
-        " WHERE c.trait = $trait ORDER BY c.case_id",
-        {"trait": trait, "layer": layer},
-    ).fetchall()
-    if not rows:
-        return None, np.zeros(0), np.zeros(0)
-    first, last, before, after = (np.array(part, np.float64) for part in zip(*rows, strict=True))
-    if np.isnan(first).any():
-        return None, last, after
-    return first, last, after - before
 
 
 def _lowest(connection: Connection) -> int:
