@@ -85,7 +85,8 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
 
 def _best_reader(evidence: CellEvidence) -> tuple[str, Correlation]:
     """The method with the highest r in this layer, and that r."""
-    found = {name: evidence.r(name) for name in evidence.drifts}
+    # The mean difference is asked for in any case: without a vector it says why it has no r.
+    found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
     name = max(found, key=lambda n: -2.0 if found[n].r is None else float(found[n].r or 0.0))
     return METHODS_BY_NAME[name].title, found[name]
 
