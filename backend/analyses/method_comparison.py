@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.geometry.prompt_space import Floats
 from backend.statistics.correlation import pearson
@@ -142,16 +143,19 @@ def over_traits(
     }
 
 
-def chosen_on_halves(drifts: Mapping[tuple[str, int], Floats], behaviour: Floats) -> Estimate:
+def chosen_on_halves(
+    drifts: Mapping[tuple[str, int], Floats], behaviour: Floats, scenarios: NDArray[np.intp]
+) -> Estimate:
     """r of the best of several vectors, chosen on one half of the scenarios, measured on the other.
 
     Args:
         drifts: (method, layer) -> drift (or level) of its projections, [n].
         behaviour: drift (or level) of the scores, [n].
+        scenarios: scenario of each case as 0..k-1, [n].
     """
     if not drifts:
         return Estimate.undefined(len(behaviour), "no method has a vector here")
-    return held_out_best_layer(np.stack(list(drifts.values())), behaviour)
+    return held_out_best_layer(np.stack(list(drifts.values())), behaviour, scenarios)
 
 
 def _z(r: float) -> float:

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
+from backend.analyses.finding import as_estimate
 from backend.analyses.method_comparison import (
     MethodDifference,
     MethodOverTraits,
@@ -121,26 +124,39 @@ def method_choice(
     """
     grid = method_grid(settings, run_id, prompt_set, layer)
     candidates: dict[tuple[str, int], Floats] = {}
+    behaviour = np.zeros(0)
     with reading_run(settings, run_id) as connection:
         found = read_drifts(connection, trait=trait, layer=layer)
+        names = [
+            row[0]
+            for row in connection.execute(
+                "SELECT scenario FROM behaviours WHERE trait = ? ORDER BY case_id", [trait]
+            ).fetchall()
+        ]
     for (method, _, own_set), (by_layer, y) in found.items():
         if own_set == prompt_set and len(y):
+            behaviour = y
             candidates |= {(method, at): drift for at, drift in by_layer.items()}
-    behaviour = next(y for _, y in found.values() if len(y)) if candidates else None
-    best, of = _highest(grid, trait)
+    _, scenarios = np.unique(names, return_inverse=True)
+    plain = {key: drift for key, drift in candidates.items() if key[0] == METHOD}
+    best = _highest(grid, trait)
     nothing = Estimate.undefined(0, "no method has r here")
-    baseline = grid.cells.get((METHOD, trait))
+    base = grid.cells.get((METHOD, trait))
+    if layer is None:
+        baseline = chosen_on_halves(plain, behaviour, scenarios)
+    else:
+        baseline = nothing if base is None else base.fair()
     return MethodChoice(
         method=best,
-        layer=None if of is None else grid.cells[of].layer,
-        highest=nothing if of is None else _plain(grid, of),
-        held_out=nothing if behaviour is None else chosen_on_halves(candidates, behaviour),
-        baseline=nothing if baseline is None else baseline.fair(),
+        layer=None if best is None else grid.cells[best, trait].layer,
+        highest=nothing if best is None else as_estimate(grid.cells[best, trait].correlation),
+        held_out=chosen_on_halves(candidates, behaviour, scenarios),
+        baseline=baseline,
         candidates=len(candidates),
     )
 
 
-def _highest(grid: MethodGrid, trait: str) -> tuple[str | None, tuple[str, str] | None]:
+def _highest(grid: MethodGrid, trait: str) -> str | None:
     defined = [
         (cell.correlation.r, row.name)
         for row in grid.rows
@@ -148,15 +164,7 @@ def _highest(grid: MethodGrid, trait: str) -> tuple[str | None, tuple[str, str] 
         and (cell := grid.cells.get((row.name, trait))) is not None
         and cell.correlation.r is not None
     ]
-    if not defined:
-        return None, None
-    best = max(defined, key=lambda pair: pair[0])[1]
-    return best, (best, trait)
-
-
-def _plain(grid: MethodGrid, key: tuple[str, str]) -> Estimate:
-    c = grid.cells[key].correlation
-    return Estimate(c.r, c.low, c.high, c.p, c.n, c.reason)
+    return max(defined, key=lambda pair: pair[0])[1] if defined else None
 
 
 def _saved(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.analyses.finding import as_estimate
 from backend.queries.cells import METHOD
 from backend.queries.saved import SavedVector, saved_drift, saved_vectors
 from backend.settings import Settings
@@ -64,8 +65,7 @@ class MethodCell:
         """r with no choice of layer in it: held out where a layer was chosen."""
         if self.of_layers > 1:
             return self.held_out
-        c = self.correlation
-        return Estimate(c.r, c.low, c.high, c.p, c.n, c.reason)
+        return as_estimate(self.correlation)
 
 
 @dataclass(frozen=True)

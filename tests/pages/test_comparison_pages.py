@@ -1,0 +1,88 @@
+"""Transfer and Methods: the pages say what the queries find, and what is missing."""
+
+from __future__ import annotations
+
+import pytest
+
+from backend.queries.method_tests import method_choice
+from backend.queries.methods import method_grid
+from backend.queries.runs import run_summary
+from backend.queries.saved import save_vector
+from backend.queries.transfer import transfer_view
+from backend.vectors.pipeline import Pipeline
+from tests.support.pages import opened, words
+from tests.support.phantom_store import publish_small_phantom
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+TRANSFER, METHODS = "pages/transfer.py", "pages/methods.py"
+
+
+def test_without_two_runs_the_published_table_is_shown(store, tiny_llama):
+    for text in (words(opened(TRANSFER)), None):
+        if text is None:
+            publish_run(store, small_study(), tiny_llama, "run-1")
+            text = words(opened(TRANSFER))
+        assert "A comparison needs runs of two models" in text
+        assert "out of five failing traits" in text
+
+
+@pytest.mark.parametrize("page", [TRANSFER, METHODS])
+def test_a_broken_store_names_the_files(store, page):
+    (store.runs / "bad.duckdb").write_text("junk")
+    assert "bad.duckdb" in words(opened(page))
+
+
+def test_transfer_counts_its_family_and_says_who_is_judged(store):
+    _, run_ids = publish_small_phantom(store)
+    traits = run_summary(store, run_ids[0]).traits
+    app = opened(TRANSFER)
+    text = words(app)
+    view = transfer_view(store, run_ids, traits, "default")
+    assert f"over the {view.tests()} comparisons" in text
+    assert "written by `simulated`" in text and "no ceiling of transfer" in text
+    assert "with the highest r of its own" in text
+    table = app.dataframe[0].value
+    assert len(table) == len(view.transfers)
+    assert list(table["matched"]) == [60] * len(view.transfers)
+    at_a_layer = opened(TRANSFER, layer="2", matched="scenario")
+    assert "with the highest r of its own" not in words(at_a_layer)
+    assert "reads its own response to a scenario" in words(at_a_layer)
+    assert "out of five failing traits" in words(opened(TRANSFER, transfer="published"))
+    assert "at least two runs" in words(opened(TRANSFER, transfer_runs=[run_ids[0]]))
+
+
+def test_saved_vectors_are_shown_as_flattered(store):
+    _, run_ids = publish_small_phantom(store)
+    trait = run_summary(store, run_ids[0]).traits[0]
+    save_vector(store, "mine", run_ids[0], trait, "default", 1, Pipeline())
+    assert "named in the Filter lab" in words(opened(TRANSFER))
+    text = words(opened(METHODS, run=run_ids[0]))
+    assert "is a vector saved in the Filter lab" in text
+
+
+def test_methods_show_what_the_queries_find(store):
+    _, run_ids = publish_small_phantom(store)
+    trait = run_summary(store, run_ids[0]).traits[1]
+    app = opened(METHODS, run=run_ids[0], trait=trait)
+    text = words(app)
+    assert "Not computed in this run: Logistic probe" in text
+    assert "on the same data flatters it" in " ".join(text.split())
+    grid = method_grid(store, run_ids[0], "default")
+    by_method = app.dataframe[0].value.set_index("method")
+    cell = grid.cells["lda", trait]
+    assert by_method.loc["Shrunk LDA"]["layer"] == str(cell.layer)
+    assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{cell.correlation.r:+.2f}")
+    choice = method_choice(store, run_ids[0], trait, "default")
+    assert f"{choice.held_out.value:+.2f}" in app.dataframe[1].value["r"][1]
+    at_a_layer = opened(METHODS, run=run_ids[0], layer="2")
+    assert set(at_a_layer.dataframe[0].value["layer"]) == {"2", "–"}
+
+
+@pytest.mark.parametrize("kind", ["level", "none"])
+def test_methods_open_on_every_kind_of_study(store, tiny_llama, kind):
+    study = small_study(turns=False, scenarios=0 if kind == "none" else 12)
+    publish_run(store, study, tiny_llama, "run-1")
+    app = opened(METHODS)
+    assert "Which vector method wins?" in words(app)
+    assert f"r over {kind}s" in words(app) or kind == "none"
