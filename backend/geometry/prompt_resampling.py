@@ -89,7 +89,7 @@ def compare_poles(measure: PoleMeasure, first: PoleSample, second: PoleSample) -
         return Estimate.undefined(n, "the measure is undefined on one side")
     difference = after - before
     if n < LEAST:
-        why = f"an interval over prompts needs at least {LEAST} of them, not {n}"
+        why = f"fewer than {LEAST} prompts"
         return Estimate(difference, None, None, None, n, why)
     rng = np.random.default_rng(SEED)
     first_counts = draw_counts(rng, len(first.texts))

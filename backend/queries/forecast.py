@@ -190,19 +190,32 @@ def _disk(
     if width is None:
         return Range(None, None, "the model's width is not known before its first run")
     activations = prod((texts, len(request.layers), width, FLOAT_BYTES))
+    shape = f"activations alone {texts:,} texts × {len(request.layers)} layers × {width} × 4 bytes"
     name = request.study.split("@", 1)[0]
-    ratios = [run.bytes / _activation_bytes(run) for run in real if run.record.study_name == name]
-    which = "this study"
-    if not ratios:
-        ratios, which = [run.bytes / _activation_bytes(run) for run in real], "other studies"
-    shape = f"activations alone {texts} texts × {len(request.layers)} layers × {width} × 4 bytes"
+    own = [run for run in real if run.record.study_name == name]
+    if own:
+        # Inner products and projections do not grow with the width, vectors do.
+        extra = [(_extra_bytes(run), width / run.record.width) for run in own]
+        count = len(request.layers)
+        return Range(
+            activations + count * min(each * min(1.0, wider) for each, wider in extra),
+            activations + count * max(each * max(1.0, wider) for each, wider in extra),
+            f"{shape}; what is computed from them as in earlier runs of this study, and more with "
+            "more prompts",
+        )  # fmt: skip
+    ratios = [run.bytes / _activation_bytes(run) for run in real]
     if not ratios:
         return Range(activations, None, f"{shape}; what is computed from them comes on top")
     return Range(
         activations, activations * max(max(ratios), 1.0),
-        f"{shape}; with all that is computed from them, runs of {which} were up to "
+        f"{shape}; with what is computed from them, runs of other studies were up to "
         f"{max(ratios):.1f} times that",
     )  # fmt: skip
+
+
+def _extra_bytes(run: RunSummary) -> float:
+    """Bytes a layer of a run's file beside its activations."""
+    return max(0, run.bytes - _activation_bytes(run)) / len(run.record.layers)
 
 
 def _activation_bytes(run: RunSummary) -> int:

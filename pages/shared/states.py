@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from backend.jobs.queue import Job
@@ -61,13 +63,24 @@ def no_worker() -> None:
     )
 
 
-def show_progress(job: Job) -> None:
-    """One job's progress: stage, batches, rate and time left."""
+def show_progress(job: Job, ahead: Sequence[Job] = ()) -> None:
+    """One job's progress: stage, batches, rate and time left; or what it waits for.
+
+    Args:
+        job: a queued or running job.
+        ahead: jobs that are taken before it, next to end first.
+    """
     progress = data.queue().progress(job.run_id)
     if job.state == "queued" or progress is None:
-        st.progress(0.0, text=f"**{job.run_id}**: {job.state}, waiting for a worker")
+        waits = f"behind {'; '.join(map(_ahead, ahead))}" if ahead else "waiting for a worker"
+        st.progress(0.0, text=f"**{job.run_id}**: {job.state}, {waits}")
         return
     st.progress(_fraction(progress), text=f"**{job.run_id}**: {_words(progress)}")
+
+
+def _ahead(job: Job) -> str:
+    progress = data.queue().progress(job.run_id) if job.state == "running" else None
+    return f"{job.run_id} ({_words(progress) if progress else job.state})"
 
 
 def _fraction(progress: Progress) -> float:

@@ -1,0 +1,153 @@
+"""The Runs page: two runs side by side."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.charts.comparison import pole_rows, r_changes, r_rows, sentences
+from backend.queries.comparable import (
+    comparable_runs,
+    default_sides,
+    previous_run,
+    sides_of,
+    what_differs,
+)
+from backend.queries.comparison import Comparison, Side
+from backend.queries.runs import RunSummary
+from pages.shared import data, run_data
+from pages.shared.address import segmented, select
+from pages.shared.figures import show
+from pages.shared.sidebar import Selection, run_name
+
+VIEW = "runs_view"
+COMPARE = "compare"
+_BEST = "best"
+_KEYS = ("run_a", "set_a", "run_b", "set_b")
+_MEASURES = {
+    "mean cosine": "cosine",
+    "spread": "spread (scale-free)",
+    "within-class variance": "variance (raw)",
+}
+
+
+def offer_comparison(run_id: str, place: str) -> None:
+    """A button that opens the comparison of a run with the one before it, where there is one.
+
+    Args:
+        run_id: the later run.
+        place: where the button stands, so that two of them differ.
+    """
+    runs = data.run_list().runs
+    before = previous_run(runs, run_id)
+    if before is None:
+        return
+    after = next(run for run in runs if run.record.run_id == run_id)
+    st.button(
+        "Compare with the previous run",
+        key=f"compare-{place}-{run_id}",
+        icon=":material/compare_arrows:",
+        on_click=_open,
+        args=(*sides_of(before, after),),
+    )
+
+
+def _open(first: Side, second: Side) -> None:
+    values = (first.run_id, first.prompt_set, second.run_id, second.prompt_set)
+    st.session_state[VIEW] = COMPARE
+    for key, value in zip(_KEYS, values, strict=True):
+        st.session_state[key] = value
+
+
+def compare_runs(chosen: Selection) -> None:
+    """Choose two sides and see what changed between them."""
+    if chosen.study is None:
+        st.info("There is no study yet, so nothing to compare.")
+        return
+    name = chosen.study.key.rpartition("@")[0]
+    runs = comparable_runs(data.run_list().runs, name)
+    sides = default_sides(runs)
+    if sides is None:
+        st.info(
+            "A comparison needs two runs of this study, of any revision, model or pooling, or one "
+            "run with two prompt sets. Extract again first.",
+            icon=":material/compare_arrows:",
+        )
+        return
+    by_id = {run.record.run_id: run for run in runs}
+    left, right = st.columns(2)
+    with left:
+        first = _run("A, before", by_id, sides[0].run_id, "run_a")
+    with right:
+        second = _run("B, after", by_id, sides[1].run_id, "run_b")
+    wanted = sides_of(first, second)
+    with left:
+        set_a = _set("Prompt set of A", first, wanted[0].prompt_set, "set_a")
+    with right:
+        set_b = _set("Prompt set of B", second, wanted[1].prompt_set, "set_b")
+    differences = what_differs((first, set_a), (second, set_b))
+    if not differences and first is second:
+        st.info("Both sides are the same: choose another run or prompt set on one of them.")
+        return
+    st.caption(
+        "What differs: " + ("; ".join(differences) or "nothing but the time") + ". Where several "
+        "things differ, a change cannot be laid at one of them."
+    )
+    common = [layer for layer in first.record.layers if layer in second.record.layers]
+    layers = {_BEST: "best of each side"} | {str(layer): str(layer) for layer in common}
+    layer = select("Layer of both", list(layers), "compare_layer", layers)
+    _show(
+        run_data.comparison(
+            Side(first.record.run_id, set_a),
+            Side(second.record.run_id, set_b),
+            None if layer == _BEST else int(layer),
+        )
+    )
+
+
+def _run(label: str, by_id: dict[str, RunSummary], default: str, key: str) -> RunSummary:
+    revisions = {run.record.study_hash for run in by_id.values()}
+    names = {
+        run_id: run_name(run)
+        + (f" · revision {run.record.study_hash[:6]}" if len(revisions) > 1 else "")
+        for run_id, run in by_id.items()
+    }
+    return by_id[select(label, _first(default, by_id), key, names)]
+
+
+def _set(label: str, run: RunSummary, default: str, key: str) -> str:
+    names = {name: name for name in run.prompt_sets}
+    return select(label, _first(default, names), key, names)
+
+
+def _first(default: str, options: dict[str, object] | dict[str, str]) -> list[str]:
+    """The options with the default in front, as it is what a choice falls back to."""
+    return sorted(options, key=lambda option: option != default)
+
+
+def _show(found: Comparison) -> None:
+    st.subheader("Did r change?")
+    st.caption(
+        "r of B minus r of A over the cases that both have. A change counts as shown where p, "
+        "adjusted for the number of traits (Benjamini-Hochberg), is below 0.05."
+    )
+    if found.layer is None:
+        st.caption(
+            "Each side shows its own best layer, so both r are flattered by that choice and the "
+            "test does not allow for it. Choose one layer for both to be free of it."
+        )
+    show(r_changes(found), "r_changes")
+    st.markdown("\n".join(f"- {sentence}" for sentence in sentences(found)))
+    with st.expander("The numbers"):
+        st.dataframe(r_rows(found), hide_index=True, width="stretch")
+    st.subheader("Do the prompts agree better?")
+    measure = segmented("Measure", list(_MEASURES), "compare_measure", _MEASURES)
+    st.caption(
+        "Intervals are bootstraps over prompts (2,000 resamples, expanded percentiles). A prompt "
+        "drawn twice is no pair with itself. The same prompts on both sides are drawn together."
+    )
+    if measure == "within-class variance":
+        st.caption(
+            "The raw variance has the units of each side's activations, squared: across models or "
+            "layers compare the spread instead."
+        )
+    st.dataframe(pole_rows(found, measure), hide_index=True, width="stretch")

@@ -1,0 +1,122 @@
+"""The Runs page: choose what to extract, see what it will take, and start it; import a study."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.charts.forecast import forecast_rows
+from backend.jobs.imports import import_upload
+from backend.jobs.models import DEFAULT_CHOICE, model_choices
+from backend.jobs.requests import parse_layers
+from backend.queries.studies import StudySummary
+from backend.settings import DEFAULT_LAYERS
+from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
+from pages.shared import data, run_data
+from pages.shared.sidebar import Selection
+
+
+def new_extraction(chosen: Selection) -> None:
+    """Everything an extraction depends on, its forecast, and the button that queues it."""
+    studies = {study.key: study for study in data.study_list().studies}
+    if not studies:
+        st.info("Import a study below first; the bundled sample comes with the first worker.")
+        return
+    request = None
+    with data.faults_shown():
+        request = _request(studies, chosen)
+    if request is not None:
+        _forecast(request)
+    if st.button("Start extraction", type="primary", icon=":material/play_arrow:") and request:
+        with data.faults_shown():
+            run_id = data.queue().enqueue(request)
+            st.toast(f"Queued {run_id}", icon=":material/schedule:")
+
+
+def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionRequest:
+    keys, choices = list(studies), model_choices()
+    key = st.selectbox(
+        "Study",
+        keys,
+        index=keys.index(chosen.study.key) if chosen.study else 0,
+        format_func=lambda name: _study_line(studies[name]),
+    )
+    model = st.selectbox(
+        "Model",
+        list(choices),
+        index=list(choices).index(DEFAULT_CHOICE),
+        format_func=lambda name: choices.get(name, name),
+        accept_new_options=True,
+        help="A preset, a Hugging Face id[@revision], a local folder or a .gguf file: "
+        "choose, or type your own.",
+    )
+    left, middle, right = st.columns(3)
+    layers = left.text_input(
+        "Layers", DEFAULT_LAYERS, help="Such as 8-19 or 0,4,8. 0 is the embedding output."
+    )
+    pooling = middle.selectbox(
+        "Pooling",
+        POOLINGS,
+        format_func=POOLING_TITLES.__getitem__,
+        help="Mean over the text's tokens, the last of them, or the mean without the very "
+        "first token, which some models give a huge activation.",
+    )
+    device = right.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
+    batch_tokens = left.number_input(
+        "Tokens per batch", 0, 1_000_000, 0, 256, help="Padded; 0 chooses by device."
+    )
+    dtype = middle.selectbox(
+        "Number type of the weights",
+        ["auto", "float32", "bfloat16", "float16"],
+        help="auto is bfloat16 on CUDA and float32 elsewhere. Activations are kept as float32.",
+    )
+    return ExtractionRequest(
+        study=key,
+        model=str(model),
+        layers=parse_layers(layers),
+        pooling=pooling,
+        batch_tokens=int(batch_tokens),
+        device=device,
+        dtype=dtype,
+    )
+
+
+def _forecast(request: ExtractionRequest) -> None:
+    """What it will take. A fault here does not keep anyone from starting: the worker may be on
+    another machine, where the model is."""
+    with st.container(border=True), data.faults_shown():
+        found = run_data.forecast(request)
+        st.markdown("**What it will take**, as far as it can be told before it starts")
+        columns = st.columns(3)
+        for place, row in enumerate(forecast_rows(found)):
+            columns[place % 3].markdown(
+                f"{row['what']}: **{row['estimate']}**  \n:small[{row['basis']}]"
+            )
+        for fault in found.faults:
+            st.warning(fault, icon=":material/error:")
+
+
+def _study_line(study: StudySummary) -> str:
+    sets = f" in {len(study.prompt_sets)} sets" if len(study.prompt_sets) > 1 else ""
+    return (
+        f"{study.title} · {study.key} ({study.prompts} prompts{sets}, {study.responses} responses)"
+    )
+
+
+def study_import() -> None:
+    """Upload a study and keep it if nothing is wrong with it."""
+    with st.form("import", clear_on_submit=False):
+        files = st.file_uploader(
+            "A zip, or prompts.* with optional responses.* and study.json",
+            type=["zip", "jsonl", "csv", "parquet", "json"],
+            accept_multiple_files=True,
+        )
+        name = st.text_input("Name of the study", help="Small letters, digits, dots and dashes.")
+        if st.form_submit_button("Check and import", icon=":material/upload:"):
+            with data.faults_shown():
+                content = {file.name: file.getvalue() for file in files}
+                ref = import_upload(data.settings(), content, name.strip())
+                data.study_list.clear()
+                st.session_state["imported"] = ref.key
+                st.rerun()
+    if key := st.session_state.pop("imported", None):
+        st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")

@@ -1,0 +1,97 @@
+"""The Runs page: what has been extracted, what failed, and what can be done with it."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.jobs.history import Entry, history
+from pages.shared import data
+from pages.shared.address import select
+from pages.shared.run_active import show_log
+from pages.shared.run_compare import offer_comparison
+
+_SIGNS = {"failed": ":material/error:", "cancelled": ":material/cancel:"}
+
+
+def show_history() -> None:
+    """Everything that ended, newest first, with what can be done about each."""
+    entries = history(data.queue().jobs(), data.run_list().runs)
+    if not entries:
+        st.caption("No extraction has ended yet.")
+        return
+    st.dataframe([_row(entry) for entry in entries], hide_index=True, width="stretch")
+    for entry in entries:
+        if entry.state in _SIGNS:
+            _unfinished(entry)
+    finished = {entry.run_id: entry for entry in entries if entry.state not in _SIGNS}
+    if finished:
+        names = {run_id: f"{run_id} ({entry.state})" for run_id, entry in finished.items()}
+        _finished(finished[select("One run of the history", list(finished), "past", names)])
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    return {
+        "run": entry.run_id,
+        "state": entry.state,
+        "model": entry.model,
+        "layers": entry.layers,
+        "pooling": entry.pooling,
+        "study": entry.study,
+        "queued at (UTC)": entry.at,
+        "seconds": entry.seconds,
+        "MB": entry.megabytes,
+    }
+
+
+def _unfinished(entry: Entry) -> None:
+    """A job that did not finish: why, and what can be done with it."""
+    run_id, queue = entry.run_id, data.queue()
+    with st.container(border=True):
+        st.markdown(f"{_SIGNS[entry.state]} **{run_id}** {entry.state}")
+        if entry.job is not None and entry.job.error:
+            st.error(entry.job.error)
+        with st.container(horizontal=True), data.faults_shown():
+            if entry.state == "cancelled" and st.button("Resume", key=f"resume-{run_id}"):
+                queue.resume(run_id)
+                st.rerun()
+            if st.button("Start afresh", key=f"retry-{run_id}"):
+                queue.retry(run_id)
+                st.rerun()
+            if st.button("Remove", key=f"remove-{run_id}"):
+                queue.remove(run_id)
+                st.rerun()
+        show_log(run_id)
+
+
+def _finished(entry: Entry) -> None:
+    """A run that is published, or was: compare it, read its log, delete it."""
+    run_id = entry.run_id
+    with st.container(border=True):
+        if entry.run is None:
+            st.markdown(f"**{run_id}** was finished, and its file has been deleted since.")
+            if st.button("Remove from the history", key=f"forget-{run_id}"):
+                with data.faults_shown():
+                    data.queue().remove(run_id)
+                    st.rerun()
+        else:
+            st.markdown(
+                f"**{run_id}**: {entry.megabytes} MB. A published run can be deleted, and never "
+                "changes."
+            )
+            with st.container(horizontal=True):
+                offer_comparison(run_id, "past")
+                _deletion(run_id)
+        show_log(run_id)
+
+
+def _deletion(run_id: str) -> None:
+    with st.popover("Delete the run", icon=":material/delete:"):
+        st.markdown(
+            f"This deletes **{run_id}** with its activations and all its numbers. It cannot be "
+            "undone; links to it will open another run."
+        )
+        if st.button("Delete it for good", key=f"delete-{run_id}", type="primary"):
+            with data.faults_shown():
+                data.queue().delete_run(run_id)
+                data.run_list.clear()
+                st.rerun()

@@ -1,0 +1,168 @@
+"""The Runs page: forecasts, a new prompt set, logs, deletion and the comparison of two runs."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from backend.charts.comparison import sentences
+from backend.charts.forecast import forecast_rows
+from backend.jobs.logs import add_to_log, log_path
+from backend.jobs.queue import JobQueue
+from backend.queries.comparison import Side, compare
+from backend.queries.forecast import forecast
+from backend.queries.runs import run_list
+from backend.store.run_files import list_run_ids
+from backend.store.study_files import list_studies, load_study
+from backend.types import ExtractionRequest
+from pages.shared import run_form
+from tests.support.pages import opened, words
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+PAGE = "pages/runs.py"
+
+
+def with_second_set(study):
+    """The study with a second set of the same prompts, each with a word more."""
+    other = tuple(
+        dataclasses.replace(p, prompt_set="other", text=f"{p.text} again") for p in study.prompts
+    )
+    return dataclasses.replace(study, prompts=study.prompts + other)
+
+
+def press(app, label):
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception, app.exception
+
+
+def field(app, label):
+    return next(f for f in [*app.text_input, *app.text_area, *app.selectbox] if f.label == label)
+
+
+def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
+    store, tiny_llama, monkeypatch
+):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    # AppTest can choose what is offered and cannot type another model.
+    monkeypatch.setattr(run_form, "model_choices", lambda: {str(tiny_llama): "tiny"})
+    monkeypatch.setattr(run_form, "DEFAULT_CHOICE", str(tiny_llama))
+    app = opened(PAGE)
+    app.text_input[0].set_value("1-3").run()
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2, 3))
+    rows = forecast_rows(forecast(store, request, run_list(store).runs))
+    for row in rows[:2]:
+        assert f"{row['what']}: **{row['estimate']}**" in words(app)
+    assert "counted by an earlier run" in words(app)
+    app.text_input[0].set_value("1-7").run()
+    assert "Layer 7 does not exist" in words(app)
+
+
+def test_a_new_prompt_set_is_written_kept_and_chosen(store, tiny_llama):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE, runs_view="prompts", prompts_trait="warmth")
+    field(app, "warmth, high: one prompt a line").set_value("so glad\nhow kind\n\nwell done")
+    field(app, "Name of the set").set_value("brief")
+    press(app, "Check and add the set")
+    assert "The set is in the new revision" in app.success[0].value
+    assert app.session_state["runs_view"] == "extract"
+    (new,) = [found for found in list_studies(store) if found != ref]
+    assert app.session_state["study"] == new.key and app.session_state["prompts"] == "brief"
+    texts = {
+        (p.trait, p.pole): [] for p in load_study(store, new).prompts if p.prompt_set == "brief"
+    }
+    for p in load_study(store, new).prompts:
+        if p.prompt_set == "brief":
+            texts[p.trait, p.pole].append(p.text)
+    assert texts["warmth", "high"] == ["so glad", "how kind", "well done"]
+    old = [p for p in small_study().prompts if (p.trait, p.pole) != ("warmth", "high")]
+    for key in texts.keys() - {("warmth", "high")}:
+        assert texts[key] == [p.text for p in old if (p.trait, p.pole) == key]
+
+
+def test_what_was_typed_for_one_trait_is_kept_while_another_is_written(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE, runs_view="prompts", prompts_trait="warmth")
+    field(app, "warmth, low: one prompt a line").set_value("go away\nno").run()
+    field(app, "Trait to write").set_value("haste").run()
+    field(app, "Trait to write").set_value("warmth").run()
+    assert field(app, "warmth, low: one prompt a line").value == "go away\nno"
+    assert "Changed so far: warmth." in words(app)
+
+
+def test_faults_of_a_new_set_are_listed_at_once_and_nothing_is_kept(store, tiny_llama):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE, runs_view="prompts", prompts_trait="warmth")
+    field(app, "warmth, high: one prompt a line").set_value("same\nsame")
+    field(app, "Name of the set").set_value("default")
+    press(app, "Check and add the set")
+    assert "3 faults" in words(app)
+    table = app.dataframe[0].value
+    assert any("has a prompt set 'default' already" in what for what in table["what"])
+    assert any("stands on line 1" in what for what in table["what"])
+    assert list_studies(store) == (ref,)
+    assert field(app, "warmth, high: one prompt a line").value == "same\nsame"
+
+
+def test_the_comparison_shows_what_the_query_says(store, tiny_llama):
+    publish_run(store, small_study(scenarios=20), tiny_llama, "run-1")
+    publish_run(store, with_second_set(small_study(scenarios=20)), tiny_llama, "run-2")
+    app = opened(PAGE, runs_view="compare", compare_layer="2")
+    expected = compare(store, Side("run-1", "default"), Side("run-2", "other"), 2)
+    for sentence in sentences(expected):
+        assert sentence in words(app)
+    assert "prompt set: default → other" in words(app)
+    app = opened(PAGE, runs_view="compare", run_a="run-2", set_a="other", run_b="run-2")
+    assert "prompt set: other" not in words(app) and "the same" in words(app)
+
+
+def test_one_run_has_nothing_to_compare_with(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    assert "needs two runs" in words(opened(PAGE, runs_view="compare"))
+
+
+def test_a_run_is_compared_with_the_one_before_it_by_one_click(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    publish_run(store, with_second_set(small_study()), tiny_llama, "run-2")
+    app = opened(PAGE, just_ended=["run-2"])
+    assert "**run-2** is published" in words(app)
+    press(app, "Compare with the previous run")
+    state = app.session_state
+    assert (state["run_a"], state["set_a"]) == ("run-1", "default")
+    assert (state["run_b"], state["set_b"]) == ("run-2", "other")
+    assert "Did r change?" in [header.value for header in app.subheader]
+
+
+def test_a_run_is_deleted_for_good(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE)
+    assert "can be deleted, and never changes" in words(app)
+    press(app, "Delete it for good")
+    assert list_run_ids(store) == ()
+    assert "No extraction has ended yet." in words(app)
+
+
+def test_queued_jobs_say_what_they_wait_for_and_show_their_logs(store, tiny_llama):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    queue = JobQueue(store)
+    for run_id in ("first", "second"):
+        queue.enqueue(ExtractionRequest(ref.key, str(tiny_llama), (1,)), run_id=run_id)
+    add_to_log(store, "first", "loading the model")
+    app = opened(PAGE)
+    bars = " ".join(bar.label for bar in app.get("progress") if hasattr(bar, "label"))
+    shown = bars or " ".join(str(bar.proto.text) for bar in app.get("progress"))
+    assert "**second**: queued, behind first (queued)" in shown
+    assert "**first**: queued, waiting for a worker" in shown
+    assert any(e.label == "Log of first" for e in app.expander)
+    assert "loading the model" in " ".join(code.value for code in app.code)
+    queue.cancel("first")
+    press(opened(PAGE), "Remove")
+    assert not log_path(store, "first").exists()
+    queue.close()
+
+
+@pytest.mark.parametrize("view", ["prompts", "compare"])
+def test_every_part_opens_on_an_empty_store(store, view):
+    app = opened(PAGE, runs_view=view)
+    assert app.info
