@@ -1,4 +1,4 @@
-"""Blocks for every shown run and trait: bare for one, folded away for several."""
+"""Blocks for every shown run, or run and trait: bare for one, folded away for several."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from backend.exports.report.view import View
 from backend.queries.readings import run_names
 from backend.queries.runs import RunSummary
 
+Run = Callable[[RunSummary], Sequence[Block]]
 Cell = Callable[[RunSummary, str], tuple[str, Sequence[Block]]]
 
 
@@ -40,4 +41,19 @@ def per_cell(view: View, page: str, build: Cell) -> Sequence[Block]:
         else:
             address = Text(f"In the dashboard: /{page}?{view.query(run, trait)}", "note")
             blocks.append(Fold(f"{title}: {line}" if line else title, [*own, address]))
+    return blocks
+
+
+def per_run(view: View, build: Run) -> Sequence[Block]:
+    """One block of blocks a shown run; arguments as for :func:`per_cell`."""
+    blocks: list[Block] = []
+    for run, name in zip(view.shown, run_names(view.shown), strict=True):
+        try:
+            own = build(run)
+        except SteerscopeError as fault:
+            own = (Text(f"{name}: {fault.what} {fault.remedy}"),)
+        if len(view.shown) == 1:
+            blocks += own
+        else:
+            blocks.append(Fold(f"All traits on {name}", own))
     return blocks

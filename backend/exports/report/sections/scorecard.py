@@ -21,6 +21,9 @@ def _build(settings: Settings, view: View) -> Sequence[Block]:
     card = scorecard(settings, view.run_ids, view.prompt_set, view.layer)
     names = run_names(view.runs)
     traits = view.runs[-1].traits
+    grid = scorecard_grid(card, view.runs, traits, names)
+    # Only the cells: what lies over them leads to another page when clicked.
+    grid.data = grid.data[:1]
     choice = (
         "The layer of each cell is the one with the highest r, so r is flattered by the choice, "
         "and its interval and p do not allow for it."
@@ -33,7 +36,7 @@ def _build(settings: Settings, view: View) -> Sequence[Block]:
             "r by trait and run",
             "Orange cells work, blue ones point the other way, grey ones say nothing; the "
             "bracket is the 95% interval.",
-            scorecard_grid(card, view.runs, traits, names),
+            grid,
         ),
         Table("", "", count_rows(card, view.runs, names, settings.thresholds)),
         Chart(
