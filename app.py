@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared import tour
 from pages.shared.sidebar import choose
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
@@ -24,4 +25,5 @@ page = st.navigation(
     ]
 )
 choose()
+tour.banner()
 page.run()

@@ -5,9 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.charts.diagnosis import evidence_rows, fix_gains
-from backend.queries.diagnosis import Judgement
+from backend.queries.diagnosis import Fix, Judgement, fix_pipeline
 from pages.shared import data
 from pages.shared.figures import show
+from pages.shared.lab_link import try_in_lab
+from pages.shared.navigate import open_page
 from pages.shared.sidebar import run_name, selection
 from pages.shared.states import require_run
 
@@ -18,10 +20,27 @@ _ICONS = {
 }
 
 
-def _details(judgement: Judgement) -> None:
+def _try(cause: str, fix: Fix, layer: int) -> None:
+    """A way to see the fix: in the lab, at its layer, or by extracting again."""
+    pipeline = fix_pipeline(fix)
+    if pipeline is not None:
+        try_in_lab("Try this fix in the Filter lab", f"try_{cause}", pipeline, layer)
+    elif fix.layer is not None:
+        if st.button(f"Look at layer {fix.layer}", key=f"try_{cause}", icon=":material/layers:"):
+            open_page("pages/layers.py", {"layer": str(fix.layer)})
+    elif fix.pooling is not None:
+        if st.button(fix.title, key=f"try_{cause}", icon=":material/play_circle:"):
+            open_page("pages/runs.py", {})
+    elif st.button("Compare with all methods", key=f"try_{cause}", icon=":material/leaderboard:"):
+        open_page("pages/methods.py", {})
+
+
+def _details(judgement: Judgement, layer: int) -> None:
     """Evidence, fix and confusions of one cause."""
     st.markdown(judgement.summary)
     st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
+    if judgement.fix is not None:
+        _try(judgement.cause, judgement.fix, layer)
     st.caption(f"Looks alike: {judgement.confusions}")
 
 
@@ -58,4 +77,4 @@ with data.faults_shown():
             expanded=judgement.verdict == "supported",
             icon=_ICONS[judgement.verdict],
         ):
-            _details(judgement)
+            _details(judgement, diagnosis.layer)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.scorecard import count_rows, scorecard_grid, scorecard_intervals
+from backend.charts.scorecard import (
+    count_rows,
+    scorecard_grid,
+    scorecard_intervals,
+    verdict_rows,
+)
 from backend.queries.runs import RunSummary
-from pages.shared import data
-from pages.shared.figures import show
-from pages.shared.sidebar import run_name, selection
+from backend.queries.scorecard import Scorecard
+from pages.shared import data, tour
+from pages.shared.address import several
+from pages.shared.figures import picked_data, show
+from pages.shared.names import column_names
+from pages.shared.navigate import open_page
+from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
 _WHAT = {
@@ -19,53 +28,92 @@ _WHAT = {
     "none": "This study has no scored responses, so there is no r: only the geometry of the "
     "prompts can be looked at.",
 }
+_GRID, _WHY, _OPENED = "grid", "why", "opened_cell"
 
 
-def _column_names(runs: tuple[RunSummary, ...]) -> list[str]:
-    """The model where that tells runs apart, else the run's full name."""
-    labels = [run.label for run in runs]
-    names = [run.label if labels.count(run.label) == 1 else run_name(run) for run in runs]
-    return [
-        name if names.count(name) == 1 else f"{name} · {run.record.run_id[-4:]}"
-        for name, run in zip(names, runs, strict=True)
-    ]
-
-
-chosen = selection()
-st.title("Which traits work where?")
-require_run(chosen)
-st.caption(_WHAT[chosen.runs[-1].record.target])
-
-with data.faults_shown():
+def _shown(chosen: Selection) -> tuple[RunSummary, ...]:
     by_id = {run.record.run_id: run for run in chosen.runs}
-    columns_of = st.pills(
-        "Runs shown",
-        list(by_id),
-        default=list(by_id)[-3:],
-        selection_mode="multi",
-        format_func=lambda run_id: run_name(by_id[run_id]),
-        key="scorecard_runs",
+    names = {run_id: run_name(run) for run_id, run in by_id.items()}
+    wanted = several("Runs shown", list(by_id), "scorecard_runs", names, list(by_id)[-3:])
+    return tuple(run for run in chosen.runs if run.record.run_id in wanted)
+
+
+def _grid_clicked() -> None:
+    cell = picked_data(_GRID)
+    if cell is not None:
+        st.session_state[_OPENED] = (cell[0], cell[1])
+
+
+def _why_clicked(runs: tuple[RunSummary, ...], names: list[str], traits: tuple[str, ...]) -> None:
+    cells = st.session_state[_WHY].selection.cells
+    if cells and cells[0][1] in names:
+        run = runs[names.index(cells[0][1])]
+        st.session_state[_OPENED] = (run.record.run_id, traits[cells[0][0]])
+
+
+def _open_clicked() -> None:
+    opened = st.session_state.pop(_OPENED, None)
+    if opened is not None:
+        open_page("pages/diagnosis.py", {"run": opened[0], "trait": opened[1]})
+
+
+def _why(
+    chosen: Selection, runs: tuple[RunSummary, ...], names: list[str], traits: tuple[str, ...]
+) -> None:
+    """Every cell's diagnosis in a line."""
+    st.subheader("Why?")
+    st.caption(
+        "The likeliest cause that the data support, per cell; (+1) where another is supported "
+        "too. Choose a cell, here or above, to see the evidence."
     )
-    runs = tuple(run for run in chosen.runs if run.record.run_id in columns_of)
-    if not runs:
-        st.info("Choose at least one run above.")
-        st.stop()
-    names = _column_names(runs)
-    layer = chosen.layer
-    card = data.card(tuple(run.record.run_id for run in runs), chosen.prompt_set, layer)
-    traits = chosen.runs[-1].traits
-    show(scorecard_grid(card, runs, traits, names), "grid")
-    if layer is None:
+    lines: dict[tuple[str, str], str] = {}
+    with st.spinner("Diagnosing every cell"):
+        for run in runs:
+            lines |= data.verdict_lines(run.record.run_id, chosen.prompt_set, chosen.layer)
+    st.dataframe(
+        verdict_rows(lines, runs, traits, names), hide_index=True, width="stretch", key=_WHY,
+        on_select=lambda: _why_clicked(runs, names, traits), selection_mode="single-cell",
+    )  # fmt: skip
+
+
+def _grid(card: Scorecard, runs: tuple[RunSummary, ...], names: list[str],
+          traits: tuple[str, ...], best: bool) -> None:  # fmt: skip
+    st.caption(
+        "Orange cells predict the behaviour, blue ones its opposite, grey ones nothing. Click a "
+        "cell to see why."
+    )
+    show(scorecard_grid(card, runs, traits, names), _GRID, on_pick=_grid_clicked)
+    if best:
         st.caption(
             "The layer of each cell is the one with the highest r, so r is flattered by the choice "
             "and its interval and p do not allow for it. Choose a layer in the sidebar for "
             "numbers without that choice."
         )
-    counts = count_rows(card, runs, names, data.settings().thresholds)
-    st.dataframe(counts, hide_index=True, width="stretch")
+
+
+_open_clicked()
+chosen = selection()
+st.title("Which traits work where?")
+tour.invitation()
+require_run(chosen)
+st.caption(_WHAT[chosen.runs[-1].record.target])
+
+with data.faults_shown():
+    runs = _shown(chosen)
+    if not runs:
+        st.info("Choose at least one run above.")
+        st.stop()
+    names = column_names(runs)
+    run_ids = tuple(run.record.run_id for run in runs)
+    card = data.card(run_ids, chosen.prompt_set, chosen.layer)
+    traits = chosen.runs[-1].traits
+    thresholds = data.settings().thresholds
+    _grid(card, runs, names, traits, chosen.layer is None)
+    st.dataframe(count_rows(card, runs, names, thresholds), hide_index=True, width="stretch")
     st.subheader("How sure is each r?")
     st.caption(
         "A cell is only as good as its interval: one that reaches over a threshold could as well "
         "have the next status."
     )
-    show(scorecard_intervals(card, runs, traits, names, data.settings().thresholds), "intervals")
+    show(scorecard_intervals(card, runs, traits, names, thresholds), "intervals")
+    _why(chosen, runs, names, traits)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import plotly.graph_objects as go
 
@@ -102,9 +102,62 @@ def scorecard_grid(
             },
         )
     )
-    figure.update_yaxes(autorange="reversed", showgrid=False)
-    figure.update_xaxes(side="top", showgrid=False)
+    figure.add_trace(_clickable(card, runs, traits, labels))
+    figure.update_yaxes(range=[len(traits) - 0.5, -0.5], showgrid=False)
+    figure.update_xaxes(range=[-0.5, len(runs) - 0.5], side="top", showgrid=False)
     return tidy(figure, height=110 + 64 * max(1, len(traits)))
+
+
+def _clickable(
+    card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
+) -> go.Scatter:
+    """Unseen points on the cells: Plotly tells of a click on a point, not on a heatmap's cell.
+
+    Each carries the run, the trait and what hovering says.
+    """
+    places = [
+        (label, trait, run.record.run_id)
+        for trait in traits
+        for run, label in zip(runs, labels, strict=True)
+    ]
+    return go.Scatter(
+        x=[label for label, _, _ in places],
+        y=[trait_label(trait) for _, trait, _ in places],
+        mode="markers",
+        marker={"size": 54, "opacity": 0, "symbol": "square", "color": INK},
+        customdata=[
+            [run_id, trait, _hover(card.cells.get((run_id, trait)), card.target)]
+            for _, trait, run_id in places
+        ],
+        hovertemplate="%{customdata[2]}<br>click: why?<extra></extra>",
+        showlegend=False,
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+    )
+
+
+def verdict_rows(
+    lines: Mapping[tuple[str, str], str],
+    runs: Sequence[RunSummary],
+    traits: Sequence[str],
+    labels: Sequence[str],
+) -> list[dict[str, str]]:
+    """Why each cell fails, in a line: traits down, runs across.
+
+    Args:
+        lines: (run id, trait) -> the diagnosis in a line.
+        runs: columns, in order.
+        traits: rows, top to bottom.
+        labels: name of each column.
+    """
+    return [
+        {"trait": trait.replace("_", " ")}
+        | {
+            label: lines.get((run.record.run_id, trait), "not in this run")
+            for run, label in zip(runs, labels, strict=True)
+        }
+        for trait in traits
+    ]
 
 
 def scorecard_intervals(

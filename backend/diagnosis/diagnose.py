@@ -48,6 +48,7 @@ class Diagnosis:
             a verdict those that another cause explains last, else by how far the marker exceeds
             what healthy cells show.
         headline: the diagnosis in a sentence.
+        line: the same in as few words as a table has room for.
     """
 
     trait: str
@@ -55,6 +56,7 @@ class Diagnosis:
     r: Correlation
     judgements: tuple[Judgement, ...]
     headline: str
+    line: str
 
     @property
     def supported(self) -> tuple[Judgement, ...]:
@@ -74,8 +76,9 @@ def diagnose(evidence: CellEvidence) -> Diagnosis:
         key=lambda j: (ORDER[j.verdict], j.explained, -j.weight),
     )
     return Diagnosis(
-        evidence.trait, evidence.layer, r, tuple(judged), _headline(evidence, r, judged)
-    )
+        evidence.trait, evidence.layer, r, tuple(judged), _headline(evidence, r, judged),
+        _line(evidence, r, judged),
+    )  # fmt: skip
 
 
 def _headline(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
@@ -92,3 +95,16 @@ def _headline(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -
     open_ones = [j.title.lower() for j in judged if j.verdict == "undetermined"]
     rest = f" Not ruled out: {', '.join(open_ones)}." if open_ones else ""
     return f"Fails, and no cause is supported by these data.{rest}"
+
+
+def _line(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
+    supported = [j.title for j in judged if j.verdict == "supported"]
+    if supported:
+        more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
+        return f"{supported[0]}{more}"
+    if r.r is None:
+        return "r is undefined"
+    if r.r > evidence.thresholds.working:
+        return "works"
+    open_ones = sum(j.verdict == "undetermined" for j in judged)
+    return f"cause not found, {open_ones} not ruled out" if open_ones else "cause not found"

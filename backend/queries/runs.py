@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from backend.errors import UnreadableFile
 from backend.settings import Settings
 from backend.store.run_files import list_run_ids, read_record, reading_run, run_path
-from backend.store.run_record import RunRecord
+from backend.store.run_record import SIMULATED, RunRecord
 from backend.types import POOLING_TITLES
 
 
@@ -45,6 +45,11 @@ class RunSummary:
     def study_key(self) -> str:
         """``name@hash`` of its study."""
         return f"{self.record.study_name}@{self.record.study_hash}"
+
+    @property
+    def simulated(self) -> bool:
+        """Whether its activations were drawn by a phantom and read by no model."""
+        return self.record.model_source == SIMULATED
 
     @property
     def label(self) -> str:

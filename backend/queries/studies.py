@@ -19,7 +19,7 @@ class StudySummary:
         title: one line for people.
         provenance: who wrote and who scored it.
         target: what r is taken over: drift, level or none.
-        traits: names, in the study's order.
+        traits: name -> description (may be empty), in the study's order.
         prompt_sets: names.
         prompts: number of prompts.
         responses: number of responses.
@@ -29,7 +29,7 @@ class StudySummary:
     title: str
     provenance: str
     target: str
-    traits: tuple[str, ...]
+    traits: dict[str, str]
     prompt_sets: tuple[str, ...]
     prompts: int
     responses: int
@@ -66,13 +66,15 @@ def _summary(settings: Settings, key: str) -> StudySummary:
             " (SELECT count(*) FROM responses) FROM study"
         ).fetchall()[0]
         sets = connection.execute("SELECT DISTINCT prompt_set FROM prompts ORDER BY 1").fetchall()
-        traits = connection.execute("SELECT trait FROM traits ORDER BY position").fetchall()
+        traits = connection.execute(
+            "SELECT trait, description FROM traits ORDER BY position"
+        ).fetchall()
     return StudySummary(
         key=key,
         title=head[0],
         provenance=head[1],
         target=head[2],
-        traits=tuple(row[0] for row in traits),
+        traits=dict(traits),
         prompt_sets=tuple(row[0] for row in sets),
         prompts=head[3],
         responses=head[4],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 Floats = NDArray[np.float64]
 
@@ -102,7 +102,7 @@ def correlation_p(r: float, n: int, controls: int = 0) -> float:
     if abs(r) >= 1.0:
         return 0.0
     t = r * math.sqrt(df / (1.0 - r * r))
-    return float(2.0 * stats.t.sf(abs(t), df))
+    return float(2.0 * special.stdtr(df, -abs(t)))
 
 
 def fisher_interval(r: float, n: int, level: float = 0.95) -> tuple[float, float]:
@@ -120,7 +120,7 @@ def fisher_interval(r: float, n: int, level: float = 0.95) -> tuple[float, float
         raise ValueError(f"Fisher's interval needs n >= 4, not {n}")
     if abs(r) >= 1.0:
         return (r, r)
-    half = float(stats.norm.ppf(0.5 + level / 2)) / math.sqrt(n - 3)
+    half = float(special.ndtri(0.5 + level / 2)) / math.sqrt(n - 3)
     z = math.atanh(r)
     return (math.tanh(z - half), math.tanh(z + half))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import stats
+from scipy import special
 
 from backend.statistics.correlation import fisher_interval
 from backend.statistics.interval import Estimate
@@ -41,7 +41,7 @@ def compare_dependent(r_first: float, r_second: float, r_between: float, n: int)
     if scale <= 1e-14:
         return Estimate.undefined(n, "the three correlations leave nothing to test")
     t = difference * math.sqrt((n - 1) * (1 + r_between) / scale)
-    p = float(2 * stats.t.sf(abs(t), n - 3))
+    p = float(2 * special.stdtr(n - 3, -abs(t)))
     low, high = _zou(r_first, r_second, r_between, n)
     return Estimate(difference, low, high, p, n)
 

@@ -14,12 +14,10 @@ from backend.queries import (
     prompts,
     reference,
     runs,
-    saved,
     score_tests,
     scorecard,
     scores,
     studies,
-    transfer,
 )
 from backend.queries import score_links as links
 from backend.queries.cells import Cell
@@ -27,6 +25,7 @@ from backend.queries.cells import cells as read_cells
 from backend.queries.diagnosis import Diagnosis, diagnose_run
 from backend.queries.evidence import findings_of_study
 from backend.queries.reference import Finding
+from backend.queries.verdicts import verdicts
 from backend.settings import Settings, load_settings
 
 
@@ -124,6 +123,12 @@ def diagnosis(run_id: str, prompt_set: str, trait: str, layer: int | None) -> Di
     """Why one trait of a run fails."""
     (found,) = diagnose_run(settings(), run_id, prompt_set, trait, layer)
     return found
+
+
+@st.cache_data(show_spinner=False)
+def verdict_lines(run_id: str, prompt_set: str, layer: int | None) -> dict[tuple[str, str], str]:
+    """Why every cell of a run fails, in a line."""
+    return verdicts(settings(), [run_id], prompt_set, layer)
 
 
 @st.cache_data(show_spinner=False)

@@ -14,6 +14,11 @@ IMAGES = "images"
 _TEXT = {"light": "#1B2430", "dark": "#E8EDF3"}
 
 
+def text_colour() -> str:
+    """Colour of text on the page's theme."""
+    return _TEXT.get(st.context.theme.type or "light", _TEXT["light"])
+
+
 def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None) -> None:
     """Draw a figure over the full width.
 
@@ -22,7 +27,7 @@ def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None)
         key: unique on the page.
         on_pick: called before the rerun that clicking a point starts; see :func:`picked`.
     """
-    colour = _TEXT.get(st.context.theme.type or "light", _TEXT["light"])
+    colour = text_colour()
     figure.update_layout(font_color=colour, legend_font_color=colour)
     figure.update_xaxes(tickfont_color=colour, title_font_color=colour)
     figure.update_yaxes(tickfont_color=colour, title_font_color=colour)
@@ -49,3 +54,13 @@ def picked(key: str) -> float | str | None:
     """
     points = st.session_state[key].selection.points
     return points[0]["x"] if points else None
+
+
+def picked_data(key: str) -> list[str] | None:
+    """What the chart attached to the point clicked in it; None if none was.
+
+    Args:
+        key: of the figure.
+    """
+    points = st.session_state[key].selection.points
+    return [str(value) for value in points[0]["customdata"]] if points else None

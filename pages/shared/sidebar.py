@@ -12,6 +12,7 @@ from backend.queries.studies import StudySummary
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import IMAGES
+from pages.shared.navigate import make_waiting_choices
 
 BEST = "best"
 _KEY = "selection"
@@ -46,6 +47,7 @@ def selection() -> Selection:
 
 def choose() -> None:
     """Draw the sidebar's widgets and keep what they say. Called once per rerun, by app.py."""
+    make_waiting_choices()
     studies = data.study_list().studies
     with st.sidebar:
         if not studies:
@@ -66,6 +68,8 @@ def choose() -> None:
             run = by_id[select("Run", list(by_id), "run", names)]
         traits = {trait: trait.replace("_", " ") for trait in study.traits}
         trait = select("Trait", list(traits), "trait", traits)
+        if study.traits[trait]:
+            st.caption(study.traits[trait])
         layer = None
         if run is not None:
             layers = {BEST: "best per trait"} | {str(n): str(n) for n in run.record.layers}

@@ -19,6 +19,9 @@ POLL_SECONDS = 1.0
 def require_run(chosen: Selection) -> RunSummary:
     """The chosen run; without one, say what is happening and stop the page."""
     show_broken()
+    if chosen.run is not None and chosen.run.simulated:
+        st.badge("simulated: no model read these texts, causes are planted",
+                 icon=":material/science:", color="orange")  # fmt: skip
     if chosen.run is None:
         _waiting(chosen)
         st.stop()

@@ -1,0 +1,85 @@
+"""The tour: the published story in six steps, above whichever page shows the step."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.queries.tour import DEMO, Step, tour_steps
+from pages.shared import data
+from pages.shared.address import write
+from pages.shared.navigate import open_page
+
+_KEY = "tour"
+
+
+def banner() -> None:
+    """The present step with its buttons; nothing while no tour is taken."""
+    steps = tour_steps(data.published_findings())
+    at = _present(len(steps))
+    if at is None:
+        return
+    if _KEY not in st.session_state:  # a link: make the step's choices
+        _go(steps, at)
+    write(_KEY, str(at))
+    step = steps[at - 1]
+    with st.container(border=True):
+        st.markdown(f"**Tour {at} of {len(steps)}: {step.title}**")
+        for line in step.lines:
+            st.markdown(line)
+        if step.demo and _demo_study() is None:
+            st.caption("The simulated study of this step is still being made; see the Runs page.")
+        with st.container(horizontal=True, gap="small"):
+            moves = (("Back", at - 1, ":material/arrow_back:"),
+                     ("Next", at + 1, ":material/arrow_forward:"))  # fmt: skip
+            for label, to, icon in moves:
+                if 1 <= to <= len(steps) and st.button(label, key=f"tour_{to}", icon=icon):
+                    _go(steps, to)
+            if st.button("End the tour", key="tour_end", icon=":material/close:"):
+                st.session_state[_KEY] = None
+                if _KEY in st.query_params:
+                    del st.query_params[_KEY]
+                st.rerun()
+
+
+def invitation() -> None:
+    """A button that begins the tour, on the first page."""
+    steps = tour_steps(data.published_findings())
+    if _present(len(steps)) is None and st.button(
+        f"Tour: the published story in {len(steps)} steps", icon=":material/explore:"
+    ):
+        _go(steps, 1)
+
+
+def _present(count: int) -> int | None:
+    """Number of the present step, from the session or the address."""
+    if _KEY in st.session_state:
+        found: int | None = st.session_state[_KEY]
+        return found
+    written = st.query_params.get(_KEY, "")
+    return int(written) if written.isdigit() and 1 <= int(written) <= count else None
+
+
+def _go(steps: tuple[Step, ...], number: int) -> None:
+    step = steps[number - 1]
+    st.session_state[_KEY] = number
+    choices = dict(step.choices)
+    study = _demo_study()
+    if step.demo and study is not None:
+        choices["study"] = study
+        model = choices.pop("run", None)
+        run_ids = [
+            run.record.run_id
+            for run in data.run_list().runs
+            if run.study_key == study and run.record.model_name == model
+        ]
+        if run_ids:
+            choices["run"] = run_ids[-1]
+    elif step.demo:
+        choices = {}
+    open_page(step.page, choices)
+
+
+def _demo_study() -> str | None:
+    """Key of the bundled phantom, if it is in the store."""
+    keys = [study.key for study in data.study_list().studies if study.key.startswith(f"{DEMO}@")]
+    return keys[-1] if keys else None
