@@ -93,7 +93,8 @@ def _judged(view: TransferView, by: Matching) -> None:
 def _matrix(view: TransferView, chosen: Selection) -> None:
     st.subheader(f"{_words(chosen.trait)}: A's activations, B's behaviour")
     st.caption(
-        "▲ A beats B's own vector, ▼ B's own is better, ○ no difference shown; by the "
+        "Rows: A, whose activations are projected; columns: B, whose behaviour is to be "
+        "predicted. ▲ A beats B's own vector, ▼ B's own is better, ○ no difference shown; by the "
         f"Benjamini-Hochberg p (5%) over the {view.tests()} comparisons of all ordered pairs of "
         f"the runs shown on all {len(view.traits)} traits. The diagonal is each model's own r."
     )

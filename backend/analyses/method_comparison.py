@@ -87,7 +87,7 @@ def differences_to(
                 difference = Estimate.undefined(len(y), reason)
             elif between.r >= 1 - 1e-9:
                 difference = Estimate(0.0, None, None, None, len(y),
-                                      "the two vectors are the same here")  # fmt: skip
+                                      "both vectors project alike here")  # fmt: skip
             else:
                 difference = compare_dependent(r.r, r_base.r, between.r, len(y))
             found[method, trait] = MethodDifference(difference, between.r)

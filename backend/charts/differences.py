@@ -59,16 +59,10 @@ def difference_forest(
                 )
             )
     for row, (difference, _) in enumerate(found):
-        if difference.low is None and difference.reason:
-            why = (
-                difference.reason
-                if difference.value is not None
-                else (f"undefined: {difference.reason}")
-            )
-            figure.add_annotation(
-                x=difference.value or 0.0, y=row, text=wrapped(why, 34), showarrow=False,
-                font={"size": 11}, align="left", xanchor="left", xshift=8,
-            )  # fmt: skip
+        if difference.value is None:
+            _note(figure, row, f"undefined: {difference.reason}", 34, x=0.0, xref="paper")
+        elif difference.low is None and difference.reason:
+            _note(figure, row, difference.reason, 14, x=difference.value, xshift=8)
     figure.add_vline(x=0, line={"width": 1, "color": GREY})
     ends = [abs(e) for f, _ in found for e in (f.low, f.high, f.value) if e is not None]
     reach = 1.1 * max([0.1, *ends])
@@ -80,3 +74,10 @@ def difference_forest(
         showgrid=False,
     )
     return tidy(figure, height=110 + 46 * max(1, len(labels)))
+
+
+def _note(figure: go.Figure, row: int, text: str, width: int, **place: object) -> None:
+    figure.add_annotation(
+        y=row, text=wrapped(text, width), showarrow=False, font={"size": 11}, align="left",
+        xanchor="left", **place,
+    )  # fmt: skip

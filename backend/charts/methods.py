@@ -12,7 +12,17 @@ from backend.analyses.sureness import Sureness, sureness
 from backend.analyses.wording import p_text, r_text
 from backend.charts.differences import SIGNS, difference_forest
 from backend.charts.intervals import forest
-from backend.charts.style import BLUE, DIVERGING, GREEN, INK, ORANGE, tidy, trait_label, wrapped
+from backend.charts.style import (
+    BLUE,
+    DIVERGING,
+    GREEN,
+    INK,
+    ORANGE,
+    short,
+    tidy,
+    trait_label,
+    wrapped,
+)
 from backend.queries.method_tests import MethodComparison, MethodDifference
 from backend.queries.methods import MethodCell, MethodGrid, MethodRow
 from backend.statistics.interval import Estimate
@@ -51,16 +61,16 @@ def method_heatmap(grid: MethodGrid, shown: Shown) -> go.Figure:
         ])  # fmt: skip
     figure = go.Figure(
         go.Heatmap(
-            z=values, x=[trait_label(t, 14) for t in grid.traits],
-            y=[marked(row) for row in grid.rows],
-            text=texts, texttemplate="%{text}", textfont={"color": INK, "size": 12},
+            z=values, x=[trait_label(t) for t in grid.traits],
+            y=[wrapped(marked(row), 19) for row in grid.rows],
+            text=texts, texttemplate="%{text}", textfont={"color": INK, "size": 11},
             customdata=hovers, hovertemplate="%{customdata}<extra></extra>", hoverongaps=True,
             colorscale=DIVERGING, zmin=-1, zmid=0, zmax=1, xgap=2, ygap=2,
             showscale=False,
         )
     )  # fmt: skip
-    figure.update_xaxes(side="top", showgrid=False, tickangle=-90)
-    figure.update_yaxes(autorange="reversed", showgrid=False)
+    figure.update_xaxes(side="top", showgrid=False, tickangle=-90, tickfont={"size": 11})
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 11})
     return tidy(figure, height=190 + 32 * len(grid.rows))
 
 
@@ -90,8 +100,8 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
         if cell is None or cell.correlation.r is None:
             why = ABSENT if cell is None else f"undefined: {cell.correlation.reason}"
             figure.add_annotation(
-                x=0, y=place, text=wrapped(why, 40), showarrow=False, font={"size": 11},
-                align="left", xanchor="left",
+                x=0, xref="paper", y=place, text=wrapped(why, 34), showarrow=False,
+                font={"size": 11}, align="left", xanchor="left",
             )  # fmt: skip
     drawn = [e for _, _, _, own in series for e in own]
     figure.update_xaxes(range=_range(drawn))
@@ -115,7 +125,7 @@ def method_differences(grid: MethodGrid, comparison: MethodComparison, trait: st
         [(f.difference, f.adjusted_p) for f in found],
         [f"<b>{row.title}</b><br>{_said(f)}" for row, f in zip(rows, found, strict=True)],
         WORDS,
-        title="r − r of the mean difference (95% interval, Zou)",
+        title="r − r of the mean difference<br>(95% interval, Zou)",
     )
 
 
@@ -138,7 +148,7 @@ def methods_overall(grid: MethodGrid, comparison: MethodComparison) -> go.Figure
             for row, f in zip(rows, found, strict=True)
         ],
         WORDS,
-        title="mean difference of Fisher's z (95% interval, Student's t over traits)",
+        title="mean difference of Fisher's z<br>(95% interval, Student's t over traits)",
     )
 
 
@@ -179,7 +189,7 @@ def _cell_text(r: Estimate | None, highest: bool) -> str:
         return ""
     if r.value is None:
         return "–"
-    text = f"{r.value:+.2f}".replace("0.", ".", 1)
+    text = short(r.value)
     return f"<b>{text}</b>" if highest else text
 
 

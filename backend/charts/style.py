@@ -85,3 +85,8 @@ def wrapped(text: str, width: int = 56) -> str:
 def trait_label(trait: str, width: int = 18) -> str:
     """A trait's name for an axis: words, broken into lines."""
     return "<br>".join(textwrap.wrap(trait.replace("_", " "), width))
+
+
+def short(r: float) -> str:
+    """A correlation for a small cell: sign and two digits, no leading zero."""
+    return f"{r:+.2f}".replace("0.", ".", 1)

@@ -11,7 +11,7 @@ from backend.analyses.sureness import Sureness, sureness
 from backend.analyses.wording import p_text, r_text
 from backend.charts.differences import SIGNS, difference_forest
 from backend.charts.intervals import forest
-from backend.charts.style import BLUE, DIVERGING, GREY, INK, ORANGE, tidy, wrapped
+from backend.charts.style import BLUE, DIVERGING, GREY, INK, ORANGE, short, tidy, wrapped
 from backend.queries.reference import PublishedPair
 from backend.queries.transfer import Agreement, Transfer, TransferView
 from backend.statistics.interval import Estimate
@@ -54,18 +54,18 @@ def transfer_matrix(view: TransferView, trait: str) -> go.Figure:
     figure = go.Figure(
         go.Heatmap(
             z=values, x=list(range(len(view.models))), y=list(range(len(sources))),
-            text=texts, texttemplate="%{text}", textfont={"color": INK, "size": 12},
+            text=texts, texttemplate="%{text}", textfont={"color": INK, "size": 11},
             customdata=hovers, hovertemplate="%{customdata}<extra></extra>", hoverongaps=True,
             colorscale=DIVERGING, zmin=-1, zmid=0, zmax=1, xgap=3, ygap=3, showscale=False,
         )
     )  # fmt: skip
     figure.update_xaxes(
         tickvals=list(range(len(view.models))), ticktext=[wrapped(m, 14) for m in view.models],
-        title="behaviour of B", side="top", showgrid=False,
+        title="B", side="top", showgrid=False,
     )  # fmt: skip
     figure.update_yaxes(
         tickvals=list(range(len(sources))), ticktext=[wrapped(s, 14) for s in sources],
-        title="activations of A", autorange="reversed", showgrid=False,
+        autorange="reversed", showgrid=False,
     )  # fmt: skip
     return tidy(figure, height=130 + 78 * len(sources))
 
@@ -82,7 +82,7 @@ def transfer_differences(found: Sequence[Transfer], labels: Sequence[str]) -> go
         [(f.difference, f.adjusted_p) for f in found],
         [f"<b>{wrapped(label)}</b><br>{_said(f)}" for label, f in zip(labels, found, strict=True)],
         WORDS,
-        title="r of A − r of B's own (95% interval, Zou)",
+        title="r of A − r of B's own<br>(95% interval, Zou)",
     )
 
 
@@ -144,7 +144,7 @@ def published_forest(pairs: Sequence[PublishedPair]) -> go.Figure:
             ("r of B's own", BLUE, "circle", [p.self_r for p in pairs]),
             ("ceiling: their agreement", GREY, "line-ns-open", [p.ceiling for p in pairs]),
         ],
-        title=f"r as printed (95% interval, Fisher z, n = {pairs[0].self_r.n})",
+        title=f"r as printed<br>(95% interval, Fisher z, n = {pairs[0].self_r.n})",
     )  # fmt: skip
     for note in figure.layout.annotations:
         note.text = "ceiling not printed"
@@ -165,8 +165,8 @@ def published_rows(pairs: Sequence[PublishedPair]) -> list[dict[str, str]]:
             "r of A": r_text(p.cross_r, count=False),
             "r of B's own": r_text(p.self_r, count=False),
             "difference": f"{p.difference.value:+.3f}",
-            "given the correlation of the projections": p.needed,
             "ceiling": r_text(p.ceiling, count=False),
+            "given the correlation of the projections": p.needed,
         }
         for p in pairs
     ]
@@ -194,7 +194,9 @@ def _cell_text(r: Estimate, transfer: Transfer | None) -> str:
     if r.value is None:
         return f"– undefined<br>{r.n} matched"
     sign = "own" if transfer is None else SIGNS[sureness(transfer.difference, transfer.adjusted_p)]
-    ends = "no interval" if r.low is None else f"[{r.low:+.2f}, {r.high:+.2f}]"
+    ends = "no interval"
+    if r.low is not None and r.high is not None:
+        ends = f"[{short(r.low)}, {short(r.high)}]"
     return f"<b>{sign} {r.value:+.2f}</b><br>{ends}<br>n = {r.n}"
 
 

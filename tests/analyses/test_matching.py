@@ -114,7 +114,7 @@ def test_methods_are_compared_as_dependent_and_over_traits_on_z():
         ps.append(got.difference.p)
         same = found["same", trait]
         assert (same.difference.p, same.adjusted_p) == (None, None)
-        assert "the same here" in same.difference.reason
+        assert "project alike" in same.difference.reason
     adjusted = stats.false_discovery_control(ps)
     assert [found["good", t].adjusted_p for t in drifts] == pytest.approx(list(adjusted))
     rs = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backend.analyses.sureness import sureness
+from backend.charts.style import short
 from backend.charts.transfer import (
     agreement_rows,
     published_agreement_rows,
@@ -44,7 +45,7 @@ def test_the_matrix_holds_r_interval_n_and_the_own_r_on_the_diagonal(view):
                 ]
             assert heatmap.z[i][j] == r.r
             assert f"{mark} {r.r:+.2f}" in text and f"n = {r.n}" in text
-            assert f"[{r.low:+.2f}, {r.high:+.2f}]" in text
+            assert f"[{short(r.low)}, {short(r.high)}]" in text
     assert (heatmap.zmin, heatmap.zmid, heatmap.zmax) == (-1, 0, 1)
 
 
@@ -61,6 +62,7 @@ def test_differences_are_drawn_with_zous_ends_and_told_by_symbol(view):
         d = found.difference
         assert drawn[row][:3] == pytest.approx((d.value, d.low, d.high))
         assert drawn[row][3] == symbols[sureness(d, found.adjusted_p)]
+    assert short(-0.345) == "-.34" and short(1.0) == "+1.00" and short(0.0) == "+.00"
     assert "95% interval, Zou" in figure.layout.xaxis.title.text
 
 
