@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.analyses.cells import CellRow
+from backend.analyses.cosine import NAME as PROMPT_COSINE
 from backend.analyses.finding import Finding
 from backend.analyses.reference import least_between_text, printed_r, reference_findings
 from backend.settings import Settings
 from backend.statistics.interval import Estimate
 from backend.studies.reference import TITLE, load_reference
 
-__all__ = ["TITLE", "Finding", "PublishedPair", "published_agreements", "published_findings",
-           "published_transfers"]  # fmt: skip
+__all__ = ["PROMPT_COSINE", "TITLE", "CellRow", "Finding", "PublishedPair", "published_agreements",
+           "published_cells", "published_findings", "published_transfers"]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,11 @@ class PublishedPair:
 def published_findings(settings: Settings) -> tuple[Finding, ...]:
     """The study's ten tests recomputed from its printed tables, beside what it printed."""
     return reference_findings(load_reference(), settings.thresholds)
+
+
+def published_cells() -> tuple[CellRow, ...]:
+    """The printed cells, one per model and trait."""
+    return load_reference().cells
 
 
 def published_transfers() -> tuple[PublishedPair, ...]:

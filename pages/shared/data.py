@@ -23,7 +23,7 @@ from backend.queries import score_links as links
 from backend.queries.cells import Cell
 from backend.queries.cells import cells as read_cells
 from backend.queries.diagnosis import Diagnosis, diagnose_run
-from backend.queries.evidence import findings_of_study
+from backend.queries.evidence import findings_of_study, read_evidence
 from backend.queries.reference import Finding
 from backend.queries.verdicts import verdicts
 from backend.settings import Settings, load_settings
@@ -135,6 +135,18 @@ def verdict_lines(run_id: str, prompt_set: str, layer: int | None) -> dict[tuple
 def published_findings() -> tuple[Finding, ...]:
     """The ten tests on the published reference."""
     return reference.published_findings(settings())
+
+
+@st.cache_data(show_spinner=False)
+def published_cells() -> tuple[reference.CellRow, ...]:
+    """The published cells."""
+    return reference.published_cells()
+
+
+@st.cache_data(show_spinner=False)
+def study_cells(run_ids: tuple[str, ...], prompt_set: str) -> tuple[reference.CellRow, ...]:
+    """The cells of some runs, best layer each."""
+    return read_evidence(settings(), run_ids, prompt_set).cells
 
 
 @st.cache_data(show_spinner=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.charts.findings import finding_rows
-from backend.exports.report.blocks import Block, Fold, Section, Table, Text
+from backend.charts.findings import finding_chart, finding_rows
+from backend.exports.report.blocks import Block, Chart, Fold, Section, Table, Text
 from backend.exports.report.view import View
 from backend.queries.evidence import findings_of_study
 from backend.settings import Settings
@@ -23,6 +23,9 @@ def _build(settings: Settings, view: View) -> Sequence[Block]:
         own: list[Block] = [Text(finding.answer)]
         if finding.rows:
             own.append(Table("", "", finding_rows(finding)))
+        figure = finding_chart(finding)
+        if figure is not None:
+            own.append(Chart("", "Each number with its 95% interval where it has one.", figure))
         if finding.caveat:
             own.append(Text(f"Caveat: {finding.caveat}"))
         blocks.append(Fold(f"{number}. {finding.question} {finding.verdict.capitalize()}", own))
