@@ -11,16 +11,28 @@ from urllib.parse import parse_qs
 import pytest
 
 from backend.charts.embed import figure_json, plotly_script
+from backend.charts.layer_words import choice_rows as layer_rows
+from backend.charts.layer_words import choice_sentence
+from backend.charts.method_tables import method_rows, overall_rows
+from backend.charts.score_links import link_rows
 from backend.charts.scorecard import scorecard_grid
+from backend.charts.scores import use_rows
+from backend.charts.transfer import transfer_rows
 from backend.errors import ExportError
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
 from backend.exports.report.view import View, checked, study_runs
 from backend.queries.diagnosis import diagnose_run
 from backend.queries.evidence import findings_of_study
+from backend.queries.layers import layer_choices
+from backend.queries.method_tests import method_comparison
+from backend.queries.methods import method_grid
 from backend.queries.prompts import prompt_view
 from backend.queries.readings import run_names
+from backend.queries.score_links import score_links
 from backend.queries.scorecard import scorecard
+from backend.queries.scores import score_columns
+from backend.queries.transfer import transfer_view
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -64,7 +76,8 @@ class Parsed(HTMLParser):
         if tag == "script":
             name = attributes.get("data-chart")
             if name:
-                self.charts[name] = json.loads(data)
+                # A browser's JSON knows no NaN.
+                self.charts[name] = json.loads(data, parse_constant=pytest.fail)
             else:
                 self.scripts.append(data)
         elif tag != "style":
@@ -154,6 +167,30 @@ def test_the_tables_hold_the_querys_numbers(phantom):
         assert " ".join(finding.answer.split()) in parsed.text
 
 
+def test_every_section_holds_the_pages_tables(phantom):
+    settings, view, _, parsed = phantom
+    assert "is undefined. " not in parsed.text
+    rows = [row for table in parsed.tables for row in table]
+
+    def there(table):
+        assert table and all([str(value) for value in row.values()] in rows for row in table)
+
+    moves = transfer_view(settings, view.run_ids, view.traits, "default", None, "text")
+    there(transfer_rows(moves, moves.transfers))
+    for run in view.run_ids:
+        choices = layer_choices(settings, run, "default")
+        there(layer_rows(choices))
+        for choice in choices:
+            assert " ".join(choice_sentence(choice).split()) in parsed.text
+        grid = method_grid(settings, run, "default", None)
+        comparison = method_comparison(settings, run, "default", None)
+        there(overall_rows(grid, comparison))
+        there(method_rows(grid, comparison, view.traits[0]))
+        there(use_rows(score_columns(settings, run, None)))
+        layer = choices[0].layer
+        there(link_rows(score_links(settings, run, "default", view.traits[0], layer).rows))
+
+
 def test_the_head_says_what_it_is(phantom):
     _, view, text, parsed = phantom
     assert "Simulated: these activations were drawn by a simulator" in parsed.text
@@ -174,7 +211,7 @@ def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tm
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
     runs = study_runs(settings, "small")
     view = checked(View(runs, runs, ("haste",), "default", 2))
-    parsed = Parsed(made(settings, view, tmp_path))
+    parsed = Parsed(made(settings, view, tmp_path, ["scorecard", "diagnosis"]))
     assert "Real: these activations were extracted" in parsed.text
     assert "Simulated" not in parsed.text
     assert "haste on llama" in parsed.text and "warmth on llama" not in parsed.text
@@ -205,7 +242,8 @@ def test_texts_are_escaped(settings, tiny_llama, tmp_path):
     )
     publish_run(settings, study, tiny_llama, "run-1")
     runs = study_runs(settings, "small")
-    text = made(settings, View(runs, runs, ("haste",), "default", 2), tmp_path)
+    view = View(runs, runs, ("haste",), "default", 2)
+    text = made(settings, view, tmp_path, ["scorecard", "prompts"])
     parsed = Parsed(text)
     assert "<script>alert" not in text and "<img src" not in text
     assert f"T {bad}" in parsed.text
