@@ -5,7 +5,8 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared import tour
-from pages.shared.sidebar import choose
+from pages.shared.sidebar import choose, selection
+from pages.shared.states import label_simulated
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
 
@@ -26,4 +27,5 @@ page = st.navigation(
 )
 choose()
 tour.banner()
+label_simulated(selection())
 page.run()

@@ -19,9 +19,6 @@ POLL_SECONDS = 1.0
 def require_run(chosen: Selection) -> RunSummary:
     """The chosen run; without one, say what is happening and stop the page."""
     show_broken()
-    if chosen.run is not None and chosen.run.simulated:
-        st.badge("simulated: no model read these texts, causes are planted",
-                 icon=":material/science:", color="orange")  # fmt: skip
     if chosen.run is None:
         _waiting(chosen)
         st.stop()
@@ -55,6 +52,15 @@ def _waiting(chosen: Selection) -> None:
         icon=":material/play_circle:",
     )
     st.page_link("pages/runs.py", label="Open the Runs page", icon=":material/arrow_forward:")
+
+
+def label_simulated(chosen: Selection) -> None:
+    """Say on every page that the chosen study's activations were drawn and its causes planted."""
+    if chosen.run is not None and chosen.run.simulated:
+        st.badge(
+            "simulated study: no model read these texts, causes are planted",
+            icon=":material/science:", color="orange",
+        )  # fmt: skip
 
 
 def no_worker() -> None:

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 from backend.phantom.plan import plan_of
+from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
 from backend.types import StudyRef
 from backend.worker.phantom_run import publish_phantom
@@ -24,7 +25,21 @@ def publish_small_phantom(settings: Settings) -> tuple[StudyRef, tuple[str, ...]
     Returns:
         The study and the ids of its two runs.
     """
-    kept, ref, run_ids = _made()
+    return _copied(settings, *_drawn())
+
+
+def publish_small_preset(settings: Settings) -> tuple[StudyRef, tuple[str, ...]]:
+    """Copy the published study's 24 cells, with 60 scenarios and two layers, into a store.
+
+    Returns:
+        The study and the ids of its three runs.
+    """
+    return _copied(settings, *_preset())
+
+
+def _copied(
+    settings: Settings, kept: Settings, ref: StudyRef, run_ids: tuple[str, ...]
+) -> tuple[StudyRef, tuple[str, ...]]:
     settings.make_folders()
     for folder in ("studies", "runs"):
         for path in getattr(kept, folder).iterdir():
@@ -33,7 +48,18 @@ def publish_small_phantom(settings: Settings) -> tuple[StudyRef, tuple[str, ...]
 
 
 @cache
-def _made() -> tuple[Settings, StudyRef, tuple[str, ...]]:
-    kept = Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-phantom-")))
+def _drawn() -> tuple[Settings, StudyRef, tuple[str, ...]]:
+    kept = _fresh()
     plan = plan_of("demo", 13, ["direction_outliers"], **SIZES)
     return kept, *publish_phantom(kept, plan, lambda _: None)
+
+
+@cache
+def _preset() -> tuple[Settings, StudyRef, tuple[str, ...]]:
+    kept = _fresh()
+    phantom = PublishedPhantom(layers=(18, 19), scenarios=60)
+    return kept, *publish_phantom(kept, phantom, lambda _: None)
+
+
+def _fresh() -> Settings:
+    return Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-phantom-")))

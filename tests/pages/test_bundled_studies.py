@@ -1,0 +1,75 @@
+"""Every page on every bundled study: no exception, and the numbers of the store."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from backend.queries.diagnosis import diagnose_run
+from backend.queries.scorecard import scorecard
+from backend.queries.verdicts import verdicts
+from backend.studies.importer import read_study
+from backend.studies.sample import sample_path
+from pages.shared.navigate import _WAITING
+from tests.pages.test_pages import PAGES
+from tests.support.pages import opened, words
+from tests.support.phantom_store import publish_small_preset
+from tests.support.runs import publish_run
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_the_phantom_and_says_that_it_is_one(store, page):
+    publish_small_preset(store)
+    app = opened(page)
+    if page == PAGES[0]:  # AppTest keeps what app.py draws on the first page alone
+        assert "simulated study: no model read these texts" in words(app)
+    first = words(opened(PAGES[0]))
+    assert "Simulated: no model read these texts" in first  # in the sidebar, of every page
+
+
+def _short_sample():
+    """The sample without its conversations, which are too long for a tiny model."""
+    study = read_study(sample_path(), "sample")
+    responses = tuple(dataclasses.replace(r, messages=()) for r in study.responses)
+    return dataclasses.replace(study, responses=responses)
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_page_shows_the_sample(store, tiny_llama, page):
+    publish_run(store, _short_sample(), tiny_llama, "run-1")
+    app = opened(page)
+    assert "simulated: no model" not in words(app)
+
+
+def test_the_phantoms_scorecard_diagnosis_and_verdicts_are_the_querys(store):
+    _, run_ids = publish_small_preset(store)
+    app = opened("pages/scorecard.py")
+    card = scorecard(store, run_ids, "default")
+    table = app.dataframe[0].value
+    for row, run_id in enumerate(run_ids):
+        shown = {c.split()[1]: table[c][row] for c in table.columns[1:]}
+        assert shown == card.counts[run_id]
+    lines = verdicts(store, run_ids, "default", None)
+    why = app.dataframe[-1].value
+    for column, run_id in zip(why.columns[1:], run_ids, strict=True):
+        traits = [trait.replace(" ", "_") for trait in why["trait"]]
+        assert list(why[column]) == [lines[run_id, trait] for trait in traits]
+    app = opened("pages/diagnosis.py", run=run_ids[2], trait="crisis_recognition")
+    (expected,) = diagnose_run(store, run_ids[2], trait="crisis_recognition")
+    assert app.subheader[0].value == expected.headline
+
+
+def test_a_link_with_choices_makes_them_before_any_widget(store):
+    _, run_ids = publish_small_preset(store)
+    choices = {"run": run_ids[1], "trait": "uncritical_validation", "layer": "18"}
+    app = opened("pages/diagnosis.py", **{_WAITING: choices})
+    assert "uncritical validation on qwen2-simulated" in words(app) and "layer 18" in words(app)
+
+
+def test_every_step_of_the_tour_says_what_the_reference_says(store):
+    publish_small_preset(store)
+    for number in range(1, 7):
+        shown = words(opened("pages/scorecard.py", tour=number))
+        assert f"**Tour {number} of 6: " in shown
+    assert "llama3 8/8, qwen2 3/8, mistral 2/8" in words(opened("pages/scorecard.py", tour=1))
