@@ -13,6 +13,7 @@ from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
 from backend.store.run_files import read_record, reading_run
 from backend.vectors.cells import CellStack, stack
+from backend.vectors.metric import IDENTITY
 
 Key = tuple[str, str, int]
 
@@ -104,6 +105,53 @@ def lab_stack(settings: Settings, run_ids: Sequence[str], prompt_set: str, metri
     for name in ("gram", "high", "low", "s", "b", "y_square", "count", "rounding", "width"):
         getattr(stacked, name).setflags(write=False)
     return LabStack(tuple(keys), tuple(cell.prompt_ids for cell in found), stacked, missing)
+
+
+def metric_titles(settings: Settings, run_ids: Sequence[str]) -> dict[str, str]:
+    """Metrics that any of some runs has -> title, the identity first.
+
+    Raises:
+        RunNotFound, UnreadableFile: a run cannot be read.
+    """
+    titles: dict[str, str] = {}
+    for run_id in run_ids:
+        with reading_run(settings, run_id) as connection:
+            rows = connection.execute(
+                "SELECT metric, min(title) FROM inner_products GROUP BY metric ORDER BY metric"
+            ).fetchall()
+        titles |= {name: title for name, title in rows if name not in titles}
+    first = {name: titles[name] for name in (IDENTITY,) if name in titles}
+    return first | titles
+
+
+def prompt_texts(settings: Settings, run_id: str, trait: str, prompt_set: str) -> dict[int, str]:
+    """Prompt id -> text of the prompts of one trait and set.
+
+    Raises:
+        RunNotFound, UnreadableFile: the run cannot be read.
+    """
+    with reading_run(settings, run_id) as connection:
+        rows = connection.execute(
+            "SELECT prompt_id, text FROM prompts WHERE trait = ? AND prompt_set = ?",
+            [trait, prompt_set],
+        ).fetchall()
+    return dict(rows)
+
+
+def metric_note(settings: Settings, place: Key, metric: str) -> str:
+    """What a metric did at one cell, such as which coordinates are massive; empty without it.
+
+    Raises:
+        RunNotFound, UnreadableFile: the run cannot be read.
+    """
+    run_id, trait, layer = place
+    with reading_run(settings, run_id) as connection:
+        rows = connection.execute(
+            "SELECT note FROM inner_products WHERE metric = ? AND layer = ?"
+            " AND (trait IS NULL OR trait = ?)",
+            [metric, layer, trait],
+        ).fetchall()
+    return str(rows[0][0]) if rows else ""
 
 
 def no_metric(metric: str, layer: int) -> str:

@@ -19,9 +19,16 @@ Bools = NDArray[np.bool_]
 
 
 def held_out_best_layer(
-    projections: Floats, y: Floats, *, splits: int = SPLITS, seed: int = SEED
+    projections: Floats,
+    y: Floats,
+    scenarios: NDArray[np.intp] | None = None,
+    *,
+    splits: int = SPLITS,
+    seed: int = SEED,
 ) -> Estimate:
     """r of the best layer, chosen on one half of the scenarios and measured on the other.
+
+    What is chosen among need not be layers: thresholds or methods are judged the same way.
 
     Halves swap roles and splits are random; Fisher's z is averaged over both halves of all
     splits. Each scenario is held out once per split, so the interval is that of two independent
@@ -30,12 +37,15 @@ def held_out_best_layer(
     Args:
         projections: [layers, n], drift (or level) of the projections.
         y: [n], drift (or level) of the scores.
+        scenarios: [n], scenario of each case as 0..k-1; None if each case is one of its own.
+            Cases of one scenario stay in one half.
         splits: number of random splits.
         seed: of the splits.
 
     Undefined with fewer than 10 scenarios or where half of them does not vary.
     """
-    n = len(y)
+    groups = np.arange(len(y)) if scenarios is None else scenarios
+    n = int(groups.max()) + 1 if len(groups) else 0
     if n < 10:
         return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
     rng = np.random.default_rng(seed)
@@ -43,6 +53,7 @@ def held_out_best_layer(
     halves = np.zeros((splits, n), bool)
     for row in halves:
         row[rng.permutation(n)[:half]] = True
+    halves = halves[:, groups]
     parts = tuple(_half_r(projections, y, chosen) for chosen in (halves, ~halves))
     zs = []
     for train, test in (parts, parts[::-1]):

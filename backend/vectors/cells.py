@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from backend.geometry.products import Moments
 from backend.geometry.prompt_space import Bools, Floats
@@ -39,6 +40,21 @@ class CellStack:
 
     def __len__(self) -> int:
         return len(self.gram)
+
+
+def take(cells: CellStack, chosen: NDArray[np.intp]) -> CellStack:
+    """Some cells of a stack.
+
+    Args:
+        cells: the stack.
+        chosen: positions of the wanted cells.
+    """
+    width = cells.width if isinstance(cells.width, int) else cells.width[chosen]
+    return CellStack(
+        cells.gram[chosen], cells.high[chosen], cells.low[chosen], cells.s[chosen],
+        cells.b[chosen], cells.y_square[chosen], cells.count[chosen], cells.rounding[chosen],
+        width,
+    )  # fmt: skip
 
 
 def stack(

@@ -6,13 +6,15 @@ r = w'b / sqrt(w'Sw y'y).
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from backend.geometry.prompt_space import Bools, Floats
-from backend.vectors.build import build
+from backend.vectors.build import Built, build
 from backend.vectors.cells import CellStack
 from backend.vectors.live_metrics import live_metrics
 from backend.vectors.pipeline import Pipeline
@@ -52,7 +54,7 @@ def tick(pipeline: Pipeline, cells: CellStack) -> Tick:
     """
     built = build(pipeline, cells)
     r = correlations(built.weights, cells)
-    low, high = _fisher(r, cells.count)
+    low, high = fisher_band(r, cells.count)
     metrics = live_metrics(
         built.gram, built.kept & cells.high, built.kept & cells.low, built.row_weights, cells.width
     )
@@ -87,17 +89,64 @@ def threshold_axis(pipeline: Pipeline, cells: CellStack, thresholds: Floats) -> 
         cells: inner products under the pipeline's metric.
         thresholds: [thresholds].
     """
-    rows = []
-    for threshold in thresholds:
-        choice = Pipeline(
-            pipeline.row_scaling, pipeline.filter_reference, float(threshold), pipeline.centre,
-            pipeline.denoise, pipeline.metric,
-        )  # fmt: skip
-        rows.append(correlations(build(choice, cells).weights, cells))
-    return np.array(rows)
+    found = [built_at(pipeline, cells, float(threshold)) for threshold in thresholds]
+    return np.array([correlations(built.weights, cells) for built in found])
 
 
-def _fisher(r: Floats, count: Floats) -> tuple[Floats, Floats]:
+@dataclass(frozen=True)
+class Steps:
+    """One cell along the threshold axis: between two prompts' cosines nothing changes.
+
+    Attributes:
+        thresholds: the distinct cosines of its prompts, ascending, [T]. Step i holds for
+            thresholds above the one before and up to this one.
+        weights: w of each step, [T, n]; zero where refused.
+        r: [T], NaN where refused or undefined.
+        low: lower end of Fisher's 95% interval, [T].
+        high: upper end.
+        kept: kept prompts of the high and of the low pole, [T, 2].
+    """
+
+    thresholds: Floats
+    weights: Floats
+    r: Floats
+    low: Floats
+    high: Floats
+    kept: NDArray[np.intp]
+
+
+def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
+    """Every vector that some threshold makes of one cell.
+
+    Above the last step no prompt is left.
+
+    Args:
+        pipeline: the choices, with a filter; its threshold is replaced.
+        cell: a stack of one cell under the pipeline's metric.
+    """
+    cosines = built_at(pipeline, cell, -1.0).cosines[0]
+    thresholds = np.unique(cosines[np.isfinite(cosines)])
+    found = [built_at(pipeline, cell, float(threshold)) for threshold in thresholds]
+    n = cell.high.shape[1]
+    weights = np.array([built.weights[0] for built in found]).reshape(-1, n)
+    r = np.array([correlations(built.weights, cell)[0] for built in found])
+    low, high = fisher_band(r, np.full(len(r), cell.count[0]))
+    kept = [[int((built.kept & pole).sum()) for pole in (cell.high, cell.low)] for built in found]
+    return Steps(thresholds, weights, r, low, high, np.array(kept, np.intp).reshape(-1, 2))
+
+
+def built_at(pipeline: Pipeline, cells: CellStack, threshold: float) -> Built:
+    """What a pipeline makes of the cells with another threshold."""
+    return build(dataclasses.replace(pipeline, threshold=threshold), cells)
+
+
+def fisher_band(r: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """Ends of Fisher's 95% interval of many r; NaN where r is, or with fewer than 4 cases.
+
+    Args:
+        r: [C], NaN where undefined.
+        count: cases behind each, [C].
+    """
     defined = ~np.isnan(r) & (count >= 4)
     z = np.arctanh(np.clip(np.where(defined, r, 0.0), -1 + 1e-15, 1 - 1e-15))
     half = stats.norm.ppf(0.975) / np.sqrt(np.where(defined, count - 3, 1.0))

@@ -241,3 +241,9 @@ def test_held_out_best_layer_finds_the_planted_layer_and_no_other():
     noise = held_out_best_layer(rng.normal(size=(12, 400)), y)
     assert noise.low < 0 < noise.high
     assert "at least 10" in held_out_best_layer(layers[:, :9], y[:9]).reason
+    # Every scenario answered twice alike is no more to learn from, if its cases stay together.
+    twice = held_out_best_layer(np.repeat(layers, 2, axis=1), np.repeat(y, 2),
+                                np.repeat(np.arange(400), 2))  # fmt: skip
+    assert twice.n == 400
+    for name in ("value", "low", "high", "p"):
+        assert getattr(twice, name) == pytest.approx(getattr(found, name), rel=1e-9)

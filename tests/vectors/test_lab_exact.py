@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from backend.errors import VectorError
 from backend.geometry.products import moments
 from backend.geometry.prompt_space import PromptSpace
 from backend.geometry.registry import METRICS, METRICS_BY_NAME
-from backend.vectors.cells import stack
+from backend.vectors.cells import stack, take
 from backend.vectors.centre import geometric_median_weights
 from backend.vectors.lab import threshold_axis, tick
 from backend.vectors.live_metrics import LIVE_METRICS
@@ -196,6 +198,20 @@ def test_the_axis_is_the_ticks():
     for threshold, row in zip(thresholds, rows, strict=True):
         one = tick(Pipeline(filter_reference="mean", threshold=float(threshold)), cells)
         assert np.array_equal(row, one.r, equal_nan=True)
+
+
+def test_cells_may_differ_in_width():
+    parts = [cell(11), cell(12, width=25)]
+    mixed = stacked(parts)
+    mixed = dataclasses.replace(mixed, width=np.array([WIDTH, 25.0]))
+    pipeline = Pipeline(filter_reference="mean", threshold=0.4)
+    both = tick(pipeline, mixed)
+    for c, part in enumerate(parts):
+        one = tick(pipeline, stacked([part]))
+        taken = tick(pipeline, take(mixed, np.array([c])))
+        for name in LIVE_METRICS:
+            expected = pytest.approx(one.metrics[name][0], rel=1e-12)
+            assert both.metrics[name][c] == expected and taken.metrics[name][0] == expected
 
 
 @pytest.mark.parametrize(

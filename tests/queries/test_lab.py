@@ -1,0 +1,297 @@
+"""The lab shows what follows from the stored activations, cell by cell and for the whole study."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from backend.analyses.status import status_of
+from backend.geometry.prompt_space import PromptSpace
+from backend.geometry.registry import METRICS_BY_NAME
+from backend.queries import lab
+from backend.queries.lab import Pipeline
+from backend.queries.lab_cells import lab_stack, metric_note, metric_titles, prompt_texts
+from backend.queries.lab_rest import lab_cases, lab_rest
+from backend.queries.scorecard import scorecard
+from backend.settings import StatusThresholds
+from backend.statistics.behaviour import behaviour_of
+from backend.statistics.correlation import fisher_interval
+from backend.statistics.dependent import compare_dependent
+from backend.statistics.layer_choice import held_out_best_layer
+from backend.store.connection import matrix_of
+from backend.store.run_files import reading_run
+from backend.store.study_files import load_study
+from tests.support.phantom_store import publish_small_phantom
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+SET = "default"
+LIMITS = StatusThresholds()
+
+
+class Direct:
+    """The study from its activations: what a notebook would compute."""
+
+    def __init__(self, settings, ref, runs):
+        self.study = load_study(settings, ref)
+        self.acts = {}
+        for run in runs:
+            with reading_run(settings, run) as connection:
+                for kind in ("prompt", "response"):
+                    for layer in (1, 2, 3):
+                        rows = matrix_of(
+                            connection,
+                            f"SELECT activation FROM {kind}_activations WHERE layer = ?"
+                            f" ORDER BY {kind}_id",
+                            [layer],
+                        )
+                        self.acts[run, kind, layer] = rows.astype(np.float64)
+        self.behaviours = {
+            trait: behaviour_of(self.study.responses, trait, "drift") for trait in self.study.traits
+        }
+
+    def prompts(self, run, trait, layer):
+        ids = [i for i, prompt in enumerate(self.study.prompts) if prompt.trait == trait]
+        high = np.array([self.study.prompts[i].pole == "high" for i in ids])
+        return ids, high, self.acts[run, "prompt", layer][ids]
+
+    def drift(self, run, trait, layer, vector):
+        behaviour = self.behaviours[trait]
+        along = self.acts[run, "response", layer] @ vector
+        return along[behaviour.last] - along[behaviour.first], behaviour.values
+
+    def cell(self, run, trait, layer, threshold=-1.0, left_out=False, unit=False, denoise=0):
+        """kept, rows and r, or None where a pole keeps fewer than two."""
+        _, high, rows = self.prompts(run, trait, layer)
+        if unit:
+            rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+        cosines = np.zeros(len(rows))
+        for i in range(len(rows)):
+            own = high == high[i]
+            if left_out:
+                own = own & (np.arange(len(rows)) != i)
+            mean = rows[own].mean(axis=0)
+            cosines[i] = rows[i] @ mean / np.linalg.norm(rows[i]) / np.linalg.norm(mean)
+        kept = cosines >= threshold
+        if min((kept & high).sum(), (kept & ~high).sum()) < 2:
+            return cosines, kept, None, None
+        up, down = rows[kept & high], rows[kept & ~high]
+        vector = up.mean(axis=0) - down.mean(axis=0)
+        if denoise:
+            centred = np.concatenate([up - up.mean(axis=0), down - down.mean(axis=0)])
+            top = np.linalg.svd(centred, full_matrices=False)[2][:denoise]
+            vector = vector - top.T @ (top @ vector)
+        return cosines, kept, vector, np.corrcoef(*self.drift(run, trait, layer, vector))[0, 1]
+
+
+@pytest.fixture
+def phantom(settings):
+    ref, runs = publish_small_phantom(settings)
+    return settings, runs, Direct(settings, ref, runs)
+
+
+def view_of(settings, runs, pipeline, place, layer=None):
+    base = lab.lab_base(lab_stack(settings, runs, SET, "identity"))
+    stack = lab_stack(settings, runs, SET, pipeline.metric)
+    cosines = lab.cosine_range(stack, pipeline)
+    return lab.lab_view(base, stack, cosines, pipeline, place, layer, LIMITS)
+
+
+SETTINGS = [
+    (Pipeline(filter_reference="mean", threshold=0.8), {"threshold": 0.8}),
+    (Pipeline(filter_reference="mean", threshold=0.55), {"threshold": 0.55}),
+    (
+        Pipeline("unit", "leave_one_out", 0.5),
+        {"threshold": 0.5, "left_out": True, "unit": True},
+    ),
+    (Pipeline(filter_reference="mean", threshold=0.4, denoise=1), {"threshold": 0.4, "denoise": 1}),
+]
+
+
+@pytest.mark.parametrize(("pipeline", "choices"), SETTINGS, ids=lambda v: getattr(v, "label", ""))
+def test_the_whole_view_is_the_direct_computation(phantom, pipeline, choices):
+    settings, runs, direct = phantom
+    traits = list(direct.study.traits)
+    refused = 0
+    for place in [(runs[0], traits[0], 2), (runs[1], traits[2], 3)]:
+        view = view_of(settings, runs, pipeline, place)
+        ids, high, _ = direct.prompts(*place)
+        cosines, kept, _, r = direct.cell(*place, **choices)
+        found = {p.prompt_id: p for p in view.prompts}
+        for i, own in enumerate(ids):
+            assert found[own].cosine == pytest.approx(cosines[i], abs=1e-12)
+            assert found[own].kept == kept[i]
+            assert found[own].pole == ("high" if high[i] else "low")
+        if r is None:
+            assert view.after.value is None and "a pole needs 2" in view.refusal
+        else:
+            assert view.after.value == pytest.approx(r, abs=1e-10)
+            assert (view.after.low, view.after.high) == pytest.approx(fisher_interval(r, 60))
+        assert view.before.value == pytest.approx(direct.cell(*place)[3], abs=1e-10)
+        for change in view.layers:
+            expected = direct.cell(place[0], place[1], change.layer, **choices)[3]
+            refused += expected is None
+            assert (change.after.value is None) == (expected is None)
+            if expected is not None:
+                assert change.after.value == pytest.approx(expected, abs=1e-10)
+    gained = lost = 0
+    order = ("working", "close", "failed", "undefined")
+    for (run, trait), change in view.card.items():
+        before = {n: direct.cell(run, trait, n)[3] for n in (1, 2, 3)}
+        after = {n: direct.cell(run, trait, n, **choices)[3] for n in (1, 2, 3)}
+        after = {n: r for n, r in after.items() if r is not None}
+        assert change.before_layer == max(before, key=before.get)
+        assert change.after_layer == (max(after, key=after.get) if after else None)
+        statuses = [status_of(max(before.values()), LIMITS),
+                    status_of(max(after.values(), default=None), LIMITS)]  # fmt: skip
+        assert [change.before_status, change.after_status] == statuses
+        gained += order.index(statuses[1]) < order.index(statuses[0])
+        lost += order.index(statuses[1]) > order.index(statuses[0])
+    assert (view.count("gained"), view.count("lost")) == (gained, lost)
+    assert len(view.card) == 6
+
+
+def test_metrics_are_those_of_the_kept_prompts(phantom):
+    settings, runs, direct = phantom
+    place = (runs[0], "trait_3", 2)
+    cosines, *_ = direct.cell(*place)
+    threshold = float(np.round(np.sort(cosines)[1] + 1e-6, 6))
+    pipeline = Pipeline(filter_reference="mean", threshold=threshold)
+    view = view_of(settings, runs, pipeline, place)
+    kept = direct.cell(*place, threshold=threshold)[1]
+    assert (~kept).sum() >= 2
+    _, high, rows = direct.prompts(*place)
+    spaces = [PromptSpace.from_activations(rows, high),
+              PromptSpace.from_activations(rows[kept], high[kept])]  # fmt: skip
+    for name in lab.LIVE_METRICS:
+        for shown, space in zip(view.metrics[name], spaces, strict=True):
+            assert shown == pytest.approx(METRICS_BY_NAME[name].compute(space).value, rel=1e-6)
+
+
+def test_without_choices_nothing_moves_and_the_card_is_the_scorecard(phantom):
+    settings, runs, _ = phantom
+    for layer in (None, 2):
+        card = scorecard(settings, runs, SET, layer)
+        pipeline = Pipeline(filter_reference="mean", threshold=lab.KEEP_ALL)
+        view = view_of(settings, runs, pipeline, (runs[0], "trait_1", 2), layer)
+        assert set(view.card) == set(card.cells)
+        for key, change in view.card.items():
+            stored = card.cells[key]
+            assert change.before == change.after and change.move is None
+            assert change.after_layer == stored.layer
+            assert change.after.value == pytest.approx(stored.correlation.r, abs=1e-12)
+            assert change.after.low == pytest.approx(stored.correlation.low, abs=1e-12)
+    assert lab.effective(pipeline) == Pipeline()
+    base = lab.lab_base(lab_stack(settings, runs, SET, "identity"))
+    for run in runs:
+        for trait in ("trait_1", "trait_2"):
+            cell = scorecard(settings, [run], SET).cells[run, trait]
+            assert lab.published_layer(base, run, trait) == cell.layer
+
+
+def test_steps_hold_between_the_cosines(phantom):
+    settings, runs, direct = phantom
+    place = (runs[0], "trait_1", 2)
+    stack = lab_stack(settings, runs, SET, "identity")
+    pipeline = Pipeline(filter_reference="mean")
+    steps = lab.cell_steps(stack, pipeline, place)
+    _, high, _ = direct.prompts(*place)
+    cosines = direct.cell(*place)[0]
+    assert steps.thresholds == pytest.approx(np.sort(cosines), abs=1e-12)
+    below = -1.0
+    for i, threshold in enumerate(steps.thresholds):
+        _, kept, vector, r = direct.cell(*place, threshold=(below + threshold) / 2)
+        assert steps.kept[i].tolist() == [(kept & high).sum(), (kept & ~high).sum()]
+        assert np.isnan(steps.r[i]) == (r is None)
+        if r is not None:
+            assert steps.r[i] == pytest.approx(r, abs=1e-10)
+            built = direct.prompts(*place)[2].T @ steps.weights[i]
+            assert built == pytest.approx(vector, abs=1e-9)
+        below = threshold
+    assert np.isnan(steps.r).any() and not np.isnan(steps.r).all()
+    ranged = lab.cosine_range(stack, pipeline)
+    finite = ranged.values[np.isfinite(ranged.values)]
+    assert ranged.low <= finite.min() and finite.max() < ranged.high
+    assert lab.cell_steps(stack, pipeline, ("no", "trait_1", 2)) is None
+
+
+def test_intervals_at_rest(phantom):
+    settings, runs, direct = phantom
+    place = (runs[0], "trait_1", 2)
+    identity = lab_stack(settings, runs, SET, "identity")
+    plain = lab_cases(settings, place, SET, "identity")
+    steps = lab.cell_steps(identity, Pipeline(filter_reference="mean"), place)
+    last = np.flatnonzero(~np.isnan(steps.r))[-1]
+    filtered = Pipeline(filter_reference="mean", threshold=float(steps.thresholds[last]) - 1e-6)
+    rest = lab_rest(plain, plain, identity, identity, filtered, place, steps)
+    with reading_run(settings, runs[0]) as connection:
+        stored = connection.execute(
+            "SELECT r, boot_low, boot_high FROM correlations WHERE method = 'mean_difference'"
+            " AND trait = 'trait_1' AND layer = 2"
+        ).fetchall()[0]
+    assert (rest.before.value, rest.before.low, rest.before.high) == pytest.approx(stored)
+    _, kept, vector, r = direct.cell(*place, threshold=filtered.threshold)
+    assert not kept.all()
+    assert rest.after.value == pytest.approx(r, abs=1e-10)
+    assert rest.difference.value == pytest.approx(r - stored[0], abs=1e-10)
+    drifts = [direct.drift(*place, v)[0] for v in (vector, direct.cell(*place)[2])]
+    between = np.corrcoef(drifts)[0, 1]
+    expected = compare_dependent(r, stored[0], between, 60)
+    for name in ("low", "high", "p"):
+        assert getattr(rest.difference, name) == pytest.approx(getattr(expected, name), rel=1e-6)
+    built = [direct.cell(*place, threshold=t - 1e-9)[2] for t in steps.thresholds[: last + 1]]
+    rows = np.array([direct.drift(*place, v)[0] for v in built])
+    held = held_out_best_layer(rows, plain.behaviour)
+    for name in ("value", "low", "high"):
+        assert getattr(rest.held_out, name) == pytest.approx(getattr(held, name), abs=1e-9)
+    same = lab_rest(plain, plain, identity, identity, Pipeline(), place, None)
+    assert same.held_out is None and "the same way" in same.difference.reason
+    none = dataclasses.replace(filtered, threshold=1.0)
+    refused = lab_rest(plain, plain, identity, identity, none, place, steps)
+    assert "a pole needs 2" in refused.after.reason == refused.difference.reason
+
+
+def test_another_metric_has_its_own_cases(phantom):
+    settings, runs, direct = phantom
+    place = (runs[1], "trait_2", 1)
+    pipeline = Pipeline(metric="standardised")
+    view = view_of(settings, runs, pipeline, place)
+    responses = direct.acts[place[0], "response", 1]
+    _, high, rows = direct.prompts(*place)
+    vector = (rows[high].mean(axis=0) - rows[~high].mean(axis=0)) / responses.var(axis=0)
+    r = np.corrcoef(*direct.drift(*place, vector))[0, 1]
+    assert view.after.value == pytest.approx(r, abs=1e-9)
+    stacks = [lab_stack(settings, runs, SET, name) for name in ("identity", "standardised")]
+    cases = [lab_cases(settings, place, SET, name) for name in ("identity", "standardised")]
+    rest = lab_rest(*cases, *stacks, pipeline, place, None)
+    assert rest.after.value == pytest.approx(r, abs=1e-9)
+    titles = metric_titles(settings, runs)
+    assert next(iter(titles)) == "identity" and "lda" in titles
+    assert "variance over responses" in metric_note(settings, place, "standardised")
+    texts = prompt_texts(settings, place[0], "trait_2", SET)
+    assert set(texts) == {prompt.prompt_id for prompt in view.prompts}
+
+
+def test_a_metric_that_is_missing_is_said(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=4), tiny_llama, "run-1")
+    place = ("run-1", "haste", 2)
+    view = view_of(settings, ("run-1",), Pipeline(metric="standardised"), place)
+    assert "has no metric standardised" in view.refusal and view.after.value is None
+    assert view.before.value is not None
+    assert all(after is None for _, after in view.metrics.values())
+    assert {change.after_status for change in view.card.values()} == {"undefined"}
+    stack = lab_stack(settings, ("run-1",), SET, "standardised")
+    assert len(stack.cells) == 0 and len(stack.missing) == 4
+
+
+def test_geometry_alone_can_be_filtered(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
+    place = ("run-1", "haste", 2)
+    view = view_of(settings, ("run-1",), Pipeline(filter_reference="mean", threshold=0.2), place)
+    assert "at least 3" in view.after.reason and view.metrics["separation"][1] is not None
+    plain = lab_cases(settings, place, SET, "identity")
+    identity = lab_stack(settings, ("run-1",), SET, "identity")
+    rest = lab_rest(plain, plain, identity, identity, Pipeline(), place, None)
+    assert rest.after.value is None and rest.difference.value is None
