@@ -1,0 +1,104 @@
+"""The Filter lab's controls, kept in the address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import cast
+
+import streamlit as st
+
+from backend.queries.lab import KEEP_ALL, Centre, CosineRange, FilterReference, Pipeline, RowScaling
+from pages.shared import lab_link as link
+from pages.shared.address import segmented, select, write
+
+STEP = 0.005
+PRESETS = {
+    "As published": Pipeline(),
+    "Solution A: cosine ≥ 0.80": Pipeline(filter_reference="mean", threshold=0.8),
+    "Solution C: remove 1 PC": Pipeline(denoise=1),
+}
+_ROWS = {"none": "as they are", "unit": "unit norm"}
+_REFERENCES = {
+    "mean": "mean",
+    "leave_one_out": "others",
+    "median": "median",
+    "none": "no filter",
+}
+_CENTRES = {"mean": "mean", "geometric_median": "geometric median"}
+_REMOVED = {str(k): str(k) for k in range(6)}
+
+
+def presets() -> None:
+    """Buttons that set all controls at once."""
+    with st.container(horizontal=True, gap="small"):
+        for label, pipeline in PRESETS.items():
+            st.button(label, on_click=link.apply, args=(pipeline,), key=f"preset {label}")
+
+
+def pipeline_controls(metrics: Mapping[str, str]) -> Pipeline:
+    """All controls but the threshold, which keeps every prompt in what is returned.
+
+    Args:
+        metrics: metrics that the runs have -> their titles.
+    """
+    left, middle, right = st.columns([1, 1.7, 1.1])
+    with left:
+        rows = segmented(
+            "Length of prompts", list(_ROWS), link.ROWS, _ROWS,
+            help="Unit norm: a long prompt weighs no more than the others.",
+        )  # fmt: skip
+    with middle:
+        reference = segmented(
+            "Cosine is taken to", list(_REFERENCES), link.REFERENCE, _REFERENCES,
+            help="The mean of the prompt’s pole; the mean of the others of its pole, so that it "
+            "cannot vouch for itself; or the pole’s geometric median.",
+        )  # fmt: skip
+    with right:
+        centre = segmented("Centre of a pole", list(_CENTRES), link.CENTRE, _CENTRES,
+                           help="Outliers hardly move the geometric median.")  # fmt: skip
+    left, right = st.columns([1.3, 2.5])
+    with left:
+        denoise = segmented(
+            "Within-class PCs removed", list(_REMOVED), link.DENOISE, _REMOVED,
+            help="Principal components of how the prompts of a pole differ (study, Solution C).",
+        )  # fmt: skip
+    with right:
+        metric = select("Inner product", list(metrics), link.METRIC, metrics)
+    return Pipeline(
+        row_scaling=cast("RowScaling", rows),
+        filter_reference=cast("FilterReference", reference),
+        threshold=KEEP_ALL,
+        centre=cast("Centre", centre),
+        denoise=int(denoise),
+        metric=metric,
+    )
+
+
+def threshold_slider(pipeline: Pipeline, cosines: CosineRange) -> tuple[float, float]:
+    """The threshold and the end of its axis.
+
+    At its low end the slider keeps every prompt of every cell, which the address says as -1: it
+    holds for any other choice too.
+
+    Args:
+        pipeline: the other choices.
+        cosines: the axis; it is widened to hold a threshold from the address.
+    """
+    try:
+        wanted = float(st.query_params.get(link.THRESHOLD, KEEP_ALL))
+    except ValueError:
+        wanted = KEEP_ALL
+    if not -1 <= wanted <= 1:
+        wanted = KEEP_ALL
+    high = max(cosines.high, wanted)
+    key = f"{link.THRESHOLD} {cosines.low:g} {high:g}"
+    if key not in st.session_state:
+        st.session_state[key] = max(wanted, cosines.low)
+    chosen = st.slider(
+        "Keep prompts with a cosine of at least", cosines.low, high, step=STEP, format="%.3f",
+        key=key, disabled=pipeline.filter_reference == "none",
+        help="All the way to the left keeps every prompt. The axis spans the cosines of all cells.",
+    )  # fmt: skip
+    threshold = KEEP_ALL if chosen <= cosines.low else round(float(chosen), 6)
+    write(link.THRESHOLD, f"{threshold:g}")
+    return threshold, high

@@ -1,0 +1,59 @@
+"""The Filter lab's settings in an address, and a button that opens the lab with them."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.queries.lab import KEEP_ALL, Pipeline
+
+ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
+    "lab_rows", "lab_reference", "lab_threshold", "lab_centre", "lab_denoise", "lab_metric",
+)  # fmt: skip
+LAB = "pages/filter_lab.py"
+
+
+def lab_parameters(pipeline: Pipeline) -> dict[str, str]:
+    """A pipeline as the lab's parameters in the address.
+
+    A pipeline without a filter is a filter that keeps all, so that the slider can be moved.
+    """
+    unfiltered = pipeline.filter_reference == "none"
+    return {
+        ROWS: pipeline.row_scaling,
+        REFERENCE: "mean" if unfiltered else pipeline.filter_reference,
+        THRESHOLD: f"{KEEP_ALL if unfiltered else pipeline.threshold:g}",
+        CENTRE: pipeline.centre,
+        DENOISE: str(pipeline.denoise),
+        METRIC: pipeline.metric,
+    }
+
+
+def apply(pipeline: Pipeline) -> None:
+    """Set the lab's controls; for a button's callback on the lab's own page."""
+    for key, value in lab_parameters(pipeline).items():
+        st.query_params[key] = value
+        if key != THRESHOLD:
+            st.session_state[key] = value
+    for key in [str(key) for key in st.session_state]:
+        if key.startswith(f"{THRESHOLD} "):
+            del st.session_state[key]
+
+
+def try_in_lab(label: str, key: str, pipeline: Pipeline, layer: int | None = None) -> None:
+    """A button that opens the Filter lab with a pipeline, for the trait and run of the sidebar.
+
+    Args:
+        label: on the button.
+        key: unique on the page.
+        pipeline: the settings.
+        layer: sets the sidebar's layer too; None leaves it.
+    """
+    if st.button(label, key=key, icon=":material/tune:", on_click=_set_layer, args=(layer,)):
+        kept = st.query_params.to_dict()
+        st.switch_page(LAB, query_params=kept | lab_parameters(pipeline))
+
+
+def _set_layer(layer: int | None) -> None:
+    if layer is not None:
+        st.session_state["layer"] = str(layer)
+        st.query_params["layer"] = str(layer)

@@ -1,0 +1,20 @@
+"""Put a figure that moves with a slider on the page: no theme is merged into it."""
+
+from __future__ import annotations
+
+import plotly.graph_objects as go
+import streamlit as st
+
+from backend.charts.style import IMAGE_FORMATS, mode_bar
+from pages.shared.figures import IMAGES
+
+
+def show_live(figure: go.Figure, key: str) -> None:
+    """Draw a figure over the full width, styled by its maker alone.
+
+    Args:
+        figure: from backend.charts.lab.
+        key: unique on the page.
+    """
+    config = mode_bar(st.session_state.get(IMAGES, IMAGE_FORMATS[0]), key)
+    st.plotly_chart(figure, key=key, width="stretch", theme=None, config=config)

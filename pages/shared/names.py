@@ -1,0 +1,18 @@
+"""Names of runs where several stand side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.queries.runs import RunSummary
+from pages.shared.sidebar import run_name
+
+
+def column_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The model where that tells runs apart, else the run's full name."""
+    labels = [run.label for run in runs]
+    names = [run.label if labels.count(run.label) == 1 else run_name(run) for run in runs]
+    return [
+        name if names.count(name) == 1 else f"{name} · {run.record.run_id[-4:]}"
+        for name, run in zip(names, runs, strict=True)
+    ]

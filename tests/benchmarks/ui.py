@@ -1,0 +1,214 @@
+"""How long a user waits in the browser: a move of the lab's slider, and opening each page.
+
+A move is measured in the page's own clock, from the key press to the last change of the page it
+causes, beside a bare Streamlit page with one slider and one heatmap whose moves take turns with
+it. Run with ``python -m tests.benchmarks.ui [--cache DIR]``; the last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+from backend.phantom.plan import plan_of
+from backend.queries.runs import run_list
+from backend.settings import Settings
+from backend.worker.phantom_run import publish_phantom
+
+ROOT = Path(__file__).resolve().parents[2]
+MODELS, TRAITS, LAYERS, SCENARIOS, PROMPTS = 3, 8, 12, 500, 20
+MOVES, WARM = 40, 4
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+# Notes when a key was pressed and when the page last changed after it, or after its loading.
+WATCH = """
+window.pressed = null; window.changed = 0;
+addEventListener("keydown", event => {
+  if (event.key.startsWith("Arrow")) { window.pressed = event.timeStamp; window.changed = 0; }
+}, true);
+new MutationObserver(() => { window.changed = performance.now(); })
+  .observe(document, {subtree: true, childList: true, characterData: true});
+"""
+# Done: the script has ended, what was asked for is drawn, and nothing has changed for 0.25 s.
+QUIET = """(done) => {
+  const app = document.querySelector("[data-testid=stApp]");
+  return app?.getAttribute("data-test-script-state") === "notRunning" && window.changed > 0
+    && performance.now() - window.changed > 250 && eval(done);
+}"""
+# Open: the title is there, and a chart, or the script has ended without one.
+OPEN = """() => {
+  const app = document.querySelector("[data-testid=stApp]");
+  const drawn = document.querySelector(".js-plotly-plot .main-svg") !== null
+    || app?.getAttribute("data-test-script-state") === "notRunning";
+  return document.querySelector("h1") !== null && drawn && performance.now();
+}"""
+# The lab fills in intervals 0.45 s after a move; the next move is made after that.
+RESTED = """() => document.querySelector(".lab-rest") !== null
+  && !document.querySelector(".lab-rest").innerText.includes("…")"""
+MARK = 'document.querySelector(".st-key-axis .js-plotly-plot")?.data[2].x[0]'
+BARE = 'document.querySelector(".js-plotly-plot")?.data[0].z[0][0]'
+
+
+def filled_store(folder: Path | None) -> tuple[Settings, str]:
+    """A store with a phantom of the wanted size, and the key of its study.
+
+    Args:
+        folder: where to keep it; what is there already is used.
+    """
+    settings = Settings(cache=folder or Path(tempfile.mkdtemp(prefix="steerscope-ui-")))
+    settings.make_folders()
+    sized: dict[str, int] = {}
+    for run in run_list(settings).runs:
+        if (len(run.traits), len(run.record.layers)) == (TRAITS, LAYERS) and (
+            run.responses == 2 * SCENARIOS and run.prompts == 2 * TRAITS * PROMPTS
+        ):
+            sized[run.study_key] = sized.get(run.study_key, 0) + 1
+    for key, count in sized.items():
+        if count >= MODELS:
+            return settings, key
+    plan = plan_of(
+        "bench", 7, ["direction_outliers"], models=MODELS, traits=TRAITS, layers=LAYERS,
+        scenarios=SCENARIOS, prompts=PROMPTS,
+    )  # fmt: skip
+    ref, _ = publish_phantom(settings, plan, lambda line: print(line, file=sys.stderr))
+    return settings, ref.key
+
+
+@contextmanager
+def serving(command: list[str], cache: Path) -> Iterator[str]:
+    """A Streamlit server on a free port; gives its address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", *command, "--server.port", str(port),
+         "--server.address", "127.0.0.1"],
+        cwd=ROOT, env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    url = f"http://127.0.0.1:{port}"
+    try:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"{url}/_stcore/health", timeout=2).close()
+                break
+            except OSError:
+                time.sleep(0.2)
+        yield url
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def move(page: Page, key: str, mark: str) -> float:
+    """Milliseconds from a key press on the slider to the last change it causes.
+
+    Args:
+        page: with one slider.
+        key: which arrow.
+        mark: expression that changes with every move once the chart is redrawn.
+    """
+    before = json.dumps(page.evaluate(mark))
+    page.bring_to_front()
+    page.locator("input[type=range]").first.focus()
+    page.wait_for_timeout(100)
+    page.keyboard.press(key)
+    page.wait_for_function(
+        QUIET, arg=f"JSON.stringify({mark}) !== {json.dumps(before)}", polling=50, timeout=30_000
+    )
+    return float(page.evaluate("window.changed - window.pressed"))
+
+
+def slider_times(lab: Page, bare: Page, moves: int) -> tuple[list[float], list[float]]:
+    """Times of moves of both pages, taking turns; there and back along the axis."""
+    found: tuple[list[float], list[float]] = ([], [])
+    for number in range(moves + WARM):
+        key = "ArrowRight" if number % 40 < 30 else "ArrowLeft"
+        lab.wait_for_function(RESTED, polling=50, timeout=30_000)
+        lab.wait_for_timeout(200)
+        times = (move(lab, key, MARK), move(bare, key, BARE))
+        if number >= WARM:
+            for own, taken in zip(found, times, strict=True):
+                own.append(taken)
+    return found
+
+
+def opening_times(page: Page, url: str, study: str, rounds: int = 3) -> dict[str, float]:
+    """Milliseconds from navigation to the page's title and first chart, median."""
+    names = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text("utf-8"))
+    found: dict[str, list[float]] = {name: [] for name in names}
+    for turn in range(rounds + 1):  # the first one warms the server's caches
+        for name in names:
+            path = "" if name == names[0] else name
+            page.goto(f"{url}/{path}?study={study}")
+            shown = page.wait_for_function(OPEN, polling=20, timeout=120_000)
+            if turn:
+                found[name].append(float(shown.json_value()))
+    return {name: statistics.median(times) for name, times in found.items()}
+
+
+def measure(cache: Path | None, moves: int) -> dict[str, object]:
+    """Print a table and return the figures."""
+    settings, study = filled_store(cache)
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    bare_command = ["streamlit", "run", "tests/benchmarks/bare_page.py"]
+    with (
+        serving(["pages.shared.launch"], settings.cache) as url,
+        serving(bare_command, settings.cache) as bare_url,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        context = browser.new_context(viewport={"width": 1440, "height": 1000})
+        context.add_init_script(WATCH)
+        lab, bare = context.new_page(), context.new_page()
+        lab.goto(f"{url}/filter_lab?study={study}")
+        bare.goto(bare_url)
+        bare.wait_for_selector(".js-plotly-plot .main-svg", timeout=60_000)
+        lab.wait_for_selector(".st-key-axis .main-svg", timeout=120_000)
+        moved, floor = slider_times(lab, bare, moves)
+        bare.close()
+        opened = opening_times(lab, url, study)
+        browser.close()
+    figures: dict[str, object] = {
+        "slider_ms_p50": round(statistics.median(moved), 1),
+        "slider_ms_p95": round(statistics.quantiles(moved, n=20)[-1], 1),
+        "bare_ms_p50": round(statistics.median(floor), 1),
+        "bare_ms_p95": round(statistics.quantiles(floor, n=20)[-1], 1),
+        "page_open_ms": {name: round(taken) for name, taken in opened.items()},
+    }
+    ratio = statistics.median(moved) / statistics.median(floor)
+    print(f"{MODELS} models x {TRAITS} traits x {LAYERS} layers, {SCENARIOS} scenarios, {PROMPTS} "
+          f"prompts a pole; {moves} moves of each slider")  # fmt: skip
+    print(f"lab, move to last change   median {figures['slider_ms_p50']:7} ms"
+          f"   95% {figures['slider_ms_p95']:7} ms")  # fmt: skip
+    print(f"bare heatmap page          median {figures['bare_ms_p50']:7} ms"
+          f"   95% {figures['bare_ms_p95']:7} ms   lab / bare {ratio:.2f}")  # fmt: skip
+    for name, taken in opened.items():
+        print(f"open {name:<20} {taken:8.0f} ms")
+    return figures
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cache", type=Path, help="folder of the store; made and kept there")
+    parser.add_argument("--moves", type=int, default=MOVES)
+    options = parser.parse_args()
+    print(json.dumps(measure(options.cache, options.moves)))
