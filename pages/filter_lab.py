@@ -10,13 +10,8 @@ import streamlit as st
 from backend.charts import lab_tables as tables
 from backend.charts.lab import dimmed_heatmap, layer_curves, threshold_curve
 from backend.charts.lab_words import headline
-from backend.queries.lab import (
-    LabView,
-    Pipeline,
-    effective,
-    lab_view,
-    published_layer,
-)
+from backend.queries.lab import LabView, lab_view, published_layer
+from backend.queries.lab_axis import Pipeline, effective
 from backend.queries.lab_cells import Key
 from backend.queries.runs import RunSummary
 from backend.queries.saved import save_vector

@@ -15,7 +15,8 @@ import plotly.graph_objects as go
 from backend.analyses.wording import r_text
 from backend.charts.intervals import band
 from backend.charts.style import BLUE, GREY, SEQUENTIAL
-from backend.queries.lab import CosineRange, LabView, Steps
+from backend.queries.lab import LabView
+from backend.queries.lab_axis import CosineRange, Steps
 from backend.settings import StatusThresholds
 from backend.statistics.interval import Estimate
 from backend.types import POLES

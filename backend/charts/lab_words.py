@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 
 from backend.analyses.wording import r_text
-from backend.queries.lab import LabView, effective
+from backend.queries.lab import LabView
+from backend.queries.lab_axis import effective
 
 
 def headline(view: LabView, note: str) -> str:

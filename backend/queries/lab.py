@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,21 +11,18 @@ from numpy.typing import NDArray
 from backend.analyses.status import STATUSES, Status, status_of
 from backend.geometry.prompt_space import Floats, cosine_matrix
 from backend.geometry.registry import METRICS, Metric
+from backend.queries.lab_axis import CosineRange, effective
 from backend.queries.lab_cells import Key, LabStack
 from backend.settings import StatusThresholds
 from backend.statistics.interval import Estimate
 from backend.types import Pole
-from backend.vectors.cells import take
-from backend.vectors.lab import Steps, Tick, built_at, threshold_steps, tick
+from backend.vectors.lab import Tick, tick
 from backend.vectors.live_metrics import LIVE_METRICS
 from backend.vectors.metric import IDENTITY
-from backend.vectors.pipeline import Centre, FilterReference, Pipeline, RowScaling
+from backend.vectors.pipeline import Pipeline
 
-__all__ = ["IDENTITY", "LIVE_METRICS", "METRICS", "STATUSES", "Centre", "FilterReference", "Metric",
-           "Pipeline", "RowScaling", "Steps"]  # fmt: skip
+__all__ = ["IDENTITY", "LIVE_METRICS", "METRICS", "STATUSES", "Metric"]
 
-# A threshold that keeps every prompt.
-KEEP_ALL = -1.0
 Move = Literal["gained", "lost"]
 
 
@@ -44,21 +39,6 @@ class LabBase:
     stack: LabStack
     published: Tick
     groups: dict[tuple[str, str], NDArray[np.intp]]
-
-
-@dataclass(frozen=True)
-class CosineRange:
-    """Cosines to the filter's reference.
-
-    Attributes:
-        values: of every cell's prompts in the order of the stack, [C, n]; NaN where absent.
-        low: a threshold that keeps every prompt of every cell, on a grid of 0.01.
-        high: one that drops every prompt of every cell.
-    """
-
-    values: Floats
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -171,52 +151,6 @@ def published_layer(base: LabBase, run_id: str, trait: str) -> int:
     return base.stack.keys[at][2]
 
 
-def effective(pipeline: Pipeline) -> Pipeline:
-    """The pipeline without a filter that keeps everything, so that it is called what it is."""
-    if pipeline.filter_reference == "none" or pipeline.threshold <= KEEP_ALL:
-        return Pipeline(row_scaling=pipeline.row_scaling, centre=pipeline.centre,
-                        denoise=pipeline.denoise, metric=pipeline.metric)  # fmt: skip
-    return pipeline
-
-
-def without_threshold(pipeline: Pipeline) -> Pipeline:
-    """The pipeline with a threshold that keeps all: what does not move with the slider."""
-    return dataclasses.replace(pipeline, threshold=KEEP_ALL)
-
-
-def cosine_range(stack: LabStack, pipeline: Pipeline) -> CosineRange:
-    """Cosines of all prompts to the filter's reference, and the axis a threshold can move on.
-
-    Args:
-        stack: under the pipeline's metric.
-        pipeline: its threshold does not matter; without a reference the mean is taken.
-    """
-    reference = "mean" if pipeline.filter_reference == "none" else pipeline.filter_reference
-    plain = Pipeline(row_scaling=pipeline.row_scaling, filter_reference=reference,
-                     metric=pipeline.metric)  # fmt: skip
-    values = built_at(plain, stack.cells, KEEP_ALL).cosines
-    finite = values[np.isfinite(values)]
-    if not finite.size:
-        return CosineRange(values, -1.0, 1.0)
-    low = max(-1.0, float(np.floor(100 * finite.min() - 1e-9)) / 100)
-    high = min(1.0, float(np.floor(100 * finite.max()) + 1) / 100)
-    return CosineRange(values, low, high)
-
-
-def cell_steps(stack: LabStack, pipeline: Pipeline, place: Key) -> Steps | None:
-    """r of one cell along the whole threshold axis; None where it lacks the metric.
-
-    Args:
-        stack: under the pipeline's metric.
-        pipeline: with a filter; its threshold does not matter.
-        place: which cell.
-    """
-    if place not in stack.keys:
-        return None
-    chosen = np.array([stack.keys.index(place)])
-    return threshold_steps(pipeline, take(stack.cells, chosen))
-
-
 def lab_view(
     base: LabBase,
     stack: LabStack,
@@ -280,10 +214,10 @@ class _Aligned:
         else:
             where = {key: i for i, key in enumerate(stack.keys)}
             self.own = np.array([where.get(key, -1) for key in keys], np.intp)
-        present = self.own >= 0
-        self.r = np.where(present, now.r[self.own], np.nan) if len(now.r) else _nothing(keys)
-        self.low = np.where(present, now.low[self.own], np.nan) if len(now.r) else self.r
-        self.high = np.where(present, now.high[self.own], np.nan) if len(now.r) else self.r
+        # A cell that lacks the metric is at -1, where the appended NaN is.
+        self.r, self.low, self.high = (
+            np.append(values, np.nan)[self.own] for values in (now.r, now.low, now.high)
+        )
         self.refusals = {
             i: now.refusals[own] if own >= 0 else stack.missing[keys[i]]
             for i, own in enumerate(self.own.tolist())
@@ -295,10 +229,6 @@ class _Aligned:
         """r of one cell with its interval, or why there is none."""
         reason = self.refusals.get(i)
         return _estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
-
-
-def _nothing(keys: Sequence[Key]) -> Floats:
-    return np.full(len(keys), np.nan)
 
 
 def _before(base: LabBase, i: int) -> Estimate:

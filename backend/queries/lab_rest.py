@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.geometry.prompt_space import Floats
-from backend.queries.lab import effective
+from backend.queries.lab_axis import effective
 from backend.queries.lab_cells import Key, LabStack
 from backend.settings import Settings
 from backend.statistics.bootstrap import bootstrap_r

@@ -7,7 +7,14 @@ from typing import cast
 
 import streamlit as st
 
-from backend.queries.lab import KEEP_ALL, Centre, CosineRange, FilterReference, Pipeline, RowScaling
+from backend.queries.lab_axis import (
+    KEEP_ALL,
+    Centre,
+    CosineRange,
+    FilterReference,
+    Pipeline,
+    RowScaling,
+)
 from pages.shared import lab_link as link
 from pages.shared.address import segmented, select, write
 

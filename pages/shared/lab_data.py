@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries import lab, lab_cells, lab_rest
+from backend.queries import lab, lab_axis, lab_cells, lab_rest
 from pages.shared.data import settings
 
 Runs = tuple[str, ...]
@@ -41,17 +41,17 @@ def texts(run_id: str, trait: str, prompt_set: str) -> dict[int, str]:
 
 
 @st.cache_resource(show_spinner=False, max_entries=32)
-def cosines(runs: Runs, prompt_set: str, unfiltered: lab.Pipeline) -> lab.CosineRange:
+def cosines(runs: Runs, prompt_set: str, unfiltered: lab_axis.Pipeline) -> lab_axis.CosineRange:
     """Cosines to the filter's reference; the pipeline without its threshold."""
-    return lab.cosine_range(stack(runs, prompt_set, unfiltered.metric), unfiltered)
+    return lab_axis.cosine_range(stack(runs, prompt_set, unfiltered.metric), unfiltered)
 
 
 @st.cache_resource(show_spinner=False, max_entries=64)
 def steps(
-    runs: Runs, prompt_set: str, unfiltered: lab.Pipeline, place: lab_cells.Key
-) -> lab.Steps | None:
+    runs: Runs, prompt_set: str, unfiltered: lab_axis.Pipeline, place: lab_cells.Key
+) -> lab_axis.Steps | None:
     """One cell along the threshold axis; the pipeline without its threshold."""
-    return lab.cell_steps(stack(runs, prompt_set, unfiltered.metric), unfiltered, place)
+    return lab_axis.cell_steps(stack(runs, prompt_set, unfiltered.metric), unfiltered, place)
 
 
 @st.cache_resource(show_spinner=False, max_entries=16)
@@ -62,7 +62,7 @@ def cases(place: lab_cells.Key, prompt_set: str, metric: str) -> lab_rest.LabCas
 
 @st.cache_data(show_spinner=False, max_entries=256)
 def rest(
-    runs: Runs, prompt_set: str, pipeline: lab.Pipeline, place: lab_cells.Key
+    runs: Runs, prompt_set: str, pipeline: lab_axis.Pipeline, place: lab_cells.Key
 ) -> lab_rest.LabRest:
     """Intervals of one cell."""
     filtered = pipeline.filter_reference != "none"
@@ -73,5 +73,5 @@ def rest(
         stack(runs, prompt_set, pipeline.metric),
         pipeline,
         place,
-        steps(runs, prompt_set, lab.without_threshold(pipeline), place) if filtered else None,
+        steps(runs, prompt_set, lab_axis.without_threshold(pipeline), place) if filtered else None,
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries.lab import KEEP_ALL, Pipeline
+from backend.queries.lab_axis import KEEP_ALL, Pipeline
 
 ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_rows", "lab_reference", "lab_threshold", "lab_centre", "lab_denoise", "lab_metric",

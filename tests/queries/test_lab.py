@@ -10,8 +10,8 @@ import pytest
 from backend.analyses.status import status_of
 from backend.geometry.prompt_space import PromptSpace
 from backend.geometry.registry import METRICS_BY_NAME
-from backend.queries import lab
-from backend.queries.lab import Pipeline
+from backend.queries import lab, lab_axis
+from backend.queries.lab_axis import Pipeline
 from backend.queries.lab_cells import lab_stack, metric_note, metric_titles, prompt_texts
 from backend.queries.lab_rest import lab_cases, lab_rest
 from backend.queries.scorecard import scorecard
@@ -95,7 +95,7 @@ def phantom(settings):
 def view_of(settings, runs, pipeline, place, layer=None):
     base = lab.lab_base(lab_stack(settings, runs, SET, "identity"))
     stack = lab_stack(settings, runs, SET, pipeline.metric)
-    cosines = lab.cosine_range(stack, pipeline)
+    cosines = lab_axis.cosine_range(stack, pipeline)
     return lab.lab_view(base, stack, cosines, pipeline, place, layer, LIMITS)
 
 
@@ -174,7 +174,7 @@ def test_without_choices_nothing_moves_and_the_card_is_the_scorecard(phantom):
     settings, runs, _ = phantom
     for layer in (None, 2):
         card = scorecard(settings, runs, SET, layer)
-        pipeline = Pipeline(filter_reference="mean", threshold=lab.KEEP_ALL)
+        pipeline = Pipeline(filter_reference="mean", threshold=lab_axis.KEEP_ALL)
         view = view_of(settings, runs, pipeline, (runs[0], "trait_1", 2), layer)
         assert set(view.card) == set(card.cells)
         for key, change in view.card.items():
@@ -183,7 +183,7 @@ def test_without_choices_nothing_moves_and_the_card_is_the_scorecard(phantom):
             assert change.after_layer == stored.layer
             assert change.after.value == pytest.approx(stored.correlation.r, abs=1e-12)
             assert change.after.low == pytest.approx(stored.correlation.low, abs=1e-12)
-    assert lab.effective(pipeline) == Pipeline()
+    assert lab_axis.effective(pipeline) == Pipeline()
     base = lab.lab_base(lab_stack(settings, runs, SET, "identity"))
     for run in runs:
         for trait in ("trait_1", "trait_2"):
@@ -196,7 +196,7 @@ def test_steps_hold_between_the_cosines(phantom):
     place = (runs[0], "trait_1", 2)
     stack = lab_stack(settings, runs, SET, "identity")
     pipeline = Pipeline(filter_reference="mean")
-    steps = lab.cell_steps(stack, pipeline, place)
+    steps = lab_axis.cell_steps(stack, pipeline, place)
     _, high, _ = direct.prompts(*place)
     cosines = direct.cell(*place)[0]
     assert steps.thresholds == pytest.approx(np.sort(cosines), abs=1e-12)
@@ -211,10 +211,10 @@ def test_steps_hold_between_the_cosines(phantom):
             assert built == pytest.approx(vector, abs=1e-9)
         below = threshold
     assert np.isnan(steps.r).any() and not np.isnan(steps.r).all()
-    ranged = lab.cosine_range(stack, pipeline)
+    ranged = lab_axis.cosine_range(stack, pipeline)
     finite = ranged.values[np.isfinite(ranged.values)]
     assert ranged.low <= finite.min() and finite.max() < ranged.high
-    assert lab.cell_steps(stack, pipeline, ("no", "trait_1", 2)) is None
+    assert lab_axis.cell_steps(stack, pipeline, ("no", "trait_1", 2)) is None
 
 
 def test_intervals_at_rest(phantom):
@@ -222,7 +222,7 @@ def test_intervals_at_rest(phantom):
     place = (runs[0], "trait_1", 2)
     identity = lab_stack(settings, runs, SET, "identity")
     plain = lab_cases(settings, place, SET, "identity")
-    steps = lab.cell_steps(identity, Pipeline(filter_reference="mean"), place)
+    steps = lab_axis.cell_steps(identity, Pipeline(filter_reference="mean"), place)
     last = np.flatnonzero(~np.isnan(steps.r))[-1]
     filtered = Pipeline(filter_reference="mean", threshold=float(steps.thresholds[last]) - 1e-6)
     rest = lab_rest(plain, plain, identity, identity, filtered, place, steps)
