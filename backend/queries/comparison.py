@@ -248,11 +248,12 @@ def _difference(
     """r of B minus r of A, where both are about the same behaviour of the same cases."""
     n = len(first)
     targets = [run.record.target for run in runs]
+    if "none" in targets:
+        side = "A" if targets[0] == "none" else "B"
+        return Estimate.undefined(n, f"the study of {side} has no scored responses")
     if targets[0] != targets[1]:
         why = f"A's r is over {targets[0]}s and B's over {targets[1]}s: they answer other questions"
         return Estimate.undefined(n, why)
-    if "none" in targets:
-        return Estimate.undefined(n, "the study has no scored responses")
     if n == 0:
         return Estimate.undefined(0, "no scenario and responder is scored in both runs")
     changed = int((first[:, 1] != second[:, 1]).sum())

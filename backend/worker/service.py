@@ -35,6 +35,10 @@ PROGRESS_SECONDS = 0.2
 # A job that takes its worker down this many times is given up.
 MAX_RECOVERIES = 20
 
+# A cancel shows between steps as the first, and within one as the second: the job is not ours now.
+STOPPED = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
+STOPPED_TEXT = "cancelled, or taken over by another worker; the batches so far are kept"
+
 Session = ExtractionSession | SimulatedSession
 
 
@@ -137,8 +141,8 @@ def register(extractor: Extractor) -> None:
             name = publish(run_id, request)
             extractor.log(run_id, f"published {name}")
             return name
-        except dbos_error.DBOSWorkflowCancelledError:
-            extractor.log(run_id, "cancelled; the batches so far are kept")
+        except STOPPED:
+            extractor.log(run_id, STOPPED_TEXT)
             raise
         except Exception as fault:
             extractor.log(run_id, fault_text(fault))

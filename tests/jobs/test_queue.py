@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import pytest
 
 from backend.errors import JobError, LayerOutOfRange
+from backend.jobs.logs import read_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.requests import (
     model_name,
@@ -174,6 +175,11 @@ def test_cancel_keeps_the_batches_and_resume_ends_identical(shop):
     progress = shop.queue.progress(run_id)
     assert progress.batches_done == progress.batches_total > stopped_at
     assert contents(shop.settings, run_id) == shop.expected
+    log = read_log(shop.settings, run_id)
+    assert "failed" not in log
+    assert log.count("a worker takes up the job") == 2
+    assert log.index("cancelled, or taken over") < log.index("comparing layers")
+    assert log.endswith(f"published {run_id}.duckdb")
 
 
 @pytest.mark.slow
@@ -182,6 +188,9 @@ def test_a_job_that_cannot_run_says_why(shop):
     failed = wait_for(lambda: (job := shop.queue.job(bad)).state == "failed" and job)
     assert "layers [9] do not exist" in failed.error
     assert "Remedy" in failed.error
+    log = read_log(shop.settings, bad)
+    assert "failed: With 3 decoder blocks, layers [9] do not exist." in log
+    assert "expected: " in log and "remedy: " in log
 
 
 @pytest.mark.slow
