@@ -13,7 +13,7 @@ from pages.shared.run_prompts import new_prompt_set, outcome_shown
 from pages.shared.sidebar import selection
 from pages.shared.states import show_broken
 
-_VIEWS = {"extract": "Extract", "prompts": "New prompt set", COMPARE: "Compare two runs"}
+_VIEWS = {"extract": "Extract", "prompts": "New prompt set", COMPARE: "Compare"}
 
 chosen = selection()
 st.title("What changes when it is extracted again?")
