@@ -10,11 +10,18 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from backend.settings import Settings
+from tests.support.phantom_store import publish_small_preset
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
@@ -47,20 +54,20 @@ class Application:
     process: subprocess.Popen[bytes]
 
 
-@pytest.fixture(scope="module")
-def application(tmp_path_factory, smollm2):
-    """``python -m backend serve`` on an empty store that only knows SmolLM2's weights."""
-    cache = tmp_path_factory.mktemp("cache")
+@contextmanager
+def _serving(cache: Path, *options: str) -> Iterator[Application]:
+    """``python -m backend serve`` on a store that knows SmolLM2's weights."""
     models = cache / "models"
-    models.mkdir()
+    models.mkdir(parents=True, exist_ok=True)
     for item in (ROOT / "cache" / "models").iterdir():
-        (models / item.name).symlink_to(item)
+        if not (models / item.name).exists():
+            (models / item.name).symlink_to(item)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     log = (cache / "serve.log").open("w")
     process = subprocess.Popen(
-        [sys.executable, "-m", "backend", "serve", "--port", str(port)],
+        [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
         cwd=ROOT, env=os.environ | {"STEERSCOPE_CACHE": str(cache)}, stdout=log, stderr=log,
     )  # fmt: skip
     url = f"http://127.0.0.1:{port}"
@@ -69,6 +76,62 @@ def application(tmp_path_factory, smollm2):
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
     assert str(cache) not in _command_lines()
+
+
+@pytest.fixture(scope="module")
+def application(tmp_path_factory, smollm2):
+    """The application on an empty store, as on a first start."""
+    with _serving(tmp_path_factory.mktemp("cache")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stocked(tmp_path_factory, smollm2):
+    """The application on a store with the published study's phantom and a run by SmolLM2."""
+    cache = tmp_path_factory.mktemp("stocked")
+    settings = Settings(cache=cache)
+    publish_small_preset(settings)
+    settings.models.rmdir()
+    settings.models.symlink_to(ROOT / "cache" / "models")
+    publish_run(settings, small_study(), Path("smollm2-135m-instruct"), "before", layers=(2, 3))
+    with _serving(cache, "--no-sample") as started:
+        yield started
+
+
+@pytest.fixture
+def watched(browser):
+    """Opens pages of clean profiles that fail on console errors and on foreign requests."""
+    contexts, faults = [], []
+
+    def opened(url: str, **options: object) -> Page:
+        context = browser.new_context(**({"viewport": {"width": 1440, "height": 1000}} | options))
+        context.set_default_timeout(60_000)
+        contexts.append(context)
+        page = context.new_page()
+        host = "/".join(url.split("/")[:3])
+        page.on("console", lambda message: faults.extend(_console_fault(message)))
+        page.on("pageerror", lambda fault: faults.append(str(fault)))
+        page.on(
+            "request",
+            lambda request: (
+                None
+                if request.url.startswith((host, "data:", "blob:"))
+                else faults.append(f"request to {request.url}")
+            ),
+        )
+        page.goto(url)
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
+
+
+def _console_fault(message: ConsoleMessage) -> list[str]:
+    # Streamlit asks a page's own path for two endpoints before it falls back to the root.
+    own = "/_stcore/" in message.location.get("url", "")
+    return [message.text] if message.type == "error" and not own else []
 
 
 def _wait_until_up(url: str) -> None:

@@ -1,0 +1,154 @@
+"""What people come for, clicked through in Chromium: explain, fix, save, share, extract, report."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+from safetensors import safe_open
+
+from tests.pages.test_pages import PAGES
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
+MINUTES = 60_000
+expect.set_options(timeout=1 * MINUTES)
+PATHS = ["/", *(f"/{page.removeprefix('pages/').removesuffix('.py')}" for page in PAGES[1:])]
+
+
+def preset_runs(application):
+    return sorted(p.stem for p in (application.cache / "runs").glob("published-*.duckdb"))
+
+
+def settled(page):
+    """Wait until the script has run to its end."""
+    page.locator("[data-testid=stStatusWidget]").wait_for(state="detached")
+    return page
+
+
+def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
+    watched, stocked, tmp_path
+):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    study = next((stocked.cache / "studies").glob("published-*.duckdb")).stem
+    page = watched(f"{stocked.url}/?study={study}")
+    settled(page)
+    chart = page.locator(".js-plotly-plot").first
+    place = chart.evaluate(
+        "(plot, run) => { const data = plot.data[1].customdata;"
+        " const i = data.findIndex(d => d[0] === run && d[1] === 'crisis_recognition');"
+        " const box = plot.querySelectorAll('.scatterlayer .point')[i].getBoundingClientRect();"
+        " return [box.x + box.width / 2, box.y + box.height / 2]; }",
+        mistral,
+    )
+    page.mouse.move(*place)
+    page.mouse.click(*place)
+    expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
+    expect(page.get_by_text(re.compile("crisis recognition on mistral-simulated"))).to_be_visible()
+    outliers = page.get_by_text(re.compile("^Prompts of outlying direction"))
+    outliers.first.click()
+    page.get_by_role("button", name="Try this fix in the Filter lab").first.click()
+    expect(page.get_by_role("heading", name="What would filtering do?")).to_be_visible()
+    settled(page)
+    assert "lab_reference=" in page.url and "trait=crisis_recognition" in page.url
+    page.get_by_text("Save this vector").click()
+    page.get_by_label("Name", exact=True).fill("crisis-filtered")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.get_by_text(re.compile("Saved as crisis-filtered"))).to_be_visible()
+    page.get_by_role("link", name="Methods").click()
+    expect(page.get_by_role("heading", name="Which vector method wins?")).to_be_visible()
+    expect(page.get_by_text("crisis-filtered").first).to_be_attached()
+    page.goto(f"{stocked.url}/report?run={mistral}&trait=crisis_recognition&take=vectors"
+              "&vectors=saved.crisis-filtered")  # fmt: skip
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name=re.compile("Download the vector")).click()
+    kept = tmp_path / "vector.safetensors"
+    waiting.value.save_as(kept)
+    with safe_open(kept, "np") as file:
+        (name,) = file.keys()
+        assert file.get_tensor(name).shape == (1024,)
+
+
+def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    here = watched(f"{stocked.url}/filter_lab?run={mistral}&trait=uncritical_validation&layer=19")
+    settled(here)
+    slider = here.get_by_role("slider").first
+    slider.focus()
+    for _ in range(6):
+        slider.press("ArrowRight")
+    here.wait_for_timeout(1500)
+    settled(here)
+    threshold = slider.input_value()
+    there = settled(watched(here.url))
+    expect(there.get_by_role("slider").first).to_have_value(threshold)
+    shown = [page.locator(".js-plotly-plot").first.evaluate("p => p.data.map(d => d.y)")
+             for page in (here, there)]  # fmt: skip
+    assert shown[0] == shown[1]
+
+
+def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
+    key = next((stocked.cache / "studies").glob("small@*.duckdb")).stem
+    page = settled(watched(f"{stocked.url}/runs?study={key}&runs_view=prompts&prompts_how=paste"))
+    rows = [
+        f'{{"trait": "{trait}", "pole": "{pole}", "text": "{pole} {word} about {trait}"}}'
+        for trait in ("warmth", "haste") for pole in ("high", "low") for word in ("safe", "name")
+    ]  # fmt: skip
+    table = page.get_by_role("textbox", name="Prompts as jsonl, or as csv with a header")
+    table.fill("\n".join(rows))
+    table.press("Control+Enter")
+    name = page.get_by_role("textbox", name="Name of the set")
+    name.fill("second")
+    name.press("Tab")
+    page.get_by_role("button", name="Check and add the set").click()
+    expect(page.get_by_text(re.compile("The set is in the new revision"))).to_be_visible()
+    layers = page.get_by_label("Layers", exact=True)
+    layers.fill("2-3")
+    layers.press("Tab")
+    settled(page)
+    page.get_by_role("button", name="Start extraction").click()
+    compare = page.get_by_role("button", name="Compare with the previous run").first
+    expect(compare).to_be_visible(timeout=4 * MINUTES)
+    compare.click()
+    expect(page.get_by_role("heading", name="Did r change?")).to_be_visible()
+    expect(page.get_by_text(re.compile("What differs: .*prompt"))).to_be_visible()
+    assert len(list((stocked.cache / "studies").glob("small@*.duckdb"))) == 2
+
+
+def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp_path):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    page = settled(watched(f"{stocked.url}/report?run={mistral}&trait=crisis_recognition"))
+    with page.expect_download(timeout=3 * MINUTES) as waiting:
+        page.get_by_role("button", name=re.compile("Download the report")).click()
+    kept = tmp_path / "report.html"
+    waiting.value.save_as(kept)
+    context = browser.new_context(offline=True)
+    offline = context.new_page()
+    asked, faults = [], []
+    offline.on("request", lambda request: asked.append(request.url))
+    offline.on("pageerror", lambda fault: faults.append(str(fault)))
+    offline.goto(kept.as_uri())
+    offline.evaluate("document.querySelectorAll('details').forEach(fold => fold.open = true)")
+    charts = offline.locator(".chart")
+    assert charts.count() > 5
+    for place in range(charts.count()):  # each is drawn when it comes into sight
+        charts.nth(place).scroll_into_view_if_needed()
+        charts.nth(place).locator(".main-svg").first.wait_for()
+    expect(offline.get_by_text(re.compile("Simulated: no model read")).first).to_be_visible()
+    assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
+    assert faults == []
+    context.close()
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_fits_a_phone_and_asks_no_one(watched, stocked, path, scheme):
+    page = watched(
+        f"{stocked.url}{path}", viewport={"width": 390, "height": 844}, color_scheme=scheme,
+        is_mobile=True,
+    )  # fmt: skip
+    page.locator("h1").wait_for()
+    settled(page)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("[data-testid=stException]").count() == 0
