@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker test lint bench bench-diagnosis clean setup setup-dev
+.PHONY: run worker test lint bench bench-diagnosis bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -25,6 +25,9 @@ bench: setup-dev
 
 bench-diagnosis: setup-dev
 	$(BIN)/python -m tests.benchmarks.diagnosis
+
+bench-ui: setup-dev
+	$(BIN)/python -m tests.benchmarks.ui
 
 setup: .venv/run.done
 
