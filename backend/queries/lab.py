@@ -171,9 +171,10 @@ def lab_view(
         layer: of the scorecard; None for every cell's layer with the highest r, chosen anew.
         thresholds: of a status.
     """
-    now = tick(effective(pipeline), stack.cells)
-    after = _Aligned(base, stack, now)
     chosen = base.stack.keys.index(place)
+    measured = np.flatnonzero([key == place for key in stack.keys])
+    now = tick(effective(pipeline), stack.cells, measured)
+    after = _Aligned(base, stack, now)
     card = {
         key: _card(base, after, places, layer, thresholds)
         for key, places in base.groups.items()

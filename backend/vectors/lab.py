@@ -45,23 +45,33 @@ class Tick:
     refusals: dict[int, str]
 
 
-def tick(pipeline: Pipeline, cells: CellStack) -> Tick:
+def tick(pipeline: Pipeline, cells: CellStack, measured: NDArray[np.intp] | None = None) -> Tick:
     """Metrics, kept prompts and r of every cell under a pipeline.
 
     Args:
         pipeline: the choices.
         cells: G, S and b under the pipeline's metric.
+        measured: positions of the cells whose metrics are wanted, those of the others being NaN;
+            None for all.
     """
     built = build(pipeline, cells)
     r = correlations(built.weights, cells)
-    low, high = fisher_band(r, cells.count)
-    metrics = live_metrics(
-        built.gram, built.kept & cells.high, built.kept & cells.low, built.row_weights, cells.width
-    )
+    ends = fisher_band(r, cells.count)
+    high, low = built.kept & cells.high, built.kept & cells.low
+    if measured is None:
+        metrics = live_metrics(built.gram, high, low, built.row_weights, cells.width)
+    else:
+        width = cells.width if isinstance(cells.width, int) else cells.width[measured]
+        found = live_metrics(
+            built.gram[measured], high[measured], low[measured], built.row_weights[measured], width
+        )
+        metrics = {name: np.full(len(cells), np.nan) for name in found}
+        for name, values in found.items():
+            metrics[name][measured] = values
     refused = list(built.refusals)
     for values in metrics.values():
         values[refused] = np.nan
-    return Tick(r, low, high, built.weights, built.kept, built.cosines, metrics, built.refusals)
+    return Tick(r, *ends, built.weights, built.kept, built.cosines, metrics, built.refusals)
 
 
 def correlations(weights: Floats, cells: CellStack) -> Floats:

@@ -149,6 +149,16 @@ def test_without_choices_every_live_metric_is_the_registrys():
             assert same(found.metrics[name][c], value, rel=1e-9), name
 
 
+def test_metrics_of_some_cells_are_those_of_all():
+    cells = stacked([cell(13), cell(14), cell(15)])
+    pipeline = Pipeline(filter_reference="mean", threshold=0.5)
+    every, one = tick(pipeline, cells), tick(pipeline, cells, np.array([1]))
+    assert np.array_equal(every.r, one.r, equal_nan=True)
+    for name in LIVE_METRICS:
+        assert one.metrics[name][1] == every.metrics[name][1]
+        assert np.isnan(one.metrics[name][[0, 2]]).all()
+
+
 def test_the_lab_names_what_it_leaves_out():
     left_out = {metric.name for metric in METRICS} - set(LIVE_METRICS)
     assert left_out == {
