@@ -9,9 +9,12 @@ from backend.queries.prompts import PromptView
 from backend.queries.runs import RunSummary
 from backend.queries.scorecard import layer_to_show
 from pages.shared import data
+from pages.shared.address import segmented
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
+
+_ORDERS = {"clustered": "clustered", "written": "as written"}
 
 
 def _layer(chosen: Selection, run: RunSummary) -> int:
@@ -64,14 +67,14 @@ with data.faults_shown():
         f"{layer}. Vectors average the prompts of each pole: if those point in different "
         "directions, or one is far longer than the rest, the average stands for none of them."
     )
-    order = st.segmented_control(
+    order = segmented(
         "Order of prompts",
-        ["clustered", "as written"],
-        default="clustered",
-        key="order",
+        list(_ORDERS),
+        "order",
+        _ORDERS,
         help="Clustered: average linkage on the cosines, within each pole.",
     )
-    view = data.prompt_view(run_id, chosen.trait, chosen.prompt_set, layer, order != "as written")
+    view = data.prompt_view(run_id, chosen.trait, chosen.prompt_set, layer, order == "clustered")
     left, right = st.columns(2)
     with left:
         st.subheader("Cosines")
