@@ -28,16 +28,27 @@ Runs = tuple[str, ...]
 _LAST = "lab_last"
 _FILLED = "lab_filled"
 _NOW = "lab_now"
-# Presses the button below when nothing has been redrawn for 0.45 s: no polling, and no run of the
-# script stands in the way of the next move.
+# Presses the button below once nothing has been redrawn for 0.45 s: the server is not polled, and
+# no run of the script stands in the way of the next move. Tried again where the button came late.
 _WHEN_AT_REST = """<script>
-clearTimeout(window.labRest);
-window.labRest = setTimeout(
-  () => document.querySelector(".st-key-lab_fill button")?.click(), 450);
+{
+  let ticks = 0, pressed = false;
+  clearInterval(window.labRest);
+  window.labRest = setInterval(() => {
+    const button = document.querySelector(".st-key-lab_fill button");
+    const app = document.querySelector("[data-testid=stApp]");
+    ticks += 1;
+    if (ticks > 400 || (pressed && !button)) clearInterval(window.labRest);
+    else if (button && ticks % 6 === 3 && app?.dataset.testScriptState !== "running") {
+      button.click();
+      pressed = true;
+    }
+  }, 150);
+}
 </script>"""
 _LAYOUT = """<style>
 .st-key-lab_rest { position: relative; }
-.st-key-lab_fill { position: absolute; right: 0; bottom: 0; width: auto; }
+.st-key-lab_fill { position: absolute; right: 0; top: -2rem; width: auto; }
 </style>"""
 
 
@@ -96,7 +107,9 @@ def _moving(
         show_live(layer_curves(view, text), "layers")
     _rest(runs, prompt_set, pipeline, place)
     traits = [trait for trait in chosen.runs[-1].traits if any(t == trait for _, t in view.card)]
-    card = tables.card_table(view, runs, labels, traits, _flash(view, runs))
+    card = tables.card_table(
+        view, runs, labels, traits, _flash(view, runs), best=chosen.layer is None
+    )
     st.html(
         tables.two_columns(
             (f"The whole scorecard: {tables.moves_text(view)}", card),

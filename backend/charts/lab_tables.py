@@ -43,14 +43,25 @@ STYLE = f"""<style>
 .lab-two h5, .lab-title {{ font-size: 1.05rem; font-weight: 600; margin: 0 0 6px; }}
 .lab-card td.c {{ color: {INK}; border: 3px solid transparent; border-radius: 6px;
   background-clip: padding-box; text-align: center; font-size: 0.8rem; }}
-.lab-card td.gained {{ border-color: {GREEN}; }}
-.lab-card td.lost {{ border-color: {VERMILION}; border-style: dashed; }}
+.lab-card td.gained {{ outline: 3px solid {GREEN}; outline-offset: -4px; }}
+.lab-card td.lost {{ outline: 3px dashed {VERMILION}; outline-offset: -4px; }}
+.lab td.s {{ white-space: nowrap; }}
 .lab-card td.flash {{ animation: lab-flash 0.9s ease-out; }}
 @keyframes lab-flash {{ from {{ box-shadow: 0 0 0 7px currentColor; }}
   to {{ box-shadow: 0 0 0 0 transparent; }} }}
 @media (prefers-reduced-motion: reduce) {{ .lab-card td.flash {{ animation: none; }} }}
-@media (max-width: 640px) {{ .lab-card td.c {{ padding: 3px 1px; font-size: 0.72rem; }} }}
+@media (max-width: 640px) {{
+  .lab-card {{ table-layout: fixed; }}
+  .lab-card th {{ font-size: 0.7rem; padding: 3px 2px; overflow-wrap: anywhere; }}
+  .lab-card th:first-child {{ width: 30%; }}
+  .lab-card td.c {{ padding: 4px 1px; font-size: 0.7rem; }} }}
 </style>"""
+_BEST = (
+    '<p class="lab"><small>Each cell shows the layer with the highest r, chosen anew on every '
+    "move: that flatters r, and intervals do not allow for it. Choose a layer in the sidebar for "
+    "numbers without that choice.</small></p>"
+)
+_SIGNS = {"high": "▲", "low": "▼"}
 _STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
 # Under these metrics lengths are no longer in activation units.
 UNITLESS = ("standardised", "lda")
@@ -62,6 +73,7 @@ def card_table(
     labels: Sequence[str],
     traits: Sequence[str],
     flash: Collection[tuple[str, str]],
+    best: bool = False,
 ) -> str:
     """The scorecard under the setting, with what it was as published.
 
@@ -71,6 +83,7 @@ def card_table(
         labels: name of each.
         traits: rows.
         flash: cells that changed status with the last move.
+        best: whether each cell shows the layer with the highest r, which a note then says.
     """
     head = "".join(f"<th>{html.escape(label)}</th>" for label in labels)
     rows = []
@@ -81,7 +94,7 @@ def card_table(
         rows.append(f"<tr><th>{html.escape(trait.replace('_', ' '))}</th>{cells}</tr>")
     return (
         f'<table class="lab lab-card" aria-label="Scorecard"><thead><tr><th></th>{head}</tr>'
-        f"</thead><tbody>{''.join(rows)}</tbody></table>"
+        f"</thead><tbody>{''.join(rows)}</tbody></table>{_BEST if best else ''}"
     )
 
 
@@ -152,14 +165,14 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
         own = [prompt for prompt in view.prompts if prompt.pole == pole]
         kept = sum(prompt.kept for prompt in own)
         parts.append(
-            f'<tr><th colspan="3" style="color:{POLE_COLOURS[pole]}">{pole} pole: {kept} of '
-            f"{len(own)} kept</th></tr>"
+            f'<tr><th colspan="3"><span style="color:{POLE_COLOURS[pole]}">{_SIGNS[pole]}</span> '
+            f"{pole} pole: {kept} of {len(own)} kept</th></tr>"
         )
         for prompt in own:
             mark, state = ("✓", "kept") if prompt.kept else ("✕", "dropped")
             cosine = "no direction" if prompt.cosine is None else f"{prompt.cosine:.3f}"
             parts.append(
-                f'<tr class="{state}"><td>{mark} {state}</td><td class="n">{cosine}</td>'
+                f'<tr class="{state}"><td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
                 f'<td class="t">{html.escape(texts[prompt.prompt_id])} '
                 f"<small>#{prompt.prompt_id}</small></td></tr>"
             )
