@@ -38,6 +38,8 @@ COLOUR_BAR = {"orientation": "h", "thickness": 8, "y": 0, "yanchor": "top"}
 
 MODE_BAR = {
     "displaylogo": False,
+    # Plotly would otherwise offer to upload the chart to its own cloud.
+    "showSendToCloud": False,
     "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
     "responsive": True,
 }
