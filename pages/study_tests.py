@@ -10,6 +10,7 @@ from pages.shared import data
 from pages.shared.address import select
 from pages.shared.figures import show
 from pages.shared.sidebar import selection
+from pages.shared.states import show_broken
 
 _PUBLISHED, _CHOSEN = "published", "chosen"
 
@@ -34,6 +35,7 @@ def _details(number: int, finding: Finding, cells: tuple[CellRow, ...]) -> None:
 
 chosen = selection()
 st.title("Does the whole study hold up?")
+show_broken()
 sources = {_PUBLISHED: TITLE}
 if chosen.study is not None and chosen.runs:
     sources[_CHOSEN] = chosen.study.title

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.errors import UnreadableFile
+from backend.phantom.study import PROVENANCE
 from backend.settings import Settings
 from backend.store.connection import reading
 from backend.store.study_files import list_studies
@@ -33,6 +34,11 @@ class StudySummary:
     prompt_sets: tuple[str, ...]
     prompts: int
     responses: int
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no model read its texts and no judge scored them."""
+        return self.provenance == PROVENANCE
 
 
 @dataclass(frozen=True)

@@ -54,9 +54,13 @@ def choose() -> None:
             st.caption("No study yet. The sample appears here when the worker has imported it.")
             st.session_state[_KEY] = Selection()
             return
-        by_key = {study.key: study for study in studies}
+        found = data.run_list().runs
+        extracted = {run.study_key for run in found}
+        # What can be looked at first, real activations before simulated ones.
+        order = sorted(studies, key=lambda s: (s.key not in extracted, s.simulated))
+        by_key = {study.key: study for study in order}
         study = by_key[select("Study", list(by_key), "study", _study_name(by_key))]
-        runs = tuple(run for run in data.run_list().runs if run.study_key == study.key)
+        runs = tuple(run for run in found if run.study_key == study.key)
         prompt_set = study.prompt_sets[0]
         if len(study.prompt_sets) > 1:
             sets = {name: name for name in study.prompt_sets}
