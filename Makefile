@@ -12,8 +12,9 @@ run: setup
 worker: setup
 	exec $(BIN)/python -m backend worker
 
+# Two processes with one thread each: threads of two libraries on two cores wait for each other.
 test: lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: setup-dev
 	$(BIN)/ruff check .
