@@ -70,9 +70,10 @@ def filled_store(folder: Path | None) -> tuple[Settings, str]:
     """A store with a phantom of the wanted size, and the key of its study.
 
     Args:
-        folder: where to keep it; what is there already is used.
+        folder: where to keep it, by default among the system's temporary files; what is there
+            already is used, as it takes minutes to make.
     """
-    settings = Settings(cache=folder or Path(tempfile.mkdtemp(prefix="steerscope-ui-")))
+    settings = Settings(cache=folder or Path(tempfile.gettempdir()) / "steerscope-bench-ui")
     settings.make_folders()
     sized: dict[str, int] = {}
     for run in run_list(settings).runs:
@@ -167,8 +168,10 @@ def opening_times(page: Page, url: str, study: str, rounds: int = 3) -> dict[str
 
 def measure(cache: Path | None, moves: int) -> dict[str, object]:
     """Print a table and return the figures."""
-    settings, study = filled_store(cache)
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
+    if chromium is None:
+        raise SystemExit("no chromium on the PATH: install it (Debian: apt install chromium)")
+    settings, study = filled_store(cache)
     bare_command = ["streamlit", "run", "tests/benchmarks/bare_page.py"]
     with (
         serving(["pages.shared.launch"], settings.cache) as url,
