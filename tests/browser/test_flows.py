@@ -20,6 +20,10 @@ def preset_runs(application):
     return sorted(p.stem for p in (application.cache / "runs").glob("published-*.duckdb"))
 
 
+def preset_study(application):
+    return next((application.cache / "studies").glob("published-*.duckdb")).stem
+
+
 def settled(page):
     """Wait until the script has run to its end."""
     page.locator("[data-testid=stStatusWidget]").wait_for(state="detached")
@@ -30,7 +34,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     watched, stocked, tmp_path
 ):
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    study = next((stocked.cache / "studies").glob("published-*.duckdb")).stem
+    study = preset_study(stocked)
     page = watched(f"{stocked.url}/?study={study}")
     settled(page)
     chart = page.locator(".js-plotly-plot").first
@@ -58,7 +62,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     page.get_by_role("link", name="Methods").click()
     expect(page.get_by_role("heading", name="Which vector method wins?")).to_be_visible()
     expect(page.get_by_text("crisis-filtered").first).to_be_attached()
-    page.goto(f"{stocked.url}/report?run={mistral}&trait=crisis_recognition&take=vectors"
+    page.goto(f"{stocked.url}/report?study={study}&run={mistral}&trait=crisis_recognition&take=vectors"
               "&vectors=saved.crisis-filtered")  # fmt: skip
     settled(page)
     with page.expect_download() as waiting:
@@ -72,7 +76,10 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
 
 def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    here = watched(f"{stocked.url}/filter_lab?run={mistral}&trait=uncritical_validation&layer=19")
+    here = watched(
+        f"{stocked.url}/filter_lab?study={preset_study(stocked)}&run={mistral}"
+        "&trait=uncritical_validation&layer=19"
+    )
     settled(here)
     slider = here.get_by_role("slider").first
     slider.focus()
@@ -118,7 +125,12 @@ def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
 
 def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp_path):
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    page = settled(watched(f"{stocked.url}/report?run={mistral}&trait=crisis_recognition"))
+    page = settled(
+        watched(
+            f"{stocked.url}/report?study={preset_study(stocked)}&run={mistral}"
+            "&trait=crisis_recognition"
+        )
+    )
     with page.expect_download(timeout=3 * MINUTES) as waiting:
         page.get_by_role("button", name=re.compile("Download the report")).click()
     kept = tmp_path / "report.html"
@@ -145,7 +157,7 @@ def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_and_asks_no_one(watched, stocked, path, scheme):
     page = watched(
-        f"{stocked.url}{path}", viewport={"width": 390, "height": 844}, color_scheme=scheme,
+        f"{stocked.url}{path}?study={preset_study(stocked)}", viewport={"width": 390, "height": 844}, color_scheme=scheme,
         is_mobile=True,
     )  # fmt: skip
     page.locator("h1").wait_for()
