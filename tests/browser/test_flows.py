@@ -157,9 +157,11 @@ def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_fits_a_phone_and_asks_no_one(watched, stocked, path, scheme):
     page = watched(
-        f"{stocked.url}{path}?study={preset_study(stocked)}", viewport={"width": 390, "height": 844}, color_scheme=scheme,
+        f"{stocked.url}{path}?study={preset_study(stocked)}",
+        viewport={"width": 390, "height": 844},
+        color_scheme=scheme,
         is_mobile=True,
-    )  # fmt: skip
+    )
     page.locator("h1").wait_for()
     settled(page)
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
