@@ -61,13 +61,14 @@ with data.faults_shown():
         st.markdown(f"r = {r.r:+.2f}, 95% interval [{r.low:+.2f}, {r.high:+.2f}], n = {r.n}")
     st.caption(
         "A cause is supported only if its marker exceeds what healthy cells show and, where a fix "
-        "can be measured, the fix raises r with its whole interval. Undetermined means that these "
-        "data cannot tell."
+        "can be measured, the fix raises r with its whole interval. Ruled out: its marker is where "
+        "healthy cells have it. Undetermined: these data cannot tell."
     )
     st.markdown("#### What each fix would do")
     st.caption(
         "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones "
-        "on scenarios they were not fitted on."
+        "on scenarios they were not fitted on. A grey one right of zero helps although its cause "
+        "is ruled out: it mends something else too."
     )
     show(fix_gains(diagnosis), "gains")
     st.markdown("#### Every cause")

@@ -52,7 +52,7 @@ with data.faults_shown():
     else:
         findings = data.findings(run_ids, chosen.prompt_set)
         cells = data.study_cells(run_ids, chosen.prompt_set)
-    st.dataframe(overview_rows(findings), hide_index=True, width="stretch", row_height=56)
+    st.table(overview_rows(findings), border="horizontal", hide_index=True)
     st.subheader("Test by test")
     for number, finding in enumerate(findings, start=1):
         with st.expander(f"{number}. {finding.question} **{finding.verdict}**: {finding.answer}"):

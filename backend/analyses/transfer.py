@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -142,6 +143,11 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
                 note="" if f.adjusted_p is None
                 else f"Benjamini-Hochberg p over all transfers {f.adjusted_p:.2g}"),
         ]  # fmt: skip
+    signs = {(f.trait, f.activation_model, f.behaviour_model): f.difference.value for f in found}
+    mirrored = any(
+        value is not None and value == -(signs.get((trait, other, own)) or math.nan)
+        for (trait, own, other), value in signs.items()
+    )
     better = [f for f in found if (f.difference.value or 0) > 0]
     sure = [f for f in better if f.adjusted_p is not None and f.adjusted_p < 0.05]
     verdict: Verdict = "supported" if sure else "undetermined"
@@ -154,6 +160,12 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
         f"The other model's r is the higher in {len(better)} of {len(found)} transfers, "
         f"significantly (Benjamini-Hochberg 5%) in {len(sure)}.",
         "Each model's layer was chosen by its own r. A higher foreign r says that the other model "
-        "reads the text better, not that its vector would steer this one.",
+        "reads the text better, not that its vector would steer this one."
+        + (
+            " All models are tried on the same responses here, so A -> B and B -> A are one "
+            "comparison with its sign turned: half of all transfers are higher by construction."
+            if mirrored
+            else ""
+        ),
         tuple(lines),
     )

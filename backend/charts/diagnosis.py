@@ -31,7 +31,9 @@ def fix_gains(diagnosis: Diagnosis) -> go.Figure:
     figure.update_xaxes(title="change of r (95% interval)")
     figure.update_yaxes(
         tickvals=list(range(len(measured))),
-        ticktext=[trait_label(_fix_title(j), 26) for j in measured],
+        ticktext=[
+            trait_label(f"{_fix_title(j)} (against {j.title.lower()})", 34) for j in measured
+        ],
         range=[len(measured) - 0.5, -0.5],
         showgrid=False,
     )

@@ -42,6 +42,9 @@ def _of_poles(name: str, title: str, *, scales: bool = False) -> Panel:
     return Panel(title, (f"high_{name}", f"low_{name}"), scales=scales)
 
 
+# Share of a value below which differences between layers are rounding.
+FLAT = 1e-6
+
 # Rows of the two columns face each other: left in units of the activations where there is such a
 # measure, right without units.
 LEFT = (
@@ -101,6 +104,10 @@ def metric_panels(
         # Within less than a decade a logarithmic axis has hardly a tick.
         if logarithmic and panel.scales and drawn and max(drawn) > 10 * min(drawn) > 0:
             figure.update_yaxes(type="log", dtick=1, row=row, col=1)
+        elif drawn and max(drawn) - min(drawn) < FLAT * max(map(abs, drawn)):
+            # Values that differ by rounding alone would fill the panel with a zigzag.
+            middle = max(map(abs, drawn))
+            figure.update_yaxes(range=[min(drawn) - middle, max(drawn) + middle], row=row, col=1)
         figure.update_yaxes(title=_unit(panel), row=row, col=1)
         _undefined(figure, own, panel, row)
     layer_axis(figure, layers)

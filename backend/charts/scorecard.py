@@ -93,7 +93,6 @@ def scorecard_grid(
             ygap=3,
             hoverongaps=True,
             colorbar={
-                "title": {"text": "r", "side": "right"},
                 "orientation": "h",
                 "thickness": 8,
                 "y": 0,

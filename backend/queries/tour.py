@@ -59,7 +59,7 @@ def tour_steps(findings: Sequence[Finding]) -> tuple[Step, ...]:
             demo=True,
         ),
         Step(
-            "What was ruled out, and how surely",
+            "What was said to be ruled out, and how surely",
             (*said("layers", "compression", "ranks", "prompt_sets"),
              "Ruled out needs an interval that excludes an effect that would matter; without one "
              "a test is undetermined."),
@@ -75,8 +75,9 @@ def tour_steps(findings: Sequence[Finding]) -> tuple[Step, ...]:
         Step(
             "What units change",
             (*said("units"),
-             "Look at the within-class variance of this cell, raw and scale-free: the model on the "
-             "larger scale has by far the larger variance and the same spread."),
+             "Look at the within-class variance of this cell, raw and scale-free, then choose the "
+             "llama3 run in the sidebar: the variance is some forty times smaller, the spread is "
+             "not."),
             "pages/prompts.py",
             {"run": "qwen2-simulated", "trait": "abandonment_therapeutic_frame", "layer": "best"},
             demo=True,

@@ -86,7 +86,8 @@ class Pipeline:
         if self.centre == "geometric_median":
             parts.append("geometric median")
         if self.denoise:
-            parts.append(f"{self.denoise} within-class component(s) removed")
+            plural = "" if self.denoise == 1 else "s"
+            parts.append(f"{self.denoise} within-class component{plural} removed")
         if self.metric != "identity":
             parts.append(f"metric {self.metric.replace('_', ' ')}")
         return ", ".join(parts) or "mean difference"

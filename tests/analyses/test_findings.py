@@ -84,11 +84,14 @@ def test_unequal_models_need_more_than_unequal_counts():
 def test_layers_count_failures_and_optimism():
     def sweep(trait, rs, held):
         best = max(rs, key=rs.get)
-        return Sweep("m", trait, rs, best, 0.01, Estimate(held, None, None, None, 50))
+        interval = (held - 0.05, held + 0.05)
+        return Sweep("m", trait, rs, best, 0.01, Estimate(held, *interval, None, 50))
 
     sweeps = [sweep("x", {1: 0.1, 2: 0.25}, 0.2), sweep("y", {1: 0.4, 2: 0.3}, 0.3)]
     found = layer_finding(sweeps, LIMITS)
-    assert found.verdict == "ruled out" and "Of 2 cells 1 fail" in found.answer
+    assert found.verdict == "ruled out" and "1 of 2 cells do not work" in found.answer
+    wide = dataclasses.replace(sweeps[0], held_out=Estimate(0.2, 0.1, 0.31, None, 50))
+    assert layer_finding([wide, sweeps[1]], LIMITS).verdict == "undetermined"
     own = values(found)
     assert own["mean of best r - held-out r"].value == pytest.approx((0.05 + 0.1) / 2)
     assert own["m, x: best of 2 layers"].value == 0.25

@@ -120,8 +120,8 @@ def test_study_tests_show_the_published_reference(store):
     app = opened("pages/study_tests.py")
     assert len(app.expander) == 11
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in app.expander[0].label
-    assert list(app.dataframe[0].value["verdict"])[:2] == ["ruled out", "undetermined"]
-    table = app.dataframe[1].value
+    assert list(app.table[0].value["verdict"])[:2] == ["ruled out", "undetermined"]
+    table = app.dataframe[0].value
     assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
     assert [v.split()[0] for v in table["value, 95% interval, p"]][:9] == list(table["published"])[
         :9

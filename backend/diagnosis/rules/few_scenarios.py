@@ -26,7 +26,9 @@ def judge(evidence: CellEvidence) -> Judgement:
     summary = (
         f"{evidence.n} cases; the interval of r leaves open whether the cell works."
         if supported
-        else f"{evidence.n} cases are enough to place this cell."
+        else f"{evidence.n} cases; the interval of r holds no more than two statuses."
+        if not wide
+        else f"{evidence.n} cases, enough to see r = 0.3 four times out of five."
     )
     return Judgement(
         CAUSE, TITLE, "supported" if supported else "ruled out", weight, summary,

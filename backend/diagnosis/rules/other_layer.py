@@ -47,9 +47,10 @@ def judge(evidence: CellEvidence) -> Judgement:
         None, evidence.n, None if values else "r is undefined in a half",
     )  # fmt: skip
     weight = 0.0 if gain.value is None else max(0.0, gain.value) / LEAST_GAIN
-    sure = len(lows) == 2 and min(lows) > 0
+    sure = weight >= 1 and len(lows) == 2 and min(lows) > 0
     verdict: Verdict = "supported" if sure else "undetermined"
-    if weight < 1:
+    highs = [g.high for g in gains if g.high is not None]
+    if weight < 1 and len(highs) == 2 and float(np.mean(highs)) < LEAST_GAIN:
         verdict = "ruled out"
     return Judgement(
         CAUSE, TITLE, verdict, weight,

@@ -64,9 +64,9 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
     sure = gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
     works = r.low is not None and r.low > evidence.thresholds.working
     verdict: Verdict = "supported"
-    if weight < 1 or works:
+    if works or (gain.high is not None and gain.high < at.PROBE_GAIN):
         verdict = "ruled out"
-    elif simpler or not sure:
+    elif weight < 1 or simpler or not sure:
         verdict = "undetermined"
     summary = "The held-out probe's r is " + (
         "undefined." if gain.value is None else f"{gain.value:+.2f} from the template's."
