@@ -41,7 +41,8 @@ def overview_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
     """
     return [
         {
-            "test": f"{number}. {finding.question}",
+            "#": str(number),
+            "question": finding.question,
             "verdict": finding.verdict,
             "answer": finding.answer,
         }
