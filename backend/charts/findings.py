@@ -41,7 +41,7 @@ def overview_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
     """
     return [
         {
-            "#": str(number),
+            "no.": str(number),
             "question": finding.question,
             "verdict": finding.verdict,
             "answer": finding.answer,
