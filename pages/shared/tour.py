@@ -14,6 +14,9 @@ _KEY = "tour"
 
 def banner() -> None:
     """The present step with its buttons; nothing while no tour is taken."""
+    # Every rerun of every page comes by here, and nearly always no tour is taken.
+    if st.session_state.get(_KEY) is None and _KEY not in st.query_params:
+        return
     steps = tour_steps(data.published_findings())
     at = _present(len(steps))
     if at is None:

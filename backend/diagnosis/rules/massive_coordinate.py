@@ -6,9 +6,9 @@ from backend.analyses.finding import Row, plain
 from backend.diagnosis import thresholds as at
 from backend.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
 from backend.diagnosis.evidence import CellEvidence
-from backend.diagnosis.remedies import AGAINST_HUGE, gain_row
+from backend.diagnosis.remedies import AGAINST_HUGE, gain_of, gain_row
 from backend.diagnosis.rules import first_token
-from backend.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, METHODS_BY_NAME
+from backend.vectors.methods import MASSIVE_REMOVED, METHODS_BY_NAME
 
 CAUSE, TITLE = "massive_coordinate", "A massive coordinate"
 METHODS = (MASSIVE_REMOVED, "standardised")
@@ -25,11 +25,10 @@ def judge(evidence: CellEvidence) -> Judgement:
     coordinate, which the gain tells apart.
     """
     share = evidence.dominance
-    base = evidence.drifts.get(MEAN_DIFFERENCE)
     # Massive by definition is far above the typical coordinate; where none is, scaling each one
     # is the remedy. The first that has a vector is taken, not the better one.
     method = next((m for m in METHODS if m in evidence.drifts), METHODS[0])
-    gain = evidence.gain(evidence.drifts.get(method), base)
+    gain = gain_of(evidence, method)
     weight = 0.0 if share is None else share / at.DOMINANCE
     summary = "The vector is zero."
     if share is not None:

@@ -8,9 +8,10 @@ from backend.analyses.finding import Row, plain
 from backend.diagnosis import thresholds as at
 from backend.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
 from backend.diagnosis.evidence import CellEvidence
+from backend.diagnosis.remedies import gain_of
 from backend.diagnosis.rules import first_token
 from backend.geometry.prompt_space import Floats, cosine_matrix
-from backend.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
+from backend.vectors.methods import METHODS_BY_NAME
 
 LENGTH, DIRECTION = "magnitude_outliers", "direction_outliers"
 TITLES = {LENGTH: "Prompts of outlying length", DIRECTION: "Prompts of outlying direction"}
@@ -63,7 +64,7 @@ def _judge(evidence: CellEvidence, cause: str) -> Judgement:
     if from_first:
         summary += " The first token in the means may be why: its part shrinks with their tokens."
     method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
-    gain = evidence.gain(evidence.drifts.get(method), evidence.drifts.get(MEAN_DIFFERENCE))
+    gain = gain_of(evidence, method)
     return Judgement(
         cause, TITLES[cause], verdict_by_gain(float(weight), gain), float(weight), summary, (row,),
         Fix(METHODS_BY_NAME[method].title, method, None, gain), confusions,
