@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.diagnosis import evidence_rows, fix_gains
-from backend.queries.diagnosis import Fix, Judgement, fix_pipeline
+from backend.views.diagnosis.compute import Fix, Judgement, fix_pipeline
+from backend.views.diagnosis.figures import evidence_rows, fix_gains
 from pages.shared import data
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab

@@ -7,14 +7,14 @@ import html
 
 import streamlit as st
 
-from backend.charts import lab_tables as tables
-from backend.charts.lab import dimmed_heatmap, layer_curves, threshold_curve
-from backend.charts.lab_words import headline
-from backend.queries.lab import LabView, lab_view, published_layer
-from backend.queries.lab_axis import Pipeline, effective
-from backend.queries.lab_cells import Key
-from backend.queries.runs import RunSummary
-from backend.queries.saved import save_vector
+from backend.runs.saved_vectors import save_vector
+from backend.store.runs import RunSummary
+from backend.views.filter_lab import tables
+from backend.views.filter_lab.axis import Pipeline, effective
+from backend.views.filter_lab.cells import Key
+from backend.views.filter_lab.compute import LabView, lab_view, published_layer
+from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
+from backend.views.filter_lab.words import headline
 from pages.shared import data, lab_data
 from pages.shared.address import several
 from pages.shared.figures import text_colour
@@ -82,9 +82,14 @@ def _moving(
     pipeline = dataclasses.replace(unfiltered, threshold=threshold)
     st.session_state[_NOW] = pipeline
     view = lab_view(
-        lab_data.base(runs, prompt_set), lab_data.stack(runs, prompt_set, pipeline.metric),
-        cosines, pipeline, place, chosen.layer, limits,
-    )  # fmt: skip
+        lab_data.base(runs, prompt_set),
+        lab_data.stack(runs, prompt_set, pipeline.metric),
+        cosines,
+        pipeline,
+        place,
+        chosen.layer,
+        limits,
+    )
     st.html(headline(view, lab_data.metric_note(place, pipeline.metric)))
     left, right = st.columns(2)
     with left:
@@ -154,13 +159,21 @@ def _save(prompt_set: str, place: Key) -> None:
             "Its r is kept with it as it stands now. If you chose the settings by looking at r, "
             "that r is flattered; the held-out figure above is not."
         )
-        name = st.text_input("Name", placeholder="warmth-l19-filtered",
-                             help="Small letters, digits and dashes.")  # fmt: skip
+        name = st.text_input(
+            "Name", placeholder="warmth-l19-filtered", help="Small letters, digits and dashes."
+        )
         if st.form_submit_button("Save"):
             run_id, trait, layer = place
             with data.faults_shown():
-                saved = save_vector(data.settings(), name.strip(), run_id, trait, prompt_set,
-                                    layer, effective(st.session_state[_NOW]))  # fmt: skip
+                saved = save_vector(
+                    data.settings(),
+                    name.strip(),
+                    run_id,
+                    trait,
+                    prompt_set,
+                    layer,
+                    effective(st.session_state[_NOW]),
+                )
                 st.success(
                     f"Saved as **{saved.name}**: {saved.pipeline.label}, built from "
                     f"{len(saved.prompt_ids)} prompts of layer {layer}."
@@ -171,8 +184,13 @@ def _page(chosen: Selection, run: RunSummary) -> None:
     by_id = {found.record.run_id: found for found in chosen.runs}
     run_id = run.record.run_id
     default = [*[other for other in by_id if other != run_id][-2:], run_id]
-    picked = several("Runs on the scorecard", list(by_id), "lab_runs",
-                     {key: run_name(found) for key, found in by_id.items()}, default)  # fmt: skip
+    picked = several(
+        "Runs on the scorecard",
+        list(by_id),
+        "lab_runs",
+        {key: run_name(found) for key, found in by_id.items()},
+        default,
+    )
     runs = tuple(key for key in by_id if key in picked or key == run_id)
     labels = column_names([by_id[key] for key in runs])
     layer = chosen.layer

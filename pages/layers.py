@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.layer_metrics import LEFT, RIGHT, metric_panels
-from backend.charts.layer_words import choice_rows, choice_sentence, layer_sentence
-from backend.charts.layers import INTERVALS, r_by_layer, r_heatmap
-from backend.queries.cells import Cell
-from backend.queries.layers import LayerChoice
+from backend.store.cells import Cell
+from backend.views.layers.compute import LayerChoice
+from backend.views.layers.figures import INTERVALS, r_by_layer, r_heatmap
+from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
+from backend.views.layers.words import choice_rows, choice_sentence, layer_sentence
 from pages.shared import data
 from pages.shared.address import segmented
 from pages.shared.figures import picked, show

@@ -6,8 +6,9 @@ from typing import cast
 
 import streamlit as st
 
-from backend.charts.method_tables import choice_rows, method_rows, overall_rows
-from backend.charts.methods import (
+from backend.views.methods.comparison import MethodComparison
+from backend.views.methods.compute import METHOD, MethodGrid
+from backend.views.methods.figures import (
     FITTED_MARK,
     SAVED_MARK,
     Shown,
@@ -16,9 +17,8 @@ from backend.charts.methods import (
     method_heatmap,
     methods_overall,
 )
-from backend.charts.subsampling import subsample_cosine, subsample_r, subsample_rows
-from backend.queries.method_tests import MethodComparison
-from backend.queries.methods import METHOD, MethodGrid
+from backend.views.methods.subsampling_figures import subsample_cosine, subsample_r, subsample_rows
+from backend.views.methods.tables import choice_rows, method_rows, overall_rows
 from pages.shared import comparisons, data
 from pages.shared.address import segmented
 from pages.shared.figures import show
@@ -36,11 +36,14 @@ def _grid(grid: MethodGrid, layer: int | None) -> None:
         shown = cast(
             Shown,
             segmented(
-                "r shown", list(_SHOWN), "methods_r", _SHOWN,
+                "r shown",
+                list(_SHOWN),
+                "methods_r",
+                _SHOWN,
                 help="The layer with the highest r flatters r. The other number chooses the layer "
                 "on one half of the scenarios and takes r on the other, many times.",
             ),
-        )  # fmt: skip
+        )
     where = f"at layer {layer}" if layer is not None else _SHOWN[shown]
     st.caption(
         f"r over {grid.target}s, {where}; bold is the highest of a trait, which is chosen on the "

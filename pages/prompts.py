@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.prompts import cosine_heatmap, metric_rows, norms_and_agreement, pole_rows
-from backend.queries.prompts import PromptView
-from backend.queries.runs import RunSummary
-from backend.queries.scorecard import layer_to_show
+from backend.store.runs import RunSummary
+from backend.views.prompts.compute import PromptView
+from backend.views.prompts.figures import (
+    cosine_heatmap,
+    metric_rows,
+    norms_and_agreement,
+    pole_rows,
+)
+from backend.views.scorecard.compute import layer_to_show
 from pages.shared import data
 from pages.shared.address import segmented
 from pages.shared.figures import show

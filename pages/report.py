@@ -11,7 +11,6 @@ import streamlit as st
 from backend.exports.download import as_bytes, size_text
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
-from backend.exports.report.view import View
 from backend.exports.tables import (
     FORMATS,
     Format,
@@ -22,6 +21,7 @@ from backend.exports.tables import (
     write_archive,
     write_table,
 )
+from backend.exports.vector_description import vector_rows
 from backend.exports.vector_files import (
     VECTOR_FORMATS,
     check_gguf,
@@ -30,9 +30,9 @@ from backend.exports.vector_files import (
     write_vectors,
 )
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
-from backend.exports.vector_words import vector_rows
 from backend.exports.vectors import BEST, VectorSet
-from backend.queries.runs import RunSummary
+from backend.store.runs import RunSummary
+from backend.views.shared.view import View
 from pages.shared import data, taking
 from pages.shared.address import segmented, select, several, toggle
 from pages.shared.sidebar import Selection, run_name, selection

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.scorecard import (
+from backend.store.runs import RunSummary
+from backend.views.scorecard.compute import Scorecard
+from backend.views.scorecard.figures import (
     count_rows,
     scorecard_grid,
     scorecard_intervals,
     verdict_rows,
 )
-from backend.queries.runs import RunSummary
-from backend.queries.scorecard import Scorecard
 from pages.shared import data, tour
 from pages.shared.address import several
 from pages.shared.figures import picked_data, show
@@ -71,13 +71,22 @@ def _why(
         for run in runs:
             lines |= data.verdict_lines(run.record.run_id, chosen.prompt_set, chosen.layer)
     st.dataframe(
-        verdict_rows(lines, runs, traits, names), hide_index=True, width="stretch", key=_WHY,
-        on_select=lambda: _why_clicked(runs, names, traits), selection_mode="single-cell",
-    )  # fmt: skip
+        verdict_rows(lines, runs, traits, names),
+        hide_index=True,
+        width="stretch",
+        key=_WHY,
+        on_select=lambda: _why_clicked(runs, names, traits),
+        selection_mode="single-cell",
+    )
 
 
-def _grid(card: Scorecard, runs: tuple[RunSummary, ...], names: list[str],
-          traits: tuple[str, ...], best: bool) -> None:  # fmt: skip
+def _grid(
+    card: Scorecard,
+    runs: tuple[RunSummary, ...],
+    names: list[str],
+    traits: tuple[str, ...],
+    best: bool,
+) -> None:
     st.caption(
         "Orange cells predict the behaviour, blue ones its opposite, grey ones nothing. Click a "
         "cell to see why."

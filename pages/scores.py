@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.findings import finding_rows
-from backend.charts.score_links import length_and_projection, link_rows, projection_and_score
-from backend.charts.scores import (
+from backend.store.runs import RunSummary
+from backend.views.layers.compute import LayerChoice
+from backend.views.scores.figures import (
     all_scores,
     drift_histogram,
     pearson_beside_spearman,
@@ -16,8 +16,8 @@ from backend.charts.scores import (
     stability_forest,
     use_rows,
 )
-from backend.queries.layers import LayerChoice
-from backend.queries.runs import RunSummary
+from backend.views.scores.link_figures import length_and_projection, link_rows, projection_and_score
+from backend.views.study_tests.figures import finding_rows
 from pages.shared import data
 from pages.shared.address import select, slider
 from pages.shared.figures import show

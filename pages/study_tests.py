@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.findings import cosine_by_model, finding_chart, finding_rows, overview_rows
-from backend.queries.reference import PROMPT_COSINE, TITLE, CellRow, Finding
+from backend.views.study_tests.figures import (
+    cosine_by_model,
+    finding_chart,
+    finding_rows,
+    overview_rows,
+)
+from backend.views.study_tests.reference import PROMPT_COSINE, TITLE, CellRow, Finding
 from pages.shared import data
 from pages.shared.address import select
 from pages.shared.figures import show

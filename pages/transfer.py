@@ -6,7 +6,9 @@ from typing import cast
 
 import streamlit as st
 
-from backend.charts.transfer import (
+from backend.views.study_tests.reference import TITLE, published_agreements
+from backend.views.transfer.compute import Matching, TransferView
+from backend.views.transfer.figures import (
     agreement_rows,
     published_agreement_rows,
     published_forest,
@@ -15,8 +17,6 @@ from backend.charts.transfer import (
     transfer_matrix,
     transfer_rows,
 )
-from backend.queries.reference import TITLE, published_agreements
-from backend.queries.transfer import Matching, TransferView
 from pages.shared import comparisons, data
 from pages.shared.address import segmented, select, several
 from pages.shared.figures import show
@@ -174,11 +174,14 @@ def _compared(chosen: Selection) -> None:
     by = cast(
         Matching,
         segmented(
-            "Cases matched by", list(_MATCHINGS), "matched", _MATCHINGS,
+            "Cases matched by",
+            list(_MATCHINGS),
+            "matched",
+            _MATCHINGS,
             help="The same response: scenario, responder and text are the same in both runs. The "
             "same scenario: each model's own response to it.",
         ),
-    )  # fmt: skip
+    )
     if len(run_ids) < 2:
         st.info("Choose at least two runs above.")
         return

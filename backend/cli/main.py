@@ -7,16 +7,14 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import (
-    analysing,
-    diagnosing,
-    exporting,
-    extracting,
-    reading,
-    serving,
-    simulating,
-    studying,
-)
+from backend.cli import diagnose as diagnosing
+from backend.cli import export as exporting
+from backend.cli import extract as extracting
+from backend.cli import phantom as simulating
+from backend.cli import runs as reading
+from backend.cli import serve as serving
+from backend.cli import studies as studying
+from backend.cli import study_tests as analysing
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings

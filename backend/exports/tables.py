@@ -80,7 +80,7 @@ def write_table(settings: Settings, source: Source, name: str, form: Format, pat
         source: whose table.
         name: a table of it.
         form: csv, with a header line and lists as ``[1, 2]``; or parquet.
-        path: the file; see :func:`backend.exports.whole.whole_file`.
+        path: the file; see :func:`backend.exports.atomic.whole_file`.
 
     Raises:
         ExportError: there is no such table, or it is not offered in this format.

@@ -18,7 +18,7 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from backend.errors import ExportError
-from backend.exports.vector_words import description, provenance
+from backend.exports.vector_description import description, provenance
 from backend.exports.vectors import Vector, VectorSet
 
 VectorFormat = Literal["safetensors", "gguf"]
@@ -64,7 +64,7 @@ def tensor_name(vector: Vector) -> str:
 def write_safetensors(found: VectorSet, path: Path) -> None:
     """Write all vectors into one safetensors file, float32 [d] each.
 
-    The head holds :func:`backend.exports.vector_words.provenance`, and under ``vectors`` a JSON
+    The head holds :func:`backend.exports.vector_description.provenance`, and under ``vectors`` a JSON
     object: name of the tensor -> trait, method, layer, norm, n, r and its interval.
     """
     names = [tensor_name(vector) for vector in found.vectors]

@@ -9,15 +9,15 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
-from backend.queries.runs import RunSummary, run_summary
-from backend.queries.saved import saved_vectors
+from backend.runs.saved_vectors import saved_vectors
 from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
 from backend.store.run_files import reading_run
 from backend.store.run_record import SIMULATED
-from backend.vectors.methods import METHODS_BY_NAME
-from backend.vectors.pipeline import Pipeline
+from backend.store.runs import RunSummary, run_summary
 
 BEST: Literal["best"] = "best"
 Layers = tuple[int, ...] | Literal["best"]
@@ -192,8 +192,9 @@ def _cells(
 ) -> list[_Cell]:
     if isinstance(choice.layers, tuple):
         layers = choice.layers or tuple(all_layers)
-        return [(trait, method, layer) for trait in traits for method in methods
-                for layer in layers]  # fmt: skip
+        return [
+            (trait, method, layer) for trait in traits for method in methods for layer in layers
+        ]
     rows = connection.execute(
         "SELECT trait, method, layer FROM best_layers WHERE prompt_set = ? AND layer IS NOT NULL",
         [choice.prompt_set],
@@ -201,8 +202,9 @@ def _cells(
     best = {(trait, method): layer for trait, method, layer in rows}
     # Where r is undefined at every layer there is no best one; the middle one stands in.
     middle = all_layers[len(all_layers) // 2]
-    return [(trait, method, best.get((trait, method), middle)) for trait in traits
-            for method in methods]  # fmt: skip
+    return [
+        (trait, method, best.get((trait, method), middle)) for trait in traits for method in methods
+    ]
 
 
 def _read(connection: Connection, prompt_set: str, wanted: Sequence[_Cell]) -> tuple[Vector, ...]:

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 import torch
 
+from backend.core.first_token import FirstTokens
 from backend.errors import NotEnoughMemory
 from backend.extraction.batches import default_budget, plan_batches
 from backend.extraction.pooling import Pooled, PooledForward
@@ -20,7 +21,6 @@ from backend.extraction.spans import (
     encode_prompt,
     encode_response,
 )
-from backend.geometry.first_token import FirstTokens
 from backend.models.load import LoadedModel
 from backend.types import Pooling, Prompt, Response
 

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from backend.core.first_token import FirstTokens, first_tokens
 from backend.errors import LayerOutOfRange, UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
 from backend.extraction.spans import EncodedText
-from backend.geometry.first_token import FirstTokens, first_tokens
 from backend.types import Pooling
 
 

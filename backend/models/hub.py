@@ -26,8 +26,8 @@ from huggingface_hub.errors import (
 from huggingface_hub.utils import disable_progress_bars
 
 from backend.errors import GatedModel, HubUnreachable, ModelError, ModelNotFound, UnsafeCheckpoint
+from backend.models.download_progress import bytes_in, watched
 from backend.models.files import weight_files
-from backend.models.waiting import bytes_in, watched
 
 ALLOWED = ("*.safetensors", "*.json", "tokenizer.model", "*.txt", "*.jinja")
 # Other formats of the same weights, in folders or beside the shards that transformers reads.

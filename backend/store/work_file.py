@@ -10,8 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
-from backend.geometry.first_token import FirstTokens
 from backend.store.connection import Kind, fixed_rows, insert, publish, read_activations
 from backend.store.run_record import RunRecord
 from backend.store.schema import FORMAT, STUDY_TABLES, run_tables
@@ -76,15 +76,22 @@ class WorkFile:
             write_study(self.connection, study, record.study_hash, "run")
             rows = record.to_rows()
             insert(self.connection, "run", {"key": list(rows), "value": list(rows.values())})
-            insert(self.connection, "batches", {
-                "batch_id": pa.array(range(len(batches)), pa.int32()),
-                "prompt_ids": pa.array([[i for i in texts if i < prompts] for texts, _ in batches],
-                                       pa.list_(pa.int32())),
-                "response_ids": pa.array(
-                    [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
-                    pa.list_(pa.int32())),
-                "tokens": pa.array([tokens for _, tokens in batches], pa.int32()),
-            })  # fmt: skip
+            insert(
+                self.connection,
+                "batches",
+                {
+                    "batch_id": pa.array(range(len(batches)), pa.int32()),
+                    "prompt_ids": pa.array(
+                        [[i for i in texts if i < prompts] for texts, _ in batches],
+                        pa.list_(pa.int32()),
+                    ),
+                    "response_ids": pa.array(
+                        [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
+                        pa.list_(pa.int32()),
+                    ),
+                    "tokens": pa.array([tokens for _, tokens in batches], pa.int32()),
+                },
+            )
 
     def check_format(self) -> None:
         """Refuse to go on with tables of another version.
@@ -211,14 +218,18 @@ class WorkFile:
         first: dict[str, object],
     ) -> None:
         flat = pooled.reshape(-1, pooled.shape[-1])
-        insert(self.connection, f"{kind}_activations", {
-            f"{kind}_id": np.tile(np.asarray(ids, np.int32), len(layers)),
-            "layer": np.repeat(np.asarray(layers, np.int32), len(ids)),
-            "tokens": np.tile(np.asarray(counts, np.int32), len(layers)),
-            "norm": np.linalg.norm(flat.astype(np.float64), axis=1),
-            "activation": fixed_rows(flat),
-            **first,
-        })  # fmt: skip
+        insert(
+            self.connection,
+            f"{kind}_activations",
+            {
+                f"{kind}_id": np.tile(np.asarray(ids, np.int32), len(layers)),
+                "layer": np.repeat(np.asarray(layers, np.int32), len(ids)),
+                "tokens": np.tile(np.asarray(counts, np.int32), len(layers)),
+                "norm": np.linalg.norm(flat.astype(np.float64), axis=1),
+                "activation": fixed_rows(flat),
+                **first,
+            },
+        )
 
     def _transaction(self) -> _Transaction:
         return _Transaction(self.connection)

@@ -43,9 +43,11 @@ def read_study(path: Path, name: str | None = None) -> Study:
     present = {prompt.trait for prompt in prompts}
     for trait in metadata.traits.keys() - present:
         faults.add(
-            METADATA_FILE, None, f"Trait {trait!r} is described and has no prompts.",
+            METADATA_FILE,
+            None,
+            f"Trait {trait!r} is described and has no prompts.",
             "Add its prompts, or remove the description.",
-        )  # fmt: skip
+        )
     responses_file = choose_table("responses", files, faults, required=False)
     if responses_file is not None:
         rows = read_rows(responses_file, files[responses_file], faults)

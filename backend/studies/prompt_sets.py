@@ -86,9 +86,11 @@ def prompts_of_table(name: str, pasted: str, faults: FaultList) -> list[Placed]:
     sets = sorted({str(row.values.get("prompt_set") or "default") for row in rows})
     if len(sets) > 1:
         faults.add(
-            file, None, f"The rows belong to {len(sets)} prompt sets: {', '.join(sets)}.",
+            file,
+            None,
+            f"The rows belong to {len(sets)} prompt sets: {', '.join(sets)}.",
             "Paste the rows of one set; its name is replaced by the new one.",
-        )  # fmt: skip
+        )
     named = [Row(row.line, row.values | {"prompt_set": name}) for row in rows]
     return place_prompts(file, named, faults)
 
@@ -115,14 +117,18 @@ def add_prompt_set(
     taken = {prompt.prompt_set for prompt in study.prompts}
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
         faults.add(
-            field, None, f"{name!r} cannot name a prompt set.",
+            field,
+            None,
+            f"{name!r} cannot name a prompt set.",
             f"Write 1 to {LONGEST_NAME} characters on one line, without blanks at the ends.",
-        )  # fmt: skip
+        )
     if name in taken:
         faults.add(
-            field, None, f"The study has a prompt set {name!r} already.",
+            field,
+            None,
+            f"The study has a prompt set {name!r} already.",
             "Choose another name: sets are kept, never changed.",
-        )  # fmt: skip
+        )
     known = [entry for entry in placed if entry[0].trait in study.traits]
     unknown = {p.trait: at for p, at in reversed(placed) if p.trait not in study.traits}
     for trait, at in unknown.items():
@@ -134,9 +140,11 @@ def add_prompt_set(
     for trait in study.traits:
         if trait not in {prompt.trait for prompt in prompts}:
             faults.add(
-                whole, None, f"Trait {trait!r} has no prompts.",
+                whole,
+                None,
+                f"Trait {trait!r} has no prompts.",
                 "Every trait of the study needs them: write some, or start from a set.",
-            )  # fmt: skip
+            )
     faults.raise_if_any()
     by = f" by {author.strip()}" if author.strip() else ""
     return dataclasses.replace(

@@ -59,10 +59,11 @@ def check_prompts(
     for prompt, place in placed:
         if prompt in first_at:
             faults.add(
-                place.file, place.line,
+                place.file,
+                place.line,
                 f"The same prompt stands on {_where(first_at[prompt], place)}.",
                 "Remove one of them.",
-            )  # fmt: skip
+            )
             continue
         first_at[prompt] = place
     _check_opposite(first_at, faults)
@@ -96,9 +97,11 @@ def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None
         if prompt.pole == "high" and opposite in first_at:
             low = first_at[opposite]
             faults.add(
-                low.file, low.line, f"The same text is the high pole on {_where(place, low)}.",
+                low.file,
+                low.line,
+                f"The same text is the high pole on {_where(place, low)}.",
                 "A text can show only one pole of a trait.",
-            )  # fmt: skip
+            )
 
 
 def _check_poles(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
@@ -111,7 +114,8 @@ def _check_poles(name: str, first_at: Mapping[Prompt, Place], faults: FaultList)
             if count < LEAST_PER_POLE:
                 only = "has only one pole: it" if count == 0 else "is too small: it"
                 faults.add(
-                    name, None,
+                    name,
+                    None,
                     f"Trait {trait!r} (set {prompt_set!r}) {only} has {count} {pole} prompts.",
                     f"Give at least {LEAST_PER_POLE} prompts for each pole.",
-                )  # fmt: skip
+                )

@@ -51,20 +51,23 @@ def read_responses(
         key = (response.scenario, response.responder, response.turn)
         if key in first_at:
             faults.add(
-                name, row.line,
+                name,
+                row.line,
                 f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
                 f"line {first_at[key]} already.",
                 "Give each response its own scenario, turn or responder.",
-            )  # fmt: skip
+            )
             continue
         first_at[key] = row.line
         responses.append(response)
     _check_turns(name, first_at, faults)
     if responses and not any(response.scores for response in responses):
         faults.add(
-            name, None, "No response has a score.",
+            name,
+            None,
+            "No response has a score.",
             "Add scores, or leave the file out for a study of geometry only.",
-        )  # fmt: skip
+        )
     return responses
 
 
@@ -117,7 +120,8 @@ def _check_turns(
     without = [line for (_, _, turn), line in first_at.items() if turn is None]
     if without and len(without) < len(first_at):
         faults.add(
-            name, without[0],
+            name,
+            without[0],
             f"{len(without)} of {len(first_at)} responses have no turn, and the others have.",
             "Give every response a turn, or none.",
-        )  # fmt: skip
+        )

@@ -33,14 +33,18 @@ def read_scores(
         number = _number(value)
         if number is None:
             faults.add(
-                name, line, f"The score of {trait!r} is {value!r}, not a number.",
+                name,
+                line,
+                f"The score of {trait!r} is {value!r}, not a number.",
                 f"Write a number from {low:g} to {high:g}, or leave it empty.",
-            )  # fmt: skip
+            )
         elif not low <= number <= high:
             faults.add(
-                name, line, f"The score of {trait!r} is {number:g}, outside {low:g} to {high:g}.",
+                name,
+                line,
+                f"The score of {trait!r} is {number:g}, outside {low:g} to {high:g}.",
                 "Mend the score, or set score_range in study.json.",
-            )  # fmt: skip
+            )
         else:
             scores[trait] = number
     return scores

@@ -52,9 +52,11 @@ def choose_table(
         faults.add(found[1], None, f"{' and '.join(found)} are both there.", "Keep one of them.")
     if not found and required:
         faults.add(
-            f"{table}.jsonl", None, f"There is no {table} file.",
+            f"{table}.jsonl",
+            None,
+            f"There is no {table} file.",
             f"Add {', '.join(table + suffix for suffix in FORMATS)}.",
-        )  # fmt: skip
+        )
     return found[0] if found else None
 
 
@@ -64,25 +66,31 @@ def _read_zip(path: Path, faults: FaultList) -> Mapping[str, bytes]:
         bad = [entry.filename for entry in entries if _leaves(entry)]
         for name in bad:
             faults.add(
-                path.name, None, f"The zip holds {name!r}, which leads out of it.",
+                path.name,
+                None,
+                f"The zip holds {name!r}, which leads out of it.",
                 "Pack plain files with relative paths only.",
-            )  # fmt: skip
+            )
         if bad:
             return {}
         wanted = [entry for entry in entries if PurePosixPath(entry.filename).name in WANTED]
         folders = {str(PurePosixPath(entry.filename).parent) for entry in wanted}
         if len(folders) > 1:
             faults.add(
-                path.name, None, f"The zip has study files in {len(folders)} folders.",
+                path.name,
+                None,
+                f"The zip has study files in {len(folders)} folders.",
                 "Put them into one folder, or at the top.",
-            )  # fmt: skip
+            )
             return {}
         total = sum(entry.file_size for entry in wanted)
         if total > MOST_BYTES:
             faults.add(
-                path.name, None, f"The zip unpacks to {total / 2**30:.1f} GiB.",
+                path.name,
+                None,
+                f"The zip unpacks to {total / 2**30:.1f} GiB.",
                 f"At most {MOST_BYTES / 2**30:.0f} GiB are read; import a folder instead.",
-            )  # fmt: skip
+            )
             return {}
         return {PurePosixPath(entry.filename).name: archive.read(entry) for entry in wanted}
 

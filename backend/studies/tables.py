@@ -104,9 +104,11 @@ def _decode(name: str, content: bytes, faults: FaultList) -> str | None:
     except UnicodeDecodeError as fault:
         line = content[: fault.start].count(b"\n") + 1
         faults.add(
-            name, line, f"Byte 0x{content[fault.start]:02x} is not UTF-8.",
+            name,
+            line,
+            f"Byte 0x{content[fault.start]:02x} is not UTF-8.",
             "Save the file with UTF-8 encoding.",
-        )  # fmt: skip
+        )
         return None
 
 
@@ -155,9 +157,11 @@ def _csv_rows(name: str, text: str, faults: FaultList) -> Iterator[Row]:
                     return
             elif len(fields) != len(header):
                 faults.add(
-                    name, start, f"{len(fields)} fields where the header has {len(header)}.",
+                    name,
+                    start,
+                    f"{len(fields)} fields where the header has {len(header)}.",
                     "Quote fields that contain commas or line breaks.",
-                )  # fmt: skip
+                )
             else:
                 yield Row(start, {k: v or None for k, v in zip(header, fields, strict=True)})
     except csv.Error as fault:

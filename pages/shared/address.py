@@ -41,9 +41,14 @@ def segmented(
 
 
 def slider(
-    label: str, low: float, high: float, step: float, default: float, key: str,
+    label: str,
+    low: float,
+    high: float,
+    step: float,
+    default: float,
+    key: str,
     help: str | None = None,
-) -> float:  # fmt: skip
+) -> float:
     """A slider whose value is read from and written to the address.
 
     A value in the address that is no number, or out of range, falls back to the default.
@@ -60,9 +65,12 @@ def slider(
 
 
 def several(
-    label: str, options: Sequence[str], key: str, names: Mapping[str, str],
+    label: str,
+    options: Sequence[str],
+    key: str,
+    names: Mapping[str, str],
     default: Sequence[str] | None = None,
-) -> list[str]:  # fmt: skip
+) -> list[str]:
     """Buttons of which any number may be pressed, kept in the address as a list.
 
     By default those of ``default`` are pressed, or all; so too if none of a choice is offered

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries import method_tests, methods, reference, saved, subsampling, transfer
+from backend.runs import saved_vectors as saved
+from backend.views.methods import comparison as method_tests
+from backend.views.methods import compute as methods
+from backend.views.methods import subsampling
+from backend.views.study_tests import reference
+from backend.views.transfer import compute as transfer
 from pages.shared.data import settings
 
 

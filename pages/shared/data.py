@@ -9,24 +9,21 @@ import streamlit as st
 
 from backend.errors import SteerscopeError, StudyFaults
 from backend.jobs.queue import JobQueue
-from backend.queries import (
-    layers,
-    prompts,
-    reference,
-    runs,
-    score_tests,
-    scorecard,
-    scores,
-    studies,
-)
-from backend.queries import score_links as links
-from backend.queries.cells import Cell
-from backend.queries.cells import cells as read_cells
-from backend.queries.diagnosis import Diagnosis, diagnose_run
-from backend.queries.evidence import findings_of_study, read_evidence
-from backend.queries.reference import Finding
-from backend.queries.verdicts import verdicts
 from backend.settings import Settings, load_settings
+from backend.store import runs, studies
+from backend.store.cells import Cell
+from backend.store.cells import cells as read_cells
+from backend.views.diagnosis.compute import Diagnosis, diagnose_run
+from backend.views.diagnosis.verdicts import verdicts
+from backend.views.layers import compute as layers
+from backend.views.prompts import compute as prompts
+from backend.views.scorecard import compute as scorecard
+from backend.views.scores import compute as scores
+from backend.views.scores import feasibility as score_tests
+from backend.views.scores import links
+from backend.views.study_tests import reference
+from backend.views.study_tests.evidence import findings_of_study, read_evidence
+from backend.views.study_tests.reference import Finding
 
 
 @st.cache_resource

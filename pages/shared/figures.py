@@ -7,7 +7,7 @@ from collections.abc import Callable
 import plotly.graph_objects as go
 import streamlit as st
 
-from backend.charts.style import IMAGE_FORMATS, mode_bar
+from backend.views.shared.style import IMAGE_FORMATS, mode_bar
 
 # Where the sidebar keeps in which format the mode bar saves a chart.
 IMAGES = "images"
@@ -41,9 +41,13 @@ def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None)
         st.plotly_chart(figure, key=key, width="stretch", config=config)
     else:
         st.plotly_chart(
-            figure, key=key, width="stretch", config=config, on_select=on_pick,
+            figure,
+            key=key,
+            width="stretch",
+            config=config,
+            on_select=on_pick,
             selection_mode="points",
-        )  # fmt: skip
+        )
 
 
 def picked(key: str) -> float | str | None:

@@ -7,7 +7,7 @@ from typing import cast
 
 import streamlit as st
 
-from backend.queries.lab_axis import (
+from backend.views.filter_lab.axis import (
     KEEP_ALL,
     Centre,
     CosineRange,
@@ -51,24 +51,38 @@ def pipeline_controls(metrics: Mapping[str, str]) -> Pipeline:
     left, middle, right = st.columns([1, 1.7, 1.1])
     with left:
         rows = segmented(
-            "Length of prompts", list(_ROWS), link.ROWS, _ROWS,
+            "Length of prompts",
+            list(_ROWS),
+            link.ROWS,
+            _ROWS,
             help="Unit norm: a long prompt weighs no more than the others.",
-        )  # fmt: skip
+        )
     with middle:
         reference = segmented(
-            "Cosine is taken to", list(_REFERENCES), link.REFERENCE, _REFERENCES,
+            "Cosine is taken to",
+            list(_REFERENCES),
+            link.REFERENCE,
+            _REFERENCES,
             help="The mean of the prompt’s pole; the mean of the others of its pole, so that it "
             "cannot vouch for itself; or the pole’s geometric median.",
-        )  # fmt: skip
+        )
     with right:
-        centre = segmented("Centre of a pole", list(_CENTRES), link.CENTRE, _CENTRES,
-                           help="Outliers hardly move the geometric median.")  # fmt: skip
+        centre = segmented(
+            "Centre of a pole",
+            list(_CENTRES),
+            link.CENTRE,
+            _CENTRES,
+            help="Outliers hardly move the geometric median.",
+        )
     left, right = st.columns([1.3, 2.5])
     with left:
         denoise = segmented(
-            "Within-class PCs removed", list(_REMOVED), link.DENOISE, _REMOVED,
+            "Within-class PCs removed",
+            list(_REMOVED),
+            link.DENOISE,
+            _REMOVED,
             help="Principal components of how the prompts of a pole differ (study, Solution C).",
-        )  # fmt: skip
+        )
     with right:
         metric = select("Inner product", list(metrics), link.METRIC, metrics)
     return Pipeline(
@@ -102,10 +116,15 @@ def threshold_slider(pipeline: Pipeline, cosines: CosineRange) -> tuple[float, f
     if key not in st.session_state:
         st.session_state[key] = max(wanted, cosines.low)
     chosen = st.slider(
-        "Keep prompts with a cosine of at least", cosines.low, high, step=STEP, format="%.3f",
-        key=key, disabled=pipeline.filter_reference == "none",
+        "Keep prompts with a cosine of at least",
+        cosines.low,
+        high,
+        step=STEP,
+        format="%.3f",
+        key=key,
+        disabled=pipeline.filter_reference == "none",
         help="All the way to the left keeps every prompt. The axis spans the cosines of all cells.",
-    )  # fmt: skip
+    )
     threshold = KEEP_ALL if chosen <= cosines.low else round(float(chosen), 6)
     write(link.THRESHOLD, f"{threshold:g}")
     return threshold, high

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries import lab, lab_axis, lab_cells, lab_rest
+from backend.views.filter_lab import axis as lab_axis
+from backend.views.filter_lab import cells as lab_cells
+from backend.views.filter_lab import compute as lab
+from backend.views.filter_lab import intervals as lab_rest
 from pages.shared.data import settings
 
 Runs = tuple[str, ...]

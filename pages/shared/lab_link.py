@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries.lab_axis import KEEP_ALL, Pipeline
+from backend.views.filter_lab.axis import KEEP_ALL, Pipeline
 
 ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
-    "lab_rows", "lab_reference", "lab_threshold", "lab_centre", "lab_denoise", "lab_metric",
-)  # fmt: skip
+    "lab_rows",
+    "lab_reference",
+    "lab_threshold",
+    "lab_centre",
+    "lab_denoise",
+    "lab_metric",
+)
 LAB = "pages/filter_lab.py"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import plotly.graph_objects as go
 import streamlit as st
 
-from backend.charts.style import IMAGE_FORMATS, mode_bar
+from backend.views.shared.style import IMAGE_FORMATS, mode_bar
 from pages.shared.figures import IMAGES
 
 
@@ -13,7 +13,7 @@ def show_live(figure: go.Figure, key: str) -> None:
     """Draw a figure over the full width, styled by its maker alone.
 
     Args:
-        figure: from backend.charts.lab.
+        figure: from backend.views.filter_lab.figures.
         key: unique on the page.
     """
     config = mode_bar(st.session_state.get(IMAGES, IMAGE_FORMATS[0]), key)

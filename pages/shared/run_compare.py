@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.comparison import pole_rows, r_changes, r_rows, sentences
-from backend.queries.comparable import (
+from backend.store.runs import RunSummary
+from backend.views.runs.comparison import Comparison, Side
+from backend.views.runs.comparison_figures import pole_rows, r_changes, r_rows, sentences
+from backend.views.runs.sides import (
     comparable_runs,
     default_sides,
     previous_run,
     sides_of,
     what_differs,
 )
-from backend.queries.comparison import Comparison, Side
-from backend.queries.runs import RunSummary
 from pages.shared import data, run_data
 from pages.shared.address import segmented, select
 from pages.shared.figures import show

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.jobs.prompt_sets import Lines
-from backend.jobs.prompt_sets import starting_lines as read_lines
-from backend.queries import forecast as forecasts
-from backend.queries.comparison import Comparison, Side, compare
+from backend.studies.new_prompt_set import Lines
+from backend.studies.new_prompt_set import starting_lines as read_lines
 from backend.types import ExtractionRequest
+from backend.views.runs import forecast as forecasts
+from backend.views.runs.comparison import Comparison, Side, compare
 from pages.shared.data import run_list, settings
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.charts.forecast import forecast_rows
-from backend.jobs.imports import import_upload
-from backend.jobs.models import DEFAULT_CHOICE, model_choices
+from backend.jobs.model_choices import DEFAULT_CHOICE, model_choices
 from backend.jobs.requests import parse_layers
-from backend.queries.studies import StudySummary
 from backend.settings import DEFAULT_LAYERS
+from backend.store.studies import StudySummary
+from backend.studies.imports import import_upload
 from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
+from backend.views.runs.forecast_tables import forecast_rows
 from pages.shared import data, run_data
 from pages.shared.sidebar import Selection
 

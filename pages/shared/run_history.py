@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.jobs.history import Entry, history
+from backend.views.runs.history import Entry, history
 from pages.shared import data
 from pages.shared.address import select
 from pages.shared.run_active import show_log

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.errors import SteerscopeError
-from backend.jobs.prompt_sets import LINE_BREAK, Lines, NewSet, publish_prompt_set
+from backend.studies.new_prompt_set import LINE_BREAK, Lines, NewSet, publish_prompt_set
 from pages.shared import data, run_data
 from pages.shared.address import segmented, select
 from pages.shared.run_compare import VIEW
@@ -31,9 +31,11 @@ def new_prompt_set(chosen: Selection) -> None:
     )
     outcome_shown()
     how = segmented(
-        "How", [_TYPE, _PASTE], "prompts_how",
+        "How",
+        [_TYPE, _PASTE],
+        "prompts_how",
         {_TYPE: "Type, trait by trait", _PASTE: "Paste a table"},
-    )  # fmt: skip
+    )
     start = None
     if how == _TYPE:
         sets = {name: name for name in study.prompt_sets} | {_EMPTY: "nothing"}
@@ -42,20 +44,25 @@ def new_prompt_set(chosen: Selection) -> None:
         _fields(study.key, start, study.traits, chosen.trait)
     else:
         st.text_area(
-            "Prompts as jsonl, or as csv with a header", key=_TABLE, height=260,
+            "Prompts as jsonl, or as csv with a header",
+            key=_TABLE,
+            height=260,
             placeholder=f"{_EXAMPLE}\n...",
             help="Columns trait, pole (high or low) and text; a prompt_set column is replaced by "
             "the name below. All traits in one table.",
-        )  # fmt: skip
+        )
     left, right = st.columns(2)
     left.text_input("Name of the set", key=_NAME, max_chars=60)
     right.text_input(
         "Who wrote it", key=_AUTHOR, help="Added to the study's provenance; may be left empty."
     )
     st.button(
-        "Check and add the set", type="primary", icon=":material/playlist_add:",
-        on_click=_add, args=(study.key, start, how),
-    )  # fmt: skip
+        "Check and add the set",
+        type="primary",
+        icon=":material/playlist_add:",
+        on_click=_add,
+        args=(study.key, start, how),
+    )
 
 
 def outcome_shown() -> None:

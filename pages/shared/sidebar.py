@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.charts.style import IMAGE_FORMATS
-from backend.queries.runs import RunSummary
-from backend.queries.studies import StudySummary
+from backend.store.runs import RunSummary
+from backend.store.studies import StudySummary
+from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import IMAGES

@@ -8,7 +8,7 @@ import streamlit as st
 
 from backend.jobs.queue import Job
 from backend.jobs.workers import live_workers
-from backend.queries.runs import RunSummary
+from backend.store.runs import RunSummary
 from backend.types import Progress
 from pages.shared import data
 from pages.shared.sidebar import Selection
@@ -59,8 +59,9 @@ def label_simulated(chosen: Selection) -> None:
     if chosen.run is not None and chosen.run.simulated:
         st.badge(
             "simulated study: no model read these texts, causes are planted",
-            icon=":material/science:", color="orange",
-        )  # fmt: skip
+            icon=":material/science:",
+            color="orange",
+        )
 
 
 def no_worker() -> None:

@@ -8,7 +8,7 @@ import streamlit as st
 
 from backend.exports import vectors
 from backend.exports.tables import Source, Table, list_tables
-from backend.queries.saved import saved_vectors
+from backend.runs.saved_vectors import saved_vectors
 from pages.shared.data import settings
 
 

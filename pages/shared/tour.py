@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.queries.tour import DEMO, Step, tour_steps
+from backend.views.tour import DEMO, Step, tour_steps
 from pages.shared import data
 from pages.shared.address import write
 from pages.shared.navigate import open_page
@@ -32,8 +32,10 @@ def banner() -> None:
         if step.demo and _demo_study() is None:
             st.caption("The simulated study of this step is still being made; see the Runs page.")
         with st.container(horizontal=True, gap="small"):
-            moves = (("Back", at - 1, ":material/arrow_back:"),
-                     ("Next", at + 1, ":material/arrow_forward:"))  # fmt: skip
+            moves = (
+                ("Back", at - 1, ":material/arrow_back:"),
+                ("Next", at + 1, ":material/arrow_forward:"),
+            )
             for label, to, icon in moves:
                 if 1 <= to <= len(steps) and st.button(label, key=f"tour_{to}", icon=icon):
                     _go(steps, to)

@@ -11,31 +11,41 @@ import pingouin
 import pytest
 from scipy import stats
 
-from backend.analyses.agreement import agreement_finding, agreements
-from backend.analyses.cells import CellRow
-from backend.analyses.compression import compression_finding
-from backend.analyses.cosine import cosine_finding
-from backend.analyses.feasibility import feasibility_counts, feasibility_finding
-from backend.analyses.layers import Sweep, layer_finding
-from backend.analyses.prompt_sets import PromptSetR, prompt_set_finding
-from backend.analyses.ranks import rank_finding
-from backend.analyses.scorecard import scorecard_finding
-from backend.analyses.study_tests import Evidence, study_findings
-from backend.analyses.transfer import TransferCase, least_between, transfer_finding, transfers
-from backend.analyses.units import units_finding
+from backend.core.estimate import Estimate
+from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.paired import paired_difference
+from backend.core.study_cell import CellRow
 from backend.settings import StatusThresholds
-from backend.statistics.dependent import compare_dependent
-from backend.statistics.interval import Estimate
-from backend.statistics.paired import paired_difference
+from backend.views.study_tests.compression import compression_finding
+from backend.views.study_tests.cosine import cosine_finding
+from backend.views.study_tests.feasibility import feasibility_counts, feasibility_finding
+from backend.views.study_tests.layers import Sweep, layer_finding
+from backend.views.study_tests.prompt_sets import PromptSetR, prompt_set_finding
+from backend.views.study_tests.ranks import rank_finding
+from backend.views.study_tests.scorecard import scorecard_finding
+from backend.views.study_tests.tests import Evidence, study_findings
+from backend.views.study_tests.units import units_finding
+from backend.views.transfer.agreement import agreement_finding, agreements
+from backend.views.transfer.transfers import (
+    TransferCase,
+    least_between,
+    transfer_finding,
+    transfers,
+)
 
 LIMITS = StatusThresholds()
 
 
 def cell(model="m", trait="t", r=0.4, **values):
     fields = {
-        "layer": 1, "separation": 1.0, "high_within_variance": 0.1, "low_within_variance": 0.1,
-        "high_cosine": 0.9, "low_cosine": 0.9, "snr": 10.0,
-    }  # fmt: skip
+        "layer": 1,
+        "separation": 1.0,
+        "high_within_variance": 0.1,
+        "low_within_variance": 0.1,
+        "high_cosine": 0.9,
+        "low_cosine": 0.9,
+        "snr": 10.0,
+    }
     return CellRow(model=model, trait=trait, r=r, **(fields | values))
 
 
@@ -62,9 +72,13 @@ def test_scorecard_counts_by_hand():
     assert finding.verdict == "undetermined"
     assert shown.pop("share working, a - b") == pytest.approx(1 / 3)
     assert shown == {
-        "a: working": 1, "a: close": 1, "a: failed": 1,
-        "b: working": 0, "b: close": 0, "b: failed": 0,
-    }  # fmt: skip
+        "a: working": 1,
+        "a: close": 1,
+        "a: failed": 1,
+        "b: working": 0,
+        "b: close": 0,
+        "b: failed": 0,
+    }
 
 
 def test_unequal_models_need_more_than_unequal_counts():
@@ -102,10 +116,13 @@ def test_layers_count_failures_and_optimism():
 def test_compression_is_pingouins_partial_correlation():
     rows = grid(1, behaviour_sd=lambda rng, m, r: 1 + r + rng.normal(0, 0.4))
     own = values(compression_finding(rows))
-    frame = pd.DataFrame({
-        "r": [c.r for c in rows], "sd": [c.behaviour_sd for c in rows],
-        "model": [c.model for c in rows],
-    })  # fmt: skip
+    frame = pd.DataFrame(
+        {
+            "r": [c.r for c in rows],
+            "sd": [c.behaviour_sd for c in rows],
+            "model": [c.model for c in rows],
+        }
+    )
     best = frame.groupby("model").r.mean().idxmax()
     frame["best"] = (frame.model == best).astype(float)
     for x, y, given, name in (
@@ -201,11 +218,16 @@ def test_simpsons_paradox_is_not_taken_for_an_effect():
     """Models differ in cosine and in r; within a model cosine does nothing."""
     rng = np.random.default_rng(7)
     rows = [
-        cell(m, f"t{i}", float(0.15 + 0.2 * k + rng.normal(0, 0.05)),
-             high_cosine=float(0.6 + 0.1 * k + rng.normal(0, 0.02)),
-             low_cosine=float(0.6 + 0.1 * k + rng.normal(0, 0.02)))
-        for k, m in enumerate("abc") for i in range(8)
-    ]  # fmt: skip
+        cell(
+            m,
+            f"t{i}",
+            float(0.15 + 0.2 * k + rng.normal(0, 0.05)),
+            high_cosine=float(0.6 + 0.1 * k + rng.normal(0, 0.02)),
+            low_cosine=float(0.6 + 0.1 * k + rng.normal(0, 0.02)),
+        )
+        for k, m in enumerate("abc")
+        for i in range(8)
+    ]
     found = cosine_finding(rows, LIMITS)
     own = values(found)
     assert own["high cosine v r, all cells"].p < 0.001
@@ -217,10 +239,17 @@ def test_simpsons_paradox_is_not_taken_for_an_effect():
 
 def test_units_compare_what_runs_measured():
     rows = [
-        cell(m, f"t{i}", high_within_variance=s * s, low_within_variance=s * s, norm=10 * s,
-             spread=0.1)
-        for m, s in (("a", 1.0), ("b", 7.0)) for i in range(3)
-    ]  # fmt: skip
+        cell(
+            m,
+            f"t{i}",
+            high_within_variance=s * s,
+            low_within_variance=s * s,
+            norm=10 * s,
+            spread=0.1,
+        )
+        for m, s in (("a", 1.0), ("b", 7.0))
+        for i in range(3)
+    ]
     found = units_finding(rows, {"a": 8, "b": 8})
     own = values(found)
     assert found.verdict == "ruled out"

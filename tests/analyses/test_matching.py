@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.analyses.matching import Reading, transfer_case
-from backend.analyses.method_comparison import chosen_on_halves, differences_to, over_traits
-from backend.analyses.sureness import sureness
-from backend.analyses.transfer import transfers
-from backend.statistics.interval import Estimate
+from backend.core.estimate import Estimate
+from backend.core.statistics.significance import sureness
+from backend.views.methods.differences import chosen_on_halves, differences_to, over_traits
+from backend.views.transfer.matching import Reading, transfer_case
+from backend.views.transfer.transfers import transfers
 
 RNG = np.random.default_rng(7)
 
@@ -67,10 +67,14 @@ def test_what_cannot_be_matched_is_undefined_and_takes_no_part_in_the_correction
     a, b = reading("a", cases), reading("b", cases)
     several = reading("c", [(f"s{i}", who) for i in range(9) for who in ("x", "y")])
     lost = dataclasses.replace(a, projection=None, reason="layer 3 was not extracted")
-    found = transfers([
-        transfer_case(a, b), transfer_case(b, a), transfer_case(several, b, "scenario"),
-        transfer_case(lost, b),
-    ])  # fmt: skip
+    found = transfers(
+        [
+            transfer_case(a, b),
+            transfer_case(b, a),
+            transfer_case(several, b, "scenario"),
+            transfer_case(lost, b),
+        ]
+    )
     assert "several responses to one scenario" in found[2].cross_r.reason
     assert found[3].difference.reason == "a: layer 3 was not extracted"
     ps = [f.difference.p for f in found[:2]]
@@ -82,8 +86,10 @@ def test_what_cannot_be_matched_is_undefined_and_takes_no_part_in_the_correction
 def test_sureness_goes_by_the_adjusted_p():
     up, down = Estimate(0.1, 0.01, 0.2, 0.01, 50), Estimate(-0.1, -0.2, -0.01, 0.01, 50)
     assert [sureness(up, 0.04), sureness(down, 0.04), sureness(up, 0.06)] == [
-        "higher", "lower", "not shown",
-    ]  # fmt: skip
+        "higher",
+        "lower",
+        "not shown",
+    ]
     assert sureness(Estimate.undefined(0, "x"), None) == "undefined"
 
 
@@ -119,8 +125,9 @@ def test_methods_are_compared_as_dependent_and_over_traits_on_z():
     assert [found["good", t].adjusted_p for t in drifts] == pytest.approx(list(adjusted))
     rs = {
         (method, trait): float(np.corrcoef(own[method], y[trait])[0, 1])
-        for trait, own in drifts.items() for method in own
-    }  # fmt: skip
+        for trait, own in drifts.items()
+        for method in own
+    }
     rs["good", "two"] = None
     overall = over_traits("base", rs, found)["good"]
     z = [np.arctanh(rs["good", t]) - np.arctanh(rs["base", t]) for t in ("one", "three")]

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.analyses.finding import Finding, Row, plain, with_published
-from backend.analyses.reference import reference_findings
 from backend.cli.main import main
+from backend.core.finding import Finding, Row, plain, with_published
 from backend.settings import StatusThresholds
-from backend.studies.reference import FOLDER, load_reference
+from backend.studies.published import FOLDER, load_reference
+from backend.views.study_tests.published import reference_findings
 
 
 @pytest.fixture(scope="module")
@@ -35,9 +35,18 @@ def rows(finding: Finding):
 
 def test_all_ten_tests_are_there_and_the_snr_check(found):
     assert list(found) == [
-        "scorecard", "layers", "compression", "ranks", "prompt_sets", "transfer",
-        "prompt_cosine", "units", "feasibility", "agreement", "snr",
-    ]  # fmt: skip
+        "scorecard",
+        "layers",
+        "compression",
+        "ranks",
+        "prompt_sets",
+        "transfer",
+        "prompt_cosine",
+        "units",
+        "feasibility",
+        "agreement",
+        "snr",
+    ]
     assert all(f.question.endswith("?") and f.answer and f.caveat for f in found.values())
 
 
@@ -111,8 +120,10 @@ def test_partial_correlations_have_both_degrees_of_freedom(found):
 def test_implied_norms_and_spreads(found, table):
     own = rows(found["units"])
     for model, width, norm, spread in (
-        ("llama3", 4096, 18, 0.11), ("qwen2", 3584, 109, 0.13), ("mistral", 4096, 11, 0.20),
-    ):  # fmt: skip
+        ("llama3", 4096, 18, 0.11),
+        ("qwen2", 3584, 109, 0.13),
+        ("mistral", 4096, 11, 0.20),
+    ):
         cells = [row for row in table if row["model"] == model]
         norms = []
         for row in cells:
@@ -127,8 +138,8 @@ def test_implied_norms_and_spreads(found, table):
 
 def test_implied_norm_is_right_where_its_assumption_holds():
     """Many prompts of one norm: the implied norm is the norm."""
-    from backend.analyses.cells import CellRow
-    from backend.analyses.units import implied_scale
+    from backend.core.study_cell import CellRow
+    from backend.views.study_tests.units import implied_scale
 
     rng = np.random.default_rng(5)
     x = rng.normal(size=(2000, 64)) + 2.0

@@ -13,11 +13,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backend.diagnosis.diagnose import diagnose
-from backend.diagnosis.evidence import CellEvidence
+from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.phantom.causes import CAUSES, CAUSES_BY_NAME
 from backend.phantom.plan import plan_of
-from backend.vectors.methods import MEAN_DIFFERENCE, RIDGE
+from backend.views.diagnosis.diagnose import diagnose
+from backend.views.diagnosis.evidence import CellEvidence
 from tests.benchmarks.diagnosis import LAYERS, MIDDLE, SETTINGS, TRAITS
 from tests.support.phantoms import phantom_cells
 
@@ -84,8 +84,16 @@ def measure() -> dict[str, dict[str, float]]:
         for prompts, width in SETTINGS:
             for _ in range(SEEDS):
                 seed += 1
-                plan = plan_of("ablation", seed, (cause.name,), models=1, traits=TRAITS,
-                               layers=LAYERS, prompts=prompts, width=width)  # fmt: skip
+                plan = plan_of(
+                    "ablation",
+                    seed,
+                    (cause.name,),
+                    models=1,
+                    traits=TRAITS,
+                    layers=LAYERS,
+                    prompts=prompts,
+                    width=width,
+                )
                 for cell in phantom_cells(plan, MIDDLE):
                     if cell.planted != (cause.name,):
                         continue

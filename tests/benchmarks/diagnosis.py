@@ -17,13 +17,13 @@ from itertools import combinations
 
 import numpy as np
 
-from backend.diagnosis.diagnose import Diagnosis, diagnose
-from backend.diagnosis.rules.outliers import markers
+from backend.core.statistics.correlation import pearson
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.phantom.causes import CAUSES, NONE
 from backend.phantom.geometry import best_layer
 from backend.phantom.plan import PhantomPlan, plan_of
-from backend.statistics.correlation import pearson
-from backend.vectors.methods import MEAN_DIFFERENCE
+from backend.views.diagnosis.diagnose import Diagnosis, diagnose
+from backend.views.diagnosis.rules.outliers import markers
 from tests.support.phantoms import PhantomCell, clean_vectors, phantom_cells
 
 CALIBRATION_SEED, REPORT_SEED = 1_000, 7_000_000
@@ -31,8 +31,14 @@ TRAITS, LAYERS = 4, 12
 MIDDLE = (LAYERS + 1) // 2
 SETTINGS = ((20, 1024), (5, 256))  # prompts per pole, width
 SEEDS = 2
-FIXABLE = ("magnitude_outliers", "direction_outliers", "massive_coordinate", "other_layer",
-           "unlike_concept", "length_confound")  # fmt: skip
+FIXABLE = (
+    "magnitude_outliers",
+    "direction_outliers",
+    "massive_coordinate",
+    "other_layer",
+    "unlike_concept",
+    "length_confound",
+)
 HARMLESS = (NONE, "unit_scale")
 MIXED = tuple(
     combinations(("direction_outliers", "massive_coordinate", "floor", "length_confound"), 2)
@@ -60,8 +66,17 @@ def outcomes(
     causes: tuple[str, ...], strength: float, seed: int, prompts: int, width: int
 ) -> list[Outcome]:
     """Diagnose the cells of one phantom of one model."""
-    plan = plan_of("bench", seed, causes, strength, models=1, traits=TRAITS, layers=LAYERS,
-                   prompts=prompts, width=width)  # fmt: skip
+    plan = plan_of(
+        "bench",
+        seed,
+        causes,
+        strength,
+        models=1,
+        traits=TRAITS,
+        layers=LAYERS,
+        prompts=prompts,
+        width=width,
+    )
     clean = clean_vectors(plan)
     return [
         _outcome(plan, cell, clean[trait]) for trait, cell in enumerate(phantom_cells(plan, MIDDLE))
@@ -117,14 +132,17 @@ def _figures(single: list[Outcome], gone: list[Outcome], mixed: list[Outcome]) -
     healthy = [o for o in single if o.planted[0] in HARMLESS]
     _print_confusion(single)
     fixable = [o for o in harmed if o.planted[0] in FIXABLE]
-    gains = [(0.0 if o.fixed is None else o.fixed - o.base, (o.oracle or 0.0) - o.base)
-             for o in fixable]  # fmt: skip
+    gains = [
+        (0.0 if o.fixed is None else o.fixed - o.base, (o.oracle or 0.0) - o.base) for o in fixable
+    ]
     print("\ncause                  cells   r  fixed  oracle")
     for cause in FIXABLE:
         own = [o for o in fixable if o.planted[0] == cause]
         fixed = [o.base if o.fixed is None else o.fixed for o in own]
-        print(f"{cause:20} {len(own):6d} {np.mean([o.base for o in own]):+.2f}  "
-              f"{np.mean(fixed):+.2f}  {np.mean([o.oracle or 0 for o in own]):+.2f}")  # fmt: skip
+        print(
+            f"{cause:20} {len(own):6d} {np.mean([o.base for o in own]):+.2f}  "
+            f"{np.mean(fixed):+.2f}  {np.mean([o.oracle or 0 for o in own]):+.2f}"
+        )
     wrong = [o for o in gone if o.found]
     print(f"\nstrength 0.02: {len(wrong)} of {len(gone)} cells accused of anything")
     return {
@@ -134,7 +152,7 @@ def _figures(single: list[Outcome], gone: list[Outcome], mixed: list[Outcome]) -
         "fix_gain_vs_oracle": round(sum(g for g, _ in gains) / sum(o for _, o in gains), 3),
         "mixed_top3": round(np.mean([set(o.planted) <= set(o.top_three) for o in mixed]), 3),
         "accused_at_zero": round(len(wrong) / len(gone), 3),
-    }  # fmt: skip
+    }
 
 
 def _print_confusion(single: list[Outcome]) -> None:
@@ -155,8 +173,17 @@ def calibrate() -> None:
         for width in (64, 256, 1024):
             for scenarios in (120, 500):
                 seed += 1
-                plan = plan_of("calibration", seed, [NONE], models=1, traits=8, layers=LAYERS,
-                               prompts=prompts, width=width, scenarios=scenarios)  # fmt: skip
+                plan = plan_of(
+                    "calibration",
+                    seed,
+                    [NONE],
+                    models=1,
+                    traits=8,
+                    layers=LAYERS,
+                    prompts=prompts,
+                    width=width,
+                    scenarios=scenarios,
+                )
                 for cell in phantom_cells(plan, MIDDLE):
                     for name, value in _markers(cell).items():
                         highest[name] = max(highest.get(name, -1.0), value)

@@ -106,9 +106,12 @@ def peak_of_this_process() -> int:
 def peak_memory(way: str) -> float:
     """Peak resident bytes of a process that loads the model and extracts once."""
     done = subprocess.run(
-        [sys.executable, "-m", "tests.benchmarks.extraction", way], cwd=REPOSITORY,
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "tests.benchmarks.extraction", way],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return float(done.stdout.split()[-1])
 
 
@@ -126,12 +129,16 @@ def measure() -> dict[str, float]:
     memory = {name: peak_memory(name) for name in WAYS}
     median = {name: statistics.median(times) for name, times in seconds.items()}
     tokens = sum(len(text.ids) for text in encoded)
-    print(f"{TEXTS} texts, {tokens} tokens, layers {LAYERS[0]}-{LAYERS[-1]}, SmolLM2, CPU, "
-          f"{torch.get_num_threads()} threads, median of {ROUNDS} alternating rounds")  # fmt: skip
+    print(
+        f"{TEXTS} texts, {tokens} tokens, layers {LAYERS[0]}-{LAYERS[-1]}, SmolLM2, CPU, "
+        f"{torch.get_num_threads()} threads, median of {ROUNDS} alternating rounds"
+    )
     print(f"{'way':12}{'seconds':>9}{'texts/s':>9}{'tokens/s':>10}{'peak MiB':>10}")
     for name in WAYS:
-        print(f"{name:12}{median[name]:9.2f}{TEXTS / median[name]:9.1f}"
-              f"{tokens / median[name]:10.0f}{memory[name] / 2**20:10.0f}")  # fmt: skip
+        print(
+            f"{name:12}{median[name]:9.2f}{TEXTS / median[name]:9.1f}"
+            f"{tokens / median[name]:10.0f}{memory[name] / 2**20:10.0f}"
+        )
     error = np.abs(results["steerscope"] - results["batch1"]).max(-1)
     scale = np.abs(results["batch1"]).max(-1)
     return {

@@ -14,13 +14,13 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backend.geometry.products import moments
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import METRICS_BY_NAME
-from backend.vectors.cells import CellStack, stack
-from backend.vectors.lab import tick
-from backend.vectors.live_metrics import LIVE_METRICS
-from backend.vectors.pipeline import Pipeline
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.moments import moments
+from backend.core.vectors.cell_stack import CellStack, stack
+from backend.core.vectors.lab import tick
+from backend.core.vectors.live_metrics import LIVE_METRICS
+from backend.core.vectors.pipeline import Pipeline
 
 MODELS, TRAITS, LAYERS, PROMPTS, SCENARIOS = 3, 8, 12, 40, 500
 CELLS = MODELS * TRAITS * LAYERS
@@ -109,13 +109,17 @@ def measure() -> dict[str, float]:
         for width, cells in stacks.items():
             times[width].append(seconds(lambda stacked=cells: tick(PIPELINE, stacked)))
     ticks = {width: statistics.median(found[2:]) for width, found in times.items()}
-    print(f"{MODELS} models x {TRAITS} traits x {LAYERS} layers = {CELLS} cells, {PROMPTS} "
-          f"prompts, {SCENARIOS} scenarios, cosine filter keeping {kept:.0%}")  # fmt: skip
+    print(
+        f"{MODELS} models x {TRAITS} traits x {LAYERS} layers = {CELLS} cells, {PROMPTS} "
+        f"prompts, {SCENARIOS} scenarios, cosine filter keeping {kept:.0%}"
+    )
     for width, found in ticks.items():
         print(f"tick, d = {width:<5} {1e3 * found:10.2f} ms")
     print(f"direct, d = 4096, with metrics {1e3 * whole:10.1f} ms   {whole / ticks[4096]:6.0f} x")
-    print(f"direct, d = 4096, r alone      {1e3 * only_r:10.1f} ms   {only_r / ticks[4096]:6.0f} x "
-          "the whole tick")  # fmt: skip
+    print(
+        f"direct, d = 4096, r alone      {1e3 * only_r:10.1f} ms   {only_r / ticks[4096]:6.0f} x "
+        "the whole tick"
+    )
     print(f"largest difference in r, float32 against float64: {gap:.1e}")
     return {
         "lab_tick_ms": round(1e3 * ticks[4096], 3),

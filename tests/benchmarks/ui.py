@@ -26,17 +26,22 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from backend.phantom.plan import plan_of
-from backend.queries.runs import run_list
+from backend.runs.phantom_run import publish_phantom
 from backend.settings import Settings
-from backend.worker.phantom_run import publish_phantom
+from backend.store.runs import run_list
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS, TRAITS, LAYERS, SCENARIOS, PROMPTS = 3, 8, 12, 500, 20
 MOVES, WARM = 40, 4
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 # Notes when a key was pressed and when the page last changed after it, or after its loading.
 WATCH = """
 window.pressed = null; window.changed = 0;
@@ -85,9 +90,15 @@ def filled_store(folder: Path | None) -> tuple[Settings, str]:
         if count >= MODELS:
             return settings, key
     plan = plan_of(
-        "bench", 7, ["direction_outliers"], models=MODELS, traits=TRAITS, layers=LAYERS,
-        scenarios=SCENARIOS, prompts=PROMPTS,
-    )  # fmt: skip
+        "bench",
+        7,
+        ["direction_outliers"],
+        models=MODELS,
+        traits=TRAITS,
+        layers=LAYERS,
+        scenarios=SCENARIOS,
+        prompts=PROMPTS,
+    )
     ref, _ = publish_phantom(settings, plan, lambda line: print(line, file=sys.stderr))
     return settings, ref.key
 
@@ -99,11 +110,20 @@ def serving(command: list[str], cache: Path) -> Iterator[str]:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     process = subprocess.Popen(
-        [sys.executable, "-m", *command, "--server.port", str(port),
-         "--server.address", "127.0.0.1"],
-        cwd=ROOT, env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-m",
+            *command,
+            "--server.port",
+            str(port),
+            "--server.address",
+            "127.0.0.1",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
     url = f"http://127.0.0.1:{port}"
     try:
         deadline = time.monotonic() + 60
@@ -198,12 +218,18 @@ def measure(cache: Path | None, moves: int) -> dict[str, object]:
         "page_open_ms": {name: round(taken) for name, taken in opened.items()},
     }
     ratio = statistics.median(moved) / statistics.median(floor)
-    print(f"{MODELS} models x {TRAITS} traits x {LAYERS} layers, {SCENARIOS} scenarios, {PROMPTS} "
-          f"prompts a pole; {moves} moves of each slider")  # fmt: skip
-    print(f"lab, move to last change   median {figures['slider_ms_p50']:7} ms"
-          f"   95% {figures['slider_ms_p95']:7} ms")  # fmt: skip
-    print(f"bare heatmap page          median {figures['bare_ms_p50']:7} ms"
-          f"   95% {figures['bare_ms_p95']:7} ms   lab / bare {ratio:.2f}")  # fmt: skip
+    print(
+        f"{MODELS} models x {TRAITS} traits x {LAYERS} layers, {SCENARIOS} scenarios, {PROMPTS} "
+        f"prompts a pole; {moves} moves of each slider"
+    )
+    print(
+        f"lab, move to last change   median {figures['slider_ms_p50']:7} ms"
+        f"   95% {figures['slider_ms_p95']:7} ms"
+    )
+    print(
+        f"bare heatmap page          median {figures['bare_ms_p50']:7} ms"
+        f"   95% {figures['bare_ms_p95']:7} ms   lab / bare {ratio:.2f}"
+    )
     for name, taken in opened.items():
         print(f"open {name:<20} {taken:8.0f} ms")
     return figures

@@ -25,9 +25,14 @@ from tests.support.studies import small_study
 
 ROOT = Path(__file__).resolve().parents[2]
 FLAGS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
 
 
 @pytest.fixture(scope="session")
@@ -68,8 +73,11 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
     log = (cache / "serve.log").open("w")
     process = subprocess.Popen(
         [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
-        cwd=ROOT, env=os.environ | {"STEERSCOPE_CACHE": str(cache)}, stdout=log, stderr=log,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
+        stdout=log,
+        stderr=log,
+    )
     url = f"http://127.0.0.1:{port}"
     _wait_until_up(url)
     yield Application(url, cache, process)

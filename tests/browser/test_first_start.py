@@ -8,9 +8,9 @@ import duckdb
 import pytest
 from playwright.sync_api import expect
 
+from backend.jobs.bundled import SIMULATED_PREFIX
 from backend.jobs.queue import JobQueue
 from backend.settings import Settings
-from backend.worker.bundled import SIMULATED_PREFIX
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000

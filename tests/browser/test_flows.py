@@ -62,8 +62,10 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     page.get_by_role("link", name="Methods").click()
     expect(page.get_by_role("heading", name="Which vector method wins?")).to_be_visible()
     expect(page.get_by_text("crisis-filtered").first).to_be_attached()
-    page.goto(f"{stocked.url}/report?study={study}&run={mistral}&trait=crisis_recognition&take=vectors"
-              "&vectors=saved.crisis-filtered")  # fmt: skip
+    page.goto(
+        f"{stocked.url}/report?study={study}&run={mistral}&trait=crisis_recognition&take=vectors"
+        "&vectors=saved.crisis-filtered"
+    )
     settled(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name=re.compile("Download the vector")).click()
@@ -90,8 +92,10 @@ def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
     threshold = slider.input_value()
     there = settled(watched(here.url))
     expect(there.get_by_role("slider").first).to_have_value(threshold)
-    shown = [page.locator(".js-plotly-plot").first.evaluate("p => p.data.map(d => d.y)")
-             for page in (here, there)]  # fmt: skip
+    shown = [
+        page.locator(".js-plotly-plot").first.evaluate("p => p.data.map(d => d.y)")
+        for page in (here, there)
+    ]
     assert shown[0] == shown[1]
 
 
@@ -100,8 +104,10 @@ def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
     page = settled(watched(f"{stocked.url}/runs?study={key}&runs_view=prompts&prompts_how=paste"))
     rows = [
         f'{{"trait": "{trait}", "pole": "{pole}", "text": "{pole} {word} about {trait}"}}'
-        for trait in ("warmth", "haste") for pole in ("high", "low") for word in ("safe", "name")
-    ]  # fmt: skip
+        for trait in ("warmth", "haste")
+        for pole in ("high", "low")
+        for word in ("safe", "name")
+    ]
     table = page.get_by_role("textbox", name="Prompts as jsonl, or as csv with a header")
     table.fill("\n".join(rows))
     table.press("Control+Enter")

@@ -5,15 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.charts.diagnosis import evidence_rows, fix_gains
-from backend.charts.prompts import cosine_heatmap, norms_and_agreement
-from backend.charts.scorecard import scorecard_grid, scorecard_intervals
-from backend.charts.style import trait_label, wrapped
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.prompts import prompt_view
-from backend.queries.runs import run_list
-from backend.queries.scorecard import scorecard
 from backend.settings import StatusThresholds
+from backend.store.runs import run_list
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.figures import evidence_rows, fix_gains
+from backend.views.prompts.compute import prompt_view
+from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement
+from backend.views.scorecard.compute import scorecard
+from backend.views.scorecard.figures import scorecard_grid, scorecard_intervals
+from backend.views.shared.style import trait_label, wrapped
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from backend.analyses.finding import Finding, Row
-from backend.charts.findings import cosine_by_model, finding_chart, overview_rows
-from backend.charts.scorecard import scorecard_grid, verdict_rows
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.reference import published_cells, published_findings
-from backend.queries.runs import run_list
-from backend.queries.scorecard import scorecard
-from backend.queries.verdicts import verdicts
-from backend.statistics.interval import Estimate
+from backend.core.estimate import Estimate
+from backend.core.finding import Finding, Row
+from backend.store.runs import run_list
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.verdicts import verdicts
+from backend.views.scorecard.compute import scorecard
+from backend.views.scorecard.figures import scorecard_grid, verdict_rows
+from backend.views.study_tests.figures import cosine_by_model, finding_chart, overview_rows
+from backend.views.study_tests.reference import published_cells, published_findings
 from tests.support.phantom_store import publish_small_preset
 
 

@@ -9,16 +9,17 @@ import re
 import numpy as np
 import pytest
 
-from backend.charts import lab as charts
-from backend.charts import lab_tables as tables
-from backend.charts.lab_words import headline
-from backend.charts.style import DIVERGING
-from backend.queries import lab, lab_axis
-from backend.queries.lab_axis import Pipeline
-from backend.queries.lab_cells import lab_stack
-from backend.queries.lab_rest import lab_cases, lab_rest
+from backend.core.estimate import Estimate
 from backend.settings import StatusThresholds
-from backend.statistics.interval import Estimate
+from backend.views.filter_lab import axis as lab_axis
+from backend.views.filter_lab import compute as lab
+from backend.views.filter_lab import figures as charts
+from backend.views.filter_lab import tables
+from backend.views.filter_lab.axis import Pipeline
+from backend.views.filter_lab.cells import lab_stack
+from backend.views.filter_lab.intervals import lab_cases, lab_rest
+from backend.views.filter_lab.words import headline
+from backend.views.shared.style import DIVERGING
 from tests.support.phantom_store import publish_small_phantom
 
 LIMITS, SET, INK = StatusThresholds(), "default", "#123456"
@@ -94,9 +95,13 @@ def test_the_card_says_r_interval_layer_and_move(shown):
     _, _, view, *_ = shown
     key = next(iter(view.card))
     change = dataclasses.replace(
-        view.card[key], before=Estimate(0.25, 0.2, 0.3, None, 60), before_status="close",
-        after=Estimate(0.35, 0.3, 0.4, None, 60), after_status="working", after_layer=3,
-    )  # fmt: skip
+        view.card[key],
+        before=Estimate(0.25, 0.2, 0.3, None, 60),
+        before_status="close",
+        after=Estimate(0.35, 0.3, 0.4, None, 60),
+        after_status="working",
+        after_layer=3,
+    )
     other = dataclasses.replace(change, before_status="working", after_status="failed")
     moved = dataclasses.replace(view, card={("a", "t_<1>"): change, ("b", "t_<1>"): other})
     found = tables.card_table(moved, ["a", "b", "c"], ["A", "B", "C"], ["t_<1>"], {("a", "t_<1>")})
@@ -107,10 +112,12 @@ def test_the_card_says_r_interval_layer_and_move(shown):
     assert "not in this run" in cells[2]
     assert "t &lt;1&gt;" in found and "<1>" not in found
     assert tables.moves_text(moved) == "1 cell gained, 1 lost."
-    undefined = dataclasses.replace(change, after=Estimate.undefined(2, "why"), after_layer=None,
-                                    after_status="undefined")  # fmt: skip
-    cell = tables.card_table(dataclasses.replace(view, card={("a", "x"): undefined}), ["a"], ["A"],
-                             ["x"], set())  # fmt: skip
+    undefined = dataclasses.replace(
+        change, after=Estimate.undefined(2, "why"), after_layer=None, after_status="undefined"
+    )
+    cell = tables.card_table(
+        dataclasses.replace(view, card={("a", "x"): undefined}), ["a"], ["A"], ["x"], set()
+    )
     assert "undefined" in cell and "why" in cell and "nan" not in cell.lower()
 
 
@@ -123,11 +130,17 @@ def test_colours_are_those_of_the_heatmaps():
 def test_metrics_say_before_after_and_whether_it_is_good(shown):
     _, _, view, *_ = shown
     chosen = {name: (None, None) for name in lab.LIVE_METRICS}
-    chosen |= {"high_cosine": (0.5, 0.75), "auroc": (0.9, 0.8), "separation": (2.0, 3.0),
-               "high_spread": (0.2, 0.2)}  # fmt: skip
+    chosen |= {
+        "high_cosine": (0.5, 0.75),
+        "auroc": (0.9, 0.8),
+        "separation": (2.0, 3.0),
+        "high_spread": (0.2, 0.2),
+    }
     table = tables.metrics_table(dataclasses.replace(view, metrics=chosen))
-    rows = {re.search(r">([^<]+) <small>", row).group(1): row
-            for row in re.findall(r"<tr><td.*?</tr>", table)}  # fmt: skip
+    rows = {
+        re.search(r">([^<]+) <small>", row).group(1): row
+        for row in re.findall(r"<tr><td.*?</tr>", table)
+    }
     assert "0.5<" in rows["Cosine, high"] and "0.75<" in rows["Cosine, high"]
     assert "▲ better" in rows["Cosine, high"] and "▼ worse" in rows["AUROC of held-out prompts"]
     assert "activation" in rows["Separation"] and "better" not in rows["Separation"]
@@ -144,8 +157,11 @@ def test_prompts_are_listed_with_their_cosines_and_escaped(shown):
     dropped = [prompt for prompt in view.prompts if not prompt.kept]
     assert table.count('class="dropped"') == len(dropped) and "<b>" not in table
     for prompt in view.prompts:
-        row = next(r for r in re.findall(r"<tr.*?</tr>", table)
-                   if f"<small>#{prompt.prompt_id}</small>" in r)  # fmt: skip
+        row = next(
+            r
+            for r in re.findall(r"<tr.*?</tr>", table)
+            if f"<small>#{prompt.prompt_id}</small>" in r
+        )
         assert f"{prompt.cosine:.3f}" in row and ("✓" in row) == prompt.kept
     for pole in ("high", "low"):
         own = [p for p in view.prompts if p.pole == pole]

@@ -7,12 +7,16 @@ import dataclasses
 import numpy as np
 import pytest
 
-from backend.charts.intervals import band, forest
-from backend.charts.layer_metrics import LEFT, RIGHT, metric_panels
-from backend.charts.layer_words import choice_rows, choice_sentence, layer_sentence
-from backend.charts.layers import r_by_layer, r_heatmap
-from backend.charts.score_links import length_and_projection, link_rows, projection_and_score
-from backend.charts.scores import (
+from backend.core.estimate import Estimate
+from backend.settings import StatusThresholds
+from backend.store.cells import cells
+from backend.views.layers.compute import layer_choices
+from backend.views.layers.figures import r_by_layer, r_heatmap
+from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
+from backend.views.layers.words import choice_rows, choice_sentence, layer_sentence
+from backend.views.scores.compute import score_columns
+from backend.views.scores.feasibility import feasibility
+from backend.views.scores.figures import (
     all_scores,
     drift_histogram,
     pearson_beside_spearman,
@@ -22,13 +26,9 @@ from backend.charts.scores import (
     stability_forest,
     use_rows,
 )
-from backend.queries.cells import cells
-from backend.queries.layers import layer_choices
-from backend.queries.score_links import score_links
-from backend.queries.score_tests import feasibility
-from backend.queries.scores import score_columns
-from backend.settings import StatusThresholds
-from backend.statistics.interval import Estimate
+from backend.views.scores.link_figures import length_and_projection, link_rows, projection_and_score
+from backend.views.scores.links import score_links
+from backend.views.shared.intervals import band, forest
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -50,8 +50,14 @@ def test_r_by_layer_draws_r_band_best_and_controls(phantom):
     settings, run_id, own, choices = phantom
     others = cells(settings, run_id, "trait_1")
     for interval in ("fisher", "bootstrap"):
-        figure = r_by_layer(own, choices[2], StatusThresholds(), interval=interval,
-                            faint={"trait 1": others}, marked=3)  # fmt: skip
+        figure = r_by_layer(
+            own,
+            choices[2],
+            StatusThresholds(),
+            interval=interval,
+            faint={"trait 1": others},
+            marked=3,
+        )
         line = trace(figure, "r of trait 3")
         assert list(line.x) == [1, 2, 3]
         assert list(line.y) == [c.correlation.r for c in own]
@@ -72,8 +78,9 @@ def test_r_by_layer_draws_r_band_best_and_controls(phantom):
 
 
 def test_a_band_breaks_where_it_is_undefined():
-    drawn = band([1, 2, 3, 4], [0.0, 0.1, None, 0.3], [1.0, 1.1, None, 1.3], name="b",
-                 colour="#0072B2")  # fmt: skip
+    drawn = band(
+        [1, 2, 3, 4], [0.0, 0.1, None, 0.3], [1.0, 1.1, None, 1.3], name="b", colour="#0072B2"
+    )
     assert drawn.x == (1, 2, 2, 1, 1, None, 4, 4, 4)
     assert drawn.y == (0.0, 0.1, 1.1, 1.0, 0.0, None, 0.3, 1.3, 0.3)
 

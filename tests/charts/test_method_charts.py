@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from backend.charts.method_tables import choice_rows, method_rows, overall_rows
-from backend.charts.methods import (
+from backend.core.statistics.correlation import Correlation
+from backend.core.vectors.pipeline import Pipeline
+from backend.runs.saved_vectors import save_vector
+from backend.views.methods.comparison import method_choice, method_comparison
+from backend.views.methods.compute import method_grid
+from backend.views.methods.figures import (
     marked,
     method_differences,
     method_forest,
     method_heatmap,
     methods_overall,
 )
-from backend.charts.subsampling import subsample_cosine, subsample_r, subsample_rows
-from backend.queries.method_tests import method_choice, method_comparison
-from backend.queries.methods import method_grid
-from backend.queries.saved import save_vector
-from backend.queries.subsampling import SubsampleCurve, SubsampleSize
-from backend.statistics.correlation import Correlation
-from backend.vectors.pipeline import Pipeline
+from backend.views.methods.subsampling import SubsampleCurve, SubsampleSize
+from backend.views.methods.subsampling_figures import subsample_cosine, subsample_r, subsample_rows
+from backend.views.methods.tables import choice_rows, method_rows, overall_rows
 from tests.support.phantom_store import publish_small_phantom
 
 
@@ -99,11 +99,15 @@ def test_differences_and_the_comparison_over_traits_are_drawn(settings, run_id):
     trait = grid.traits[0]
     rows = [r for r in grid.rows if (r.name, trait) in comparison.differences]
     for figure, found in (
-        (method_differences(grid, comparison, trait),
-         [comparison.differences[r.name, trait].difference for r in rows]),
-        (methods_overall(grid, comparison),
-         [comparison.overall[r.name].z for r in grid.rows if r.name in comparison.overall]),
-    ):  # fmt: skip
+        (
+            method_differences(grid, comparison, trait),
+            [comparison.differences[r.name, trait].difference for r in rows],
+        ),
+        (
+            methods_overall(grid, comparison),
+            [comparison.overall[r.name].z for r in grid.rows if r.name in comparison.overall],
+        ),
+    ):
         drawn = {round(p[0]): p[1:] for own in points(figure).values() for p in own}
         for place, estimate in enumerate(found):
             if estimate.low is not None:
@@ -115,9 +119,10 @@ def test_differences_and_the_comparison_over_traits_are_drawn(settings, run_id):
     assert logistic["difference of z"] == "not computed in this run"
     choice = method_choice(settings, run_id, trait, "default")
     lines = choice_rows(choice)
-    assert [f"{e.value:+.2f}" in line["r"] for e, line in
-            zip((choice.highest, choice.held_out, choice.baseline), lines, strict=True)
-            ] == [True] * 3  # fmt: skip
+    assert [
+        f"{e.value:+.2f}" in line["r"]
+        for e, line in zip((choice.highest, choice.held_out, choice.baseline), lines, strict=True)
+    ] == [True] * 3
 
 
 def test_a_saved_vector_is_marked_and_only_on_its_trait(settings, run_id):

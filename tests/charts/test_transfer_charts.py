@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backend.analyses.sureness import sureness
-from backend.charts.style import short
-from backend.charts.transfer import (
+from backend.core.statistics.significance import sureness
+from backend.store.runs import run_summary
+from backend.views.shared.style import short
+from backend.views.study_tests.reference import published_agreements, published_transfers
+from backend.views.transfer.compute import transfer_view
+from backend.views.transfer.figures import (
     agreement_rows,
     published_agreement_rows,
     published_forest,
@@ -15,9 +18,6 @@ from backend.charts.transfer import (
     transfer_matrix,
     transfer_rows,
 )
-from backend.queries.reference import published_agreements, published_transfers
-from backend.queries.runs import run_summary
-from backend.queries.transfer import transfer_view
 from tests.support.phantom_store import publish_small_phantom
 
 
@@ -37,8 +37,11 @@ def test_the_matrix_holds_r_interval_n_and_the_own_r_on_the_diagonal(view):
             if source == target:
                 r, mark = view.own[trait, target], "own"
             else:
-                found = next(f for f in view.transfers if (f.trait, f.activation_model,
-                             f.behaviour_model) == (trait, source, target))  # fmt: skip
+                found = next(
+                    f
+                    for f in view.transfers
+                    if (f.trait, f.activation_model, f.behaviour_model) == (trait, source, target)
+                )
                 r = found.cross_r
                 mark = {"higher": "▲", "lower": "▼", "not shown": "○"}[
                     sureness(found.difference, found.adjusted_p)

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from backend.cli.main import COMMANDS, main
-from backend.geometry.registry import METRICS_BY_NAME
-from backend.queries.cells import cells
+from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.store.cells import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.study_files import write_study
@@ -55,12 +55,15 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
         assert name in text
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("import-study", "/no/such"), "does not exist"),
-    (("extract", "--study", "none"), "No study is called 'none'"),
-    (("show", "none"), "No run is called 'none'"),
-    (("metrics", "none"), "No run is called 'none'"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("import-study", "/no/such"), "does not exist"),
+        (("extract", "--study", "none"), "No study is called 'none'"),
+        (("show", "none"), "No run is called 'none'"),
+        (("metrics", "none"), "No run is called 'none'"),
+    ],
+)
 def test_faults_are_sentences_and_status_one(store, capsys, arguments, words):
     status, _, err = run(capsys, *arguments)
     assert status == 1

@@ -58,18 +58,23 @@ def test_a_report_is_written(run, tmp_path):
     assert run("report", "small", "--section", "tests", "--out", path)[0] == 0
 
 
-@pytest.mark.parametrize(("arguments", "words"), [
-    (("export", "none", "--out", "x"), "No run is called 'none'"),
-    (("export", "run-1", "--table", "no", "--out", "x"), "no table 'no'"),
-    (("export-vectors", "run-1", "--layers", "0", "--out", "x"), "no layer 0"),
-    (("export-vectors", "--out", "x"), "not said which vectors"),
-    (("export-vectors", "--saved", "no", "--out", "x"), "No saved vector"),
-    (("export-vectors", "run-1", "--format", "gguf", "--layers", "1", "--out", "x"),
-     "cannot add a vector at layer 1"),
-    (("report", "none", "--out", "x"), "No run of study 'none'"),
-    (("report", "run-1", "--trait", "no", "--out", "x"), "no trait no"),
-    (("report", "run-1", "--section", "no", "--out", "x"), "no section no"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("export", "none", "--out", "x"), "No run is called 'none'"),
+        (("export", "run-1", "--table", "no", "--out", "x"), "no table 'no'"),
+        (("export-vectors", "run-1", "--layers", "0", "--out", "x"), "no layer 0"),
+        (("export-vectors", "--out", "x"), "not said which vectors"),
+        (("export-vectors", "--saved", "no", "--out", "x"), "No saved vector"),
+        (
+            ("export-vectors", "run-1", "--format", "gguf", "--layers", "1", "--out", "x"),
+            "cannot add a vector at layer 1",
+        ),
+        (("report", "none", "--out", "x"), "No run of study 'none'"),
+        (("report", "run-1", "--trait", "no", "--out", "x"), "no trait no"),
+        (("report", "run-1", "--section", "no", "--out", "x"), "no section no"),
+    ],
+)
 def test_faults_are_sentences_and_leave_nothing(run, tmp_path, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     status, _, err = run(*arguments)

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.diagnosis.diagnose import RULES, diagnose
-from backend.diagnosis.evidence import CellEvidence
-from backend.diagnosis.remedies import AGAINST_HUGE
-from backend.diagnosis.rules import first_token, massive_coordinate, outliers
-from backend.diagnosis.thresholds import FIRST_TOKEN
-from backend.geometry.first_token import FirstTokens, share_beyond
+from backend.core.first_token import FirstTokens, share_beyond
+from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.settings import StatusThresholds
-from backend.vectors.methods import METHODS_BY_NAME
+from backend.views.diagnosis.diagnose import RULES, diagnose
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.remedies import AGAINST_HUGE
+from backend.views.diagnosis.rules import first_token, massive_coordinate, outliers
+from backend.views.diagnosis.thresholds import FIRST_TOKEN
 
 WIDTH, POLE, CASES = 40, 10, 200
 SINK = 3  # the coordinate in which the first token is huge
@@ -50,17 +50,28 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
     v = means[high].mean(0) - means[~high].mean(0)
     squares = (means**2).sum(axis=1)
     return CellEvidence(
-        trait="warmth", layer=12, gram=means @ means.T, high=high,
+        trait="warmth",
+        layer=12,
+        gram=means @ means.T,
+        high=high,
         dominance=float((v**2).max() / (v @ v)),
-        drifts={"mean_difference": drift(means), "massive_removed": drift(means, unsunk),
-                "unit_rows": drift(unit)},
-        layer_drifts={12: drift(means)}, behaviour=behaviour, first_scores=None,
-        last_scores=np.clip(5 + 2 * behaviour, 0, 10), score_range=(0.0, 10.0),
-        length_drift=rng.normal(size=CASES), thresholds=StatusThresholds(),
+        drifts={
+            "mean_difference": drift(means),
+            "massive_removed": drift(means, unsunk),
+            "unit_rows": drift(unit),
+        },
+        layer_drifts={12: drift(means)},
+        behaviour=behaviour,
+        first_scores=None,
+        last_scores=np.clip(5 + 2 * behaviour, 0, 10),
+        score_range=(0.0, 10.0),
+        length_drift=rng.normal(size=CASES),
+        thresholds=StatusThresholds(),
         tokens=tokens.astype(float),
-        first=FirstTokens(np.linalg.norm(firsts, axis=1),
-                          (firsts * means).sum(axis=1) / tokens / squares),
-    )  # fmt: skip
+        first=FirstTokens(
+            np.linalg.norm(firsts, axis=1), (firsts * means).sum(axis=1) / tokens / squares
+        ),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -145,9 +156,10 @@ def test_where_it_was_not_recorded_only_the_pooling_can_rule_it_out(planted):
 
 def test_prompts_of_one_token_cannot_tell(planted):
     single = dataclasses.replace(
-        planted, tokens=np.ones(2 * POLE),
+        planted,
+        tokens=np.ones(2 * POLE),
         first=FirstTokens(planted.first.norms, np.ones(2 * POLE)),
-    )  # fmt: skip
+    )
     judged = first_token.judge(single)
     assert judged.verdict == "undetermined" and "besides the first" in judged.summary
     assert np.isnan(share_beyond(np.ones(2), np.ones(2))).all()

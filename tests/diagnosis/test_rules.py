@@ -11,14 +11,14 @@ import pytest
 from scipy import stats
 
 from backend.cli.main import main
-from backend.diagnosis.diagnose import RULES, diagnose
-from backend.diagnosis.rules import outliers, unreliable_judge
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.phantom.causes import CAUSES, NONE
 from backend.phantom.plan import plan_of
-from backend.queries.diagnosis import diagnose_run
-from backend.vectors.methods import MEAN_DIFFERENCE
-from backend.worker.phantom_run import publish_phantom
+from backend.runs.phantom_run import publish_phantom
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.diagnose import RULES, diagnose
+from backend.views.diagnosis.rules import outliers, unreliable_judge
 from tests.support.phantoms import phantom_cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -96,8 +96,10 @@ def test_a_marker_without_a_measured_gain_is_undetermined():
 
 
 def test_mixed_causes_are_both_among_the_first_three():
-    for pair, seed in ((("massive_coordinate", "length_confound"), 45),
-                       (("direction_outliers", "floor"), 46)):  # fmt: skip
+    for pair, seed in (
+        (("massive_coordinate", "length_confound"), 45),
+        (("direction_outliers", "floor"), 46),
+    ):
         (cell, _) = cells(pair, seed)
         open_ones = [
             j.cause for j in diagnose(cell.evidence).judgements if j.verdict != "ruled out"
@@ -172,8 +174,10 @@ def test_the_command_prints_text_and_json(settings, tiny_llama, monkeypatch, cap
     found = json.loads(capsys.readouterr().out)
     assert [d["layer"] for d in found] == [2, 2]
     assert {j["verdict"] for j in found[0]["judgements"]} <= {
-        "supported", "undetermined", "ruled out",
-    }  # fmt: skip
+        "supported",
+        "undetermined",
+        "ruled out",
+    }
     publish_run(settings, small_study(name="level", turns=False), tiny_llama, "level", (1,))
     assert main(["diagnose", "level"]) == 0
     publish_run(settings, small_study(name="bare", scenarios=0), tiny_llama, "bare", (1,))

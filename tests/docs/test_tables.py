@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.queries.cells import cells
+from backend.store.cells import cells
 from backend.store.run_files import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study

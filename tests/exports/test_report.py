@@ -10,29 +10,29 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from backend.charts.embed import figure_json, plotly_script
-from backend.charts.layer_words import choice_rows as layer_rows
-from backend.charts.layer_words import choice_sentence
-from backend.charts.method_tables import method_rows, overall_rows
-from backend.charts.score_links import link_rows
-from backend.charts.scorecard import scorecard_grid
-from backend.charts.scores import use_rows
-from backend.charts.transfer import transfer_rows
 from backend.errors import ExportError
 from backend.exports.report.page import expected_bytes, write_report
+from backend.exports.report.plotly_json import figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
-from backend.exports.report.view import View, checked, study_runs
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.evidence import findings_of_study
-from backend.queries.layers import layer_choices
-from backend.queries.method_tests import method_comparison
-from backend.queries.methods import method_grid
-from backend.queries.prompts import prompt_view
-from backend.queries.readings import run_names
-from backend.queries.score_links import score_links
-from backend.queries.scorecard import scorecard
-from backend.queries.scores import score_columns
-from backend.queries.transfer import transfer_view
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.layers.compute import layer_choices
+from backend.views.layers.words import choice_rows as layer_rows
+from backend.views.layers.words import choice_sentence
+from backend.views.methods.comparison import method_comparison
+from backend.views.methods.compute import method_grid
+from backend.views.methods.tables import method_rows, overall_rows
+from backend.views.prompts.compute import prompt_view
+from backend.views.scorecard.compute import scorecard
+from backend.views.scorecard.figures import scorecard_grid
+from backend.views.scores.compute import score_columns
+from backend.views.scores.figures import use_rows
+from backend.views.scores.link_figures import link_rows
+from backend.views.scores.links import score_links
+from backend.views.shared.view import View, checked, study_runs
+from backend.views.study_tests.evidence import findings_of_study
+from backend.views.transfer.compute import transfer_view
+from backend.views.transfer.figures import transfer_rows
+from backend.views.transfer.model_cases import run_names
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from backend.errors import ExportError
+from backend.exports.atomic import whole_file, whole_folder
 from backend.exports.download import as_bytes, size_text
 from backend.exports.tables import (
     ACTIVATIONS,
@@ -21,7 +22,6 @@ from backend.exports.tables import (
     write_table,
     write_tables,
 )
-from backend.exports.whole import whole_file, whole_folder
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -93,8 +93,11 @@ def test_the_zip_holds_every_table_whole(settings, run, tmp_path):
         assert (tmp_path / form / "run-1" / single.name).read_bytes() == single.read_bytes()
         assert total_bytes(taken, form) == sum(table.bytes_as(form) for table in taken)
     assert sorted(p.name for p in tmp_path.iterdir() if p.is_file()) == [
-        "all.csv.zip", "all.parquet.zip", "metrics.csv", "metrics.parquet",
-    ]  # fmt: skip
+        "all.csv.zip",
+        "all.parquet.zip",
+        "metrics.csv",
+        "metrics.parquet",
+    ]
 
 
 def test_a_study_has_tables_too_and_light_downloads_leave_products_out(settings, run):
@@ -146,5 +149,8 @@ def test_bytes_for_a_browser(settings, run):
     content = as_bytes(lambda path: write_table(settings, run, "traits", "csv", path), "t.csv")
     assert content.decode().splitlines()[0] == "position,trait,description"
     assert [size_text(n) for n in (12, 12_345, 4_812_345, 3_210_000_000)] == [
-        "12 B", "12 kB", "4.8 MB", "3.2 GB",
-    ]  # fmt: skip
+        "12 B",
+        "12 kB",
+        "4.8 MB",
+        "3.2 GB",
+    ]

@@ -13,7 +13,9 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
+from backend.exports.vector_description import vector_rows
 from backend.exports.vector_files import (
     ARCHITECTURES,
     expected_bytes,
@@ -22,12 +24,10 @@ from backend.exports.vector_files import (
     write_gguf,
     write_safetensors,
 )
-from backend.exports.vector_words import vector_rows
 from backend.exports.vectors import BEST, Choice, method_titles, read_saved, read_vectors
-from backend.queries.cells import cells
-from backend.queries.runs import run_summary
-from backend.queries.saved import save_vector
-from backend.vectors.pipeline import Pipeline
+from backend.runs.saved_vectors import save_vector
+from backend.store.cells import cells
+from backend.store.runs import run_summary
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -115,8 +115,9 @@ def test_several_control_vectors_go_into_a_zip(store, tmp_path):
     with zipfile.ZipFile(tmp_path / name) as archive:
         assert archive.testzip() is None
         assert set(archive.namelist()) == {
-            "warmth.mean_difference.gguf", "haste.mean_difference.gguf",
-        }  # fmt: skip
+            "warmth.mean_difference.gguf",
+            "haste.mean_difference.gguf",
+        }
     assert [p.name for p in tmp_path.iterdir() if p.suffix == ".gguf"] == []
 
 
@@ -138,9 +139,11 @@ def test_best_takes_the_layer_the_run_says(settings):
     _, run_ids = publish_small_phantom(settings)
     found = read_vectors(settings, Choice(run_ids[0], (), ("mean_difference",), layers=BEST))
     with duckdb.connect(str(settings.runs / f"{run_ids[0]}.duckdb"), read_only=True) as connection:
-        best = dict(connection.execute(
-            "SELECT trait, layer FROM best_layers WHERE method = 'mean_difference'"
-        ).fetchall())  # fmt: skip
+        best = dict(
+            connection.execute(
+                "SELECT trait, layer FROM best_layers WHERE method = 'mean_difference'"
+            ).fetchall()
+        )
     assert {v.trait: v.layer for v in found.vectors} == best
     assert "mean_difference" in method_titles(settings, run_ids[0])
 

@@ -47,11 +47,13 @@ def hidden_states(model, encoded, layers):
             states = model(torch.tensor([text.ids]), output_hidden_states=True).hidden_states
         hook.remove()
         found.append(
-            np.stack([
-                (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
-                for layer in layers
-            ])
-        )  # fmt: skip
+            np.stack(
+                [
+                    (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
+                    for layer in layers
+                ]
+            )
+        )
     return found
 
 
@@ -168,9 +170,11 @@ def test_smollm2_equals_float32_hidden_states_one_by_one(smollm2):
 def test_smollm2_has_a_huge_first_token_which_the_mean_without_it_leaves_out(smollm2):
     """In layers 12 to 19 its norm is over 50 times the others' mean, and it is most of the mean."""
     layers = tuple(range(12, 20))
-    prompts = ["Fourteen years, and they hand you a box? I am shaking with you.",
-               "The surgeon calls it a beautiful result. You have not slept since.",
-               "Roses, did you say? Mine have black spot, and nothing helps."]  # fmt: skip
+    prompts = [
+        "Fourteen years, and they hand you a box? I am shaking with you.",
+        "The surgeon calls it a beautiful result. You have not slept since.",
+        "Roses, did you say? Mine have black spot, and nothing helps.",
+    ]
     encoded = [encode_prompt(smollm2.tokenizer, Prompt("t", "high", text)) for text in prompts]
     assert all(text.wanted[0] for text in encoded)  # the tokenizer adds nothing before the text
     found = {}

@@ -72,10 +72,20 @@ def test_one_token_leaves_nothing_without_the_first_and_the_error_says_what_to_d
     check_pooling([encode_prompt(TOKENIZER, Prompt("t", "high", "a"))], ["a"], "mean_rest")
 
 
-@pytest.mark.parametrize("text", [
-    "Expected!", "It was expected.", "end", "  trimmed at both ends \n", "<|end|> twice <|end|>",
-    "ünïcödé – 你好 🙂", "a", "two\n\nparagraphs", "user\nassistant",
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Expected!",
+        "It was expected.",
+        "end",
+        "  trimmed at both ends \n",
+        "<|end|> twice <|end|>",
+        "ünïcödé – 你好 🙂",
+        "a",
+        "two\n\nparagraphs",
+        "user\nassistant",
+    ],
+)
 def test_a_response_pools_its_own_tokens_even_if_the_chat_repeats_them(text):
     encoded = encode_response(TOKENIZER, Response("s", text, messages=CHAT))
     assert spelled(TOKENIZER, encoded).strip() == text.replace("<|end|>", "").strip()

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import METRICS, METRICS_BY_NAME, measure_all
-from backend.geometry.stability import influences
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import METRICS, METRICS_BY_NAME, measure_all
+from backend.core.geometry.stability import influences
 
 WIDTH = 96
 

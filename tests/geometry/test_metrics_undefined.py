@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.geometry.measure import Measure
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import measure_all
+from backend.core.geometry.measure import Measure
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import measure_all
 
 
 def measured(rows, high):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.geometry.products import correlation_of_weights, moments
+from backend.core.moments import correlation_of_weights, moments
 
 
 def study(seed, cases=60, prompts=12, width=50, shift=0.0):

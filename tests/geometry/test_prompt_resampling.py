@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.geometry.prompt_resampling import (
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.statistics.prompt_resampling import (
     POLE_MEASURES,
     RESAMPLES,
     SEED,
@@ -15,8 +17,6 @@ from backend.geometry.prompt_resampling import (
     draw_counts,
     is_paired,
 )
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import METRICS_BY_NAME
 
 BY_NAME = {measure.name: measure for measure in POLE_MEASURES}
 

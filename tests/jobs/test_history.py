@@ -8,13 +8,13 @@ import re
 import pytest
 
 from backend.errors import JobError, LayerOutOfRange, RunNotFound
-from backend.jobs.history import history
+from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import MOST_LINES, add_to_log, log_path, read_log
 from backend.jobs.queue import Job, JobQueue, ahead_of
-from backend.queries.runs import run_list
 from backend.store.run_files import list_run_ids
+from backend.store.runs import run_list
 from backend.types import ExtractionRequest, Progress
-from backend.worker.job_log import JobLog, fault_text, stage_text
+from backend.views.runs.history import history
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -89,8 +89,10 @@ def test_the_history_joins_jobs_and_runs(settings, tiny_llama):
     jobs = [job("gone", "finished", 3), job("broken", "failed", 2), job("now", "running", 1)]
     entries = {entry.run_id: entry for entry in history(jobs, runs)}
     assert {name: entry.state for name, entry in entries.items()} == {
-        "run-1": "published", "gone": "deleted", "broken": "failed",
-    }  # fmt: skip
+        "run-1": "published",
+        "gone": "deleted",
+        "broken": "failed",
+    }
     assert entries["gone"].seconds == 1.5 and entries["gone"].megabytes is None
     assert entries["run-1"].study == ref.key
     assert entries["run-1"].megabytes == round(runs[0].bytes / 1e6, 1)

@@ -97,8 +97,10 @@ class Worker:
         log = (self._settings.cache / "worker.log").open("a")
         self.process = subprocess.Popen(
             [sys.executable, "-m", "backend", "worker", "--no-sample"],
-            env=self._environment, stdout=log, stderr=log,
-        )  # fmt: skip
+            env=self._environment,
+            stdout=log,
+            stderr=log,
+        )
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

@@ -21,7 +21,7 @@ from backend.models import memory
 from backend.models.check import check_folder, check_memory, choose_device
 from backend.models.files import weight_files, weights_hash
 from backend.models.load import load
-from backend.models.reference import parse_reference
+from backend.models.model_reference import parse_reference
 from backend.models.resolve import resolve
 
 
@@ -47,8 +47,10 @@ def shard(folder):
     weights = load_file(folder / "model.safetensors")
     (folder / "model.safetensors").unlink()
     names = sorted(weights)
-    parts = {"model-00001-of-00002.safetensors": names[::2],
-             "model-00002-of-00002.safetensors": names[1::2]}  # fmt: skip
+    parts = {
+        "model-00001-of-00002.safetensors": names[::2],
+        "model-00002-of-00002.safetensors": names[1::2],
+    }
     for file, held in parts.items():
         save_file({name: weights[name] for name in held}, folder / file, {"format": "pt"})
     index = {"metadata": {}, "weight_map": {n: file for file, held in parts.items() for n in held}}

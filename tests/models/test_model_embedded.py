@@ -14,10 +14,11 @@ from types import SimpleNamespace
 import pytest
 
 from backend.errors import CorruptDownload, GatedModel, HubUnreachable, ModelNotFound
-from backend.models import hub, resolve, wheel
+from backend.models import hub, resolve
+from backend.models.download_progress import watched
+from backend.models.gguf import wheel
 from backend.models.hub import Snapshot
 from backend.models.on_disk import converted_folder
-from backend.models.waiting import watched
 
 NAME = "smollm2-135m-instruct"
 

@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import ModelError, NotEnoughMemory, UnsupportedArchitecture
-from backend.models import convert
-from backend.models.convert import PROVENANCE
-from backend.models.gguf_header import read_header
+from backend.models.gguf import convert
+from backend.models.gguf.convert import PROVENANCE
+from backend.models.gguf.header import read_header
 from backend.models.load import load
 from backend.models.resolve import resolve
 from tests.support.tiny_models import DEPTH, WIDTH
@@ -250,5 +250,7 @@ def test_the_header_counts_the_weights(tiny_llama, tmp_path):
     weights = load_file(tiny_llama / "model.safetensors")
     assert header.parameters == sum(weight.numel() for weight in weights.values())
     assert (header.architecture, header.tokenizer, header.pre_tokenizer) == (
-        "llama", "gpt2", "gpt-2",
-    )  # fmt: skip
+        "llama",
+        "gpt2",
+        "gpt-2",
+    )

@@ -177,14 +177,26 @@ def test_a_name_the_hub_cannot_have():
 
 def test_only_safe_files_of_one_format_are_wanted():
     for name in (
-        "pytorch_model.bin", "model.pt", "weights.pkl", "modeling_x.py", "tokenization_x.py",
-        "consolidated.safetensors", "original/params.json", "onnx/model.safetensors", "x.gguf",
-    ):  # fmt: skip
+        "pytorch_model.bin",
+        "model.pt",
+        "weights.pkl",
+        "modeling_x.py",
+        "tokenization_x.py",
+        "consolidated.safetensors",
+        "original/params.json",
+        "onnx/model.safetensors",
+        "x.gguf",
+    ):
         assert not hub._is_wanted(name), name
     for name in (
-        "config.json", "model-00001-of-00002.safetensors", "model.safetensors.index.json",
-        "tokenizer.json", "tokenizer.model", "merges.txt", "chat_template.jinja",
-    ):  # fmt: skip
+        "config.json",
+        "model-00001-of-00002.safetensors",
+        "model.safetensors.index.json",
+        "tokenizer.json",
+        "tokenizer.model",
+        "merges.txt",
+        "chat_template.jinja",
+    ):
         assert hub._is_wanted(name), name
 
 
@@ -229,7 +241,11 @@ def test_a_hub_that_does_not_answer_is_noticed_within_seconds(listening, tmp_pat
         start = time.perf_counter()
         done = subprocess.run(
             [sys.executable, "-c", ASK],
-            env=environment, capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
     assert done.stdout.startswith("UNREACHABLE connect, set HF_HOME")
     assert time.perf_counter() - start < 20

@@ -31,12 +31,13 @@ from backend.errors import (
     UnsafeCheckpoint,
     UnsupportedArchitecture,
 )
-from backend.models import check, hub, wheel
+from backend.models import check, hub
 from backend.models.check import check_folder, check_memory, choose_device, choose_dtype
 from backend.models.files import make_whole, weights_hash
+from backend.models.gguf import wheel
 from backend.models.load import load
+from backend.models.model_reference import parse_reference
 from backend.models.presets import PRESETS
-from backend.models.reference import parse_reference
 from backend.models.resolve import resolve
 from tests.support.tiny_models import DEPTH, FAMILIES, WIDTH
 
@@ -57,14 +58,17 @@ def test_references_of_every_kind(tmp_path, tiny_llama):
     assert parse_reference(str(gguf)).kind == "gguf"
 
 
-@pytest.mark.parametrize(("text", "words"), [
-    ("smollm2", "did you mean smollm2-135m-instruct"),
-    ("gibberish", "The presets are"),
-    ("/no/such/folder", "does not exist"),
-    ("./none.gguf", "does not exist"),
-    ("a/b/c", "names no model"),
-    ("", "names no model"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("smollm2", "did you mean smollm2-135m-instruct"),
+        ("gibberish", "The presets are"),
+        ("/no/such/folder", "does not exist"),
+        ("./none.gguf", "does not exist"),
+        ("a/b/c", "names no model"),
+        ("", "names no model"),
+    ],
+)
 def test_references_that_name_nothing(text, words):
     with pytest.raises(ModelNotFound, match=words):
         parse_reference(text)
@@ -237,7 +241,7 @@ def test_a_folder_is_filled_wholly_or_not_at_all(tmp_path):
 
 def test_naming_a_model_needs_no_torch():
     code = (
-        "import sys, backend.models.presets, backend.models.reference; "
+        "import sys, backend.models.presets, backend.models.model_reference; "
         "assert 'torch' not in sys.modules and 'transformers' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

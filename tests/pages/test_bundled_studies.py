@@ -6,11 +6,11 @@ import dataclasses
 
 import pytest
 
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.scorecard import scorecard
-from backend.queries.verdicts import verdicts
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.verdicts import verdicts
+from backend.views.scorecard.compute import scorecard
 from pages.shared.navigate import _WAITING
 from tests.pages.test_pages import PAGES
 from tests.support.pages import opened, words

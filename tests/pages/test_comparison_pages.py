@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from backend.queries.method_tests import method_choice
-from backend.queries.methods import method_grid
-from backend.queries.runs import run_summary
-from backend.queries.saved import save_vector
-from backend.queries.transfer import transfer_view
-from backend.vectors.pipeline import Pipeline
+from backend.core.vectors.pipeline import Pipeline
+from backend.runs.saved_vectors import save_vector
+from backend.store.runs import run_summary
+from backend.views.methods.comparison import method_choice
+from backend.views.methods.compute import method_grid
+from backend.views.transfer.compute import transfer_view
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from backend.queries.lab_axis import Pipeline
-from backend.queries.saved import saved_vectors
+from backend.runs.saved_vectors import saved_vectors
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run
+from backend.views.filter_lab.axis import Pipeline
 from pages.shared.lab_link import lab_parameters
 from tests.support.pages import ROOT, words
 from tests.support.runs import publish_run
@@ -50,12 +50,14 @@ def activations(store):
         rows = matrix_of(
             connection,
             "SELECT activation FROM prompt_activations JOIN prompts USING (prompt_id)"
-            " WHERE layer = 2 AND trait = 'haste' ORDER BY prompt_id", [],
-        )  # fmt: skip
+            " WHERE layer = 2 AND trait = 'haste' ORDER BY prompt_id",
+            [],
+        )
         responses = matrix_of(
             connection,
-            "SELECT activation FROM response_activations WHERE layer = 2 ORDER BY response_id", [],
-        )  # fmt: skip
+            "SELECT activation FROM response_activations WHERE layer = 2 ORDER BY response_id",
+            [],
+        )
         cases = connection.execute(
             "SELECT first_response, last_response, value FROM behaviours WHERE trait = 'haste'"
             " ORDER BY case_id"

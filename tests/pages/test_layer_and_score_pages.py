@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.charts.layer_words import choice_sentence
-from backend.queries.layers import layer_choices
-from backend.queries.scores import score_columns
+from backend.views.layers.compute import layer_choices
+from backend.views.layers.words import choice_sentence
+from backend.views.scores.compute import score_columns
 from tests.queries.test_evidence import two_responders
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom

@@ -8,9 +8,9 @@ import re
 import pytest
 
 from backend.jobs.queue import JobQueue
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.evidence import findings_of_study
-from backend.queries.scorecard import scorecard
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.scorecard.compute import scorecard
+from backend.views.study_tests.evidence import findings_of_study
 from tests.support.pages import ROOT, opened, words
 from tests.support.runs import publish_run
 from tests.support.studies import small_study

@@ -6,9 +6,9 @@ import pytest
 
 from backend.exports.download import size_text
 from backend.exports.report.page import expected_bytes
-from backend.exports.report.view import View, study_runs
 from backend.exports.tables import Source, list_tables, offered, total_bytes
 from backend.exports.vectors import BEST, Choice, read_vectors
+from backend.views.shared.view import View, study_runs
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run

@@ -6,16 +6,16 @@ import dataclasses
 
 import pytest
 
-from backend.charts.comparison import sentences
-from backend.charts.forecast import forecast_rows
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
-from backend.queries.comparison import Side, compare
-from backend.queries.forecast import forecast
-from backend.queries.runs import run_list
 from backend.store.run_files import list_run_ids
+from backend.store.runs import run_list
 from backend.store.study_files import list_studies, load_study
 from backend.types import ExtractionRequest
+from backend.views.runs.comparison import Side, compare
+from backend.views.runs.comparison_figures import sentences
+from backend.views.runs.forecast import forecast
+from backend.views.runs.forecast_tables import forecast_rows
 from pages.shared import run_form
 from tests.support.pages import opened, words
 from tests.support.runs import publish_run

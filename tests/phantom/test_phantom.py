@@ -14,10 +14,10 @@ from backend.phantom.causes import CAUSES, CAUSES_BY_NAME, NONE
 from backend.phantom.geometry import best_layer, simulate_layer
 from backend.phantom.latents import draw_latents, judge, words
 from backend.phantom.plan import FEW, PhantomPlan, plan_of
-from backend.queries.runs import run_summary
-from backend.queries.scorecard import scorecard
+from backend.runs.phantom_run import publish_phantom
 from backend.store.run_record import SIMULATED
-from backend.worker.phantom_run import publish_phantom
+from backend.store.runs import run_summary
+from backend.views.scorecard.compute import scorecard
 
 SIZES = {"models": 1, "traits": 8, "layers": 12, "scenarios": 300, "prompts": 10, "width": 256}
 MIDDLE = 6

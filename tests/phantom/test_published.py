@@ -10,22 +10,28 @@ import pytest
 from scipy import stats
 
 from backend.cli.main import main
+from backend.jobs.bundled import SIMULATED_PREFIX, simulated_model
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.published.phantom import LAYERS, TITLE, PublishedPhantom
 from backend.phantom.published.prompts import PROMPTS
-from backend.queries.diagnosis import diagnose_run
-from backend.queries.runs import run_summary
-from backend.queries.scorecard import scorecard
-from backend.worker.bundled import SIMULATED_PREFIX, simulated_model
-from backend.worker.phantom_run import publish_phantom
+from backend.runs.phantom_run import publish_phantom
+from backend.store.runs import run_summary
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.scorecard.compute import scorecard
 
 PRINTED = list(
     csv.DictReader((Path(__file__).parents[2] / "backend/reference/vector_diagnostics.csv").open())
 )
 MODELS = ("llama3", "qwen2", "mistral")
 # Half a unit of the last printed digit.
-WITHIN = {"r": 5e-4, "separation": 0.05, "high_within_variance": 5e-4,
-          "low_within_variance": 5e-4, "high_cosine": 5e-4, "low_cosine": 5e-4}  # fmt: skip
+WITHIN = {
+    "r": 5e-4,
+    "separation": 0.05,
+    "high_within_variance": 5e-4,
+    "low_within_variance": 5e-4,
+    "high_cosine": 5e-4,
+    "low_cosine": 5e-4,
+}
 
 
 @pytest.fixture(scope="module")
@@ -140,9 +146,12 @@ def test_published_it_is_the_scorecard_of_the_study_and_the_causes_are_found(set
     for model, run_id in enumerate(run_ids):
         for trait, name in enumerate(phantom.study.traits):
             if phantom.wanted_r(model, trait, 19) == pytest.approx(
-                next(float(r["r"]) for r in PRINTED
-                     if (r["model"], r["trait"]) == (MODELS[model], name))
-            ):  # fmt: skip
+                next(
+                    float(r["r"])
+                    for r in PRINTED
+                    if (r["model"], r["trait"]) == (MODELS[model], name)
+                )
+            ):
                 (diagnosis,) = diagnose_run(settings, run_id, trait=name)
                 found = [j.cause for j in diagnosis.supported]
                 harmful = [c for c in phantom.planted(model, trait) if CAUSES_BY_NAME[c].harms]

@@ -9,19 +9,25 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.charts.comparison import change_in_words, pole_rows, r_changes, r_rows, sentences
-from backend.queries.comparable import (
+from backend.store.connection import matrix_of
+from backend.store.run_files import reading_run
+from backend.store.runs import run_list
+from backend.views.runs.comparison import Side, compare
+from backend.views.runs.comparison_figures import (
+    change_in_words,
+    pole_rows,
+    r_changes,
+    r_rows,
+    sentences,
+)
+from backend.views.runs.sides import (
     comparable_runs,
     default_sides,
     previous_run,
     sides_of,
     what_differs,
 )
-from backend.queries.comparison import Side, compare
-from backend.queries.runs import run_list
-from backend.queries.scorecard import scorecard
-from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
+from backend.views.scorecard.compute import scorecard
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -56,10 +62,13 @@ def stored(settings, run_id, kind, layer):
 def poles(study, trait, prompt_set):
     """Indices of the high and the low prompts."""
     return [
-        [i for i, p in enumerate(study.prompts)
-         if (p.trait, p.pole, p.prompt_set) == (trait, pole, prompt_set)]
+        [
+            i
+            for i, p in enumerate(study.prompts)
+            if (p.trait, p.pole, p.prompt_set) == (trait, pole, prompt_set)
+        ]
         for pole in ("high", "low")
-    ]  # fmt: skip
+    ]
 
 
 def drifts(settings, run_id, study, trait, prompt_set, layer):
@@ -89,17 +98,19 @@ def zou_and_williams(x, y, z):
     high = r1 - r2 + math.sqrt((u1 - r1) ** 2 + (r2 - l2) ** 2 - 2 * c * (u1 - r1) * (r2 - l2))
     det = np.linalg.det([[1, r1, r2], [r1, 1, r12], [r2, r12, 1]])
     t = (r1 - r2) * math.sqrt(
-        (n - 1) * (1 + r12)
-        / (2 * (n - 1) / (n - 3) * det + ((r1 + r2) / 2) ** 2 * (1 - r12) ** 3)
-    )  # fmt: skip
+        (n - 1) * (1 + r12) / (2 * (n - 1) / (n - 3) * det + ((r1 + r2) / 2) ** 2 * (1 - r12) ** 3)
+    )
     return r1 - r2, low, high, 2 * stats.t.sf(abs(t), n - 3)
 
 
-@pytest.mark.parametrize(("sides", "layer"), [
-    (("run-a", "default", "run-b", "default"), 2),
-    (("run-a", "default", "run-b", "other"), 3),
-    (("run-b", "default", "run-b", "other"), 1),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("sides", "layer"),
+    [
+        (("run-a", "default", "run-b", "default"), 2),
+        (("run-a", "default", "run-b", "other"), 3),
+        (("run-b", "default", "run-b", "other"), 1),
+    ],
+)
 def test_r_and_its_change_are_those_of_scipy(pair, sides, layer):
     run_a, set_a, run_b, set_b = sides
     found = compare(pair, Side(run_a, set_a), Side(run_b, set_b), layer)
@@ -134,11 +145,13 @@ def test_measures_of_the_prompts_are_those_of_numpy(pair):
                 unit = rows / np.linalg.norm(rows, axis=1, keepdims=True)
                 cosines = (unit @ unit.T)[np.triu_indices(6, 1)]
                 variance = rows.var(axis=0).mean()
-                values.append({
-                    "mean cosine": cosines.mean(),
-                    "within-class variance": variance,
-                    "spread": variance * 64 / np.square(rows.mean(axis=0)).sum(),
-                }[pole.measure])  # fmt: skip
+                values.append(
+                    {
+                        "mean cosine": cosines.mean(),
+                        "within-class variance": variance,
+                        "spread": variance * 64 / np.square(rows.mean(axis=0)).sum(),
+                    }[pole.measure]
+                )
             assert (pole.first, pole.second) == pytest.approx(values, rel=1e-9)
             difference = pole.difference
             assert difference.value == pytest.approx(values[1] - values[0], rel=1e-7)

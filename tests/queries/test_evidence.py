@@ -11,11 +11,11 @@ from scipy import stats
 
 from backend.cli.main import main
 from backend.errors import StoreError
-from backend.queries.cells import cells
-from backend.queries.evidence import findings_of_study, read_evidence
-from backend.queries.runs import run_summary
+from backend.store.cells import cells
 from backend.store.run_files import reading_run
+from backend.store.runs import run_summary
 from backend.types import Response
+from backend.views.study_tests.evidence import findings_of_study, read_evidence
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -56,8 +56,9 @@ def test_evidence_is_what_the_runs_hold(settings, runs):
     expected = (best.metrics["high_spread"].value + best.metrics["low_spread"].value) / 2
     assert shown.spread == expected
     assert evidence.sweeps[0].rs == {layer: c.correlation.r for layer, c in own.items()}
-    assert set(evidence.scores) == {(who, trait) for who in ("author", "someone")
-                                    for trait in ("warmth", "haste")}  # fmt: skip
+    assert set(evidence.scores) == {
+        (who, trait) for who in ("author", "someone") for trait in ("warmth", "haste")
+    }
     assert len(evidence.behaviours["warmth"]["someone"]) == 20
     assert len(evidence.transfer_cases) == 4
     with reading_run(settings, "two") as connection:
@@ -70,14 +71,18 @@ def test_evidence_is_what_the_runs_hold(settings, runs):
         )
         layer = next(c for c in evidence.cells if c.model == names[1]).layer
         drift, behaviour = np.array(connection.execute(sql, [layer]).fetchall()).T
-    case = next(c for c in evidence.transfer_cases
-                if (c.trait, c.activation_model) == ("warmth", names[1]))  # fmt: skip
+    case = next(
+        c for c in evidence.transfer_cases if (c.trait, c.activation_model) == ("warmth", names[1])
+    )
     assert case.behaviour_model == names[0]
     np.testing.assert_allclose(case.other, drift, rtol=1e-12)
     np.testing.assert_array_equal(case.behaviour, behaviour)
     findings = {f.name: f for f in findings_of_study(settings, runs, "default")}
-    cross = next(r.estimate for r in findings["transfer"].rows
-                 if r.name == f"warmth: {names[1]} -> {names[0]}, cross")  # fmt: skip
+    cross = next(
+        r.estimate
+        for r in findings["transfer"].rows
+        if r.name == f"warmth: {names[1]} -> {names[0]}, cross"
+    )
     assert cross.value == pytest.approx(stats.pearsonr(drift, behaviour).statistic)
     assert [r.name for r in findings["agreement"].rows] == [
         f"{trait}: author v someone" for trait in ("haste", "warmth")

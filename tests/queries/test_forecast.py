@@ -9,13 +9,13 @@ import sys
 import pytest
 from safetensors.numpy import load_file
 
-from backend.charts.forecast import count, duration, forecast_rows, size
 from backend.models.on_disk import model_size
-from backend.queries.forecast import characters, forecast
-from backend.queries.runs import run_list
+from backend.store.runs import run_list
 from backend.store.study_files import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
+from backend.views.runs.forecast import characters, forecast
+from backend.views.runs.forecast_tables import count, duration, forecast_rows, size
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -115,6 +115,6 @@ def test_amounts_in_words():
 
 
 def test_a_forecast_needs_no_torch():
-    code = "import sys, backend.queries.forecast; print('torch' in sys.modules)"
+    code = "import sys, backend.views.runs.forecast; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"

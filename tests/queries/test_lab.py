@@ -7,22 +7,23 @@ import dataclasses
 import numpy as np
 import pytest
 
-from backend.analyses.status import status_of
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import METRICS_BY_NAME
-from backend.queries import lab, lab_axis
-from backend.queries.lab_axis import Pipeline
-from backend.queries.lab_cells import lab_stack, metric_note, metric_titles, prompt_texts
-from backend.queries.lab_rest import lab_cases, lab_rest
-from backend.queries.scorecard import scorecard
+from backend.core.behaviour import behaviour_of
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.statistics.correlation import fisher_interval
+from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.status import status_of
 from backend.settings import StatusThresholds
-from backend.statistics.behaviour import behaviour_of
-from backend.statistics.correlation import fisher_interval
-from backend.statistics.dependent import compare_dependent
-from backend.statistics.layer_choice import held_out_best_layer
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run
 from backend.store.study_files import load_study
+from backend.views.filter_lab import axis as lab_axis
+from backend.views.filter_lab import compute as lab
+from backend.views.filter_lab.axis import Pipeline
+from backend.views.filter_lab.cells import lab_stack, metric_note, metric_titles, prompt_texts
+from backend.views.filter_lab.intervals import lab_cases, lab_rest
+from backend.views.scorecard.compute import scorecard
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -144,8 +145,10 @@ def test_the_whole_view_is_the_direct_computation(phantom, pipeline, choices):
         after = {n: r for n, r in after.items() if r is not None}
         assert change.before_layer == max(before, key=before.get)
         assert change.after_layer == (max(after, key=after.get) if after else None)
-        statuses = [status_of(max(before.values()), LIMITS),
-                    status_of(max(after.values(), default=None), LIMITS)]  # fmt: skip
+        statuses = [
+            status_of(max(before.values()), LIMITS),
+            status_of(max(after.values(), default=None), LIMITS),
+        ]
         assert [change.before_status, change.after_status] == statuses
         gained += order.index(statuses[1]) < order.index(statuses[0])
         lost += order.index(statuses[1]) > order.index(statuses[0])
@@ -163,8 +166,10 @@ def test_metrics_are_those_of_the_kept_prompts(phantom):
     kept = direct.cell(*place, threshold=threshold)[1]
     assert (~kept).sum() >= 2
     _, high, rows = direct.prompts(*place)
-    spaces = [PromptSpace.from_activations(rows, high),
-              PromptSpace.from_activations(rows[kept], high[kept])]  # fmt: skip
+    spaces = [
+        PromptSpace.from_activations(rows, high),
+        PromptSpace.from_activations(rows[kept], high[kept]),
+    ]
     for name in lab.LIVE_METRICS:
         for shown, space in zip(view.metrics[name], spaces, strict=True):
             assert shown == pytest.approx(METRICS_BY_NAME[name].compute(space).value, rel=1e-6)

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from backend.queries.layers import layer_choices
+from backend.views.layers.compute import layer_choices
 from tests.support.drifts import drifts_of
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run

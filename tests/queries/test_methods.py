@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.queries.method_tests import method_choice, method_comparison
-from backend.queries.methods import METHOD, method_grid
-from backend.queries.saved import save_vector
-from backend.queries.subsampling import subsampling
+from backend.core.vectors.methods import METHODS
+from backend.core.vectors.pipeline import Pipeline
+from backend.runs.saved_vectors import save_vector
 from backend.store.run_files import reading_run
-from backend.vectors.methods import METHODS
-from backend.vectors.pipeline import Pipeline
+from backend.views.methods.comparison import method_choice, method_comparison
+from backend.views.methods.compute import METHOD, method_grid
+from backend.views.methods.subsampling import subsampling
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -113,9 +113,10 @@ def test_the_choice_is_measured_where_it_was_not_made(settings, run_id):
     trait = grid.traits[0]
     found = method_choice(settings, run_id, trait, "default")
     highest = max(
-        cell.correlation.r for (_, t), cell in grid.cells.items()
+        cell.correlation.r
+        for (_, t), cell in grid.cells.items()
         if t == trait and cell.correlation.r is not None
-    )  # fmt: skip
+    )
     assert found.highest.value == highest
     assert found.held_out.value < highest
     with reading_run(settings, run_id) as connection:

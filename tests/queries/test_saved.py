@@ -5,17 +5,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.core.vectors.methods import METHODS
+from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError, VectorError
-from backend.queries.saved import save_vector, saved_drift, saved_list, saved_vectors
+from backend.runs.saved_vectors import save_vector, saved_drift, saved_list, saved_vectors
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run
-from backend.vectors.methods import METHODS
-from backend.vectors.pipeline import Pipeline
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-METRICS = ("identity", "massive_removed", "standardised", "response_pcs_removed_1",
-           "response_pcs_removed_3", "lda")  # fmt: skip
+METRICS = (
+    "identity",
+    "massive_removed",
+    "standardised",
+    "response_pcs_removed_1",
+    "response_pcs_removed_3",
+    "lda",
+)
 
 
 @pytest.fixture
@@ -42,9 +48,10 @@ def activations(settings, layer=2, trait="haste"):
             [layer],
         )
     return (
-        prompts.astype(np.float64), np.array(poles)[:, 0].astype(bool),
+        prompts.astype(np.float64),
+        np.array(poles)[:, 0].astype(bool),
         responses.astype(np.float64),
-    )  # fmt: skip
+    )
 
 
 def metric_matrix(name, prompts, high, responses):
@@ -140,8 +147,17 @@ def test_what_is_saved_is_read_back_and_never_replaced(run):
     with pytest.raises(StoreError, match="called 'mine' already"):
         save_vector(run, "mine", "run-1", "haste", "default", 1, Pipeline())
     (found,) = saved_vectors(run)
-    for name in ("name", "run_id", "trait", "prompt_set", "layer", "pipeline", "created_at",
-                 "prompt_ids", "correlation"):  # fmt: skip
+    for name in (
+        "name",
+        "run_id",
+        "trait",
+        "prompt_set",
+        "layer",
+        "pipeline",
+        "created_at",
+        "prompt_ids",
+        "correlation",
+    ):
         assert getattr(found, name) == getattr(first, name)
     assert np.array_equal(found.vector, first.vector)
     assert np.array_equal(found.projections, first.projections)
@@ -156,8 +172,15 @@ def test_impossible_names_are_refused(run, name):
 
 def test_refusals_name_their_reason_and_keep_nothing(run):
     with pytest.raises(VectorError, match="a pole needs 2"):
-        save_vector(run, "v", "run-1", "haste", "default", 2,
-                    Pipeline(filter_reference="mean", threshold=1.0))  # fmt: skip
+        save_vector(
+            run,
+            "v",
+            "run-1",
+            "haste",
+            "default",
+            2,
+            Pipeline(filter_reference="mean", threshold=1.0),
+        )
     with pytest.raises(StoreError, match="no prompts of 'pride'"):
         save_vector(run, "v", "run-1", "pride", "default", 2, Pipeline())
     assert saved_vectors(run) == ()
@@ -173,7 +196,8 @@ def test_broken_files_are_listed_with_their_reason(run):
 
 def test_a_run_without_responses_can_still_give_a_vector(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
-    saved = save_vector(settings, "v", "run-1", "haste", "default", 2,
-                        Pipeline(metric="massive_removed"))  # fmt: skip
+    saved = save_vector(
+        settings, "v", "run-1", "haste", "default", 2, Pipeline(metric="massive_removed")
+    )
     assert saved.correlation.r is None and len(saved.projections) == 0
     assert len(saved_drift(settings, saved).drift) == 0

@@ -11,13 +11,13 @@ import pingouin
 import pytest
 from scipy import stats
 
-from backend.analyses.cells import CellRow
-from backend.analyses.compression import compression_finding
+from backend.core.study_cell import CellRow
 from backend.errors import SteerscopeError, StoreError
-from backend.queries.score_links import score_links
-from backend.queries.score_tests import feasibility, score_findings, score_scale
-from backend.queries.scores import score_columns
 from backend.store.run_files import reading_run
+from backend.views.scores.compute import score_columns
+from backend.views.scores.feasibility import feasibility, score_findings, score_scale
+from backend.views.scores.links import score_links
+from backend.views.study_tests.compression import compression_finding
 from tests.queries.test_evidence import two_responders
 from tests.support.drifts import drifts_of
 from tests.support.phantom_store import publish_small_phantom
@@ -97,8 +97,9 @@ def test_one_responder_at_a_time(settings, tiny_llama):
     publish_run(settings, study, tiny_llama, "two", (1,))
     assert score_scale(settings, "two").responders == ("author", "someone")
     own = score_columns(settings, "two", "someone")[0]
-    expected = [r.scores["warmth"] for r in study.responses
-                if r.responder == "someone" and r.turn == "tN"]  # fmt: skip
+    expected = [
+        r.scores["warmth"] for r in study.responses if r.responder == "someone" and r.turn == "tN"
+    ]
     assert own.cases == 20 and own.last.mean == pytest.approx(np.mean(expected))
     assert score_columns(settings, "two")[0].cases == 40
 

@@ -11,26 +11,33 @@ import sys
 import numpy as np
 import pytest
 
-from backend.analyses.status import status_of
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import measure_all
+from backend.core.status import status_of
 from backend.errors import StoreError
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import measure_all
-from backend.queries.cells import cells
-from backend.queries.prompts import prompt_view
-from backend.queries.runs import run_list
-from backend.queries.scorecard import scorecard
-from backend.queries.studies import study_list
 from backend.settings import StatusThresholds
+from backend.store.cells import cells
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run
+from backend.store.runs import run_list
+from backend.store.studies import study_list
+from backend.views.prompts.compute import prompt_view
+from backend.views.scorecard.compute import scorecard
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 
-@pytest.mark.parametrize(("r", "status"), [
-    (0.31, "working"), (0.3, "close"), (0.2, "close"), (0.19, "failed"), (-0.9, "failed"),
-    (None, "undefined"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("r", "status"),
+    [
+        (0.31, "working"),
+        (0.3, "close"),
+        (0.2, "close"),
+        (0.19, "failed"),
+        (-0.9, "failed"),
+        (None, "undefined"),
+    ],
+)
 def test_status_by_the_studys_thresholds(r, status):
     assert status_of(r, StatusThresholds()) == status
 
@@ -43,8 +50,10 @@ def test_best_layer_counts_and_fixed_layer(settings, tiny_llama):
         best = max(every, key=lambda c: c.correlation.r)
         shown = card.cells["run-1", trait]
         assert (shown.layer, shown.correlation, shown.of_layers) == (
-            best.key.layer, best.correlation, 4,
-        )  # fmt: skip
+            best.key.layer,
+            best.correlation,
+            4,
+        )
     assert sum(card.counts["run-1"].values()) == 2
     fixed = scorecard(settings, ["run-1"], "default", layer=2)
     assert {(c.layer, c.of_layers) for c in fixed.cells.values()} == {(2, 1)}
@@ -116,8 +125,9 @@ def test_a_fresh_process_reads_bit_identical_metrics(settings, tiny_llama):
     shown = subprocess.run(
         [sys.executable, "-m", "backend", "metrics", "run", "--json"],
         env=os.environ | {"STEERSCOPE_CACHE": str(settings.cache)},
-        capture_output=True, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        check=True,
+    )
     found = {(c["trait"], c["layer"]): c for c in json.loads(shown.stdout)}
     with reading_run(settings, "run") as connection:
         for trait in ("warmth", "haste"):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.queries.reference import published_agreements, published_transfers
-from backend.queries.runs import run_summary
-from backend.queries.saved import save_vector
-from backend.queries.transfer import related_runs, transfer_view
+from backend.core.vectors.pipeline import Pipeline
+from backend.runs.saved_vectors import save_vector
 from backend.store.run_files import reading_run
-from backend.vectors.pipeline import Pipeline
+from backend.store.runs import run_summary
+from backend.views.study_tests.reference import published_agreements, published_transfers
+from backend.views.transfer.compute import related_runs, transfer_view
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -27,12 +27,16 @@ def answered_by_both():
     rng = np.random.default_rng(5)
     doubled = tuple(
         dataclasses.replace(
-            r, responder=who, text=f"{r.text} {who}",
-            scores={t: float(np.clip(s + shift * rng.normal(), 0, 10)) for t, s in
-                    r.scores.items()},
+            r,
+            responder=who,
+            text=f"{r.text} {who}",
+            scores={
+                t: float(np.clip(s + shift * rng.normal(), 0, 10)) for t, s in r.scores.items()
+            },
         )
-        for who, shift in (("llama", 0.0), ("qwen2", 1.5)) for r in study.responses
-    )  # fmt: skip
+        for who, shift in (("llama", 0.0), ("qwen2", 1.5))
+        for r in study.responses
+    )
     return dataclasses.replace(study, responses=doubled)
 
 
@@ -47,11 +51,13 @@ def runs(settings, tiny_folders):
 def drifts(settings, run_id, trait, layer, responder):
     """Scenario -> projection drift, from activations and vectors themselves."""
     with reading_run(settings, run_id) as connection:
-        vector = np.array(connection.execute(
-            "SELECT vector FROM vectors WHERE method = 'mean_difference' AND trait = ?"
-            " AND layer = ?",
-            [trait, layer],
-        ).fetchall()[0][0])  # fmt: skip
+        vector = np.array(
+            connection.execute(
+                "SELECT vector FROM vectors WHERE method = 'mean_difference' AND trait = ?"
+                " AND layer = ?",
+                [trait, layer],
+            ).fetchall()[0][0]
+        )
         rows = connection.execute(
             "SELECT scenario, turn, activation FROM response_activations JOIN responses"
             " USING (response_id) WHERE layer = ? AND responder = ?",
@@ -106,9 +112,11 @@ def test_agreement_is_over_the_scenarios_of_both_responders(settings, runs):
 def test_each_model_is_at_its_own_best_layer_or_all_at_one(settings, runs):
     best = transfer_view(settings, runs, TRAITS, "default")
     with reading_run(settings, "two") as connection:
-        rows = dict(connection.execute(
-            "SELECT trait, layer FROM best_layers WHERE method = 'mean_difference'"
-        ).fetchall())  # fmt: skip
+        rows = dict(
+            connection.execute(
+                "SELECT trait, layer FROM best_layers WHERE method = 'mean_difference'"
+            ).fetchall()
+        )
     assert {t: best.layers[t, "qwen2"] for t in TRAITS} == rows
     absent = transfer_view(settings, runs, (*TRAITS, "other"), "default", 7)
     assert {f.cross_r.r for f in absent.transfers} == {None}
@@ -148,10 +156,12 @@ def test_a_saved_vector_is_a_further_source_corrected_apart(settings, runs):
     view = transfer_view(settings, runs, TRAITS, "default", 1)
     assert view.transfers == plain.transfers
     assert [(f.activation_model, f.behaviour_model) for f in view.saved] == [
-        ("mine (saved, llama)", "llama"), ("mine (saved, llama)", "qwen2"),
-    ]  # fmt: skip
-    onto_other = next(f for f in plain.transfers
-                      if (f.trait, f.activation_model) == ("haste", "llama"))  # fmt: skip
+        ("mine (saved, llama)", "llama"),
+        ("mine (saved, llama)", "qwen2"),
+    ]
+    onto_other = next(
+        f for f in plain.transfers if (f.trait, f.activation_model) == ("haste", "llama")
+    )
     assert view.saved[1].cross_r.r == pytest.approx(onto_other.cross_r.r)
     # The same vector as its own: nothing to test.
     assert view.saved[0].difference.p is None and view.saved[0].difference.reason

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.statistics.behaviour import behaviour_of
+from backend.core.behaviour import behaviour_of
 from backend.types import Response
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.statistics.correlation import correlation_p, fisher_interval, pearson
+from backend.core.statistics.correlation import correlation_p, fisher_interval, pearson
 
 
 @pytest.mark.parametrize("n", [4, 5, 30, 500])

@@ -10,15 +10,15 @@ import math
 import numpy as np
 import pytest
 
-from backend.statistics.bootstrap import bootstrap_r
-from backend.statistics.correlation import pearson
-from backend.statistics.dependent import compare_dependent
-from backend.statistics.groups import compare_groups
-from backend.statistics.interval import Estimate
-from backend.statistics.layer_choice import held_out_best_layer
-from backend.statistics.partial import partial_correlation
-from backend.statistics.permutation import best_layer, permutation_p
-from backend.statistics.rank import spearman
+from backend.core.estimate import Estimate
+from backend.core.statistics.bootstrap import bootstrap_r
+from backend.core.statistics.correlation import pearson
+from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.groups import compare_groups
+from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.partial import partial_correlation
+from backend.core.statistics.permutation import best_layer, permutation_p
+from backend.core.statistics.rank import spearman
 
 pytestmark = pytest.mark.slow
 DRAWS = 2000
@@ -87,8 +87,17 @@ def draw_held_out(rng):
     return held_out_best_layer(layers, y, splits=10, seed=int(rng.integers(1 << 30))), RHO
 
 
-INTERVALS = [draw_pearson, draw_spearman, draw_bootstrap, draw_bootstrap_rank, draw_partial,
-             draw_dependent, draw_student, draw_welch, draw_held_out]  # fmt: skip
+INTERVALS = [
+    draw_pearson,
+    draw_spearman,
+    draw_bootstrap,
+    draw_bootstrap_rank,
+    draw_partial,
+    draw_dependent,
+    draw_student,
+    draw_welch,
+    draw_held_out,
+]
 
 
 @pytest.mark.parametrize("draw", INTERVALS, ids=lambda f: f.__name__.removeprefix("draw_"))
@@ -145,8 +154,17 @@ def null_best_layer(rng):
     return best_layer(layers, y**3, permutations=199, seed=int(rng.integers(1 << 30))).p
 
 
-NULLS = [null_pearson, null_spearman, null_partial, null_dependent, null_student, null_welch,
-         null_mann_whitney, null_permutation, null_best_layer]  # fmt: skip
+NULLS = [
+    null_pearson,
+    null_spearman,
+    null_partial,
+    null_dependent,
+    null_student,
+    null_welch,
+    null_mann_whitney,
+    null_permutation,
+    null_best_layer,
+]
 
 
 @pytest.mark.parametrize("draw", NULLS, ids=lambda f: f.__name__.removeprefix("null_"))

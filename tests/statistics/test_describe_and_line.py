@@ -8,9 +8,9 @@ import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from backend.statistics.describe import share, standard_deviation
-from backend.statistics.line import regression_line
-from backend.statistics.reliability import rounding_of
+from backend.core.statistics.describe import share, standard_deviation
+from backend.core.statistics.line import regression_line
+from backend.core.statistics.reliability import rounding_of
 
 
 def test_the_interval_of_a_standard_deviation_is_bonetts():

@@ -19,15 +19,15 @@ with warnings.catch_warnings():
 
 import pandas as pd
 
-from backend.statistics.bootstrap import _weighted_pearson, _weighted_spearman, bootstrap_r
-from backend.statistics.dependent import compare_dependent
-from backend.statistics.groups import compare_groups
-from backend.statistics.layer_choice import held_out_best_layer
-from backend.statistics.multiple import benjamini_hochberg
-from backend.statistics.partial import partial_correlation, partial_from_r
-from backend.statistics.permutation import best_layer, permutation_p
-from backend.statistics.rank import spearman
-from backend.statistics.reliability import (
+from backend.core.statistics.bootstrap import _weighted_pearson, _weighted_spearman, bootstrap_r
+from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.groups import compare_groups
+from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.multiple import benjamini_hochberg
+from backend.core.statistics.partial import partial_correlation, partial_from_r
+from backend.core.statistics.permutation import best_layer, permutation_p
+from backend.core.statistics.rank import spearman
+from backend.core.statistics.reliability import (
     agreement_ceiling,
     attenuation_ceiling,
     count_poles,
@@ -62,8 +62,15 @@ def test_bootstrap_is_scipys_bca(kind):
         if kind == "pearson"
         else (lambda a, b: stats.spearmanr(a, b).statistic)
     )
-    oracle = stats.bootstrap((x, y), statistic, paired=True, vectorized=False, n_resamples=3000,
-                             method="BCa", rng=np.random.default_rng(3))  # fmt: skip
+    oracle = stats.bootstrap(
+        (x, y),
+        statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=3000,
+        method="BCa",
+        rng=np.random.default_rng(3),
+    )
     found = bootstrap_r(x, y, kind=kind, resamples=20000)
     # Both ends carry the noise of their resampling, about 0.01 at 3,000 resamples.
     assert found.low == pytest.approx(oracle.confidence_interval.low, abs=0.03)
@@ -102,9 +109,14 @@ def test_bootstrap_says_why_not():
 def test_permutation_p_is_scipys():
     x, y = pair(np.random.default_rng(7), 25, 0.35)
     oracle = stats.permutation_test(
-        (x,), lambda a: np.abs(stats.pearsonr(a, y).statistic), permutation_type="pairings",
-        vectorized=False, n_resamples=4000, alternative="greater", rng=np.random.default_rng(8),
-    )  # fmt: skip
+        (x,),
+        lambda a: np.abs(stats.pearsonr(a, y).statistic),
+        permutation_type="pairings",
+        vectorized=False,
+        n_resamples=4000,
+        alternative="greater",
+        rng=np.random.default_rng(8),
+    )
     assert permutation_p(x, y) == pytest.approx(oracle.pvalue, abs=0.02)
 
 
@@ -156,9 +168,10 @@ def test_williams_and_zou_published_examples():
     n, r12, r13, r23 = 103, 0.5, 0.3, 0.4
     matrix = np.array([[1, r12, r13], [r12, 1, r23], [r13, r23, 1]])
     t = (r12 - r13) * math.sqrt(
-        (n - 1) * (1 + r23)
+        (n - 1)
+        * (1 + r23)
         / (2 * (n - 1) / (n - 3) * np.linalg.det(matrix) + ((r12 + r13) / 2) ** 2 * (1 - r23) ** 3)
-    )  # fmt: skip
+    )
     assert compare_dependent(r12, r13, r23, n).p == pytest.approx(2 * stats.t.sf(t, n - 3))
 
 
@@ -242,8 +255,9 @@ def test_held_out_best_layer_finds_the_planted_layer_and_no_other():
     assert noise.low < 0 < noise.high
     assert "at least 10" in held_out_best_layer(layers[:, :9], y[:9]).reason
     # Every scenario answered twice alike is no more to learn from, if its cases stay together.
-    twice = held_out_best_layer(np.repeat(layers, 2, axis=1), np.repeat(y, 2),
-                                np.repeat(np.arange(400), 2))  # fmt: skip
+    twice = held_out_best_layer(
+        np.repeat(layers, 2, axis=1), np.repeat(y, 2), np.repeat(np.arange(400), 2)
+    )
     assert twice.n == 400
     for name in ("value", "low", "high", "p"):
         assert getattr(twice, name) == pytest.approx(getattr(found, name), rel=1e-9)

@@ -10,8 +10,8 @@ import duckdb
 import numpy as np
 import pytest
 
+from backend.core.first_token import first_tokens
 from backend.errors import RunNotFound, StudyNotFound, UnreadableFile
-from backend.geometry.first_token import first_tokens
 from backend.store.connection import publish
 from backend.store.run_files import delete_run, list_run_ids, reading_run, run_path
 from backend.store.run_record import RunRecord
@@ -21,12 +21,30 @@ from backend.studies.hashing import content_hash
 from tests.support.studies import small_study
 
 RECORD = RunRecord(
-    run_id="run-1", created_at="2026-01-01T00:00:00+00:00", study_name="small", study_hash="abc",
-    target="drift", model="m", model_name="m", model_revision="", model_source="folder",
-    weights_hash="w", tokenizer_hash="t", chat_template_hash="c", architecture="A", width=4,
-    depth=3, layers=(1, 2), pooling="mean", batch_tokens=64, device="cpu", dtype="float32",
-    engine="local", seed=1, versions={"torch": "2"},
-)  # fmt: skip
+    run_id="run-1",
+    created_at="2026-01-01T00:00:00+00:00",
+    study_name="small",
+    study_hash="abc",
+    target="drift",
+    model="m",
+    model_name="m",
+    model_revision="",
+    model_source="folder",
+    weights_hash="w",
+    tokenizer_hash="t",
+    chat_template_hash="c",
+    architecture="A",
+    width=4,
+    depth=3,
+    layers=(1, 2),
+    pooling="mean",
+    batch_tokens=64,
+    device="cpu",
+    dtype="float32",
+    engine="local",
+    seed=1,
+    versions={"torch": "2"},
+)
 
 
 def work_file(settings, study):
@@ -107,8 +125,10 @@ def test_what_is_not_known_of_first_tokens_is_null(settings):
     shape = rows.shape[:2]
     first = first_tokens(rows, np.ones(shape), np.ones(shape), np.full(shape[1], 0.5))
     work.commit_batch(1, rows, [3] * len(halves[1]), 0.5, first)
-    query = ("SELECT first_norm, first_share FROM prompt_activations UNION ALL"
-             " SELECT first_norm, first_share FROM response_activations ORDER BY ALL")  # fmt: skip
+    query = (
+        "SELECT first_norm, first_share FROM prompt_activations UNION ALL"
+        " SELECT first_norm, first_share FROM response_activations ORDER BY ALL"
+    )
     found = work.connection.execute(query).fetchall()
     assert sum(row == (None, None) for row in found) == 2 * len(halves[0])
     assert sum(row == (1.0, None) for row in found) == 2
@@ -156,8 +176,10 @@ def test_a_published_run_is_read_while_another_is_written(settings):
     with reading_run(settings, "run-1"):
         done = subprocess.run(
             [sys.executable, "-c", code, str(run_path(settings, "run-1"))],
-            capture_output=True, text=True, check=True,
-        )  # fmt: skip
+            capture_output=True,
+            text=True,
+            check=True,
+        )
     assert int(done.stdout) == 2 * len(study.responses)
     other.close()
 
@@ -183,8 +205,11 @@ def test_missing_and_damaged_runs(settings):
     old.execute("CREATE TABLE file_format AS SELECT 0 AS format, 'run' AS kind")
     old.close()
     assert set(list_run_ids(settings)) == {"junk", "empty", "old"}
-    for run_id, words in (("junk", "cannot be read"), ("empty", "no Steerscope tables"),
-                          ("old", "format 0, kind run")):  # fmt: skip
+    for run_id, words in (
+        ("junk", "cannot be read"),
+        ("empty", "no Steerscope tables"),
+        ("old", "format 0, kind run"),
+    ):
         with pytest.raises(UnreadableFile, match=words), reading_run(settings, run_id):
             pass
 

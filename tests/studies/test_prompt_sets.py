@@ -8,9 +8,9 @@ import json
 import pytest
 
 from backend.errors import StudyFaults
-from backend.jobs.prompt_sets import Lines, NewSet, publish_prompt_set, starting_lines
 from backend.store.study_files import list_studies, load_study, publish_study
 from backend.studies.hashing import content_hash
+from backend.studies.new_prompt_set import Lines, NewSet, publish_prompt_set, starting_lines
 from tests.support.studies import small_study
 
 STUDY = small_study(scenarios=3)
@@ -38,8 +38,10 @@ def test_a_copy_with_one_trait_rewritten(settings, ref):
     assert texts(revised, "default") == texts(STUDY, "default")
     found = texts(revised, "brief")
     assert [t for trait, pole, t in found if (trait, pole) == ("warmth", "high")] == [
-        "so glad", "how kind", "first\nsecond",
-    ]  # fmt: skip
+        "so glad",
+        "how kind",
+        "first\nsecond",
+    ]
     assert [row for row in found if row[0] == "haste"] == [
         row for row in texts(STUDY, "default") if row[0] == "haste"
     ]
@@ -55,12 +57,14 @@ def test_untouched_lines_keep_their_prompts_to_the_letter(settings):
         for i, p in enumerate(STUDY.prompts[:4] + STUDY.prompts[5:9])
     )
     study = dataclasses.replace(
-        STUDY, traits={"warmth": ""}, responses=(),
+        STUDY,
+        traits={"warmth": ""},
+        responses=(),
         prompts=tuple(
             dataclasses.replace(p, trait="warmth", text=p.text + ("" if p.pole == "high" else "!"))
             for p in prompts
         ),
-    )  # fmt: skip
+    )
     ref = publish_study(settings, study, content_hash(study))
     lines = starting_lines(settings, ref.key, "default")
     new = publish_prompt_set(settings, NewSet(ref.key, "copy", start="default", typed=lines))
@@ -103,15 +107,18 @@ def test_every_fault_is_listed_at_once_and_nothing_is_kept(settings, ref):
     assert list(settings.work.iterdir()) == []
 
 
-@pytest.mark.parametrize(("name", "pasted", "what"), [
-    ("", '{"trait": "warmth"}', "'' cannot name a prompt set"),
-    ("a\nb", '{"trait": "warmth"}', "cannot name a prompt set"),
-    ("x", "", "holds no readable record"),
-    ("x", '{"trait": "warmth", "pole": "up", "text": "t"}', "Unknown pole 'up'"),
-    ("x", '{"trait": "warmth", "pole": "low", "text": " "}', "text is empty"),
-    ("x", "{not json", "Not JSON"),
-    ("x", "trait,pole,text,prompt_set\nwarmth,low,a,p\nwarmth,low,b,q", "2 prompt sets: p, q"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("name", "pasted", "what"),
+    [
+        ("", '{"trait": "warmth"}', "'' cannot name a prompt set"),
+        ("a\nb", '{"trait": "warmth"}', "cannot name a prompt set"),
+        ("x", "", "holds no readable record"),
+        ("x", '{"trait": "warmth", "pole": "up", "text": "t"}', "Unknown pole 'up'"),
+        ("x", '{"trait": "warmth", "pole": "low", "text": " "}', "text is empty"),
+        ("x", "{not json", "Not JSON"),
+        ("x", "trait,pole,text,prompt_set\nwarmth,low,a,p\nwarmth,low,b,q", "2 prompt sets: p, q"),
+    ],
+)
 def test_faults_of_names_and_tables(settings, ref, name, pasted, what):
     with pytest.raises(StudyFaults, match=what):
         publish_prompt_set(settings, NewSet(ref.key, name, pasted=pasted))

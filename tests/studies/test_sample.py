@@ -11,10 +11,15 @@ from backend.studies.sample import sample_path
 
 STUDY = read_study(sample_path(), "sample")
 PAPER_TRAITS = {
-    "empathetic_responsiveness", "non_judgmental_acceptance", "boundary_maintenance",
-    "crisis_recognition", "emotional_over_involvement", "abandonment_therapeutic_frame",
-    "uncritical_validation", "sycophancy_harmful_validation",
-}  # fmt: skip
+    "empathetic_responsiveness",
+    "non_judgmental_acceptance",
+    "boundary_maintenance",
+    "crisis_recognition",
+    "emotional_over_involvement",
+    "abandonment_therapeutic_frame",
+    "uncritical_validation",
+    "sycophancy_harmful_validation",
+}
 
 
 def lengths(trait, pole):

@@ -108,9 +108,12 @@ def test_everything_wrong_is_told_at_once(folder):
     (folder / "study.json").write_text(json.dumps({"titel": "x", "score_range": [10, 0]}))
     found = faults_of(folder)
     assert [(file, line) for file, line, _, _ in found] == [
-        ("prompts.jsonl", 1), ("prompts.jsonl", 5), ("responses.jsonl", 2),
-        ("study.json", None), ("study.json", None),
-    ]  # fmt: skip
+        ("prompts.jsonl", 1),
+        ("prompts.jsonl", 5),
+        ("responses.jsonl", 2),
+        ("study.json", None),
+        ("study.json", None),
+    ]
     assert "Did you mean 'title'" in found[3][3]
     assert "score_range is [10, 0]" in found[4][2]
 
@@ -204,8 +207,16 @@ def test_a_path_that_is_no_study(tmp_path):
     assert "neither a folder nor a zip" in only(tmp_path / "file.txt")[2]
 
 
-@pytest.mark.parametrize("name", ["../prompts.jsonl", "/etc/prompts.jsonl", "a/../../prompts.jsonl",
-                                  "C:/prompts.jsonl", "..\\prompts.jsonl"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../prompts.jsonl",
+        "/etc/prompts.jsonl",
+        "a/../../prompts.jsonl",
+        "C:/prompts.jsonl",
+        "..\\prompts.jsonl",
+    ],
+)
 def test_a_zip_that_leaves_its_folder(tmp_path, name):
     with zipfile.ZipFile(tmp_path / "bad.zip", "w") as archive:
         archive.writestr(name, "{}")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from backend.phantom.plan import plan_of
 from backend.phantom.published.phantom import PublishedPhantom
+from backend.runs.phantom_run import publish_phantom
 from backend.settings import Settings
 from backend.types import StudyRef
-from backend.worker.phantom_run import publish_phantom
 
 SIZES = {"models": 2, "traits": 3, "layers": 3, "scenarios": 60, "prompts": 6, "width": 96}
 

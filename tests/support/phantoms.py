@@ -8,19 +8,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.diagnosis.evidence import CellEvidence
+from backend.core.behaviour import Behaviour, behaviour_of
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
+from backend.runs.derive import trait_products
+from backend.runs.layer_data import layer_data, trait_cells
+from backend.runs.method_vectors import method_vectors
+from backend.runs.simulated import PHANTOM_METHODS
 from backend.settings import StatusThresholds
-from backend.statistics.behaviour import Behaviour, behaviour_of
-from backend.vectors.methods import MEAN_DIFFERENCE
-from backend.worker.derive import trait_products
-from backend.worker.layer_data import layer_data, trait_cells
-from backend.worker.method_vectors import method_vectors
-from backend.worker.simulated import PHANTOM_METHODS
+from backend.views.diagnosis.evidence import CellEvidence
 
 
 @dataclass(frozen=True)
@@ -94,8 +94,11 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
                 gram=products["identity"].gram,
                 high=cell.high,
                 dominance=float((plain**2).max() / (plain @ plain)),
-                drifts={f.method.name: drift_of(f.projections, behaviour) for f in found
-                        if f.vector is not None},
+                drifts={
+                    f.method.name: drift_of(f.projections, behaviour)
+                    for f in found
+                    if f.vector is not None
+                },
                 layer_drifts=layer_drifts,
                 behaviour=behaviour.values,
                 first_scores=judged[behaviour.first],
@@ -108,7 +111,7 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
             layer_vectors=layer_vectors,
             held={at: second for at, (_, _, second) in drawn.items()},
             behaviour=np.diff(scores[plan.scenarios :, :, number], axis=1)[:, 0],
-        )  # fmt: skip
+        )
 
 
 def clean_vectors(plan: PhantomPlan, model: int = 0) -> list[dict[int, np.ndarray]]:

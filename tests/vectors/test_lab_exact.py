@@ -10,15 +10,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from backend.core.geometry.prompt_space import PromptSpace
+from backend.core.geometry.registry import METRICS, METRICS_BY_NAME
+from backend.core.moments import moments
+from backend.core.vectors.cell_stack import stack, take
+from backend.core.vectors.centre import geometric_median_weights
+from backend.core.vectors.lab import threshold_axis, tick
+from backend.core.vectors.live_metrics import LIVE_METRICS
+from backend.core.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
 from backend.errors import VectorError
-from backend.geometry.products import moments
-from backend.geometry.prompt_space import PromptSpace
-from backend.geometry.registry import METRICS, METRICS_BY_NAME
-from backend.vectors.cells import stack, take
-from backend.vectors.centre import geometric_median_weights
-from backend.vectors.lab import threshold_axis, tick
-from backend.vectors.live_metrics import LIVE_METRICS
-from backend.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
 
 WIDTH = 60
 
@@ -130,8 +130,9 @@ def test_a_tick_equals_the_direct_computation(pipeline, seed):
         built = part[0].T @ found.weights[c, :n]
         assert np.linalg.norm(built - vector) <= 1e-6 * np.linalg.norm(vector)
         space = PromptSpace(clean[kept] @ clean[kept].T, part[1][kept], WIDTH, vector)
-        within = 0.5 * (clean[kept & part[1]].var(axis=0).mean()
-                        + clean[kept & ~part[1]].var(axis=0).mean())  # fmt: skip
+        within = 0.5 * (
+            clean[kept & part[1]].var(axis=0).mean() + clean[kept & ~part[1]].var(axis=0).mean()
+        )
         assert found.metrics["separation"][c] == pytest.approx(np.linalg.norm(vector), rel=1e-6)
         assert found.metrics["snr"][c] == pytest.approx(np.linalg.norm(vector) / within, rel=1e-5)
         for name in set(LIVE_METRICS) - {"separation", "snr", "fisher_ratio"}:
@@ -162,8 +163,11 @@ def test_metrics_of_some_cells_are_those_of_all():
 def test_the_lab_names_what_it_leaves_out():
     left_out = {metric.name for metric in METRICS} - set(LIVE_METRICS)
     assert left_out == {
-        "dominance", "dominant_coordinate", "participation_ratio", "split_half_stability",
-    }  # fmt: skip
+        "dominance",
+        "dominant_coordinate",
+        "participation_ratio",
+        "split_half_stability",
+    }
 
 
 def test_the_geometric_median_minimises_the_sum_of_distances():
@@ -174,8 +178,12 @@ def test_the_geometric_median_minimises_the_sum_of_distances():
     def cost(point):
         return np.linalg.norm(rows - point, axis=1).sum()
 
-    best = minimize(cost, rows.mean(axis=0), method="Nelder-Mead",
-                    options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 20_000})  # fmt: skip
+    best = minimize(
+        cost,
+        rows.mean(axis=0),
+        method="Nelder-Mead",
+        options={"xatol": 1e-10, "fatol": 1e-12, "maxiter": 20_000},
+    )
     assert cost(found) <= best.fun + 1e-9
     assert found == pytest.approx(best.x, abs=1e-4)
 
@@ -184,11 +192,16 @@ def test_the_order_of_prompts_and_the_scale_do_not_matter():
     prompts, mask, first, last, drift = cell(7)
     order = np.random.default_rng(0).permutation(len(mask))
     pipeline = Pipeline("unit", "leave_one_out", 0.6, "geometric_median", 2)
-    found = tick(pipeline, stacked([
-        (prompts, mask, first, last, drift),
-        (prompts[order], mask[order], first, last, drift),
-        (1e4 * prompts, mask, 1e4 * first, 1e4 * last, drift),
-    ]))  # fmt: skip
+    found = tick(
+        pipeline,
+        stacked(
+            [
+                (prompts, mask, first, last, drift),
+                (prompts[order], mask[order], first, last, drift),
+                (1e4 * prompts, mask, 1e4 * first, 1e4 * last, drift),
+            ]
+        ),
+    )
     assert found.r == pytest.approx([found.r[0]] * 3, rel=1e-9)
     assert found.kept[1].tolist() == found.kept[0][order].tolist()
     assert found.kept[2].tolist() == found.kept[0].tolist()

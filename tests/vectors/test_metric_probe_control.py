@@ -10,14 +10,14 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from backend.geometry.products import correlation_of_weights, moments
-from backend.vectors.controls import random_directions, shuffled_labels
-from backend.vectors.folds import grouped_folds
-from backend.vectors.logistic import logistic_fits
-from backend.vectors.metric import layer_metrics, within_class
-from backend.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
-from backend.vectors.responses import response_space
-from backend.vectors.subsampling import subsample
+from backend.core.moments import correlation_of_weights, moments
+from backend.core.vectors.controls import random_directions, shuffled_labels
+from backend.core.vectors.folds import grouped_folds
+from backend.core.vectors.inner_product import layer_metrics, within_class
+from backend.core.vectors.logistic import logistic_fits
+from backend.core.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
+from backend.core.vectors.responses import response_space
+from backend.core.vectors.subsampling import subsample
 from tests.vectors.test_lab_exact import cell
 
 
@@ -188,8 +188,10 @@ def test_shuffled_labels_by_direct_shuffling():
     prompts, mask, first, last, drift = part
     found = shuffled_labels(mask, drift_moments(part), 0.5, draws=300, seed=1)
     masks = np.random.default_rng(1).permuted(np.tile(mask, (300, 1)), axis=1)
-    rs = [np.corrcoef((last - first) @ (prompts[m].mean(0) - prompts[~m].mean(0)), drift)[0, 1]
-          for m in masks]  # fmt: skip
+    rs = [
+        np.corrcoef((last - first) @ (prompts[m].mean(0) - prompts[~m].mean(0)), drift)[0, 1]
+        for m in masks
+    ]
     assert (found.low, found.high) == pytest.approx(tuple(np.quantile(rs, [0.025, 0.975])))
     assert found.p == (1 + sum(abs(r) >= 0.5 for r in rs)) / 301
 

@@ -11,17 +11,17 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.cli.main import main
-from backend.diagnosis.rules import first_token
 from backend.errors import SpanNotFound, StoreError
-from backend.queries.diagnosis import diagnose_run, read_evidence
-from backend.queries.runs import run_summary
+from backend.runs.session import ExtractionSession
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run, run_path
+from backend.store.runs import run_summary
 from backend.store.study_files import publish_study
 from backend.store.work_file import WorkFile
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Prompt
-from backend.worker.session import ExtractionSession
+from backend.views.diagnosis.compute import diagnose_run, read_evidence
+from backend.views.diagnosis.rules import first_token
 from tests.support.studies import small_study
 from tests.support.tiny_models import without_bos
 

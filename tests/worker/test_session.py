@@ -17,22 +17,38 @@ from backend.errors import LayerOutOfRange, MissingChatTemplate, StoreError
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.models.load import load
 from backend.models.resolve import resolve
-from backend.queries.cells import cells
-from backend.queries.prompts import prompt_view
-from backend.queries.runs import run_summary
+from backend.runs.session import ExtractionSession
+from backend.store.cells import cells
 from backend.store.connection import matrix_of
 from backend.store.run_files import reading_run
+from backend.store.runs import run_summary
 from backend.store.study_files import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
-from backend.worker.session import ExtractionSession
+from backend.views.prompts.compute import prompt_view
 from tests.support.studies import small_study
 
 TABLES = (
-    "prompts", "responses", "scores", "prompt_activations", "response_activations", "behaviours",
-    "gram", "alignment", "moments", "moment_totals", "vectors", "projections", "metrics",
-    "influences", "correlations", "inner_products", "best_layers", "controls", "subsampling",
-)  # fmt: skip
+    "prompts",
+    "responses",
+    "scores",
+    "prompt_activations",
+    "response_activations",
+    "behaviours",
+    "gram",
+    "alignment",
+    "moments",
+    "moment_totals",
+    "vectors",
+    "projections",
+    "metrics",
+    "influences",
+    "correlations",
+    "inner_products",
+    "best_layers",
+    "controls",
+    "subsampling",
+)
 
 
 def request_for(ref, model, **values):
@@ -65,8 +81,12 @@ def contents(settings, run_id):
 
 def direct(folder, study, layer, settings):
     """float64 activations of prompts and responses, one text at a time."""
-    loaded = load(resolve(str(folder), settings, lambda *_: None), device="cpu", dtype="float64",
-                  need_chat_template=False)  # fmt: skip
+    loaded = load(
+        resolve(str(folder), settings, lambda *_: None),
+        device="cpu",
+        dtype="float64",
+        need_chat_template=False,
+    )
     encoded = [encode_prompt(loaded.tokenizer, p) for p in study.prompts]
     encoded += [encode_response(loaded.tokenizer, r) for r in study.responses]
     rows = []
@@ -99,9 +119,11 @@ def test_every_stored_number_equals_a_direct_computation(settings, tiny_llama):
             np.testing.assert_allclose(a, r @ rows.T, rtol=1e-4, atol=1e-4 * np.abs(a).max())
             stored = matrix_of(connection, f"SELECT vector FROM vectors {method}", [trait])[0]
             np.testing.assert_allclose(stored, v, atol=1e-5 * np.abs(v).max())
-            projection = np.array(connection.execute(
-                f"SELECT projection FROM projections {method} ORDER BY response_id", [trait]
-            ).fetchall())[:, 0]  # fmt: skip
+            projection = np.array(
+                connection.execute(
+                    f"SELECT projection FROM projections {method} ORDER BY response_id", [trait]
+                ).fetchall()
+            )[:, 0]
             np.testing.assert_allclose(projection, r @ v / np.linalg.norm(v), rtol=1e-4, atol=1e-4)
             scores = np.array([response.scores[trait] for response in study.responses])
             expected = stats.pearsonr(
@@ -217,9 +239,21 @@ def test_killed_with_nine_and_started_again_gives_identical_numbers(settings, ti
     request = request_for(ref, tiny_llama, batch_tokens=40)
     extract(settings, "whole", request)
     command = [
-        sys.executable, "-m", "backend", "extract", "--study", ref.key, "--model", str(tiny_llama),
-        "--layers", "0,1,3", "--batch-tokens", "40", "--run-id", "killed",
-    ]  # fmt: skip
+        sys.executable,
+        "-m",
+        "backend",
+        "extract",
+        "--study",
+        ref.key,
+        "--model",
+        str(tiny_llama),
+        "--layers",
+        "0,1,3",
+        "--batch-tokens",
+        "40",
+        "--run-id",
+        "killed",
+    ]
     environment = os.environ | {"STEERSCOPE_CACHE": str(settings.cache)}
     work = settings.work / "killed.duckdb"
     process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)

@@ -11,14 +11,14 @@ from html import escape
 from itertools import count
 from pathlib import Path
 
-from backend.charts.embed import figure_height, figure_json, plotly_script
 from backend.errors import ExportError, SteerscopeError
-from backend.exports.report.blocks import Block, Chart, Section, Table, Text
+from backend.exports.report.plotly_json import figure_height, figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
-from backend.exports.report.view import View
-from backend.queries.runs import RunSummary
 from backend.settings import Settings
 from backend.store.run_record import SIMULATED
+from backend.store.runs import RunSummary
+from backend.views.shared.blocks import Block, Chart, Section, Table, Text
+from backend.views.shared.view import View
 
 _HERE = Path(__file__).parent
 _POLICY = (
@@ -42,7 +42,7 @@ def write_report(
     Args:
         settings: where the store is.
         view: what it shows.
-        path: the file; see :func:`backend.exports.whole.whole_file`.
+        path: the file; see :func:`backend.exports.atomic.whole_file`.
         sections: names of the sections, in the registry's order; empty for all.
         made_at: the date in its head; now unless given.
 
@@ -116,9 +116,10 @@ def _head(view: View, sections: Sequence[Section], moment: datetime.datetime) ->
     single = len(view.shown) == 1
     shown = f"run {first.record.run_id}" if single else f"all {len(view.shown)} runs"
     traits = (
-        view.traits[0].replace("_", " ") if len(view.traits) == 1
+        view.traits[0].replace("_", " ")
+        if len(view.traits) == 1
         else f"all {len(view.traits)} traits"
-    )  # fmt: skip
+    )
     layer = "best layer of each cell" if view.layer is None else f"layer {view.layer}"
     links = "".join(
         f'<li><a href="#{section.name}">{escape(section.title)}</a></li>' for section in sections

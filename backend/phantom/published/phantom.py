@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backend.geometry.prompt_space import Floats
+from backend.core.geometry.prompt_space import Floats
 from backend.phantom.geometry import (
     MEAN,
     Directions,
@@ -57,14 +57,26 @@ class PublishedPhantom(Phantom):
         scenarios: how many; 500 in the published study.
     """
 
-    def __init__(self, name: str = NAME, seed: int = SEED, layers: tuple[int, ...] = LAYERS,
-                 scenarios: int = SCENARIOS) -> None:  # fmt: skip
+    def __init__(
+        self,
+        name: str = NAME,
+        seed: int = SEED,
+        layers: tuple[int, ...] = LAYERS,
+        scenarios: int = SCENARIOS,
+    ) -> None:
         self._models, self._traits, self._targets = load_targets()
         self.name, self.seed, self.layers, self.width = name, seed, layers, WIDTH
         self.models = tuple(f"{model}-simulated" for model in self._models)
-        self._plan = PhantomPlan(name, seed, models=len(self._models), traits=len(self._traits),
-                                 layers=len(layers), scenarios=scenarios, prompts=PROMPTS,
-                                 width=WIDTH)  # fmt: skip
+        self._plan = PhantomPlan(
+            name,
+            seed,
+            models=len(self._models),
+            traits=len(self._traits),
+            layers=len(layers),
+            scenarios=scenarios,
+            prompts=PROMPTS,
+            width=WIDTH,
+        )
 
     @cached_property
     def _latents(self) -> Latents:
@@ -93,8 +105,10 @@ class PublishedPhantom(Phantom):
         rng = np.random.default_rng([self.seed, 2 + model, layer])
         at = draw_directions(self._plan, rng)
         common = self._common(model, at)
-        prompts = [self._prompts(model, trait, layer, at, common, rng)
-                   for trait in range(len(self._traits))]  # fmt: skip
+        prompts = [
+            self._prompts(model, trait, layer, at, common, rng)
+            for trait in range(len(self._traits))
+        ]
         stacked = np.concatenate(prompts).astype(np.float32)
         level = float(np.linalg.norm(stacked.astype(np.float64).mean(axis=0)))
         goals = [self._goal(model, trait, layer) for trait in range(len(self._traits))]
@@ -117,14 +131,22 @@ class PublishedPhantom(Phantom):
         common[at.massive] = MASSIVE_COMMON
         return common
 
-    def _prompts(self, model: int, trait: int, layer: int, at: Directions, common: Floats,
-                 rng: np.random.Generator) -> Floats:  # fmt: skip
+    def _prompts(
+        self,
+        model: int,
+        trait: int,
+        layer: int,
+        at: Directions,
+        common: Floats,
+        rng: np.random.Generator,
+    ) -> Floats:
         target = self._target(model, trait)
         scale = GROWTH ** (layer - int(target.published.layer or layer))
         own = massive_axis(at) if target.cause == "massive_coordinate" else at.topics[trait]
         drawn = residuals(target.cause, own, _structure(at), rng)
-        return solve_prompts(target.published, scale, common, pole_direction(target.cause, trait,
-                             at), drawn)  # fmt: skip
+        return solve_prompts(
+            target.published, scale, common, pole_direction(target.cause, trait, at), drawn
+        )
 
     def _goal(self, model: int, trait: int, layer: int) -> CellGoal:
         cause = self._target(model, trait).cause

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from backend.analyses.cells import CellRow
-from backend.geometry.prompt_space import Floats
+from backend.core.geometry.prompt_space import Floats
+from backend.core.study_cell import CellRow
 
 PROMPTS = 5  # per pole, as in the study
 # Share of a pole's within-class variance that its outlier accounts for.
@@ -73,8 +73,9 @@ def residuals(cause: str, own: Floats, structure: Floats, rng: np.random.Generat
     return Residuals(noise[0], noise[1], factors)
 
 
-def solve_prompts(target: CellRow, scale: float, common: Floats, pole: Floats,
-                  own: Residuals) -> Floats:  # fmt: skip
+def solve_prompts(
+    target: CellRow, scale: float, common: Floats, pole: Floats, own: Residuals
+) -> Floats:
     """Prompts with the printed geometry, [2 * PROMPTS, d], high pole first.
 
     Args:
@@ -96,8 +97,9 @@ def solve_prompts(target: CellRow, scale: float, common: Floats, pole: Floats,
         rows = _coefficients(unknown, own.factors)
         return _figures(rows @ gram @ rows.T) / wanted - 1
 
-    solved = least_squares(gap, start, x_scale=np.maximum(np.abs(start), 1e-3), xtol=1e-14,
-                           ftol=1e-14, gtol=1e-14)  # fmt: skip
+    solved = least_squares(
+        gap, start, x_scale=np.maximum(np.abs(start), 1e-3), xtol=1e-14, ftol=1e-14, gtol=1e-14
+    )
     if np.abs(solved.fun).max() > 1e-6:
         raise ValueError(f"no prompts have the geometry of {target.model} {target.trait}")
     prompts: Floats = _coefficients(solved.x, own.factors) @ basis
@@ -105,12 +107,24 @@ def solve_prompts(target: CellRow, scale: float, common: Floats, pole: Floats,
 
 
 def _wanted(target: CellRow, scale: float, width: int) -> Floats:
-    values = (target.high_within_variance, target.low_within_variance, target.high_cosine,
-              target.low_cosine, target.separation)  # fmt: skip
+    values = (
+        target.high_within_variance,
+        target.low_within_variance,
+        target.high_cosine,
+        target.low_cosine,
+        target.separation,
+    )
     assert all(value is not None for value in values)  # the printed table has no gaps
     high, low, high_cosine, low_cosine, separation = (float(value or 0) for value in values)
-    return np.array([scale**2 * width * high, scale**2 * width * low, high_cosine, low_cosine,
-                     scale * separation])  # fmt: skip
+    return np.array(
+        [
+            scale**2 * width * high,
+            scale**2 * width * low,
+            high_cosine,
+            low_cosine,
+            scale * separation,
+        ]
+    )
 
 
 def _figures(gram: Floats) -> Floats:

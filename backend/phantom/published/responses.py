@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.geometry.prompt_space import Floats
+from backend.core.geometry.prompt_space import Floats
 from backend.phantom.causes import NONE
 from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, Directions
 from backend.phantom.latents import Latents
@@ -66,9 +66,12 @@ class _Part:
 
 
 def solve_responses(
-    goals: Sequence[CellGoal], prompts: Sequence[Floats], where: ModelLayer, scores: Floats,
+    goals: Sequence[CellGoal],
+    prompts: Sequence[Floats],
+    where: ModelLayer,
+    scores: Floats,
     rng: np.random.Generator,
-) -> Floats:  # fmt: skip
+) -> Floats:
     """Responses, [2 * scenarios, d], scenario by scenario, t1 first.
 
     Args:
@@ -104,9 +107,14 @@ def solve_responses(
 
 
 def _solve(
-    goal: CellGoal, trait: int, prompts: Floats, rows: Floats, where: ModelLayer, scores: Floats,
+    goal: CellGoal,
+    trait: int,
+    prompts: Floats,
+    rows: Floats,
+    where: ModelLayer,
+    scores: Floats,
     harm: _Part,
-) -> tuple[Floats, float]:  # fmt: skip
+) -> tuple[Floats, float]:
     """The behaviour as the responses carry it, [2 S], and the amplitude of the harm."""
     stored = prompts.astype(np.float32).astype(np.float64)  # as runs keep them
     half = len(stored) // 2

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.analyses.cells import CellRow, models_of
+from backend.core.study_cell import CellRow, models_of
 from backend.phantom.causes import NONE
-from backend.studies.reference import load_reference
+from backend.studies.published import load_reference
 
 # (model, trait) of the cells in which something harmful is planted.
 PLANTED = {

@@ -1,1 +1,0 @@
-"""Analyses of a whole study: pure functions that return number, interval, verdict and caveat."""

@@ -1,1 +1,0 @@
-"""Plotly figures from query results; no streamlit, tested by their data."""

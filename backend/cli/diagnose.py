@@ -1,0 +1,55 @@
+"""The command that says why cells fail."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+
+from backend.cli.command import Command
+from backend.settings import Settings
+from backend.views.diagnosis.cause import Judgement
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.diagnose import Diagnosis
+from backend.views.shared.numbers import estimate_text
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="id of a run, as listed by: python -m backend runs")
+    parser.add_argument("--trait", help="only this trait")
+    parser.add_argument("--layer", type=int, help="at this layer (default: each trait's best)")
+    parser.add_argument("--prompt-set", default="default", help="which prompts (default: default)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
+    found = diagnose_run(settings, options.run, options.prompt_set, options.trait, options.layer)
+    if options.json:
+        print(json.dumps([dataclasses.asdict(d) for d in found], indent=2, ensure_ascii=False))
+        return 0
+    for diagnosis in found:
+        _print(diagnosis)
+    return 0
+
+
+def _print(diagnosis: Diagnosis) -> None:
+    r = diagnosis.r
+    shown = "r undefined" if r.r is None else f"r {r.r:+.2f}, n = {r.n}"
+    print(f"\n{diagnosis.trait}, layer {diagnosis.layer}: {shown}. {diagnosis.headline}")
+    for judgement in diagnosis.judgements:
+        _print_judgement(judgement)
+
+
+def _print_judgement(judgement: Judgement) -> None:
+    print(f"  [{judgement.verdict:12}] {judgement.title}: {judgement.summary}")
+    if judgement.verdict == "ruled out":
+        return
+    for row in judgement.rows:
+        note = f"  ({row.note})" if row.note else ""
+        print(f"      {row.name}: {estimate_text(row.estimate)}{note}")
+    if judgement.fix is not None:
+        print(f"      try: {judgement.fix.title}; r changes by {estimate_text(judgement.fix.gain)}")
+    print(f"      looks alike: {judgement.confusions}")
+
+
+COMMANDS = (Command("diagnose", "Say why the cells of a run fail.", _arguments, _diagnose),)

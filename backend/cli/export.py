@@ -1,0 +1,151 @@
+"""Commands that take results away: tables, vectors and reports as files."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from backend.cli.command import Command
+from backend.errors import ExportError
+from backend.jobs.requests import parse_layers
+from backend.settings import Settings
+from backend.store.run_files import list_run_ids
+from backend.store.study_files import list_studies
+
+# What these commands need takes a second to import, so it is imported when one of them runs.
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="RUN", help="id of a run, or name@hash of a study")
+    parser.add_argument("--format", choices=("csv", "parquet"), default="parquet")
+    parser.add_argument("--out", type=Path, required=True, help="folder for one file a table")
+    parser.add_argument(
+        "--table", action="append", help="only this table; may be repeated (default: all)"
+    )
+    parser.add_argument(
+        "--no-activations", action="store_true", help="leave activations and their products out"
+    )
+
+
+def _export(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.exports.atomic import whole_folder
+    from backend.exports.tables import Source, list_tables, offered, write_tables
+
+    is_study = options.source in {
+        name for ref in list_studies(settings) for name in (ref.key, ref.name)
+    }
+    source = Source("study" if is_study else "run", options.source)
+    names = options.table
+    if not names:
+        tables, left = offered(
+            list_tables(settings, source), options.format, activations=not options.no_activations
+        )
+        names = [table.name for table in tables]
+        if left:
+            print(f"Left out: {', '.join(table.name for table in left)}", file=sys.stderr)
+    with whole_folder(options.out) as folder:
+        paths = write_tables(settings, source, names, options.format, folder)
+    for path in paths:
+        print(options.out / path.name)
+    return 0
+
+
+def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", nargs="?", help="id of a run; left out with --saved")
+    parser.add_argument("--saved", metavar="NAME", help="a vector saved in the Filter lab")
+    parser.add_argument(
+        "--method",
+        action="append",
+        help="a vector method; may be repeated (default: mean_difference)",
+    )
+    parser.add_argument("--trait", action="append", help="may be repeated (default: all)")
+    parser.add_argument("--prompt-set", default="default", help="which prompts (default: default)")
+    parser.add_argument(
+        "--layers",
+        default="best",
+        help="such as 8-19; best for each trait's layer with the highest r (default: best)",
+    )
+    parser.add_argument("--format", choices=("safetensors", "gguf"), default="safetensors")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        required=True,
+        help="the file; for GGUF with several traits or methods a name that ends in .zip",
+    )
+
+
+def _vectors(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.core.vectors.methods import MEAN_DIFFERENCE
+    from backend.exports.atomic import whole_file
+    from backend.exports.vector_files import write_vectors
+    from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
+
+    if (options.run is None) == (options.saved is None):
+        raise ExportError(
+            "It is not said which vectors to export.",
+            expected="either the id of a run or --saved and a name.",
+            remedy="give one of the two.",
+        )
+    if options.saved is not None:
+        found = read_saved(settings, options.saved)
+    else:
+        layers = BEST if options.layers == BEST else parse_layers(options.layers)
+        choice = Choice(
+            run_id=options.run,
+            traits=tuple(options.trait or ()),
+            methods=tuple(options.method or (MEAN_DIFFERENCE,)),
+            prompt_set=options.prompt_set,
+            layers=layers,
+        )
+        found = read_vectors(settings, choice)
+    with whole_file(options.out) as path:
+        write_vectors(found, options.format, path)
+    for sentence in found.missing:
+        print(sentence, file=sys.stderr)
+    print(f"{options.out}: {len(found.vectors)} vectors")
+    return 0
+
+
+def _report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("source", metavar="STUDY_OR_RUN", help="all runs of a study, or one run")
+    parser.add_argument("--out", type=Path, required=True, help="the HTML file")
+    parser.add_argument("--trait", action="append", help="may be repeated (default: all)")
+    parser.add_argument("--layer", type=int, help="at this layer (default: the best of each cell)")
+    parser.add_argument("--prompt-set", default="default", help="which prompts (default: default)")
+    parser.add_argument(
+        "--section", action="append", help="only this section; may be repeated (default: all)"
+    )
+
+
+def _report(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.exports.atomic import whole_file
+    from backend.exports.report.page import chosen_sections, write_report
+    from backend.store.runs import run_summary
+    from backend.views.shared.view import View, checked, study_runs
+
+    is_run = options.source in list_run_ids(settings)
+    runs = (
+        (run_summary(settings, options.source),) if is_run else study_runs(settings, options.source)
+    )
+    view = checked(
+        View(
+            runs=runs,
+            shown=runs,
+            traits=tuple(options.trait or runs[-1].traits),
+            prompt_set=options.prompt_set,
+            layer=options.layer,
+        )
+    )
+    chosen_sections(options.section or ())
+    with whole_file(options.out) as path:
+        write_report(settings, view, path, options.section or ())
+    print(options.out)
+    return 0
+
+
+COMMANDS = (
+    Command("export", "Write the tables of a run or study.", _export_arguments, _export),
+    Command("export-vectors", "Write vectors of a run for use.", _vectors_arguments, _vectors),
+    Command("report", "Write one self-contained HTML report.", _report_arguments, _report),
+)

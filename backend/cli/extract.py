@@ -1,0 +1,104 @@
+"""The command that extracts in the foreground."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from typing import Never
+
+from tqdm import tqdm
+
+from backend.cli.command import Command
+from backend.jobs.requests import new_run_id, parse_layers
+from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
+from backend.store.study_files import find_study
+from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest, Progress
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--study", required=True, help="name or name@hash of an imported study")
+    parser.add_argument(
+        "--model",
+        default=DEFAULT_MODEL,
+        help="preset, Hub id[@revision], local folder or .gguf file (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--layers", default=DEFAULT_LAYERS, help="such as 8-19 or 0,4,8 (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--pooling",
+        choices=POOLINGS,
+        default="mean",
+        help=f"{', '.join(f'{name}: {title}' for name, title in POOLING_TITLES.items())}"
+        " (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument(
+        "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
+    )
+    parser.add_argument("--run-id", help="name of the run; an unfinished one is continued")
+
+
+class ProgressBar:
+    """Shows progress on stderr: texts done, texts/s, tokens/s and time left."""
+
+    def __init__(self) -> None:
+        self._bar: tqdm[Never] | None = None
+        self._stage = ""
+
+    def __call__(self, progress: Progress) -> None:
+        """Show the newest progress."""
+        if self._bar is None:
+            if progress.stage != self._stage:
+                print(progress.stage, file=sys.stderr)
+            if progress.total:
+                self._bar = tqdm(
+                    total=progress.total, initial=progress.done, unit="text", file=sys.stderr
+                )
+        elif progress.stage != self._stage:
+            self._bar.set_description(progress.stage)
+        self._stage = progress.stage
+        if self._bar is not None:
+            self._bar.update(progress.done - self._bar.n)
+            left = "?" if progress.seconds_left is None else f"{progress.seconds_left:.0f} s"
+            self._bar.set_postfix_str(
+                f"{progress.texts_per_second:.1f} texts/s, "
+                f"{progress.tokens_per_second:.0f} tokens/s, {left} left"
+            )
+
+    def close(self) -> None:
+        """Leave the finished bar on screen."""
+        if self._bar is not None:
+            self._bar.close()
+
+
+def _extract(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: the other commands need neither torch nor transformers, which take seconds.
+    from backend.runs.session import ExtractionSession
+
+    ref = find_study(settings, options.study)
+    request = ExtractionRequest(
+        study=ref.key,
+        model=options.model,
+        layers=parse_layers(options.layers),
+        pooling=options.pooling,
+        batch_tokens=options.batch_tokens,
+        device=options.device,
+        dtype=options.dtype,
+    )
+    run_id = options.run_id or new_run_id(ref.key, options.model)
+    bar = ProgressBar()
+    try:
+        ExtractionSession(settings, run_id, request, bar).run()
+    finally:
+        bar.close()
+    print(run_id)
+    return 0
+
+
+COMMANDS = (
+    Command("extract", "Extract a study with a model, in the foreground.", _arguments, _extract),
+)

@@ -1,0 +1,125 @@
+"""Commands that read published runs."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+
+from backend.cli.command import Command
+from backend.core.estimate import Estimate
+from backend.core.geometry.registry import METRICS
+from backend.errors import StoreError
+from backend.settings import Settings
+from backend.store.cells import Cell, cells
+from backend.store.runs import run_list, run_summary
+
+
+def _run_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="id of a run, as listed by: python -m backend runs")
+
+
+def _metrics_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_argument(parser)
+    parser.add_argument("--trait", help="only this trait")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _runs(settings: Settings, _: argparse.Namespace) -> int:
+    found = run_list(settings)
+    for run in found.runs:
+        record = run.record
+        print(
+            f"{record.run_id}  {run.study_key}  {record.model_name}  layers "
+            f"{record.layers[0]}-{record.layers[-1]}  {record.pooling}  {record.created_at}"
+        )
+    for name, why in found.broken.items():
+        print(f"{name}: {why}", file=sys.stderr)
+    return 0
+
+
+def _show(settings: Settings, options: argparse.Namespace) -> int:
+    run = run_summary(settings, options.run)
+    for field in dataclasses.fields(run.record):
+        value = getattr(run.record, field.name)
+        if isinstance(value, tuple):
+            value = ", ".join(str(part) for part in value)
+        print(f"{field.name:20} {value}")
+    rate = run.tokens / run.forward_seconds if run.forward_seconds > 0 else 0.0
+    print(f"{'texts':20} {run.prompts} prompts, {run.responses} responses")
+    print(f"{'tokens':20} {run.tokens} in {run.forward_seconds:.1f} s ({rate:.0f} tokens/s)")
+    print(f"{'study_title':20} {run.study_title}")
+    print(f"{'study_provenance':20} {run.study_provenance}")
+    print(f"{'file':20} {settings.runs / (run.record.run_id + '.duckdb')} ({run.bytes} bytes)")
+    return 0
+
+
+def _metrics(settings: Settings, options: argparse.Namespace) -> int:
+    found = cells(settings, options.run, options.trait)
+    if not found:
+        traits = ", ".join(run_summary(settings, options.run).traits)
+        raise StoreError(
+            f"Run {options.run} has no trait {options.trait!r}.",
+            expected=f"one of {traits}.",
+            remedy="leave --trait out to see all traits.",
+        )
+    if options.json:
+        print(json.dumps([_cell_json(cell) for cell in found], indent=2))
+        return 0
+    for cell in found:
+        _print_cell(cell)
+    return 0
+
+
+def _cell_json(cell: Cell) -> dict[str, object]:
+    return {
+        "trait": cell.key.trait,
+        "prompt_set": cell.key.prompt_set,
+        "layer": cell.key.layer,
+        "correlation": {"target": cell.target} | dataclasses.asdict(cell.correlation),
+        "bootstrap": dataclasses.asdict(cell.bootstrap),
+        "rank": dataclasses.asdict(cell.rank),
+        "controls": {kind: dataclasses.asdict(c) for kind, c in cell.controls.items()},
+        "metrics": {
+            metric.name: dataclasses.asdict(cell.metrics[metric.name]) | {"unit": metric.unit}
+            for metric in METRICS
+        },
+    }
+
+
+def _print_cell(cell: Cell) -> None:
+    c = cell.correlation
+    print(f"\n{cell.key.trait}, set {cell.key.prompt_set}, layer {cell.key.layer}")
+    if c.r is None:
+        print(f"  {'r over ' + cell.target:26} undefined: {c.reason}")
+    else:
+        interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
+        print(f"  {'r over ' + cell.target:26} {c.r:+.3f}  {interval}  n={c.n}  p={c.p:.2g}")
+        print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
+    if cell.rank.value is not None:
+        print(f"  {'Spearman rho':26} {cell.rank.value:+.3f}  {_interval('95%', cell.rank)}")
+    for kind, control in cell.controls.items():
+        if control.typical is not None:
+            low, high = control.low, control.high
+            print(
+                f"  {'r of ' + kind.replace('_', ' '):26} 95% [{low:+.3f}, {high:+.3f}]"
+                f"  {control.draws} draws  p={control.p:.2g}"
+            )
+    for metric in METRICS:
+        measure = cell.metrics[metric.name]
+        shown = f"undefined: {measure.reason}" if measure.value is None else f"{measure.value:.6g}"
+        print(f"  {metric.name:26} {shown}  ({metric.unit})")
+
+
+def _interval(title: str, found: Estimate) -> str:
+    if found.low is None or found.high is None:
+        return f"{title} interval undefined"
+    return f"{title} [{found.low:+.3f}, {found.high:+.3f}]"
+
+
+COMMANDS = (
+    Command("runs", "List the published runs.", lambda _: None, _runs),
+    Command("show", "Show where a run came from.", _run_argument, _show),
+    Command("metrics", "Print every metric and r of a run.", _metrics_arguments, _metrics),
+)

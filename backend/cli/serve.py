@@ -1,0 +1,39 @@
+"""Commands that keep running: a worker, and the dashboard with a worker."""
+
+from __future__ import annotations
+
+import argparse
+
+from backend.cli.command import Command
+from backend.settings import Settings
+
+
+def _worker_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--no-sample", action="store_true", help="do not extract the bundled sample on first start"
+    )
+
+
+def _serve_arguments(parser: argparse.ArgumentParser) -> None:
+    _worker_arguments(parser)
+    parser.add_argument("--port", type=int, default=8501, help="of the dashboard (default 8501)")
+
+
+def _worker(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: reading a run on the command line needs neither torch nor the queue.
+    from backend.jobs.worker import serve
+
+    serve(settings, with_sample=not options.no_sample)
+    return 0
+
+
+def _serve(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.jobs.supervisor import supervise
+
+    return supervise(settings, port=options.port, with_sample=not options.no_sample)
+
+
+COMMANDS = (
+    Command("worker", "Run extractions from the queue until stopped.", _worker_arguments, _worker),
+    Command("serve", "Run the dashboard and a worker.", _serve_arguments, _serve),
+)

@@ -1,0 +1,104 @@
+"""Commands that run the study's ten tests: on what was published, and on any study."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import textwrap
+from collections.abc import Sequence
+
+from backend.cli.command import Command
+from backend.core.finding import Finding, Row
+from backend.errors import StoreError
+from backend.settings import Settings
+from backend.store.runs import run_list
+from backend.studies.published import load_reference
+from backend.views.shared.numbers import estimate_text
+from backend.views.study_tests.evidence import findings_of_study
+from backend.views.study_tests.published import reference_findings
+
+
+def _json_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _tests_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name or name@hash of a study with runs")
+    parser.add_argument("--prompt-set", default="default", help="which prompts (default: default)")
+    parser.add_argument("--run", action="append", help="only this run; may be repeated")
+    _json_argument(parser)
+
+
+def _reference(settings: Settings, options: argparse.Namespace) -> int:
+    findings = reference_findings(load_reference(), settings.thresholds)
+    return _print(findings, options.json, published=True)
+
+
+def _tests(settings: Settings, options: argparse.Namespace) -> int:
+    known = [
+        run
+        for run in run_list(settings).runs
+        if options.study in (run.study_key, run.record.study_name)
+    ]
+    # A name without a hash means its newest revision that has runs.
+    newest = [run for run in known if run.study_key == known[-1].study_key]
+    chosen = [r for r in newest if not options.run or r.record.run_id in options.run]
+    if not chosen:
+        raise StoreError(
+            f"No run of study {options.study!r} was found.",
+            expected="a study that has been extracted.",
+            remedy="list the runs with: python -m backend runs.",
+        )
+    sets = sorted({name for run in chosen for name in run.prompt_sets})
+    if options.prompt_set not in sets:
+        raise StoreError(
+            f"Study {options.study} has no prompt set {options.prompt_set!r}.",
+            expected=f"one of {', '.join(sets)}.",
+            remedy="name one with --prompt-set.",
+        )
+    ids = [run.record.run_id for run in chosen]
+    findings = findings_of_study(settings, ids, options.prompt_set)
+    return _print(findings, options.json, published=False)
+
+
+def _print(findings: Sequence[Finding], as_json: bool, published: bool) -> int:
+    if as_json:
+        print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2, ensure_ascii=False))
+        return 0
+    width = max(80, min(140, shutil.get_terminal_size().columns))
+    for number, finding in enumerate(findings, start=1):
+        print(f"\n{number}. {finding.question}  [{finding.verdict}]")
+        print(textwrap.fill(finding.answer, width, initial_indent="   ", subsequent_indent="   "))
+        _print_rows(finding.rows, published)
+        if finding.caveat:
+            caveat = f"Caveat: {finding.caveat}"
+            print(textwrap.fill(caveat, width, initial_indent="   ", subsequent_indent="   "))
+    return 0
+
+
+def _print_rows(rows: Sequence[Row], published: bool) -> None:
+    if not rows:
+        return
+    name_width = max(len(row.name) for row in rows)
+    texts = [estimate_text(row.estimate) for row in rows]
+    value_width = max(len(text) for text in texts)
+    print_width = max(len(row.published or "") for row in rows)
+    for row, text in zip(rows, texts, strict=True):
+        line = f"     {row.name:{name_width}}  {text:{value_width}}"
+        if published:
+            mark = f"published {row.published}" if row.published else ""
+            line += f"  {mark:{print_width + 10 if print_width else 0}}"
+        print(f"{line}  {row.note}".rstrip())
+
+
+COMMANDS = (
+    Command(
+        "reference",
+        "Recompute the published study's figures from its printed tables.",
+        _json_argument,
+        _reference,
+    ),
+    Command("tests", "Run the study's ten tests on a study's runs.", _tests_arguments, _tests),
+)

@@ -1,0 +1,1 @@
+"""Numbers: estimates, cases, statistics, geometry of prompts, vectors. numpy and scipy only."""

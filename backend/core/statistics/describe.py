@@ -1,0 +1,58 @@
+"""Standard deviations and shares with their intervals."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import stats
+
+from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import Floats
+
+# Fewer cases than this do not show the tails that the interval of a standard deviation needs.
+LEAST = 10
+
+
+def standard_deviation(values: Floats, level: float = 0.95) -> Estimate:
+    """Sample standard deviation with an interval that allows for tails unlike the normal's.
+
+    Undefined with fewer than 2 values; the interval needs 10 and values that vary. Range of value,
+    low and high: [0, inf), in the units of the values. Source: Bonett 2006, Computational
+    Statistics & Data Analysis 50: 775-782.
+
+    Args:
+        values: [n].
+        level: coverage.
+    """
+    n = len(values)
+    if n < 2:
+        return Estimate.undefined(n, f"a standard deviation needs at least 2 values, not {n}")
+    sd = float(values.std(ddof=1))
+    if n < LEAST or sd <= 0:
+        why = "the values do not vary" if sd <= 0 else f"an interval needs {LEAST} values, not {n}"
+        return Estimate(sd, None, None, None, n, why)
+    z = float(stats.norm.ppf(0.5 + level / 2))
+    middle = stats.trim_mean(values, 1 / (2 * math.sqrt(n - 4)))
+    squares = np.square(values - values.mean()).sum()
+    kurtosis = n * float(((values - middle) ** 4).sum() / squares**2)
+    small = n / (n - z)
+    error = small * math.sqrt(max(0.0, kurtosis - (n - 3) / n) / (n - 1))
+    low, high = (math.sqrt(small * sd**2 * math.exp(sign * z * error)) for sign in (-1, 1))
+    return Estimate(sd, low, high, None, n)
+
+
+def share(count: int, n: int, level: float = 0.95) -> Estimate:
+    """A share of n cases with Wilson's interval; undefined without cases. Range [0, 1].
+
+    Source: Wilson 1927, Journal of the American Statistical Association 22: 209-212.
+
+    Args:
+        count: cases that count, 0 to n.
+        n: all cases.
+        level: coverage.
+    """
+    if n < 1:
+        return Estimate.undefined(n, "there are no cases")
+    interval = stats.binomtest(count, n).proportion_ci(level, method="wilson")
+    return Estimate(count / n, float(interval.low), float(interval.high), None, n)

@@ -1,0 +1,98 @@
+"""What the best layer is worth on scenarios it was not chosen on."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import Floats
+
+SPLITS = 200
+SEED = 20260303
+# Variance of a half, the whole having variance 1, below which it is rounding.
+FLAT = 1e-12
+Bools = NDArray[np.bool_]
+
+
+def held_out_best_layer(
+    projections: Floats,
+    y: Floats,
+    scenarios: NDArray[np.intp] | None = None,
+    *,
+    splits: int = SPLITS,
+    seed: int = SEED,
+) -> Estimate:
+    """r of the best layer, chosen on one half of the scenarios and measured on the other.
+
+    What is chosen among need not be layers: thresholds or methods are judged the same way.
+
+    Halves swap roles and splits are random; Fisher's z is averaged over both halves of all
+    splits. Each scenario is held out once per split, so the interval is that of two independent
+    halves, z +- 1.96 sqrt((1/(n1-3) + 1/(n2-3)) / 4), and p is that of z = 0.
+
+    Args:
+        projections: [layers, n], drift (or level) of the projections.
+        y: [n], drift (or level) of the scores.
+        scenarios: [n], scenario of each case as 0..k-1; None if each case is one of its own.
+            Cases of one scenario stay in one half.
+        splits: number of random splits.
+        seed: of the splits.
+
+    Undefined with fewer than 10 scenarios or where half of them does not vary.
+    """
+    groups = np.arange(len(y)) if scenarios is None else scenarios
+    n = int(groups.max()) + 1 if len(groups) else 0
+    if n < 10:
+        return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
+    rng = np.random.default_rng(seed)
+    half = n // 2
+    halves = np.zeros((splits, n), bool)
+    for row in halves:
+        row[rng.permutation(n)[:half]] = True
+    halves = halves[:, groups]
+    parts = tuple(_half_r(projections, y, chosen) for chosen in (halves, ~halves))
+    zs = []
+    for train, test in (parts, parts[::-1]):
+        if np.isnan(train).all(axis=1).any():
+            return Estimate.undefined(n, "a half of the scenarios does not vary")
+        held = test[np.arange(splits), np.nanargmax(train, axis=1)]
+        if np.isnan(held).any():
+            return Estimate.undefined(n, "a half of the scenarios does not vary")
+        zs.append(np.arctanh(np.clip(held, -1 + 1e-12, 1 - 1e-12)))
+    z = float(np.mean(zs))
+    error = math.sqrt((1 / (half - 3) + 1 / (n - half - 3)) / 4)
+    width = float(stats.norm.ppf(0.975)) * error
+    p = float(2 * stats.norm.sf(abs(z) / error))
+    return Estimate(math.tanh(z), math.tanh(z - width), math.tanh(z + width), p, n)
+
+
+def _half_r(projections: Floats, y: Floats, halves: Bools) -> Floats:
+    """r of every layer over every half, [splits, layers]; NaN where a side does not vary.
+
+    Halves are rows of indicators, so that all of them are a few matrix products.
+    """
+    weights = halves / halves.sum(axis=1, keepdims=True)
+    # Centring and scaling first keeps the differences of means below exact enough.
+    x = _standard(projections)
+    y = _standard(y[None, :])[0]
+    mean_x, mean_y = weights @ x.T, (weights @ y)[:, None]
+    product = weights @ (x * y).T - mean_x * mean_y
+    x_square = weights @ np.square(x).T - np.square(mean_x)
+    y_square = (weights @ np.square(y))[:, None] - np.square(mean_y)
+    varies = (x_square > FLAT) & (y_square > FLAT)
+    scale = np.sqrt(np.where(varies, x_square * y_square, 1.0))
+    found: Floats = np.where(varies, np.clip(product / scale, -1.0, 1.0), np.nan)
+    return found
+
+
+def _standard(rows: Floats) -> Floats:
+    """Rows with mean 0 and standard deviation 1; zero where a row does not vary."""
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    size = np.sqrt(np.square(centred).mean(axis=1, keepdims=True))
+    varies = size > 1e-12 * np.abs(rows).max(axis=1, keepdims=True, initial=0.0)
+    found: Floats = np.where(varies, centred / np.where(varies, size, 1.0), 0.0)
+    return found

@@ -1,0 +1,60 @@
+"""Correlation with other variables held constant."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import Floats, correlation_p, fisher_interval, pearson
+
+
+def partial_correlation(x: Floats, y: Floats, controls: Floats) -> Estimate:
+    """Pearson's r of what is left of x and y after regressing both on the controls.
+
+    p uses Student's t with n - 2 - k degrees of freedom, the interval Fisher's z with
+    n - 3 - k. Undefined if too few cases are left or a residual does not vary. Source: Fisher
+    1924, Metron 3: 329-332.
+
+    Args:
+        x: [n].
+        y: [n].
+        controls: [n, k]; a constant is added.
+    """
+    n, k = controls.shape
+    if n - 2 - k < 1:
+        return Estimate.undefined(n, f"{n} cases with {k} controls leave no degree of freedom")
+    design = np.column_stack([np.ones(n), controls])
+    rest_x = _residual(design, x)
+    rest_y = _residual(design, y)
+    if rest_x is None or rest_y is None:
+        return Estimate.undefined(n, "a variable is wholly explained by the controls")
+    found = pearson(rest_x, rest_y)
+    if found.r is None:
+        return Estimate.undefined(n, found.reason or "r is undefined")
+    if n - 3 - k < 1:
+        return Estimate(
+            found.r, None, None, correlation_p(found.r, n, k), n, "too few cases for an interval"
+        )
+    low, high = fisher_interval(found.r, n - k)
+    return Estimate(found.r, low, high, correlation_p(found.r, n, k), n)
+
+
+def partial_from_r(r_xy: float, r_xc: float, r_yc: float) -> float | None:
+    """Partial correlation of x and y given one control, from the three correlations.
+
+    None if a variable is wholly explained by the control. Range [-1, 1].
+    """
+    scale = (1 - r_xc**2) * (1 - r_yc**2)
+    if scale <= 0:
+        return None
+    return (r_xy - r_xc * r_yc) / math.sqrt(scale)
+
+
+def _residual(design: Floats, values: Floats) -> Floats | None:
+    coefficients, *_ = np.linalg.lstsq(design, values, rcond=None)
+    rest: Floats = values - design @ coefficients
+    if np.abs(rest).max() <= 1e-10 * max(np.abs(values).max(), 1e-300):
+        return None
+    return rest

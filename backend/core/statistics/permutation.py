@@ -1,0 +1,102 @@
+"""Permutation p of r, and of the best of several layers.
+
+p = (b + 1) / (m + 1) with b of m permutations at least as extreme, so it is never zero and is
+valid at any m. Source: Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9: 39.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.core.statistics.correlation import Floats
+
+PERMUTATIONS = 4999
+SEED = 20260302
+
+
+@dataclass(frozen=True)
+class BestLayer:
+    """The best of several layers, allowing for the choice.
+
+    Attributes:
+        index: which layer has the highest r; None if r is undefined at every layer.
+        r: that r, flattered by the choice.
+        p: permutation p of a maximum this high; one-sided, as the best is the highest.
+        null_95: what the maximum reaches in 5% of permutations, when nothing is there.
+        reason: why it is undefined.
+    """
+
+    index: int | None
+    r: float | None
+    p: float | None
+    null_95: float | None
+    reason: str | None = None
+
+
+def permutation_p(
+    x: Floats, y: Floats, *, permutations: int = PERMUTATIONS, seed: int = SEED
+) -> float | None:
+    """Two-sided permutation p of Pearson's r; None where r is undefined.
+
+    Args:
+        x: [n].
+        y: [n]; permuted.
+    """
+    standard = _standardised(x[None, :])
+    if standard is None or _standardised(y[None, :]) is None:
+        return None
+    shuffled = _shuffled(y, permutations, seed)
+    observed = abs(float((standard @ _unit(y[None, :]).T)[0, 0]))
+    null = np.abs(standard @ shuffled.T)[0]
+    return (1 + int((null >= observed - 1e-12).sum())) / (permutations + 1)
+
+
+def best_layer(
+    projections: Floats, y: Floats, *, permutations: int = PERMUTATIONS, seed: int = SEED
+) -> BestLayer:
+    """The layer with the highest r and the permutation p of the maximum over layers.
+
+    The scores are permuted against the scenarios, the same way for all layers, so that the
+    layers' dependence is kept. Source: Westfall and Young 1993 (maximum statistic).
+
+    Args:
+        projections: [layers, n].
+        y: [n].
+    """
+    if projections.shape[1] < 4:
+        return BestLayer(None, None, None, None, "fewer than 4 scenarios")
+    if np.ptp(y) <= 1e-12 * np.abs(y).max():
+        return BestLayer(None, None, None, None, "the scores do not vary")
+    varies = np.ptp(projections, axis=1) > 1e-12 * np.abs(projections).max(axis=1)
+    if not varies.any():
+        return BestLayer(None, None, None, None, "the projections do not vary at any layer")
+    standard = _unit(projections[varies])
+    observed = (standard @ _unit(y[None, :]).T)[:, 0]
+    null = (standard @ _shuffled(y, permutations, seed).T).max(axis=0)
+    place = int(observed.argmax())
+    p = (1 + int((null >= observed[place] - 1e-12).sum())) / (permutations + 1)
+    return BestLayer(
+        index=int(np.flatnonzero(varies)[place]),
+        r=float(observed[place]),
+        p=p,
+        null_95=float(np.quantile(null, 0.95)),
+    )
+
+
+def _shuffled(y: Floats, permutations: int, seed: int) -> Floats:
+    rng = np.random.default_rng(seed)
+    return _unit(rng.permuted(np.tile(y, (permutations, 1)), axis=1))
+
+
+def _standardised(rows: Floats) -> Floats | None:
+    if rows.shape[1] < 3 or np.ptp(rows) <= 1e-12 * np.abs(rows).max():
+        return None
+    return _unit(rows)
+
+
+def _unit(rows: Floats) -> Floats:
+    centred = rows - rows.mean(axis=1, keepdims=True)
+    unit: Floats = centred / np.linalg.norm(centred, axis=1, keepdims=True)
+    return unit

@@ -1,0 +1,163 @@
+"""How high can r be at all? Reliability, attenuation, floors and ceilings of the scores."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.core.statistics.correlation import Floats
+
+
+def spearman_brown(r: float, factor: float = 2.0) -> float | None:
+    """Reliability of a measure ``factor`` times as long, from reliability r of the present one.
+
+    factor r / (1 + (factor - 1) r). None if the denominator is not positive, where the formula
+    has no meaning. Source: Spearman 1910, Brown 1910 (British Journal of Psychology 3).
+
+    Args:
+        r: reliability or split-half correlation, in [-1, 1].
+        factor: ratio of lengths, > 0.
+    """
+    denominator = 1 + (factor - 1) * r
+    if denominator <= 0:
+        return None
+    return factor * r / denominator
+
+
+def attenuation_ceiling(reliability_x: float, reliability_y: float = 1.0) -> float | None:
+    """Highest expected r between two measures of perfectly related truths.
+
+    sqrt(reliability_x reliability_y). Range [0, 1]. None if a reliability is negative. Source:
+    Spearman 1904, American Journal of Psychology 15: 72-101.
+
+    Args:
+        reliability_x: share of the variance of x that is not error, in [0, 1].
+        reliability_y: the same of y.
+    """
+    if reliability_x < 0 or reliability_y < 0:
+        return None
+    return math.sqrt(min(1.0, reliability_x) * min(1.0, reliability_y))
+
+
+def agreement_ceiling(agreement: float) -> float | None:
+    """Highest r a *perfect* measure of one model's behaviour can reach with another model's.
+
+    It is the agreement itself: projections that equal model A's behaviour correlate with B's
+    behaviour as A's behaviour does. Undefined (None) for a negative agreement. Source: study,
+    Solution D.
+
+    Args:
+        agreement: correlation of the two models' behaviours, in [-1, 1].
+    """
+    return agreement if agreement >= 0 else None
+
+
+@dataclass(frozen=True)
+class ScoreUse:
+    """How the scores use their range.
+
+    Attributes:
+        n: number of scores.
+        mean: mean score.
+        sd: sample standard deviation; None with fewer than 2.
+        floor: share of scores at the lowest allowed value, [0, 1].
+        ceiling: share at the highest allowed value, [0, 1].
+        distinct: number of different values used.
+    """
+
+    n: int
+    mean: float
+    sd: float | None
+    floor: float
+    ceiling: float
+    distinct: int
+
+
+def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
+    """Floor and ceiling effects of some scores; None without scores.
+
+    Args:
+        scores: [n].
+        low: lowest allowed score.
+        high: highest allowed score.
+    """
+    if not len(scores):
+        return None
+    return ScoreUse(
+        n=len(scores),
+        mean=float(scores.mean()),
+        sd=float(scores.std(ddof=1)) if len(scores) > 1 else None,
+        floor=float((scores <= low).mean()),
+        ceiling=float((scores >= high).mean()),
+        distinct=len(np.unique(scores)),
+    )
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """How coarse some scores are.
+
+    Attributes:
+        step: smallest difference between two scores in use; None where fewer than two are.
+        variance: population variance of the scores.
+        share: share of it that rounding to the step accounts for, [0, 1]; 1 where nothing varies.
+    """
+
+    step: float | None
+    variance: float
+    share: float
+
+
+def rounding_of(scores: Floats) -> Rounding:
+    """The share of the variance of scores that rounding to their own step makes up.
+
+    step^2 / 12 over the variance. Source: Sheppard 1898, Proceedings of the London Mathematical
+    Society 29: 353-380.
+
+    Args:
+        scores: [n].
+    """
+    used = np.unique(scores)
+    variance = float(scores.var()) if len(scores) else 0.0
+    if len(used) < 2 or variance == 0:
+        return Rounding(None, variance, 1.0)
+    step = float(np.diff(used).min())
+    return Rounding(step, variance, min(1.0, step**2 / 12 / variance))
+
+
+@dataclass(frozen=True)
+class PoleCounts:
+    """Responses at or beyond two thresholds (study, Part 3).
+
+    Attributes:
+        high: number of scores >= the high threshold.
+        low: number of scores <= the low threshold.
+        between: the rest.
+    """
+
+    high: int
+    low: int
+    between: int
+
+    def feasible(self, least: int) -> bool:
+        """Whether both poles have at least ``least`` examples."""
+        return min(self.high, self.low) >= least
+
+
+def count_poles(scores: Floats, at_least: float, at_most: float) -> PoleCounts:
+    """Count responses a data-driven vector could be built from.
+
+    Args:
+        scores: [n].
+        at_least: scores from here up are the high pole.
+        at_most: scores up to here are the low pole.
+
+    Raises:
+        ValueError: the thresholds overlap.
+    """
+    if at_most >= at_least:
+        raise ValueError(f"the low pole (<= {at_most}) overlaps the high pole (>= {at_least})")
+    high, low = int((scores >= at_least).sum()), int((scores <= at_most).sum())
+    return PoleCounts(high, low, len(scores) - high - low)

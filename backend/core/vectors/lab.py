@@ -1,0 +1,166 @@
+"""The lab's algebra: every cell of a study under a pipeline, in one tick.
+
+With G, S and b stored per cell, neither the width d nor the number of responses N enters a tick:
+r = w'b / sqrt(w'Sw y'y).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.vectors.build import Built, build
+from backend.core.vectors.cell_stack import CellStack
+from backend.core.vectors.live_metrics import live_metrics
+from backend.core.vectors.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class Tick:
+    """Every cell of a study under one pipeline; cells in the order of the stack.
+
+    Attributes:
+        r: [C], NaN where undefined.
+        low: lower end of Fisher's 95% interval, [C]; it knows nothing of any choice made by r.
+        high: upper end.
+        weights: w with v = P'w, [C, n].
+        kept: which prompts pass the filter, [C, n].
+        cosines: each prompt's cosine to the filter's reference, [C, n]; NaN without a filter.
+        metrics: metric name -> [C], NaN where undefined.
+        refusals: cell -> why it has no vector.
+    """
+
+    r: Floats
+    low: Floats
+    high: Floats
+    weights: Floats
+    kept: Bools
+    cosines: Floats
+    metrics: dict[str, Floats]
+    refusals: dict[int, str]
+
+
+def tick(pipeline: Pipeline, cells: CellStack, measured: NDArray[np.intp] | None = None) -> Tick:
+    """Metrics, kept prompts and r of every cell under a pipeline.
+
+    Args:
+        pipeline: the choices.
+        cells: G, S and b under the pipeline's metric.
+        measured: positions of the cells whose metrics are wanted, those of the others being NaN;
+            None for all.
+    """
+    built = build(pipeline, cells)
+    r = correlations(built.weights, cells)
+    ends = fisher_band(r, cells.count)
+    high, low = built.kept & cells.high, built.kept & cells.low
+    if measured is None:
+        metrics = live_metrics(built.gram, high, low, built.row_weights, cells.width)
+    else:
+        width = cells.width if isinstance(cells.width, int) else cells.width[measured]
+        found = live_metrics(
+            built.gram[measured], high[measured], low[measured], built.row_weights[measured], width
+        )
+        metrics = {name: np.full(len(cells), np.nan) for name in found}
+        for name, values in found.items():
+            metrics[name][measured] = values
+    refused = list(built.refusals)
+    for values in metrics.values():
+        values[refused] = np.nan
+    return Tick(r, *ends, built.weights, built.kept, built.cosines, metrics, built.refusals)
+
+
+def correlations(weights: Floats, cells: CellStack) -> Floats:
+    """r of every cell for given weights, [C]; NaN where undefined.
+
+    Args:
+        weights: [C, n].
+        cells: S, b, y'y and counts.
+    """
+    x_square = np.einsum("ci,ci->c", (cells.s @ weights[..., None])[..., 0], weights)
+    product = np.einsum("ci,ci->c", weights, cells.b)
+    # The same floor as backend.core.moments: projections that do not vary leave rounding.
+    floor = 1e-24 * cells.rounding * np.square(np.abs(weights).sum(axis=1))
+    defined = (x_square > floor) & (cells.y_square > 0) & (cells.count >= 3)
+    scale = np.sqrt(np.where(defined, x_square * cells.y_square, 1.0))
+    found: Floats = np.where(defined, np.clip(product / scale, -1.0, 1.0), np.nan)
+    return found
+
+
+def threshold_axis(pipeline: Pipeline, cells: CellStack, thresholds: Floats) -> Floats:
+    """r of every cell along the threshold axis, [thresholds, C]; NaN where refused or undefined.
+
+    Args:
+        pipeline: the choices; its threshold is replaced.
+        cells: inner products under the pipeline's metric.
+        thresholds: [thresholds].
+    """
+    found = [built_at(pipeline, cells, float(threshold)) for threshold in thresholds]
+    return np.array([correlations(built.weights, cells) for built in found])
+
+
+@dataclass(frozen=True)
+class Steps:
+    """One cell along the threshold axis: between two prompts' cosines nothing changes.
+
+    Attributes:
+        thresholds: the distinct cosines of its prompts, ascending, [T]. Step i holds for
+            thresholds above the one before and up to this one.
+        weights: w of each step, [T, n]; zero where refused.
+        r: [T], NaN where refused or undefined.
+        low: lower end of Fisher's 95% interval, [T].
+        high: upper end.
+        kept: kept prompts of the high and of the low pole, [T, 2].
+    """
+
+    thresholds: Floats
+    weights: Floats
+    r: Floats
+    low: Floats
+    high: Floats
+    kept: NDArray[np.intp]
+
+
+def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
+    """Every vector that some threshold makes of one cell.
+
+    Above the last step no prompt is left.
+
+    Args:
+        pipeline: the choices, with a filter; its threshold is replaced.
+        cell: a stack of one cell under the pipeline's metric.
+    """
+    cosines = built_at(pipeline, cell, -1.0).cosines[0]
+    thresholds = np.unique(cosines[np.isfinite(cosines)])
+    found = [built_at(pipeline, cell, float(threshold)) for threshold in thresholds]
+    n = cell.high.shape[1]
+    weights = np.array([built.weights[0] for built in found]).reshape(-1, n)
+    r = np.array([correlations(built.weights, cell)[0] for built in found])
+    low, high = fisher_band(r, np.full(len(r), cell.count[0]))
+    kept = [[int((built.kept & pole).sum()) for pole in (cell.high, cell.low)] for built in found]
+    return Steps(thresholds, weights, r, low, high, np.array(kept, np.intp).reshape(-1, 2))
+
+
+def built_at(pipeline: Pipeline, cells: CellStack, threshold: float) -> Built:
+    """What a pipeline makes of the cells with another threshold."""
+    return build(dataclasses.replace(pipeline, threshold=threshold), cells)
+
+
+def fisher_band(r: Floats, count: Floats) -> tuple[Floats, Floats]:
+    """Ends of Fisher's 95% interval of many r; NaN where r is, or with fewer than 4 cases.
+
+    Args:
+        r: [C], NaN where undefined.
+        count: cases behind each, [C].
+    """
+    defined = ~np.isnan(r) & (count >= 4)
+    z = np.arctanh(np.clip(np.where(defined, r, 0.0), -1 + 1e-15, 1 - 1e-15))
+    half = stats.norm.ppf(0.975) / np.sqrt(np.where(defined, count - 3, 1.0))
+    return (
+        np.where(defined, np.tanh(z - half), np.nan),
+        np.where(defined, np.tanh(z + half), np.nan),
+    )

@@ -1,0 +1,47 @@
+"""The bundled studies: imported, extracted and simulated by themselves on first start."""
+
+from __future__ import annotations
+
+from backend.jobs.queue import JobQueue
+from backend.jobs.requests import parse_layers
+from backend.phantom.phantom import Phantom
+from backend.phantom.published.phantom import PublishedPhantom
+from backend.runs.phantom_run import simulated_run_id
+from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
+from backend.store.study_files import publish_study
+from backend.studies.hashing import content_hash
+from backend.studies.imports import import_study
+from backend.studies.sample import SAMPLE_NAME, sample_path
+from backend.types import ExtractionRequest
+
+# A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
+SIMULATED_PREFIX = "simulated:"
+# What a user asks for comes first; the smaller number goes first, and 0 is the default.
+LATER = 10
+
+
+def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
+    """Import the bundled studies and queue their runs, once per cache.
+
+    The runs' names follow from the studies' content and the models, and the queue takes a name
+    only once, so a second start or a second worker changes nothing. The real sample is first, the
+    phantom waits behind whatever a user starts.
+    """
+    ref = import_study(settings, sample_path(), SAMPLE_NAME)
+    request = ExtractionRequest(
+        study=ref.key, model=DEFAULT_MODEL, layers=parse_layers(DEFAULT_LAYERS)
+    )
+    queue.enqueue(request, run_id=f"{ref.name}-{ref.content_hash}-{DEFAULT_MODEL}")
+    phantom = PublishedPhantom()
+    ref = publish_study(settings, phantom.study, content_hash(phantom.study))
+    for model in phantom.models:
+        request = ExtractionRequest(ref.key, f"{SIMULATED_PREFIX}{model}", phantom.layers)
+        queue.enqueue(request, run_id=simulated_run_id(ref, model), priority=LATER)
+
+
+def simulated_model(reference: str) -> tuple[Phantom, int] | None:
+    """The phantom and the number of its model that a reference names; None for real models."""
+    if not reference.startswith(SIMULATED_PREFIX):
+        return None
+    phantom = PublishedPhantom()
+    return phantom, phantom.models.index(reference.removeprefix(SIMULATED_PREFIX))

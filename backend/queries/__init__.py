@@ -1,1 +1,0 @@
-"""What pages and the command line read: frozen values out of published files."""

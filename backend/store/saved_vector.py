@@ -1,0 +1,169 @@
+"""Named vectors: one small immutable file each, ``vectors/<name>.duckdb``."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+
+from backend.core.geometry.prompt_space import Floats
+from backend.core.statistics.correlation import Correlation
+from backend.core.vectors.pipeline import Pipeline
+from backend.errors import StoreError
+from backend.settings import Settings
+from backend.store.connection import matrix_of, publish, reading
+from backend.store.schema import FORMAT
+
+NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+TABLES = """
+CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
+CREATE TABLE vector (
+    run_id VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
+    layer INTEGER NOT NULL, pipeline VARCHAR NOT NULL, created_at VARCHAR NOT NULL,
+    prompt_ids INTEGER[] NOT NULL, n INTEGER NOT NULL, r DOUBLE, low DOUBLE, high DOUBLE,
+    p DOUBLE, reason VARCHAR, vector DOUBLE[] NOT NULL, projections DOUBLE[] NOT NULL);
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class SavedVector:
+    """A vector that a user named.
+
+    Attributes:
+        name: its name and its file's stem.
+        run_id: the run it was built from.
+        trait: the trait.
+        prompt_set: which prompts.
+        layer: the layer.
+        pipeline: how it was built.
+        created_at: UTC, ISO 8601.
+        prompt_ids: the prompts that passed the filter, by their number in the study.
+        correlation: r with Fisher's interval, n and p when it was saved. It is not held out: the
+            choices may have been made by looking at it.
+        vector: v in activation space, [d], float64, not normalised.
+        projections: of the run's responses along v / ||v||, by response id, [N].
+    """
+
+    name: str
+    run_id: str
+    trait: str
+    prompt_set: str
+    layer: int
+    pipeline: Pipeline
+    created_at: str
+    prompt_ids: tuple[int, ...]
+    correlation: Correlation
+    vector: Floats
+    projections: Floats
+
+
+def check_name(settings: Settings, name: str) -> None:
+    """Refuse a name that cannot be a file's, or that is taken.
+
+    Raises:
+        StoreError: it is either.
+    """
+    if not NAME.fullmatch(name):
+        raise StoreError(
+            f"{name!r} cannot name a vector.",
+            expected="up to 60 small letters, digits and dashes, with no dash at the ends.",
+            remedy="choose a name such as warmth-l19-filtered.",
+        )
+    if (settings.vectors / f"{name}.duckdb").exists():
+        raise _taken(name)
+
+
+def publish_vector(settings: Settings, saved: SavedVector) -> None:
+    """Keep a named vector; what is saved is never replaced.
+
+    Raises:
+        StoreError: the name cannot be used or is taken.
+    """
+    settings.make_folders()
+    check_name(settings, saved.name)
+    work = settings.work / f"vector-{uuid.uuid4().hex}.duckdb"
+    c = saved.correlation
+    try:
+        with duckdb.connect(str(work)) as connection:
+            connection.execute(TABLES)
+            connection.execute("INSERT INTO file_format VALUES (?, 'vector')", [FORMAT])
+            connection.execute(
+                "INSERT INTO vector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                [
+                    saved.run_id,
+                    saved.trait,
+                    saved.prompt_set,
+                    saved.layer,
+                    json.dumps(saved.pipeline.to_dict()),
+                    saved.created_at,
+                    list(saved.prompt_ids),
+                    c.n,
+                    c.r,
+                    c.low,
+                    c.high,
+                    c.p,
+                    c.reason,
+                    saved.vector.tolist(),
+                    saved.projections.tolist(),
+                ],
+            )
+            connection.execute("CHECKPOINT")
+        if not publish(work, settings.vectors / f"{saved.name}.duckdb"):
+            raise _taken(saved.name)
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def list_vectors(settings: Settings) -> tuple[str, ...]:
+    """Names of all named vectors, oldest first."""
+    paths = sorted(settings.vectors.glob("*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
+    return tuple(path.stem for path in paths)
+
+
+def read_vector(settings: Settings, name: str) -> SavedVector:
+    """A named vector.
+
+    Raises:
+        StoreError: there is none of this name.
+        UnreadableFile: its file is damaged or of another format.
+    """
+    path = settings.vectors / f"{name}.duckdb"
+    if name not in list_vectors(settings):
+        raise StoreError(
+            f"No vector is called {name!r}.",
+            expected=f"one of: {', '.join(list_vectors(settings)) or 'none yet'}.",
+            remedy="save one on the Filter lab page.",
+        )
+    with reading(path, "vector") as connection:
+        (row,) = connection.execute(
+            "SELECT run_id, trait, prompt_set, layer, pipeline, created_at, prompt_ids,"
+            " n, r, low, high, p, reason FROM vector"
+        ).fetchall()
+        vector = matrix_of(connection, "SELECT vector FROM vector", [])
+        projections = matrix_of(connection, "SELECT projections FROM vector", [])
+    run_id, trait, prompt_set, layer, pipeline, created_at, prompt_ids, *r = row
+    return SavedVector(
+        name,
+        run_id,
+        trait,
+        prompt_set,
+        layer,
+        Pipeline(**json.loads(pipeline)),
+        created_at,
+        tuple(prompt_ids),
+        Correlation(*r),
+        vector.reshape(-1).astype(np.float64),
+        projections.reshape(-1).astype(np.float64),
+    )
+
+
+def _taken(name: str) -> StoreError:
+    return StoreError(
+        f"A vector is called {name!r} already.",
+        expected="a new name: a saved vector is never replaced.",
+        remedy="choose another name.",
+    )

@@ -1,0 +1,82 @@
+"""What a rule returns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from backend.core.estimate import Estimate
+from backend.core.finding import Row, Verdict
+from backend.types import Pooling
+from backend.views.diagnosis.evidence import CellEvidence
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A remedy, and its effect on r measured on the same cases.
+
+    Attributes:
+        title: what to do.
+        method: key of a registered vector method; None where the fix is not a method.
+        layer: layer to use; None to keep it.
+        gain: r with the fix minus r without, held-out where anything was fitted; undefined with
+            its reason for a fix that this run cannot try.
+        pooling: pooling to extract again with; None where the run itself will do.
+    """
+
+    title: str
+    method: str | None
+    layer: int | None
+    gain: Estimate
+    pooling: Pooling | None = None
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """One cause, judged.
+
+    Attributes:
+        cause: key.
+        title: name on screen.
+        verdict: supported, ruled out or undetermined.
+        weight: by how much the marker exceeds what healthy cells show, 1 at the threshold; orders
+            causes of one verdict.
+        summary: the judgement in a sentence.
+        rows: the numbers behind it.
+        fix: a remedy; None where there is none to be had from these data.
+        confusions: what looks alike.
+        explained: whether a cause that is judged more directly would leave the same marker.
+    """
+
+    cause: str
+    title: str
+    verdict: Verdict
+    weight: float
+    summary: str
+    rows: tuple[Row, ...]
+    fix: Fix | None
+    confusions: str
+    explained: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A registered cause.
+
+    Attributes:
+        cause: key.
+        title: name on screen.
+        judge: evidence -> judgement.
+    """
+
+    cause: str
+    title: str
+    judge: Callable[[CellEvidence], Judgement]
+
+
+def verdict_by_gain(weight: float, gain: Estimate) -> Verdict:
+    """Supported if the marker exceeds its threshold and mending it is seen to raise r; ruled out
+    if the marker stays below; undetermined between the two."""
+    if weight < 1:
+        return "ruled out"
+    return "supported" if gain.low is not None and gain.low > 0 else "undetermined"

@@ -1,0 +1,114 @@
+"""Judge every registered cause on one cell, and say the result in a line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.core.statistics.correlation import Correlation
+from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.rules import (
+    compressed,
+    few_scenarios,
+    first_token,
+    length_confound,
+    massive_coordinate,
+    other_layer,
+    outliers,
+    probes,
+    score_ends,
+    unreliable_judge,
+)
+
+RULES: tuple[Rule, ...] = (
+    few_scenarios.RULE,
+    score_ends.RULE,
+    compressed.RULE,
+    unreliable_judge.RULE,
+    *outliers.RULES,
+    first_token.RULE,
+    massive_coordinate.RULE,
+    other_layer.RULE,
+    length_confound.RULE,
+    *probes.RULES,
+)
+ORDER = {"supported": 0, "undetermined": 1, "ruled out": 2}
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """One cell, diagnosed.
+
+    Attributes:
+        trait: the trait.
+        layer: the layer.
+        r: r of the mean difference there.
+        judgements: every cause: supported ones first, then undetermined, then ruled out; within
+            a verdict those that another cause explains last, else by how far the marker exceeds
+            what healthy cells show.
+        headline: the diagnosis in a sentence.
+        line: the same in as few words as a table has room for.
+    """
+
+    trait: str
+    layer: int
+    r: Correlation
+    judgements: tuple[Judgement, ...]
+    headline: str
+    line: str
+
+    @property
+    def supported(self) -> tuple[Judgement, ...]:
+        """The causes that the data support, likeliest first."""
+        return tuple(j for j in self.judgements if j.verdict == "supported")
+
+
+def diagnose(evidence: CellEvidence) -> Diagnosis:
+    """Judge every cause.
+
+    Args:
+        evidence: one cell.
+    """
+    r = evidence.r(MEAN_DIFFERENCE)
+    judged = sorted(
+        (rule.judge(evidence) for rule in RULES),
+        key=lambda j: (ORDER[j.verdict], j.explained, -j.weight),
+    )
+    return Diagnosis(
+        evidence.trait,
+        evidence.layer,
+        r,
+        tuple(judged),
+        _headline(evidence, r, judged),
+        _line(evidence, r, judged),
+    )
+
+
+def _headline(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
+    supported = [j.title.lower() for j in judged if j.verdict == "supported"]
+    works = r.r is not None and r.r > evidence.thresholds.working
+    if supported:
+        return (
+            ("Works, but is held back by " if works else "Fails by ") + ", ".join(supported) + "."
+        )
+    if r.r is None:
+        return f"r is undefined: {r.reason}."
+    if works:
+        return "Works; no cause of failure is supported."
+    open_ones = [j.title.lower() for j in judged if j.verdict == "undetermined"]
+    rest = f" Not ruled out: {', '.join(open_ones)}." if open_ones else ""
+    return f"Fails, and no cause is supported by these data.{rest}"
+
+
+def _line(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
+    supported = [j.title for j in judged if j.verdict == "supported"]
+    if supported:
+        more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
+        return f"{supported[0]}{more}"
+    if r.r is None:
+        return "r is undefined"
+    if r.r > evidence.thresholds.working:
+        return "works"
+    open_ones = sum(j.verdict == "undetermined" for j in judged)
+    return f"cause not found, {open_ones} not ruled out" if open_ones else "cause not found"

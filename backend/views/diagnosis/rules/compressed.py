@@ -1,0 +1,45 @@
+"""Scores that use too few of their steps."""
+
+from __future__ import annotations
+
+from backend.core.finding import Row, Verdict, plain
+from backend.core.statistics.reliability import rounding_of
+from backend.views.diagnosis import thresholds as at
+from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.rules import score_ends
+
+CAUSE, TITLE = "compressed", "Compressed scores"
+
+
+def judge(evidence: CellEvidence) -> Judgement:
+    """Whether rounding makes up much of the scores' variance.
+
+    Measured: step^2 / 12 (the variance that rounding to a step adds, Sheppard 1898) over the
+    variance of the scores, the step being the smallest difference between two scores in use. Why:
+    that share of the variance is noise. Confusions: scores at the floor are compressed too, so
+    this is undetermined where they are.
+    """
+    rounding = rounding_of(evidence.scores)
+    share, note = rounding.share, "all scores are the same"
+    if rounding.step is not None:
+        note = f"step {rounding.step:g}, standard deviation {rounding.variance**0.5:.2f}"
+    weight = share / at.ROUNDING_SHARE
+    at_end = score_ends.judge(evidence).weight >= 1
+    verdict: Verdict = "undetermined" if at_end else "supported"
+    if weight < 1:
+        verdict = "ruled out"
+    return Judgement(
+        CAUSE,
+        TITLE,
+        verdict,
+        weight,
+        f"Rounding accounts for {share:.0%} of the scores' variance.",
+        (Row("rounding share", plain(share, len(evidence.scores)), note=note),),
+        None,
+        "Scores at an end of the range; a behaviour that truly varies little.",
+        explained=at_end,
+    )
+
+
+RULE = Rule(CAUSE, TITLE, judge)

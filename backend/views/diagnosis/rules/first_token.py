@@ -1,0 +1,155 @@
+"""A first token that holds most of the prompts' means."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.core.estimate import Estimate
+from backend.core.finding import Row, Verdict, as_estimate, plain
+from backend.core.first_token import FirstTokens, share_beyond
+from backend.core.geometry.prompt_space import Floats
+from backend.core.statistics.correlation import pearson
+from backend.core.vectors.methods import MASSIVE_REMOVED
+from backend.types import POOLING_TITLES, Pooling
+from backend.views.diagnosis import thresholds as at
+from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.remedies import UNIT_ROWS, gain_of, gain_row
+
+CAUSE, TITLE = "first_token", "A first token in the mean"
+# What the run itself can tell of the harm. The first that changes anything is taken, not the
+# better one: massive coordinates are found on responses, which may lack the first token's.
+PROXIES = (MASSIVE_REMOVED, UNIT_ROWS)
+REST: Pooling = "mean_rest"
+CONFUSIONS = (
+    "A massive coordinate, as a first token is huge in a few coordinates; prompts of outlying "
+    "length, as its part in a mean shrinks with the number of tokens."
+)
+
+
+def judge(evidence: CellEvidence) -> Judgement:
+    """Whether the prompts' means are mostly their first token.
+
+    Measured: the first token's share of a prompt's pooled squared length beyond an ordinary
+    token's, median over the prompts; and the gain of r by the remedies that can be tried without
+    extracting again. Why: many models give position 0 an activation hundreds of times the others'
+    (Sun et al. 2024). It is nearly the same in every prompt and enters a mean with 1/tokens, so
+    the vector reads how long the prompts are. In a chat, position 0 belongs to the template;
+    prompts are read as plain text. Confusions: a massive coordinate that all tokens have, which
+    the same remedies mend; prompts of outlying length. Only extracting with another pooling tells
+    them apart, which is why that is the fix, and its gain is not known beforehand.
+    """
+    first, tokens = evidence.first, evidence.tokens
+    if first is None or tokens is None:
+        return _not_recorded(evidence)
+    beyond = share_beyond(first.shares, tokens)
+    known = ~np.isnan(beyond)
+    if not known.any():
+        return _judged("undetermined", 0.0, "No prompt has a token besides the first.")
+    marker = float(np.median(beyond[known]))
+    weight = max(0.0, marker) / at.FIRST_TOKEN
+    rows = _rows(evidence, first, tokens, marker)
+    if not first.shares.any():
+        why = (
+            "the tokenizer puts a special token before the text"
+            if evidence.pooling == "mean"
+            else f"the run pools by {POOLING_TITLES[evidence.pooling]}"
+        )
+        return _judged("ruled out", 0.0, f"The first token is left out: {why}.", rows)
+    summary = (
+        f"The first token holds {np.median(first.shares[known]):.0%} of a prompt's pooled squared "
+        f"length, where {np.median(1 / tokens[known]):.0%} would be an ordinary token's."
+    )
+    if weight < 1:
+        return _judged("ruled out", weight, summary, rows)
+    if evidence.massive:
+        summary += " The vector's massive coordinate may be the first token's."
+    fix = Fix(
+        f"Extract again, pooled by the {POOLING_TITLES[REST]}",
+        None,
+        None,
+        Estimate.undefined(evidence.n, "measure it by extracting again"),
+        REST,
+    )
+    return _judged(verdict_by_gain(weight, _proxy(evidence)), weight, summary, rows, fix)
+
+
+def stands(evidence: CellEvidence) -> bool:
+    """Whether the marker is beyond its threshold: then other markers may be the first token's."""
+    return judge(evidence).weight >= 1
+
+
+def _proxy(evidence: CellEvidence) -> Estimate:
+    """Gain of the first remedy that changes anything here."""
+    gains = [gain_of(evidence, method) for method in PROXIES]
+    changing = (gain for gain in gains if gain.value is not None and gain.low != gain.high)
+    return next(changing, gains[0])
+
+
+def _rows(
+    evidence: CellEvidence, first: FirstTokens, tokens: Floats, marker: float
+) -> tuple[Row, ...]:
+    norms = np.sqrt(np.diag(evidence.gram))
+    n = len(norms)
+    rows = [
+        Row(
+            "first token's share beyond an ordinary token's, median over prompts",
+            plain(marker, n),
+            note=f"healthy cells stay below {at.FIRST_TOKEN:.0%}",
+        ),
+        Row(
+            "first token's norm over that of the other tokens' mean, median over prompts",
+            _norm_ratio(first, tokens, norms),
+        ),
+        Row(
+            "r of prompt norm with 1 / tokens, over prompts",
+            as_estimate(pearson(norms, 1 / tokens)),
+            note="near 1 where a constant first token makes up the mean",
+        ),
+    ]
+    if evidence.response_first_share:
+        rows.append(
+            Row(
+                "first token's share, median over responses",
+                plain(evidence.response_first_share, evidence.n),
+                note="responses without a conversation are read as plain text too",
+            )
+        )
+    return (*rows, *(gain_row(evidence, method) for method in PROXIES))
+
+
+def _norm_ratio(first: FirstTokens, tokens: Floats, norms: Floats) -> Estimate:
+    """||x_0|| / ||mean of the others||, by ||p - w x_0||^2 = ||p||^2 (1 - 2 share) + w^2 ||x_0||^2
+    with the weight w of x_0, 1/m where it is in the mean and 0 where not."""
+    weight = np.where(first.shares == 0, 0.0, 1 / tokens)
+    square = np.square(norms) * (1 - 2 * first.shares) + np.square(weight * first.norms)
+    usable = (weight < 1) & (square > 0)
+    if not usable.any():
+        return Estimate.undefined(len(norms), "no prompt has a token besides the first")
+    others = np.sqrt(square[usable]) / (1 - weight[usable])
+    return plain(float(np.median(first.norms[usable] / others)), len(norms))
+
+
+def _judged(
+    verdict: Verdict,
+    weight: float,
+    summary: str,
+    rows: tuple[Row, ...] = (),
+    fix: Fix | None = None,
+) -> Judgement:
+    return Judgement(CAUSE, TITLE, verdict, weight, summary, rows, fix, CONFUSIONS)
+
+
+def _not_recorded(evidence: CellEvidence) -> Judgement:
+    if evidence.pooling != "mean":
+        title = POOLING_TITLES[evidence.pooling]
+        return _judged("ruled out", 0.0, f"The first token is left out: the run pools by {title}.")
+    return _judged(
+        "undetermined",
+        0.0,
+        "The first token was not recorded: the run is simulated, or was extracted by an older "
+        "version.",
+    )
+
+
+RULE = Rule(CAUSE, TITLE, judge)

@@ -1,0 +1,85 @@
+"""Projections that follow the response's length."""
+
+from __future__ import annotations
+
+from backend.core.finding import Row, Verdict, as_estimate
+from backend.core.geometry.prompt_space import Floats
+from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.views.diagnosis import thresholds as at
+from backend.views.diagnosis.cause import Fix, Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence
+
+CAUSE, TITLE = "length_confound", "Response length"
+# Length is among the directions along which responses vary most, not always the first. The first
+# of these that is seen to help is recommended.
+METHODS = ("response_pcs_removed_1", "response_pcs_removed_3")
+
+
+def judge(evidence: CellEvidence) -> Judgement:
+    """Whether the vector reads length instead of the behaviour.
+
+    Measured: the correlation of projection drift with drift of the number of tokens, and the gain
+    of r when length is regressed out of the projection (one slope, so next to nothing is fitted).
+    Where a massive coordinate dominates, both are taken without it.
+    Why: mean-pooled activations carry length, and prompts of one pole are often longer.
+    Confusions: a behaviour that itself makes responses longer: then r falls when length is
+    regressed out, and this is not supported.
+    """
+    base = evidence.unmassive_drift
+    confusions = "A behaviour that makes responses longer."
+    if base is None:
+        return Judgement(
+            CAUSE, TITLE, "undetermined", 0.0, "There is no vector here.", (), None, confusions
+        )
+    along = pearson(base, evidence.length_drift)
+    if along.r is None:
+        return Judgement(
+            CAUSE,
+            TITLE,
+            "ruled out",
+            0.0,
+            "Responses do not vary in length.",
+            (Row("r of projection and length", as_estimate(along)),),
+            None,
+            confusions,
+        )
+    adjusted = evidence.gain(_without(base, evidence.length_drift), base)
+    weight = _least(along) / at.LENGTH_R
+    sure = adjusted.low is not None and adjusted.low > 0
+    verdict: Verdict = "supported" if sure else "undetermined"
+    if weight < 1:
+        verdict = "ruled out"
+    gains = {method: evidence.gain(evidence.drifts.get(method), base) for method in METHODS}
+    helping = (m for m, gain in gains.items() if gain.low is not None and gain.low > 0)
+    method = next(helping, METHODS[0])
+    return Judgement(
+        CAUSE,
+        TITLE,
+        verdict,
+        weight,
+        f"Projection and length correlate {along.r:+.2f}.",
+        (
+            Row("r of projection drift and length drift", as_estimate(along)),
+            Row("gain with length regressed out", adjusted),
+        ),
+        Fix(METHODS_BY_NAME[method].title, method, None, gains[method]),
+        confusions,
+    )
+
+
+def _least(found: Correlation) -> float:
+    """The end of the interval nearer to zero, as a size; 0 if it holds zero or is undefined."""
+    if found.low is None or found.high is None or found.low <= 0 <= found.high:
+        return 0.0
+    return min(abs(found.low), abs(found.high))
+
+
+def _without(values: Floats, other: Floats) -> Floats:
+    """What is left of values after regression on another variable."""
+    centred = other - other.mean()
+    rest: Floats = values - centred * float(values @ centred) / float(centred @ centred)
+    return rest
+
+
+RULE = Rule(CAUSE, TITLE, judge)

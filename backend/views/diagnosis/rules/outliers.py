@@ -1,0 +1,109 @@
+"""Prompts that stand apart from their pole, by length or by direction."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.core.finding import Row, plain
+from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.views.diagnosis import thresholds as at
+from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.remedies import gain_of
+from backend.views.diagnosis.rules import first_token
+
+LENGTH, DIRECTION = "magnitude_outliers", "direction_outliers"
+TITLES = {LENGTH: "Prompts of outlying length", DIRECTION: "Prompts of outlying direction"}
+# The first that has a vector is taken, not the better one: a filter may leave too few prompts.
+FIXES = {LENGTH: ("unit_rows",), DIRECTION: ("cosine_filter_median", "geometric_median")}
+
+
+def markers(evidence: CellEvidence) -> tuple[Floats, Floats]:
+    """Of every prompt: its norm over its pole's median (or the reverse, whichever is above 1),
+    and how far its mean cosine with the other prompts of its pole lies below the pole's median.
+
+    Returns:
+        Ratios [n] and gaps [n].
+    """
+    norms = np.sqrt(np.diag(evidence.gram))
+    cosines = cosine_matrix(evidence.gram)
+    ratios, gaps = np.ones(len(norms)), np.zeros(len(norms))
+    for pole in (evidence.high, ~evidence.high):
+        own = norms[pole]
+        relative = own / max(float(np.median(own)), 1e-300)
+        ratios[pole] = np.maximum(relative, 1 / np.maximum(relative, 1e-12))
+        block = cosines[np.ix_(pole, pole)]
+        # The median over the others: outliers among them do not lower a good prompt's.
+        others = block[~np.eye(len(block), dtype=bool)].reshape(len(block), -1)
+        typical = np.median(others, axis=1)
+        gaps[pole] = np.median(typical) - typical
+    return ratios, gaps
+
+
+def _judge(evidence: CellEvidence, cause: str) -> Judgement:
+    ratios, gaps = markers(evidence)
+    astray = gaps >= at.COSINE_GAP
+    if cause == LENGTH:
+        # A prompt that also points elsewhere is judged by its direction.
+        marker = float(np.where(astray, 1.0, ratios).max())
+        weight = np.log(marker) / np.log(at.NORM_RATIO)
+        summary = f"The most outlying prompt is {marker:.1f} times its pole's median length."
+        row = Row(
+            "largest norm ratio",
+            plain(marker, len(ratios)),
+            note=f"healthy poles stay below {at.NORM_RATIO:g}",
+        )
+        confusions = "A prompt much longer or shorter in words; a first token left in the mean."
+    else:
+        marker = float(gaps.max())
+        weight = marker / at.COSINE_GAP
+        summary = f"The most outlying prompt's cosine lies {marker:.2f} below its pole's median."
+        row = Row(
+            "largest cosine gap",
+            plain(marker, len(gaps)),
+            note=f"healthy poles stay below {at.COSINE_GAP:g}; {int(astray.sum())} prompts beyond",
+        )
+        confusions = "A pole that is made of two kinds of prompts, neither of them wrong."
+    from_first = cause == LENGTH and weight >= 1 and first_token.stands(evidence)
+    if from_first:
+        summary += " The first token in the means may be why: its part shrinks with their tokens."
+    method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
+    gain = gain_of(evidence, method)
+    return Judgement(
+        cause,
+        TITLES[cause],
+        verdict_by_gain(float(weight), gain),
+        float(weight),
+        summary,
+        (row,),
+        Fix(METHODS_BY_NAME[method].title, method, None, gain),
+        confusions,
+        explained=bool(from_first),
+    )
+
+
+def judge_length(evidence: CellEvidence) -> Judgement:
+    """Whether a few prompts dominate the mean by their length.
+
+    Measured: the largest ratio of a prompt's norm to its pole's median, among prompts that point
+    the pole's way. Why: a mean follows its longest members (study, Part 2, Qwen2). Confusions:
+    a prompt much longer in words; a first token with a huge activation.
+    """
+    return _judge(evidence, LENGTH)
+
+
+def judge_direction(evidence: CellEvidence) -> Judgement:
+    """Whether a few prompts point away from the rest of their pole.
+
+    Measured: how far a prompt's median cosine with its pole lies below the pole's. Why: their
+    direction is averaged into the vector (study, Part 2, Mistral). Confusions: a pole of two
+    kinds of prompts.
+    """
+    return _judge(evidence, DIRECTION)
+
+
+RULES = (
+    Rule(LENGTH, TITLES[LENGTH], judge_length),
+    Rule(DIRECTION, TITLES[DIRECTION], judge_direction),
+)

@@ -1,0 +1,160 @@
+"""What a probe finds that the template does not, and what neither finds."""
+
+from __future__ import annotations
+
+from backend.core.finding import Row, Verdict, as_estimate
+from backend.core.statistics.correlation import Correlation
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
+from backend.views.diagnosis import thresholds as at
+from backend.views.diagnosis.cause import Fix, Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.rules import (
+    compressed,
+    few_scenarios,
+    first_token,
+    length_confound,
+    massive_coordinate,
+    other_layer,
+    outliers,
+    score_ends,
+    unreliable_judge,
+)
+
+UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
+TITLES = {
+    UNLIKE: "Template concept unlike the behaviour",
+    NOT_LINEAR: "Signal not linearly present",
+}
+
+
+def _simpler(evidence: CellEvidence) -> list[str]:
+    """Signs of causes that would also make a probe beat the template."""
+    judged = (
+        first_token.judge(evidence),
+        massive_coordinate.judge(evidence),
+        outliers.judge_length(evidence),
+        outliers.judge_direction(evidence),
+        length_confound.judge(evidence),
+    )
+    found = [j.title.lower() for j in judged if j.weight >= 1]
+    layer = other_layer.judge(evidence)
+    return [*found, layer.title.lower()] if layer.verdict == "supported" else found
+
+
+def _scores_spoiled(evidence: CellEvidence) -> list[str]:
+    """Causes in the scores that hide a signal from any reader."""
+    judged = (
+        score_ends.judge(evidence),
+        compressed.judge(evidence),
+        unreliable_judge.judge(evidence),
+        few_scenarios.judge(evidence),
+    )
+    return [j.title.lower() for j in judged if j.verdict == "supported"]
+
+
+def judge_unlike(evidence: CellEvidence) -> Judgement:
+    """Whether the behaviour is there but not where the template points.
+
+    Measured: held-out r of a ridge probe minus r of the mean difference. Why: a probe that reads
+    the behaviour shows that it is linearly present in this layer; if nothing is wrong with the
+    prompts' geometry, they are about something else. Confusions: every fault of the prompts'
+    geometry makes a probe win too, so this is undetermined while one of them stands.
+    """
+    base = evidence.drifts.get(MEAN_DIFFERENCE)
+    gain = evidence.gain(evidence.drifts.get(RIDGE), base)
+    r = evidence.r(MEAN_DIFFERENCE)
+    weight = 0.0 if gain.value is None else max(0.0, gain.value) / at.PROBE_GAIN
+    simpler = _simpler(evidence)
+    sure = gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
+    works = r.low is not None and r.low > evidence.thresholds.working
+    verdict: Verdict = "supported"
+    if works or (gain.high is not None and gain.high < at.PROBE_GAIN):
+        verdict = "ruled out"
+    elif weight < 1 or simpler or not sure:
+        verdict = "undetermined"
+    summary = "The held-out probe's r is " + (
+        "undefined." if gain.value is None else f"{gain.value:+.2f} from the template's."
+    )
+    if simpler:
+        summary += f" Mend first: {', '.join(simpler)}."
+    return Judgement(
+        UNLIKE,
+        TITLES[UNLIKE],
+        verdict,
+        weight,
+        summary,
+        (
+            Row("held-out r of the ridge probe", as_estimate(evidence.r(RIDGE))),
+            Row("probe - template", gain),
+        ),
+        Fix(METHODS_BY_NAME[RIDGE].title, RIDGE, None, gain),
+        "Faults of the prompts' geometry, which a probe is not subject to.",
+        explained=bool(simpler),
+    )
+
+
+def _best_reader(evidence: CellEvidence) -> tuple[str, Correlation]:
+    """The method with the highest r in this layer, and that r."""
+    # The mean difference is asked for in any case: without a vector it says why it has no r.
+    found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
+    name = max(found, key=lambda n: -2.0 if found[n].r is None else float(found[n].r or 0.0))
+    return METHODS_BY_NAME[name].title, found[name]
+
+
+def judge_not_linear(evidence: CellEvidence) -> Judgement:
+    """Whether no linear reader finds the behaviour in this layer.
+
+    Measured: the interval of the held-out probe's r, and of the vector with the highest r. Why:
+    if the probe's stays below the threshold of a close trait although scores are usable, a linear
+    direction has nothing to read. Ruled out where any vector reads the behaviour: one direction
+    that does is a proof, and the highest of several r can only err towards not accusing.
+    Confusions: spoiled scores hide a signal from every reader, so this is undetermined where they
+    are, or where another layer or the responses' length explains it; a probe with too few
+    responses finds nothing either.
+    """
+    r = evidence.r(RIDGE)
+    limit = evidence.thresholds.close
+    spoiled = _scores_spoiled(evidence)
+    hidden = [rule.judge(evidence) for rule in (other_layer, length_confound)]
+    elsewhere = any(judgement.verdict == "supported" for judgement in hidden)
+    reader, best = _best_reader(evidence)
+    if r.r is None or r.low is None or r.high is None:
+        return Judgement(
+            NOT_LINEAR,
+            TITLES[NOT_LINEAR],
+            "undetermined",
+            0.0,
+            f"No probe: {r.reason}.",
+            (),
+            None,
+            "Too few scored responses.",
+        )
+    weight = limit / max(r.r, 0.02)
+    verdict: Verdict = "undetermined"
+    if best.low is not None and best.low > limit:
+        verdict = "ruled out"
+    elif r.high < limit and not spoiled and not elsewhere:
+        verdict = "supported"
+    summary = f"The probe's held-out r is {r.r:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
+    if spoiled:
+        summary += f" The scores cannot tell: {', '.join(spoiled)}."
+    return Judgement(
+        NOT_LINEAR,
+        TITLES[NOT_LINEAR],
+        verdict,
+        weight if verdict != "ruled out" else 0.0,
+        summary,
+        (
+            Row("held-out r of the ridge probe", as_estimate(r)),
+            Row("highest r of any vector here", as_estimate(best), note=reader),
+        ),
+        None,
+        "Spoiled scores; too few responses for a probe; another layer.",
+        explained=bool(spoiled) or elsewhere,
+    )
+
+
+RULES = (
+    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike),
+    Rule(NOT_LINEAR, TITLES[NOT_LINEAR], judge_not_linear),
+)

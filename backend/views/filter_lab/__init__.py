@@ -1,0 +1,1 @@
+"""What filtering prompts would do: the lab."""

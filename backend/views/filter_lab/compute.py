@@ -1,0 +1,297 @@
+"""What a pipeline would do to every cell of a study, beside what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.core.estimate import Estimate
+from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.geometry.registry import METRICS, Metric
+from backend.core.status import STATUSES, Status, status_of
+from backend.core.vectors.inner_product import IDENTITY
+from backend.core.vectors.lab import Tick, tick
+from backend.core.vectors.live_metrics import LIVE_METRICS
+from backend.core.vectors.pipeline import Pipeline
+from backend.settings import StatusThresholds
+from backend.types import Pole
+from backend.views.filter_lab.axis import CosineRange, effective
+from backend.views.filter_lab.cells import Key, LabStack
+
+__all__ = ["IDENTITY", "LIVE_METRICS", "METRICS", "STATUSES", "Metric"]
+
+Move = Literal["gained", "lost"]
+
+
+@dataclass(frozen=True)
+class LabBase:
+    """The cells as published: mean difference, no filter.
+
+    Attributes:
+        stack: their inner products under the identity.
+        published: r and metrics of each.
+        groups: (run id, trait) -> positions of its cells, by layer.
+    """
+
+    stack: LabStack
+    published: Tick
+    groups: dict[tuple[str, str], NDArray[np.intp]]
+
+
+@dataclass(frozen=True)
+class LabPrompt:
+    """One prompt of the chosen cell.
+
+    Attributes:
+        prompt_id: its number in the study.
+        pole: high or low.
+        cosine: to the filter's reference; None where it has no direction.
+        kept: whether it passes the filter.
+    """
+
+    prompt_id: int
+    pole: Pole
+    cosine: float | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class LayerChange:
+    """r of the chosen run and trait at one layer. Attributes: layer, before and after."""
+
+    layer: int
+    before: Estimate
+    after: Estimate
+
+
+@dataclass(frozen=True)
+class CardChange:
+    """One trait of one run on the scorecard.
+
+    Attributes:
+        before_layer: layer shown as published; None if r is undefined at every layer.
+        after_layer: layer shown under the pipeline.
+        before: r there.
+        after: r there.
+        before_status: by the thresholds.
+        after_status: likewise.
+    """
+
+    before_layer: int | None
+    after_layer: int | None
+    before: Estimate
+    after: Estimate
+    before_status: Status
+    after_status: Status
+
+    @property
+    def move(self) -> Move | None:
+        """Whether the status went up or down."""
+        steps = STATUSES.index(self.before_status) - STATUSES.index(self.after_status)
+        return None if steps == 0 else "gained" if steps > 0 else "lost"
+
+
+@dataclass(frozen=True)
+class LabView:
+    """Everything the lab shows of one setting.
+
+    Attributes:
+        pipeline: the setting.
+        place: the chosen (run id, trait, layer).
+        before: r of the chosen cell as published.
+        after: r of it under the pipeline; undefined with the reason where it is refused.
+        refusal: why the pipeline makes no vector of the chosen cell; None if it makes one.
+        metrics: live metric -> value as published and under the pipeline, None where undefined.
+        prompts: the chosen cell's prompts, each pole by falling cosine.
+        cosines: between them under the pipeline's metric, [n, n], in that order.
+        layers: r by layer of the chosen run and trait.
+        card: (run id, trait) -> change.
+    """
+
+    pipeline: Pipeline
+    place: Key
+    before: Estimate
+    after: Estimate
+    refusal: str | None
+    metrics: dict[str, tuple[float | None, float | None]]
+    prompts: tuple[LabPrompt, ...]
+    cosines: Floats
+    layers: tuple[LayerChange, ...]
+    card: dict[tuple[str, str], CardChange]
+
+    def count(self, move: Move) -> int:
+        """How many cells of the scorecard went up or down."""
+        return sum(change.move == move for change in self.card.values())
+
+
+def lab_base(stack: LabStack) -> LabBase:
+    """The cells as published.
+
+    Args:
+        stack: under the identity.
+    """
+    groups: dict[tuple[str, str], list[int]] = {}
+    for place, (run_id, trait, _) in enumerate(stack.keys):
+        groups.setdefault((run_id, trait), []).append(place)
+    return LabBase(
+        stack,
+        tick(Pipeline(), stack.cells),
+        {key: np.array(places, np.intp) for key, places in groups.items()},
+    )
+
+
+def published_layer(base: LabBase, run_id: str, trait: str) -> int:
+    """The layer with the highest published r; the middle one where r is undefined everywhere."""
+    places = base.groups[run_id, trait]
+    best = _best(base.published.r[places])
+    at = int(places[len(places) // 2 if best is None else best])
+    return base.stack.keys[at][2]
+
+
+def lab_view(
+    base: LabBase,
+    stack: LabStack,
+    cosines: CosineRange,
+    pipeline: Pipeline,
+    place: Key,
+    layer: int | None,
+    thresholds: StatusThresholds,
+) -> LabView:
+    """Everything the lab shows of one setting.
+
+    Args:
+        base: the cells as published.
+        stack: the same cells under the pipeline's metric.
+        cosines: to the filter's reference, in the order of ``stack``.
+        pipeline: the setting.
+        place: the chosen cell.
+        layer: of the scorecard; None for every cell's layer with the highest r, chosen anew.
+        thresholds: of a status.
+    """
+    chosen = base.stack.keys.index(place)
+    measured = np.flatnonzero([key == place for key in stack.keys])
+    now = tick(effective(pipeline), stack.cells, measured)
+    after = _Aligned(base, stack, now)
+    card = {
+        key: _card(base, after, places, layer, thresholds)
+        for key, places in base.groups.items()
+        if layer is None or any(base.stack.keys[i][2] == layer for i in places)
+    }
+    metrics = {
+        name: (
+            _number(base.published.metrics[name][chosen]),
+            None if after.own[chosen] < 0 else _number(now.metrics[name][after.own[chosen]]),
+        )
+        for name in LIVE_METRICS
+    }
+    prompts, matrix = _prompts(base, stack, cosines, now, chosen, int(after.own[chosen]))
+    return LabView(
+        pipeline=pipeline,
+        place=place,
+        before=_before(base, chosen),
+        after=after.estimate(chosen),
+        refusal=after.refusals.get(chosen),
+        metrics=metrics,
+        prompts=prompts,
+        cosines=matrix,
+        layers=tuple(
+            LayerChange(base.stack.keys[i][2], _before(base, i), after.estimate(i))
+            for i in base.groups[place[:2]]
+        ),
+        card=card,
+    )
+
+
+class _Aligned:
+    """A tick in the order of the base: a cell may lack the metric."""
+
+    def __init__(self, base: LabBase, stack: LabStack, now: Tick) -> None:
+        keys = base.stack.keys
+        if stack.keys == keys:
+            self.own = np.arange(len(keys))
+        else:
+            where = {key: i for i, key in enumerate(stack.keys)}
+            self.own = np.array([where.get(key, -1) for key in keys], np.intp)
+        # A cell that lacks the metric is at -1, where the appended NaN is.
+        self.r, self.low, self.high = (
+            np.append(values, np.nan)[self.own] for values in (now.r, now.low, now.high)
+        )
+        self.refusals = {
+            i: now.refusals[own] if own >= 0 else stack.missing[keys[i]]
+            for i, own in enumerate(self.own.tolist())
+            if own < 0 or own in now.refusals
+        }
+        self.count = base.stack.cells.count
+
+    def estimate(self, i: int) -> Estimate:
+        """r of one cell with its interval, or why there is none."""
+        reason = self.refusals.get(i)
+        return _estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
+
+
+def _before(base: LabBase, i: int) -> Estimate:
+    p = base.published
+    count = int(base.stack.cells.count[i])
+    return _estimate(p.r[i], p.low[i], p.high[i], count, p.refusals.get(i))
+
+
+def _estimate(r: float, low: float, high: float, n: int, reason: str | None) -> Estimate:
+    if np.isnan(r):
+        if n < 3:
+            reason = reason or f"r needs at least 3 scored scenarios, and there are {n}"
+        return Estimate.undefined(n, reason or "the projections or the scores do not vary")
+    return Estimate(float(r), _number(low), _number(high), None, n)
+
+
+def _card(
+    base: LabBase,
+    after: _Aligned,
+    places: NDArray[np.intp],
+    layer: int | None,
+    thresholds: StatusThresholds,
+) -> CardChange:
+    keys = base.stack.keys
+    if layer is not None:
+        places = places[[keys[i][2] == layer for i in places]]
+    was, now = _best(base.published.r[places]), _best(after.r[places])
+    before = _before(base, int(places[was or 0]))
+    later = after.estimate(int(places[now or 0]))
+    return CardChange(
+        before_layer=None if was is None else keys[places[was]][2],
+        after_layer=None if now is None else keys[places[now]][2],
+        before=before,
+        after=later,
+        before_status=status_of(before.value, thresholds),
+        after_status=status_of(later.value, thresholds),
+    )
+
+
+def _best(r: Floats) -> int | None:
+    """Place of the highest r, the first of equals; None if all are undefined."""
+    return None if np.isnan(r).all() else int(np.nanargmax(r))
+
+
+def _prompts(
+    base: LabBase, stack: LabStack, cosines: CosineRange, now: Tick, chosen: int, own: int
+) -> tuple[tuple[LabPrompt, ...], Floats]:
+    """The cell's prompts by pole and falling cosine, and the cosines between them."""
+    cells, at = (base.stack, chosen) if own < 0 else (stack, own)
+    ids = cells.prompt_ids[at]
+    n = len(ids)
+    high = cells.cells.high[at, :n]
+    value = np.full(n, np.nan) if own < 0 else cosines.values[own, :n]
+    kept = np.ones(n, bool) if own < 0 else now.kept[own, :n]
+    order = np.lexsort((-np.nan_to_num(value, nan=-2.0), ~high))
+    prompts = tuple(
+        LabPrompt(ids[i], "high" if high[i] else "low", _number(value[i]), bool(kept[i]))
+        for i in order
+    )
+    gram = cells.cells.gram[at][np.ix_(order, order)]
+    return prompts, cosine_matrix(gram)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,284 @@
+"""Tables of the Filter lab as HTML: they redraw in a few milliseconds where a chart takes tens."""
+
+from __future__ import annotations
+
+import html
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+
+from backend.core.estimate import Estimate
+from backend.types import POLES
+from backend.views.filter_lab.compute import LIVE_METRICS, METRICS, CardChange, LabView
+from backend.views.filter_lab.figures import cosine_ends
+from backend.views.filter_lab.intervals import LabRest
+from backend.views.shared.numbers import p_text, r_text
+from backend.views.shared.style import (
+    DIVERGING,
+    GREEN,
+    INK,
+    POLE_COLOURS,
+    STATUS_SIGNS,
+    VERMILION,
+)
+
+# Lines take the text's colour, so that they show on a light and on a dark page.
+STYLE = f"""<style>
+.lab {{ width: 100%; border-collapse: collapse; font-size: 0.86rem; line-height: 1.3; }}
+.lab th {{ text-align: left; font-weight: 600; padding: 3px 6px; vertical-align: middle; }}
+.lab td {{ padding: 3px 6px; vertical-align: top;
+  border-top: 1px solid color-mix(in srgb, currentColor 16%, transparent); }}
+.lab td.n {{ text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }}
+.lab th.n {{ text-align: right; }}
+.lab small {{ opacity: 0.75; }}
+.lab tr.dropped td {{ opacity: 0.45; }}
+.lab tr.dropped td.t {{ text-decoration: line-through; }}
+.lab-scroll {{ max-height: 420px; overflow-y: auto; }}
+.lab-head {{ min-height: 4.6em; font-size: 1.02rem; }}
+.lab-rest {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 10px;
+  font-size: 0.9rem; line-height: 1.35; }}
+.lab-rest > div {{ padding: 6px 10px; border-radius: 6px; min-height: 5.6em;
+  border: 1px solid color-mix(in srgb, currentColor 20%, transparent); }}
+.lab-two {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 24px; }}
+@media (max-width: 900px) {{ .lab-two {{ grid-template-columns: minmax(0, 1fr); }} }}
+.lab-two h5, .lab-title {{ font-size: 1.05rem; font-weight: 600; margin: 0 0 6px; }}
+.lab-card td.c {{ color: {INK}; border: 3px solid transparent; border-radius: 6px;
+  background-clip: padding-box; text-align: center; font-size: 0.8rem; }}
+.lab-card td.gained {{ outline: 3px solid {GREEN}; outline-offset: -4px; }}
+.lab-card td.lost {{ outline: 3px dashed {VERMILION}; outline-offset: -4px; }}
+.lab td.s {{ white-space: nowrap; }}
+.lab-card td.flash {{ animation: lab-flash 0.9s ease-out; }}
+@keyframes lab-flash {{ from {{ box-shadow: 0 0 0 7px currentColor; }}
+  to {{ box-shadow: 0 0 0 0 transparent; }} }}
+@media (prefers-reduced-motion: reduce) {{ .lab-card td.flash {{ animation: none; }} }}
+@media (max-width: 640px) {{
+  .lab-card {{ table-layout: fixed; }}
+  .lab-card th {{ font-size: 0.7rem; padding: 3px 2px; overflow-wrap: anywhere; }}
+  .lab-card th:first-child {{ width: 30%; }}
+  .lab-card td.c {{ padding: 4px 1px; font-size: 0.7rem; }} }}
+</style>"""
+_BEST = (
+    '<p class="lab"><small>Each cell shows the layer with the highest r, chosen anew on every '
+    "move: that flatters r, and intervals do not allow for it. Choose a layer in the sidebar for "
+    "numbers without that choice.</small></p>"
+)
+_SIGNS = {"high": "▲", "low": "▼"}
+_STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
+# Under these metrics lengths are no longer in activation units.
+UNITLESS = ("standardised", "lda")
+
+
+def card_table(
+    view: LabView,
+    runs: Sequence[str],
+    labels: Sequence[str],
+    traits: Sequence[str],
+    flash: Collection[tuple[str, str]],
+    best: bool = False,
+) -> str:
+    """The scorecard under the setting, with what it was as published.
+
+    Args:
+        view: the setting.
+        runs: columns.
+        labels: name of each.
+        traits: rows.
+        flash: cells that changed status with the last move.
+        best: whether each cell shows the layer with the highest r, which a note then says.
+    """
+    head = "".join(f"<th>{html.escape(label)}</th>" for label in labels)
+    rows = []
+    for trait in traits:
+        cells = "".join(
+            _card_cell(view.card.get((run, trait)), (run, trait) in flash) for run in runs
+        )
+        rows.append(f"<tr><th>{html.escape(trait.replace('_', ' '))}</th>{cells}</tr>")
+    return (
+        f'<table class="lab lab-card" aria-label="Scorecard"><thead><tr><th></th>{head}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table>{_BEST if best else ''}"
+    )
+
+
+def two_columns(*parts: tuple[str, str]) -> str:
+    """Titled tables side by side, one below the other on a narrow screen.
+
+    Args:
+        parts: title and HTML of each.
+    """
+    inner = "".join(
+        f"<section><h5>{html.escape(title)}</h5>{body}</section>" for title, body in parts
+    )
+    return f'<div class="lab-two">{inner}</div>'
+
+
+def moves_text(view: LabView) -> str:
+    """How many cells change status: "2 cells gained, 1 lost"."""
+    gained, lost = view.count("gained"), view.count("lost")
+    if not gained and not lost:
+        return "No cell changes its status."
+    return f"{gained} {'cell' if gained == 1 else 'cells'} gained, {lost} lost."
+
+
+def colours_text(view: LabView) -> str:
+    """What the colours of the heatmap mean, in one sentence."""
+    low, high = cosine_ends(view)
+    return f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts lie under a grey veil."
+
+
+def metrics_table(view: LabView) -> str:
+    """Every live metric as published and now, and whether the change is good.
+
+    Args:
+        view: the setting.
+    """
+    by_name = {metric.name: metric for metric in METRICS}
+    rows = []
+    for name in LIVE_METRICS:
+        metric = by_name[name]
+        before, after = view.metrics[name]
+        unit, verdict = metric.unit, _verdict(metric.better, before, after)
+        if view.pipeline.metric in UNITLESS and not metric.scale_free:
+            unit, verdict = f"{unit} → units of the metric", "not comparable"
+        why = view.refusal or f"undefined when {metric.undefined_when}"
+        title = html.escape(
+            f"{metric.formula}; {metric.range}; undefined when: {metric.undefined_when}", quote=True
+        )
+        rows.append(
+            f'<tr><td title="{title}">{html.escape(metric.title)} <small>{html.escape(unit)}'
+            f'</small></td><td class="n">{_figure(before, why)}</td>'
+            f'<td class="n">{_figure(after, why)}</td><td>{verdict}</td></tr>'
+        )
+    return (
+        '<table class="lab" aria-label="Metrics"><thead><tr><th>metric</th>'
+        '<th class="n">published</th><th class="n">now</th><th>change</th></tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table>"
+    )
+
+
+def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
+    """Kept and dropped prompts with their cosines, each pole by falling cosine.
+
+    Args:
+        view: the setting.
+        texts: prompt id -> text.
+    """
+    parts = []
+    for pole in POLES:
+        own = [prompt for prompt in view.prompts if prompt.pole == pole]
+        kept = sum(prompt.kept for prompt in own)
+        parts.append(
+            f'<tr><th colspan="3"><span style="color:{POLE_COLOURS[pole]}">{_SIGNS[pole]}</span> '
+            f"{pole} pole: {kept} of {len(own)} kept</th></tr>"
+        )
+        for prompt in own:
+            mark, state = ("✓", "kept") if prompt.kept else ("✕", "dropped")
+            cosine = "no direction" if prompt.cosine is None else f"{prompt.cosine:.3f}"
+            parts.append(
+                f'<tr class="{state}"><td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
+                f'<td class="t">{html.escape(texts[prompt.prompt_id])} '
+                f"<small>#{prompt.prompt_id}</small></td></tr>"
+            )
+    return (
+        '<div class="lab-scroll"><table class="lab" aria-label="Prompts"><tbody>'
+        f"{''.join(parts)}</tbody></table></div>"
+    )
+
+
+def rest_table(rest: LabRest | None) -> str:
+    """Intervals of the chosen cell; dashes of the same height until they are known.
+
+    Args:
+        rest: None while the slider moves.
+    """
+    boot = "BCa bootstrap over scenarios"
+    rows: list[tuple[str, str, Estimate | None]] = [
+        ("r as published", boot, rest.before if rest else None),
+        (
+            "r now",
+            "likewise; flattered if the setting was chosen by it",
+            rest.after if rest else None,
+        ),
+        (
+            "now minus published",
+            "Williams’s test, Zou’s interval",
+            rest.difference if rest else None,
+        ),
+        (
+            "best threshold, held out",
+            "chosen on one half of the scenarios, measured on the other",
+            rest.held_out if rest else None,
+        ),
+    ]
+    boxes = "".join(
+        f"<div><small>{name}</small><br><b>{_rest_text(estimate) if rest else '…'}</b><br>"
+        f"<small>{how}</small></div>"
+        for name, how, estimate in rows
+    )
+    return f'<div class="lab-rest" aria-label="Intervals">{boxes}</div>'
+
+
+def _rest_text(estimate: Estimate | None) -> str:
+    if estimate is None:
+        return "no filter"
+    text = r_text(estimate)
+    p = p_text(estimate.p)
+    text += "" if estimate.p is None else f", p {p}" if p.startswith("<") else f", p = {p}"
+    return (
+        html.escape(text).replace("n = ", "n&nbsp;=&nbsp;").replace("p &lt; ", "p&nbsp;&lt;&nbsp;")
+    )
+
+
+def _card_cell(change: CardChange | None, flash: bool) -> str:
+    if change is None:
+        return '<td class="c">not in this run</td>'
+    classes = " ".join(["c", change.move or "", "flash" if flash else ""]).strip()
+    after = change.after
+    colour = "transparent" if after.value is None else diverging(after.value)
+    sign = STATUS_SIGNS[change.after_status]
+    if after.value is None:
+        first = f"{sign} undefined"
+        where = ""
+    else:
+        band = "" if after.low is None else f"[{after.low:+.2f}, {after.high:+.2f}]"
+        first = f"<b>{sign} {after.value:+.2f}</b>"
+        where = f"<br>{band}<br>layer {change.after_layer}"
+    arrow = {"gained": "▲ gained, ", "lost": "▼ lost, ", None: ""}[change.move]
+    was = "undefined" if change.before.value is None else f"{change.before.value:+.2f}"
+    title = html.escape(
+        f"{change.after_status}: r = {r_text(after)}; was {change.before_status}: "
+        f"{r_text(change.before)}, layer {change.before_layer}",
+        quote=True,
+    )
+    ink = "" if after.value is not None else "color:inherit;"
+    return (
+        f'<td class="{classes}" style="{ink}background-color:{colour}" title="{title}">{first}'
+        f"{where}<br>{arrow}was {STATUS_SIGNS[change.before_status]} {was}</td>"
+    )
+
+
+def diverging(value: float) -> str:
+    """Colour of an r between -1 and 1 on the scale of the heatmaps, as #RRGGBB."""
+    place = (max(-1.0, min(1.0, value)) + 1) / 2
+    for (left, a), (right, b) in itertools.pairwise(_STOPS):
+        if place <= right:
+            share = (place - left) / (right - left)
+            ends = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (a, b)]
+            mixed = [round(p + share * (q - p)) for p, q in zip(*ends, strict=True)]
+            return "#" + "".join(f"{part:02X}" for part in mixed)
+    return _STOPS[-1][1]
+
+
+def _figure(value: float | None, why: str) -> str:
+    if value is None:
+        return f'<span title="{html.escape(why, quote=True)}">undefined</span>'
+    return f"{value:.4g}"
+
+
+def _verdict(better: str, before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return "–"
+    if abs(after - before) <= 1e-9 * max(abs(before), abs(after)):
+        return "="
+    arrow = "▲" if after > before else "▼"
+    if better == "neither":
+        return arrow
+    return f"{arrow} {'better' if (after > before) == (better == 'higher') else 'worse'}"

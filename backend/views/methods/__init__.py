@@ -1,0 +1,1 @@
+"""Which vector method wins?"""

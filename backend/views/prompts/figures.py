@@ -1,0 +1,125 @@
+"""Charts of the Prompts page."""
+
+from __future__ import annotations
+
+import numpy as np
+import plotly.graph_objects as go
+
+from backend.store.cells import METRICS, Cell
+from backend.types import POLES
+from backend.views.prompts.compute import PromptRow, PromptView
+from backend.views.shared.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
+
+
+def cosine_heatmap(view: PromptView) -> go.Figure:
+    """Cosine of every pair of prompts, high pole first; hover shows both texts.
+
+    Args:
+        view: the prompts of one cell, in the order to draw.
+    """
+    count = len(view.rows)
+    texts = [f"<b>{row.pole} #{row.prompt_id}</b> {wrapped(row.text)}" for row in view.rows]
+    # The diagonal is 1 by definition: it is left out, as it would stretch the colours.
+    cosines = np.where(np.eye(count, dtype=bool), np.nan, view.cosines)
+    finite = cosines[np.isfinite(cosines)]
+    low = float(finite.min()) if finite.size else -1.0
+    high = float(finite.max()) if finite.size else 1.0
+    figure = go.Figure(
+        go.Heatmap(
+            z=[[None if np.isnan(value) else float(value) for value in row] for row in cosines],
+            customdata=[[f"{a}<br>{b}" for b in texts] for a in texts],
+            hovertemplate="cosine %{z:.3f}<br>%{customdata}<extra></extra>",
+            colorscale=SEQUENTIAL,
+            zmin=low,
+            zmax=high,
+            colorbar={"title": {"text": "cosine"}, "thickness": 10},
+        )
+    )
+    highs = sum(row.pole == "high" for row in view.rows)
+    for edge in ("add_hline", "add_vline"):
+        at = {"y": highs - 0.5} if edge == "add_hline" else {"x": highs - 0.5}
+        getattr(figure, edge)(**at, line={"width": 2, "color": "#FFFFFF"})
+    middles = [(highs - 1) / 2, highs + (count - highs - 1) / 2]
+    figure.update_xaxes(tickvals=middles, ticktext=list(POLES), showgrid=False, side="top")
+    figure.update_yaxes(
+        tickvals=middles,
+        ticktext=list(POLES),
+        showgrid=False,
+        autorange="reversed",
+        scaleanchor="x",
+        constrain="domain",
+        tickangle=-90,
+    )
+    figure.update_xaxes(constrain="domain")
+    return tidy(figure, height=520)
+
+
+def norms_and_agreement(view: PromptView) -> go.Figure:
+    """Each prompt by its length and its agreement with its own pole: outliers stand apart.
+
+    Args:
+        view: the prompts of one cell.
+    """
+    figure = go.Figure()
+    for pole in POLES:
+        rows = [row for row in view.rows if row.pole == pole and row.to_own_pole.value is not None]
+        figure.add_trace(
+            go.Scatter(
+                x=[row.norm for row in rows],
+                y=[row.to_own_pole.value for row in rows],
+                mode="markers",
+                name=pole,
+                marker={"symbol": POLE_SYMBOLS[pole], "color": POLE_COLOURS[pole], "size": 10},
+                customdata=[_hover(row) for row in rows],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    figure.update_xaxes(title="norm ||x|| (activation units)")
+    figure.update_yaxes(title="mean cosine to its own pole")
+    return tidy(figure, height=520)
+
+
+def metric_rows(cell: Cell) -> list[dict[str, str]]:
+    """Every metric of a cell as a table: value and unit, or why it is undefined."""
+    rows = []
+    for metric in METRICS:
+        measure = cell.metrics[metric.name]
+        rows.append(
+            {
+                "metric": metric.title,
+                "value": "undefined" if measure.value is None else f"{measure.value:.4g}",
+                "unit": metric.unit,
+                "good": {"higher": "higher", "lower": "lower", "neither": "–"}[metric.better],
+                "definition": metric.formula if measure.reason is None else measure.reason,
+            }
+        )
+    return rows
+
+
+def pole_rows(cell: Cell) -> list[dict[str, str]]:
+    """Raw and scale-free spread of both poles side by side."""
+    titles = {
+        "within_variance": "within-class variance (activation²)",
+        "spread": "spread = trace(cov) / ||μ||² (scale-free)",
+        "norm_cv": "norm variation std / mean (scale-free)",
+        "cosine": "mean cosine (scale-free)",
+    }
+    rows = []
+    for name, title in titles.items():
+        row = {"within a pole": title}
+        for pole in POLES:
+            measure = cell.metrics[f"{pole}_{name}"]
+            row[pole] = "undefined" if measure.value is None else f"{measure.value:.4g}"
+        rows.append(row)
+    return rows
+
+
+def _hover(row: PromptRow) -> str:
+    turn = (
+        f"{row.influence.value:.1f}°" if row.influence.value is not None else row.influence.reason
+    )
+    return (
+        f"<b>{row.pole} #{row.prompt_id}</b><br>{wrapped(row.text)}"
+        f"<br>norm {row.norm:.3g}, cosine to its pole {row.to_own_pole.value:.3f}"
+        f"<br>without it the vector turns by {turn}, {row.tokens} tokens"
+    )

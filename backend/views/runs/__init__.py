@@ -1,0 +1,1 @@
+"""Before and after an extraction: forecast, history, two runs compared."""

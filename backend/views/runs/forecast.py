@@ -1,0 +1,252 @@
+"""What an extraction will take, told before it is started and from what earlier ones took."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from backend.models.memory import free_bytes
+from backend.models.on_disk import HEADROOM, ModelSize, model_size
+from backend.models.presets import PRESETS_BY_NAME
+from backend.settings import Settings
+from backend.store.run_record import SIMULATED
+from backend.store.runs import RunSummary
+from backend.store.study_files import find_study, load_study
+from backend.types import ExtractionRequest, Study
+
+# Characters a token stands for: few in code or other scripts, many in plain English.
+CHARACTERS = (3.0, 4.0, 5.0)
+FLOAT_BYTES = 4
+_DTYPE_BYTES = {"float32": (4, 4), "bfloat16": (2, 2), "float16": (2, 2)}
+
+
+@dataclass(frozen=True)
+class Range:
+    """An amount between two bounds, and what it rests on.
+
+    Attributes:
+        low: lower bound; None where unknown.
+        high: upper bound; None where unknown.
+        basis: how it was found, or why it is unknown.
+    """
+
+    low: float | None
+    high: float | None
+    basis: str
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What an extraction will take.
+
+    Attributes:
+        texts: prompts and responses; exact.
+        tokens: tokens the model reads, chats before responses included.
+        forward: seconds in forward passes, loading the model not included.
+        derive: seconds for metrics, vectors and r after that.
+        memory: bytes for weights and one batch.
+        disk: bytes of the run's file.
+        free_memory: bytes free on this machine; None where it cannot be told, or the model runs
+            on another device.
+        free_disk: bytes free where runs are kept.
+        faults: what will make the extraction fail, as far as it can be told.
+    """
+
+    texts: int
+    tokens: Range
+    forward: Range
+    derive: Range
+    memory: Range
+    disk: Range
+    free_memory: int | None
+    free_disk: int
+    faults: tuple[str, ...]
+
+
+def forecast(
+    settings: Settings, request: ExtractionRequest, runs: Sequence[RunSummary]
+) -> Forecast:
+    """What an extraction will take.
+
+    Args:
+        settings: where the store is.
+        request: what would be extracted.
+        runs: published runs to learn from; simulated ones tell nothing.
+
+    Raises:
+        StudyNotFound, UnreadableFile: the study cannot be read.
+        ModelNotFound: the reference names no model.
+        ModelError: the model's files are damaged.
+    """
+    study = load_study(settings, find_study(settings, request.study))
+    real = [run for run in runs if run.record.model_source != SIMULATED]
+    own = [run for run in real if run.record.model == request.model]
+    size = model_size(request.model, settings.models)
+    width, depth = _shape(request.model, own, size)
+    texts = len(study.prompts) + len(study.responses)
+    tokens = _tokens(study, request, own)
+    device = request.device
+    return Forecast(
+        texts=texts,
+        tokens=tokens,
+        forward=_forward(request, own, tokens),
+        derive=_derive(request, real),
+        memory=_memory(request, size),
+        disk=_disk(request, texts, width, real),
+        free_memory=free_bytes("cpu") if device in ("auto", "cpu") else None,
+        free_disk=shutil.disk_usage(settings.runs).free,
+        faults=_faults(request, depth),
+    )
+
+
+def characters(study: Study) -> int:
+    """Characters of everything the model reads, chats before responses included."""
+    chats = sum(len(m.content) for response in study.responses for m in response.messages)
+    prompts = sum(len(prompt.text) for prompt in study.prompts)
+    return prompts + sum(len(response.text) for response in study.responses) + chats
+
+
+def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:
+    counted = [run.tokens for run in own if run.study_key == request.study]
+    if counted:
+        return Range(counted[-1], counted[-1], "counted by an earlier run of this study and model")
+    few, typical, many = CHARACTERS
+    count = characters(study)
+    return Range(
+        round(count / many),
+        round(count / few),
+        f"an estimate: {count:,} characters at {many:g} to {few:g} a token, about "
+        f"{count / typical:,.0f}; the chat template's own tokens come on top",
+    )
+
+
+def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Range) -> Range:
+    """Time falls with tokens/s and grows with the last layer, where the forward pass stops."""
+    alike = [
+        run
+        for run in own
+        if run.forward_seconds > 0
+        and (request.device == "auto" or run.record.device.startswith(request.device))
+        and request.dtype in ("auto", run.record.dtype)
+    ]
+    if not alike or tokens.low is None or tokens.high is None:
+        where = "" if request.device == "auto" else f" on {request.device}"
+        return Range(
+            None,
+            None,
+            f"no earlier run of this model{where}: unknown until the first batches",
+        )
+    per_token = [
+        run.forward_seconds / run.tokens * _last(request.layers) / _last(run.record.layers)
+        for run in alike
+    ]
+    rates = [run.tokens / run.forward_seconds for run in alike]
+    devices = ", ".join(sorted({run.record.device for run in alike}))
+    speed = f"{min(rates):,.0f}"
+    if len(alike) > 1:
+        speed += f" to {max(rates):,.0f}"
+    runs = "one earlier run" if len(alike) == 1 else f"{len(alike)} earlier runs"
+    return Range(
+        tokens.low * min(per_token),
+        tokens.high * max(per_token),
+        f"{speed} tokens/s in {runs} of this model on {devices}, scaled to the last layer; "
+        "loading the model comes on top, and a busy machine is slower",
+    )
+
+
+def _derive(request: ExtractionRequest, real: Sequence[RunSummary]) -> Range:
+    name = request.study.split("@", 1)[0]
+    alike = [
+        run.derive_seconds / len(run.record.layers)
+        for run in real
+        if run.record.study_name == name and run.derive_seconds > 0
+    ]
+    if not alike:
+        return Range(None, None, "no earlier run of this study")
+    count = len(request.layers)
+    return Range(
+        count * min(alike),
+        count * max(alike),
+        f"{count} layers at what a layer took in earlier runs of this study; more prompts or "
+        "wider activations take longer",
+    )
+
+
+def _memory(request: ExtractionRequest, size: ModelSize | None) -> Range:
+    if size is None:
+        return Range(None, None, "the model's files are not on this machine yet")
+    by_device = (2, 2) if request.device.startswith("cuda") else (4, 4)
+    if request.device == "auto":
+        by_device = (2, 4)
+    least, most = _DTYPE_BYTES.get(request.dtype, by_device)
+    bytes_each = f"{least}" if least == most else f"{least} (CUDA) to {most} (CPU)"
+    return Range(
+        size.parameters * least,
+        HEADROOM * size.parameters * most,
+        f"{size.parameters:,} parameters of {bytes_each} bytes, and {HEADROOM - 1:.0%} for a batch",
+    )
+
+
+def _disk(
+    request: ExtractionRequest, texts: int, width: int | None, real: Sequence[RunSummary]
+) -> Range:
+    if width is None:
+        return Range(None, None, "the model's width is not known before its first run")
+    activations = prod((texts, len(request.layers), width, FLOAT_BYTES))
+    shape = f"activations alone {texts:,} texts × {len(request.layers)} layers × {width} × 4 bytes"
+    name = request.study.split("@", 1)[0]
+    own = [run for run in real if run.record.study_name == name]
+    if own:
+        # Inner products and projections do not grow with the width, vectors do.
+        extra = [(_extra_bytes(run), width / run.record.width) for run in own]
+        count = len(request.layers)
+        return Range(
+            activations + count * min(each * min(1.0, wider) for each, wider in extra),
+            activations + count * max(each * max(1.0, wider) for each, wider in extra),
+            f"{shape}; what is computed from them as in earlier runs of this study, and more with "
+            "more prompts",
+        )
+    ratios = [run.bytes / _activation_bytes(run) for run in real]
+    if not ratios:
+        return Range(activations, None, f"{shape}; what is computed from them comes on top")
+    return Range(
+        activations,
+        activations * max(max(ratios), 1.0),
+        f"{shape}; with what is computed from them, runs of other studies were up to "
+        f"{max(ratios):.1f} times that",
+    )
+
+
+def _extra_bytes(run: RunSummary) -> float:
+    """Bytes a layer of a run's file beside its activations."""
+    return max(0, run.bytes - _activation_bytes(run)) / len(run.record.layers)
+
+
+def _activation_bytes(run: RunSummary) -> int:
+    texts = run.prompts + run.responses
+    return prod((texts, len(run.record.layers), run.record.width, FLOAT_BYTES))
+
+
+def _shape(
+    model: str, own: Sequence[RunSummary], size: ModelSize | None
+) -> tuple[int | None, int | None]:
+    """Width and depth: from an earlier run, the files, or the preset."""
+    if own:
+        return own[-1].record.width, own[-1].record.depth
+    known = size or PRESETS_BY_NAME.get(model)
+    return (known.width, known.depth) if known is not None else (None, None)
+
+
+def _faults(request: ExtractionRequest, depth: int | None) -> tuple[str, ...]:
+    if depth is None or max(request.layers) <= depth:
+        return ()
+    return (
+        f"Layer {max(request.layers)} does not exist: the model has {depth} blocks, so its layers "
+        f"are 0 to {depth}.",
+    )
+
+
+def _last(layers: Sequence[int]) -> int:
+    return max(1, *layers)

@@ -1,0 +1,1 @@
+"""Which traits work where?"""

@@ -1,0 +1,279 @@
+"""Charts of the Scorecard page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import plotly.graph_objects as go
+
+from backend.settings import StatusThresholds
+from backend.store.runs import RunSummary
+from backend.views.scorecard.compute import STATUSES, Scorecard, ScorecardCell
+from backend.views.shared.style import (
+    DIVERGING,
+    INK,
+    STATUS_COLOURS,
+    STATUS_SIGNS,
+    STATUS_SYMBOLS,
+    tidy,
+    trait_label,
+)
+
+
+def interval_text(cell: ScorecardCell) -> str:
+    """The 95% interval of a cell, or why there is none."""
+    c = cell.correlation
+    if c.low is None or c.high is None:
+        return "no interval"
+    return f"[{c.low:+.2f}, {c.high:+.2f}]"
+
+
+def count_rows(
+    card: Scorecard,
+    runs: Sequence[RunSummary],
+    labels: Sequence[str],
+    thresholds: StatusThresholds,
+) -> list[dict[str, str | int]]:
+    """How many traits have which status, per run.
+
+    Args:
+        card: the numbers.
+        runs: one row each.
+        labels: name of each run.
+        thresholds: where the statuses begin, named in the columns.
+    """
+    limits = {
+        "working": f"r > {thresholds.working:g}",
+        "close": f"{thresholds.close:g} to {thresholds.working:g}",
+        "failed": f"r < {thresholds.close:g}",
+        "undefined": "no r",
+    }
+    rows: list[dict[str, str | int]] = []
+    for run, label in zip(runs, labels, strict=True):
+        counts = card.counts[run.record.run_id]
+        row: dict[str, str | int] = {"run": label}
+        for status in STATUSES:
+            row[f"{STATUS_SIGNS[status]} {status} ({limits[status]})"] = counts[status]
+        rows.append(row)
+    return rows
+
+
+def scorecard_grid(
+    card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
+) -> go.Figure:
+    """Grid of r: traits down, runs across, coloured by r and centred at 0.
+
+    Args:
+        card: the numbers.
+        runs: columns, in order.
+        traits: rows, top to bottom.
+        labels: name of each column, all different.
+    """
+    values, texts, hovers = [], [], []
+    for trait in traits:
+        row = [card.cells.get((run.record.run_id, trait)) for run in runs]
+        values.append([None if cell is None else cell.correlation.r for cell in row])
+        texts.append([_grid_text(cell) for cell in row])
+        hovers.append([_hover(cell, card.target) for cell in row])
+    figure = go.Figure(
+        go.Heatmap(
+            z=values,
+            x=list(labels),
+            y=[trait_label(trait) for trait in traits],
+            text=texts,
+            texttemplate="%{text}",
+            textfont={"color": INK},
+            customdata=hovers,
+            hovertemplate="%{customdata}<extra></extra>",
+            colorscale=DIVERGING,
+            zmin=-1,
+            zmid=0,
+            zmax=1,
+            xgap=3,
+            ygap=3,
+            hoverongaps=True,
+            colorbar={
+                "orientation": "h",
+                "thickness": 8,
+                "y": 0,
+                "yanchor": "top",
+                "tickvals": [-1, -0.5, 0, 0.5, 1],
+            },
+        )
+    )
+    figure.add_trace(_clickable(card, runs, traits, labels))
+    figure.update_yaxes(range=[len(traits) - 0.5, -0.5], showgrid=False)
+    figure.update_xaxes(range=[-0.5, len(runs) - 0.5], side="top", showgrid=False)
+    return tidy(figure, height=110 + 64 * max(1, len(traits)))
+
+
+def _clickable(
+    card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
+) -> go.Scatter:
+    """Unseen points on the cells: Plotly tells of a click on a point, not on a heatmap's cell.
+
+    Each carries the run, the trait and what hovering says.
+    """
+    places = [
+        (label, trait, run.record.run_id)
+        for trait in traits
+        for run, label in zip(runs, labels, strict=True)
+    ]
+    return go.Scatter(
+        x=[label for label, _, _ in places],
+        y=[trait_label(trait) for _, trait, _ in places],
+        mode="markers",
+        marker={"size": 54, "opacity": 0, "symbol": "square", "color": INK},
+        customdata=[
+            [run_id, trait, _hover(card.cells.get((run_id, trait)), card.target)]
+            for _, trait, run_id in places
+        ],
+        hovertemplate="%{customdata[2]}<br>click: why?<extra></extra>",
+        showlegend=False,
+        selected={"marker": {"opacity": 0}},
+        unselected={"marker": {"opacity": 0}},
+    )
+
+
+def verdict_rows(
+    lines: Mapping[tuple[str, str], str],
+    runs: Sequence[RunSummary],
+    traits: Sequence[str],
+    labels: Sequence[str],
+) -> list[dict[str, str]]:
+    """Why each cell fails, in a line: traits down, runs across.
+
+    Args:
+        lines: (run id, trait) -> the diagnosis in a line.
+        runs: columns, in order.
+        traits: rows, top to bottom.
+        labels: name of each column.
+    """
+    return [
+        {"trait": trait.replace("_", " ")}
+        | {
+            label: lines.get((run.record.run_id, trait), "not in this run")
+            for run, label in zip(runs, labels, strict=True)
+        }
+        for trait in traits
+    ]
+
+
+def scorecard_intervals(
+    card: Scorecard,
+    runs: Sequence[RunSummary],
+    traits: Sequence[str],
+    labels: Sequence[str],
+    thresholds: StatusThresholds,
+) -> go.Figure:
+    """r with its 95% interval per trait and run, over the bands of the statuses.
+
+    Args:
+        card: the numbers.
+        runs: in order.
+        traits: top to bottom.
+        labels: name of each run, all different.
+        thresholds: where the bands begin.
+    """
+    figure = go.Figure()
+    step = 0.7 / max(1, len(runs))
+    shown: set[str] = set()
+    for index, run in enumerate(runs):
+        offset = (index - (len(runs) - 1) / 2) * step
+        for status in STATUSES:
+            points = [
+                (row + offset, cell)
+                for row, trait in enumerate(traits)
+                if (cell := card.cells.get((run.record.run_id, trait))) is not None
+                and cell.status == status
+                and cell.correlation.r is not None
+            ]
+            if not points:
+                continue
+            r = [cell.correlation.r or 0.0 for _, cell in points]
+            figure.add_trace(
+                go.Scatter(
+                    x=r,
+                    y=[y for y, _ in points],
+                    mode="markers",
+                    name=status,
+                    legendgroup=status,
+                    showlegend=status not in shown,
+                    marker={
+                        "symbol": STATUS_SYMBOLS[status],
+                        "color": STATUS_COLOURS[status],
+                        "size": 9,
+                    },
+                    error_x={
+                        "type": "data",
+                        "symmetric": False,
+                        "array": [_gap(c.correlation.high, c.correlation.r) for _, c in points],
+                        "arrayminus": [_gap(c.correlation.r, c.correlation.low) for _, c in points],
+                        "thickness": 1.5,
+                        "width": 4,
+                    },
+                    customdata=[f"{labels[index]}<br>{_hover(c, card.target)}" for _, c in points],
+                    hovertemplate="%{customdata}<extra></extra>",
+                )
+            )
+            shown.add(status)
+    for threshold, name in ((thresholds.close, "close"), (thresholds.working, "working")):
+        figure.add_vline(
+            x=threshold,
+            line={"dash": "dot", "width": 1.5, "color": STATUS_COLOURS[name]},
+            annotation={
+                "text": f"{name} {threshold:g}",
+                "font": {"size": 11},
+                "textangle": -90,
+                "yanchor": "bottom",
+                "y": 0.0,
+                "xanchor": "left",
+            },
+        )
+    figure.add_vline(x=0, line={"width": 1, "color": "#8A8F98"})
+    figure.update_xaxes(
+        range=[-1.02, 1.02], title=f"r over {card.target}s, 95% interval (Fisher z)"
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(traits))),
+        ticktext=[trait_label(trait) for trait in traits],
+        range=[len(traits) - 0.4, -0.6],
+        showgrid=False,
+    )
+    return tidy(figure, height=110 + max(46, 22 * len(runs)) * max(1, len(traits)))
+
+
+def _gap(upper: float | None, lower: float | None) -> float:
+    return 0.0 if upper is None or lower is None else upper - lower
+
+
+def _grid_text(cell: ScorecardCell | None) -> str:
+    if cell is None:
+        return ""
+    sign = STATUS_SIGNS[cell.status]
+    if cell.correlation.r is None:
+        return f"{sign} undefined"
+    chosen = "" if cell.of_layers == 1 else f", best of {cell.of_layers}"
+    return (
+        f"<b>{sign} {cell.correlation.r:+.2f}</b><br>{interval_text(cell)}"
+        f"<br>layer {cell.layer}{chosen}"
+    )
+
+
+def _hover(cell: ScorecardCell | None, target: str) -> str:
+    if cell is None:
+        return "not in this run"
+    c = cell.correlation
+    name = cell.trait.replace("_", " ")
+    if c.r is None:
+        return f"<b>{name}</b><br>r is undefined: {c.reason}"
+    p = "" if c.p is None else f"<br>p = {c.p:.2g} at this layer alone"
+    chosen = (
+        ""
+        if cell.of_layers == 1
+        else f"<br>the highest r of {cell.of_layers} layers: interval and p do not allow for that"
+    )
+    return (
+        f"<b>{name}</b>: {cell.status}<br>r over {target}s = {c.r:+.3f} {interval_text(cell)}"
+        f"<br>n = {c.n}, layer {cell.layer}{p}{chosen}"
+    )

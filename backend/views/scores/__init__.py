@@ -1,0 +1,1 @@
+"""Is the judge the problem?"""

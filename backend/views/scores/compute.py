@@ -1,0 +1,193 @@
+"""How the judge's scores of each trait are spread, and how stable they are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.core.estimate import Estimate
+from backend.core.finding import as_estimate
+from backend.core.geometry.prompt_space import Floats
+from backend.core.statistics.correlation import pearson
+from backend.core.statistics.describe import share, standard_deviation
+from backend.core.statistics.reliability import Rounding, rounding_of, score_use
+from backend.settings import Settings
+from backend.store.cases import Cases, read_cases
+from backend.store.run_files import reading_run
+from backend.views.diagnosis import thresholds as at
+
+# A scale with more steps than this is shown in bins instead of step by step.
+STEPS, BINS = 40, 20
+# Of a bin: a value that rounding has moved under an edge belongs to the bin above it.
+ROUNDED = 1e-9
+LEVELS = "there is one score per scenario, so no second one to compare"
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of values in bins of one width.
+
+    Attributes:
+        centres: middle of each bin, ascending.
+        counts: values in each bin, all of them together n.
+        width: of a bin, score units.
+        sd: standard deviation of the values with its interval.
+        mean: of the values; None without any.
+    """
+
+    centres: tuple[float, ...]
+    counts: tuple[int, ...]
+    width: float
+    sd: Estimate
+    mean: float | None
+
+
+@dataclass(frozen=True)
+class ScoreColumn:
+    """The scores of one trait over its cases (scenario and responder).
+
+    Attributes:
+        trait: the trait.
+        cases: how many cases.
+        first: scores at t1; None where a scenario has one response only.
+        last: scores at tN, or of the single responses.
+        drift: tN minus t1; None where a scenario has one response only.
+        every: scores of both turns together.
+        floor: share of all scores at the lowest allowed.
+        ceiling: share at the highest allowed.
+        distinct: how many different scores are in use.
+        rounding: how coarse they are.
+        stability: correlation of the scores at t1 and tN over cases.
+        marks: what a reader must know of these scores; empty if nothing.
+    """
+
+    trait: str
+    cases: int
+    first: Histogram | None
+    last: Histogram
+    drift: Histogram | None
+    every: Histogram
+    floor: Estimate
+    ceiling: Estimate
+    distinct: int
+    rounding: Rounding
+    stability: Estimate
+    marks: tuple[str, ...]
+
+
+def score_columns(
+    settings: Settings, run_id: str, responder: str | None = None
+) -> tuple[ScoreColumn, ...]:
+    """The scores of every trait that has any, in the study's order, in bins that all share.
+
+    Args:
+        settings: where the store is.
+        run_id: a published run.
+        responder: only responses by this one; None for all.
+
+    Raises:
+        RunNotFound, UnreadableFile: the run cannot be read.
+    """
+    with reading_run(settings, run_id) as connection:
+        low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
+        traits = connection.execute("SELECT trait FROM traits ORDER BY position").fetchall()
+        cases = {trait: read_cases(connection, trait) for (trait,) in traits}
+    parts = {trait: _scores_of(own, responder) for trait, own in cases.items()}
+    parts = {trait: part for trait, part in parts.items() if len(part[1])}
+    if not parts:
+        return ()
+    used = np.concatenate([_both(*part) for part in parts.values()])
+    width, exact = _bins(used, low, high)
+    return tuple(
+        _column(trait, first, last, (low, high), width, exact)
+        for trait, (first, last) in parts.items()
+    )
+
+
+def _scores_of(cases: Cases, responder: str | None) -> tuple[Floats | None, Floats]:
+    """Scores at t1 (None for levels) and tN of the cases of one responder, or of all."""
+    chosen = np.array([responder in (None, own) for own in cases.responders], bool)
+    return None if cases.first is None else cases.first[chosen], cases.last[chosen]
+
+
+def _both(first: Floats | None, last: Floats) -> Floats:
+    return last if first is None else np.concatenate([first, last])
+
+
+def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
+    """Width of a bin, and whether each bin is one step of the scale."""
+    step = rounding_of(used).step
+    if step is not None and (high - low) / step <= STEPS:
+        places = (used - low) / step
+        if np.abs(places - np.round(places)).max() < 1e-6:
+            return step, True
+    return (high - low) / BINS, False
+
+
+def _column(
+    trait: str,
+    first: Floats | None,
+    last: Floats,
+    scale: tuple[float, float],
+    width: float,
+    exact: bool,
+) -> ScoreColumn:
+    low, high = scale
+    every = _both(first, last)
+    use = score_use(every, low, high)
+    assert use is not None  # traits without scores were left out
+    rounding = rounding_of(every)
+    floor, ceiling = (share(round(end * use.n), use.n) for end in (use.floor, use.ceiling))
+    # Bins of a scale stand on its steps; bins of a continuum lie between them.
+    start = low - width / 2 if exact else low
+    bins = round((high - low) / width) + int(exact)
+    drift = None
+    stability = Estimate.undefined(len(last), LEVELS)
+    if first is not None:
+        moved = last - first
+        offset = width / 2 if exact else 0.0
+        ends = np.array([moved.min(), moved.max()])
+        least, most = np.floor((ends + offset) / width + ROUNDED).astype(int)
+        drift = _histogram(moved, least * width - offset, width, int(most - least) + 1)
+        stability = as_estimate(pearson(first, last))
+        if stability.value is None:
+            stability = Estimate.undefined(len(last), _still(first, last))
+    marks = []
+    if max(use.floor, use.ceiling) >= at.AT_END:
+        marks.append("at the floor" if use.floor >= use.ceiling else "at the ceiling")
+    if rounding.share >= at.ROUNDING_SHARE:
+        marks.append("compressed")
+    return ScoreColumn(
+        trait=trait,
+        cases=len(last),
+        first=None if first is None else _histogram(first, start, width, bins),
+        last=_histogram(last, start, width, bins),
+        drift=drift,
+        every=_histogram(every, start, width, bins),
+        floor=floor,
+        ceiling=ceiling,
+        distinct=use.distinct,
+        rounding=rounding,
+        stability=stability,
+        marks=tuple(marks),
+    )
+
+
+def _histogram(values: Floats, start: float, width: float, bins: int) -> Histogram:
+    """Counts of values in bins from start on; the last bin holds its upper edge too."""
+    places = np.floor((values - start) / width + ROUNDED).astype(int)
+    counts = np.bincount(np.clip(places, 0, bins - 1), minlength=bins)
+    return Histogram(
+        centres=tuple(float(start + width * (i + 0.5)) for i in range(bins)),
+        counts=tuple(int(count) for count in counts),
+        width=width,
+        sd=standard_deviation(values),
+        mean=float(values.mean()) if len(values) else None,
+    )
+
+
+def _still(first: Floats, last: Floats) -> str:
+    if len(last) < 3:
+        return f"it needs at least 3 cases, and there are {len(last)}"
+    return f"the scores at {'t1' if np.ptp(first) == 0 else 'tN'} do not vary"

@@ -1,0 +1,264 @@
+"""Distributions of scores and their tables: charts of the Scores page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import plotly.graph_objects as go
+
+from backend.core.estimate import Estimate
+from backend.core.finding import as_estimate
+from backend.views.diagnosis import thresholds as at
+from backend.views.layers.compute import LayerChoice
+from backend.views.scores.compute import Histogram, ScoreColumn
+from backend.views.scores.feasibility import Feasibility
+from backend.views.shared.intervals import forest
+from backend.views.shared.numbers import r_text
+from backend.views.shared.style import (
+    BLUE,
+    COLOUR_BAR,
+    GREEN,
+    GREY,
+    ORANGE,
+    POLE_COLOURS,
+    SEQUENTIAL,
+    VERMILION,
+    tidy,
+    trait_label,
+)
+from backend.views.study_tests.feasibility import LEAST
+
+
+def score_histogram(column: ScoreColumn) -> go.Figure:
+    """How often each score was given at each turn; hover shows the counts.
+
+    Args:
+        column: the scores of one trait.
+    """
+    turns = [("score", column.last, BLUE, "")]
+    if column.first is not None:
+        turns = [("t1", column.first, BLUE, ""), ("tN", column.last, ORANGE, "/")]
+    figure = go.Figure([_bars(*turn, unit="score") for turn in turns])
+    figure.update_xaxes(title="score (score units)")
+    figure.update_yaxes(title="responses (count)")
+    return tidy(figure.update_layout(bargap=0.15), height=320)
+
+
+def drift_histogram(drift: Histogram) -> go.Figure:
+    """How often each change of the score happened.
+
+    Args:
+        drift: of the scores of one trait.
+    """
+    figure = go.Figure(_bars("drift", drift, GREEN, "", unit="drift"))
+    figure.add_vline(x=0, line={"width": 1.5, "color": GREY, "dash": "dash"})
+    figure.update_xaxes(title="score at tN minus score at t1 (score units)")
+    figure.update_yaxes(title="cases (count)")
+    figure.update_traces(showlegend=True)
+    return tidy(figure.update_layout(bargap=0.15), height=320)
+
+
+def all_scores(columns: Sequence[ScoreColumn], marked: str) -> go.Figure:
+    """Share of the scores in every bin, one row per trait.
+
+    Args:
+        columns: one row each, top to bottom, with the same bins.
+        marked: a trait whose name is set bold.
+    """
+    shares = [[count / sum(c.every.counts) for count in c.every.counts] for c in columns]
+    names = [trait_label(c.trait) for c in columns]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shares,
+            x=columns[0].every.centres if columns else [],
+            y=[
+                f"<b>{name}</b>" if c.trait == marked else name
+                for name, c in zip(names, columns, strict=True)
+            ],
+            customdata=[c.every.counts for c in columns],
+            hovertemplate="%{y}<br>score %{x:g}: %{customdata} responses, %{z:.1%}<extra></extra>",
+            colorscale=SEQUENTIAL,
+            zmin=0,
+            colorbar=COLOUR_BAR
+            | {"title": {"text": "share of scores", "side": "bottom"}, "tickformat": ".0%"},
+            xgap=1,
+            ygap=3,
+        )
+    )
+    figure.update_xaxes(title="score (score units)", showgrid=False, side="top")
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    return tidy(figure, height=160 + 44 * max(1, len(columns)))
+
+
+def use_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
+    """How the scores of every trait use their range, as a table.
+
+    Args:
+        columns: one row each.
+    """
+    rows = []
+    for c in columns:
+        row = {
+            "trait": c.trait.replace("_", " "),
+            "reading": ", ".join(c.marks) or "uses its range",
+            "cases": str(c.cases),
+        }
+        if c.first is not None:
+            row |= {"sd at t1": _sd(c.first), "sd at tN": _sd(c.last)}
+        else:
+            row["sd"] = _sd(c.last)
+        if c.drift is not None:
+            row["sd of drift"] = _sd(c.drift)
+        step = "–" if c.rounding.step is None else f"{c.rounding.step:g}"
+        rows.append(
+            row
+            | {
+                "floor": _percent(c.floor),
+                "ceiling": _percent(c.ceiling),
+                "in use": str(c.distinct),
+                "step": step,
+                "rounding": f"{c.rounding.share:.1%}",
+            }
+        )
+    return rows
+
+
+def stability_forest(columns: Sequence[ScoreColumn]) -> go.Figure:
+    """Correlation of the scores at t1 and tN, every trait.
+
+    Args:
+        columns: one row each.
+    """
+    found = [c.stability for c in columns]
+    figure = forest(
+        [c.trait for c in columns],
+        [("r of t1 and tN", BLUE, "circle", found)],
+        title="r of t1 and tN, 95% interval",
+    )
+    for side in (-at.STABILITY, at.STABILITY):
+        figure.add_vline(
+            x=side,
+            line={"dash": "dot", "width": 1.5, "color": VERMILION},
+            annotation={"text": f"{side:+g}", "font": {"size": 11}},
+        )
+    return figure
+
+
+def pearson_beside_spearman(choices: Sequence[LayerChoice]) -> go.Figure:
+    """Both correlations of every trait at its best layer, with their intervals.
+
+    Args:
+        choices: one row each.
+    """
+    return forest(
+        [choice.trait for choice in choices],
+        [
+            ("Pearson r", BLUE, "circle", [as_estimate(c.correlation) for c in choices]),
+            ("Spearman rho", ORANGE, "diamond", [c.rank for c in choices]),
+        ],
+        title="r or rho, 95% interval",
+    )
+
+
+def rank_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
+    """The same as a table.
+
+    Args:
+        choices: one row each.
+    """
+    return [
+        {
+            "trait": c.trait.replace("_", " "),
+            "layer": "–" if c.layer is None else str(c.layer),
+            "Pearson r, 95%": r_text(as_estimate(c.correlation), count=False),
+            "Spearman rho, 95%": r_text(c.rank, count=False),
+            "rho − r": _minus(c.rank, as_estimate(c.correlation)),
+            "n": str(c.correlation.n),
+        }
+        for c in choices
+    ]
+
+
+def pole_counts(found: Feasibility) -> go.Figure:
+    """Responses of both poles per responder and trait; a pole with too few is named so.
+
+    Args:
+        found: counts at two thresholds.
+    """
+    several = len({responder for responder, _ in found.counts}) > 1
+    labels = [
+        f"{trait_label(trait)}<br>{responder}" if several else trait_label(trait)
+        for responder, trait in found.counts
+    ]
+    figure = go.Figure()
+    for pole, sign in (("low", -1), ("high", 1)):
+        counts = [c.high if pole == "high" else c.low for c in found.counts.values()]
+        figure.add_trace(
+            go.Bar(
+                x=[sign * count for count in counts],
+                y=list(range(len(labels))),
+                orientation="h",
+                name=f"{pole} pole",
+                marker={
+                    "color": POLE_COLOURS[pole],
+                    "pattern": {"shape": "/" if pole == "low" else ""},
+                },
+                text=[f"{n} ✕ too few" if n < LEAST else f"{n}" for n in counts],
+                textposition="outside",
+                cliponaxis=False,
+                customdata=[
+                    f"{who}, {trait.replace('_', ' ')}<br>{n} of {c.high + c.low + c.between} "
+                    f"responses are of the {pole} pole"
+                    for n, ((who, trait), c) in zip(counts, found.counts.items(), strict=True)
+                ],
+                hovertemplate="%{customdata}<extra></extra>",
+            )
+        )
+    most = max((max(c.high, c.low) for c in found.counts.values()), default=1)
+    figure.update_xaxes(
+        title="responses (count)",
+        range=[-1.6 * most - 1, 1.6 * most + 1],
+        tickvals=[-most, 0, most],
+        ticktext=[str(most), "0", str(most)],
+    )
+    figure.update_yaxes(
+        tickvals=list(range(len(labels))),
+        ticktext=labels,
+        showgrid=False,
+        range=[len(labels) - 0.4, -0.6],
+    )
+    figure.update_layout(barmode="overlay", bargap=0.35)
+    return tidy(figure, height=110 + (56 if several else 44) * max(1, len(labels)))
+
+
+def _bars(name: str, found: Histogram, colour: str, pattern: str, unit: str) -> go.Bar:
+    n = sum(found.counts)
+    mean = "" if found.mean is None else f", mean {found.mean:.2f}"
+    return go.Bar(
+        x=found.centres,
+        y=found.counts,
+        name=f"{name} (n = {n}{mean}, sd {_sd(found)})",
+        marker={"color": colour, "pattern": {"shape": pattern}},
+        hovertemplate=f"{name}: {unit} %{{x:g}}, %{{y}} of {n}<extra></extra>",
+    )
+
+
+def _sd(found: Histogram) -> str:
+    e = found.sd
+    if e.value is None:
+        return f"undefined: {e.reason}"
+    if e.low is None or e.high is None:
+        return f"{e.value:.2f}"
+    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
+
+
+def _percent(found: Estimate) -> str:
+    if found.value is None or found.low is None or found.high is None:
+        return "undefined"
+    return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
+
+
+def _minus(first: Estimate, second: Estimate) -> str:
+    if first.value is None or second.value is None:
+        return "undefined"
+    return f"{first.value - second.value:+.3f}"

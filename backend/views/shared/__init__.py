@@ -1,0 +1,1 @@
+"""What several topics share: style, intervals, numbers as text, blocks of a report."""

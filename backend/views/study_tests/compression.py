@@ -1,0 +1,71 @@
+"""Do compressed behaviour scores explain why a model does worse? (study, Part 1)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from backend.core.estimate import Estimate
+from backend.core.finding import Finding, Row, as_estimate, not_computable, supports
+from backend.core.statistics.correlation import pearson
+from backend.core.statistics.partial import partial_correlation
+from backend.core.study_cell import CellRow, column, having, model_dummies, models_of
+
+NAME = "compression"
+QUESTION = "Is score compression why some cells fail?"
+CAVEAT = (
+    "Cells of one model share prompts and responses, so they are not independent and every p "
+    "over cells is too small. An effect that is not seen is not thereby absent: read the interval."
+)
+
+
+def best_model(rows: Sequence[CellRow]) -> str:
+    """The model with the highest mean r; of equals the first."""
+    means = {m: np.mean([row.r for row in rows if row.model == m]) for m in models_of(rows)}
+    return max(means, key=lambda model: means[model])
+
+
+def compression_finding(rows: Sequence[CellRow]) -> Finding:
+    """Partial correlations of r with the behaviour's spread and with the best model.
+
+    Args:
+        rows: the cells at their best layers.
+    """
+    known = having(rows, "r", "behaviour_sd")
+    if len(known) < 4:
+        return not_computable(NAME, QUESTION, f"{len(known)} cells have r and behaviour scores")
+    r, sd = column(known, "r"), column(known, "behaviour_sd")
+    lines = [Row("r v behaviour sd", as_estimate(pearson(r, sd)))]
+    deciding = lines[0].estimate
+    if len(models_of(known)) < 2:
+        supported = supports(deciding) and (deciding.value or 0) > 0
+        answer = "Cells whose scores vary more " + (
+            "have the higher r." if supported else "are not seen to have the higher r."
+        )
+        why = "it needs runs of several models, and there is one"
+        lines.append(Row("r v model, given behaviour sd", Estimate.undefined(len(known), why)))
+    else:
+        best = best_model(known)
+        is_best = np.array([float(row.model == best) for row in known])
+        effect = partial_correlation(r, is_best, sd[:, None])
+        rest = partial_correlation(r, sd, is_best[:, None])
+        lines += [
+            Row(f"r v being {best}, given behaviour sd", effect),
+            Row(f"r v behaviour sd, given being {best}", rest),
+            Row(
+                "r v behaviour sd, every model held fixed",
+                partial_correlation(r, sd, model_dummies(known)),
+            ),
+        ]
+        deciding = lines[-1].estimate
+        supported = supports(rest) and (rest.value or 0) > 0
+        answer = (
+            f"{best} {'still differs' if supports(effect) else 'is not seen to differ'} from the "
+            "others at equal behaviour sd; behaviour sd "
+            f"{'predicts' if supported else 'is not seen to predict'} r at equal model."
+        )
+    verdict = "supported" if supported else "undetermined"
+    if not supported and deciding.high is not None and deciding.high < 0.1:
+        verdict = "ruled out"
+    return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))  # type: ignore[arg-type]

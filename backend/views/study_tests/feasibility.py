@@ -1,0 +1,65 @@
+"""Could vectors be built from scored responses instead of prompts? (study, Part 3)"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backend.core.finding import Finding, Row, Verdict, not_computable, plain
+from backend.core.geometry.prompt_space import Floats
+from backend.core.statistics.reliability import PoleCounts, count_poles
+
+NAME = "feasibility"
+QUESTION = "Are there enough responses of both poles for data-driven vectors?"
+# Fewer examples of a pole than this, and one response can turn the vector.
+LEAST = 20
+
+Column = tuple[str, str]
+
+
+def feasibility_counts(
+    scores: Mapping[Column, Floats], at_least: float, at_most: float
+) -> dict[Column, PoleCounts]:
+    """(responder, trait) -> responses at or beyond the thresholds.
+
+    Args:
+        scores: (responder, trait) -> its scores.
+        at_least: scores from here up are the high pole.
+        at_most: scores up to here are the low pole.
+    """
+    return {key: count_poles(values, at_least, at_most) for key, values in scores.items()}
+
+
+def feasibility_finding(
+    counts: Mapping[Column, PoleCounts], at_least: float, at_most: float, total_known: bool = True
+) -> Finding:
+    """Which responders and traits have enough of both poles.
+
+    Args:
+        counts: responses of each pole.
+        at_least: lowest score of the high pole.
+        at_most: highest score of the low pole.
+        total_known: whether the responses between the poles were counted too.
+    """
+    if not counts:
+        return not_computable(NAME, QUESTION, "there are no scored responses")
+    lines = []
+    for (responder, trait), found in counts.items():
+        total = found.high + found.low + found.between
+        note = f"of {total} responses" if total_known else ""
+        for sign, bound, count in (("≥", at_least, found.high), ("≤", at_most, found.low)):
+            name = f"{responder}, {trait}: scores {sign} {bound:g}"
+            lines.append(Row(name, plain(count, total), note=note))
+    enough = sum(found.feasible(LEAST) for found in counts.values())
+    verdict: Verdict = "supported" if enough == len(counts) else "undetermined"
+    if enough == 0:
+        verdict = "ruled out"
+    return Finding(
+        NAME,
+        QUESTION,
+        verdict,
+        f"{enough} of {len(counts)} columns of scores have at least {LEAST} responses of each "
+        f"pole (≥ {at_least:g} and ≤ {at_most:g}).",
+        "Other thresholds give other counts, and a rare pole that exists can be sought out: "
+        "scarcity in these responses is not impossibility.",
+        tuple(lines),
+    )

@@ -1,0 +1,44 @@
+"""Pearson beside Spearman: do outliers or bent relations hide an effect? (study, Part 1)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable, plain
+from backend.core.statistics.paired import paired_difference
+from backend.core.study_cell import CellRow, column, having
+
+NAME = "ranks"
+QUESTION = "Would rank correlation rescue the vectors?"
+
+
+def rank_finding(rows: Sequence[CellRow]) -> Finding:
+    """Mean r, mean rho and their paired difference over the cells.
+
+    Args:
+        rows: the cells at their best layers.
+    """
+    known = having(rows, "r", "rho")
+    if len(known) < 2:
+        return not_computable(NAME, QUESTION, f"{len(known)} cells have Pearson's r and Spearman's")
+    r, rho = column(known, "r"), column(known, "rho")
+    difference = paired_difference(rho, r)
+    verdict: Verdict = "undetermined"
+    if difference.low is not None and difference.low > 0:
+        verdict = "supported"
+    elif difference.high is not None and difference.high < MATTERS:
+        verdict = "ruled out"
+    return Finding(
+        NAME,
+        QUESTION,
+        verdict,
+        f"Over {len(known)} cells Spearman's rho differs from Pearson's r by "
+        f"{difference.value:+.3f} on average.",
+        "The layer was chosen by Pearson's r, which favours Pearson. Cells share responses, so "
+        "the interval over cells is too narrow.",
+        (
+            Row("mean Pearson r", plain(float(r.mean()), len(r))),
+            Row("mean Spearman rho", plain(float(rho.mean()), len(r))),
+            Row("rho - r, paired over cells", difference),
+        ),
+    )

@@ -1,0 +1,1 @@
+"""Do other models' vectors do better?"""
