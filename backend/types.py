@@ -22,6 +22,8 @@ POOLING_TITLES: dict[Pooling, str] = {
     "mean_rest": "mean without the first token",
 }
 POOLINGS: tuple[Pooling, ...] = tuple(POOLING_TITLES)
+# What a study says of itself whose texts and scores were simulated.
+SIMULATED_PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
 
 @dataclass(frozen=True)

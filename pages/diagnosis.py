@@ -55,10 +55,10 @@ with data.faults_shown():
     )
     st.subheader(diagnosis.headline)
     r = diagnosis.r
-    if r.r is None:
+    if r.value is None:
         st.markdown(f"r is undefined: {r.reason}.")
     elif r.low is not None and r.high is not None:
-        st.markdown(f"r = {r.r:+.2f}, 95% interval [{r.low:+.2f}, {r.high:+.2f}], n = {r.n}")
+        st.markdown(f"r = {r.value:+.2f}, 95% interval [{r.low:+.2f}, {r.high:+.2f}], n = {r.n}")
     st.caption(
         "A cause is supported only if its marker exceeds what healthy cells show and, where a fix "
         "can be measured, the fix raises r with its whole interval. Ruled out: its marker is where "

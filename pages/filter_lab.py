@@ -8,7 +8,7 @@ import html
 import streamlit as st
 
 from backend.runs.saved_vectors import save_vector
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.filter_lab import tables
 from backend.views.filter_lab.axis import Pipeline, effective
 from backend.views.filter_lab.cells import Key

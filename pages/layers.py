@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.store.cells import Cell
+from backend.store.run_values import CellResult
 from backend.views.layers.compute import LayerChoice
 from backend.views.layers.figures import INTERVALS, r_by_layer, r_heatmap
 from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
@@ -48,7 +48,7 @@ def _buttons(choice: LayerChoice, chosen: Selection) -> None:
         )
 
 
-def _compared(chosen: Selection, run_id: str, what: str) -> dict[str, tuple[Cell, ...]]:
+def _compared(chosen: Selection, run_id: str, what: str) -> dict[str, tuple[CellResult, ...]]:
     """Name -> cells of other runs or traits, as the switch says."""
     if what == "runs":
         return {
@@ -62,7 +62,7 @@ def _compared(chosen: Selection, run_id: str, what: str) -> dict[str, tuple[Cell
         }
     if what == "none":
         return {}
-    found: dict[str, tuple[Cell, ...]] = {}
+    found: dict[str, tuple[CellResult, ...]] = {}
     for cell in data.run_cells(run_id, chosen.prompt_set):
         if cell.key.trait != chosen.trait:
             name = cell.key.trait.replace("_", " ")

@@ -31,7 +31,7 @@ from backend.exports.vector_files import (
 )
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
 from backend.exports.vectors import BEST, VectorSet
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.shared.view import View
 from pages.shared import data, taking
 from pages.shared.address import segmented, select, several, toggle

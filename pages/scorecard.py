@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import Scorecard
 from backend.views.scorecard.figures import (
     count_rows,

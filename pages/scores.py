@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.layers.compute import LayerChoice
 from backend.views.scores.figures import (
     all_scores,

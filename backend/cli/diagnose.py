@@ -34,7 +34,7 @@ def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
 
 def _print(diagnosis: Diagnosis) -> None:
     r = diagnosis.r
-    shown = "r undefined" if r.r is None else f"r {r.r:+.2f}, n = {r.n}"
+    shown = "r undefined" if r.value is None else f"r {r.value:+.2f}, n = {r.n}"
     print(f"\n{diagnosis.trait}, layer {diagnosis.layer}: {shown}. {diagnosis.headline}")
     for judgement in diagnosis.judgements:
         _print_judgement(judgement)

@@ -10,8 +10,8 @@ from backend.cli.command import Command
 from backend.errors import ExportError
 from backend.jobs.requests import parse_layers
 from backend.settings import Settings
-from backend.store.run_files import list_run_ids
-from backend.store.study_files import list_studies
+from backend.store.run import list_run_ids
+from backend.store.study import list_studies
 
 # What these commands need takes a second to import, so it is imported when one of them runs.
 
@@ -29,7 +29,7 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.atomic import whole_folder
+    from backend.exports.atomic import atomic_folder
     from backend.exports.tables import Source, list_tables, offered, write_tables
 
     is_study = options.source in {
@@ -44,7 +44,7 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
         names = [table.name for table in tables]
         if left:
             print(f"Left out: {', '.join(table.name for table in left)}", file=sys.stderr)
-    with whole_folder(options.out) as folder:
+    with atomic_folder(options.out) as folder:
         paths = write_tables(settings, source, names, options.format, folder)
     for path in paths:
         print(options.out / path.name)
@@ -77,7 +77,7 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     from backend.core.vectors.methods import MEAN_DIFFERENCE
-    from backend.exports.atomic import whole_file
+    from backend.exports.atomic import atomic_file
     from backend.exports.vector_files import write_vectors
     from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
 
@@ -99,7 +99,7 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             layers=layers,
         )
         found = read_vectors(settings, choice)
-    with whole_file(options.out) as path:
+    with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:
         print(sentence, file=sys.stderr)
@@ -119,9 +119,9 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.atomic import whole_file
+    from backend.exports.atomic import atomic_file
     from backend.exports.report.page import chosen_sections, write_report
-    from backend.store.runs import run_summary
+    from backend.store.catalog import run_summary
     from backend.views.shared.view import View, checked, study_runs
 
     is_run = options.source in list_run_ids(settings)
@@ -138,7 +138,7 @@ def _report(settings: Settings, options: argparse.Namespace) -> int:
         )
     )
     chosen_sections(options.section or ())
-    with whole_file(options.out) as path:
+    with atomic_file(options.out) as path:
         write_report(settings, view, path, options.section or ())
     print(options.out)
     return 0

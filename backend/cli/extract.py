@@ -11,7 +11,7 @@ from tqdm import tqdm
 from backend.cli.command import Command
 from backend.jobs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
-from backend.store.study_files import find_study
+from backend.store.study import find_study
 from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest, Progress
 
 

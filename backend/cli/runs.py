@@ -12,8 +12,8 @@ from backend.core.estimate import Estimate
 from backend.core.geometry.registry import METRICS
 from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.cells import Cell, cells
-from backend.store.runs import run_list, run_summary
+from backend.store.catalog import run_list, run_summary
+from backend.store.run_values import CellResult
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +72,7 @@ def _metrics(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _cell_json(cell: Cell) -> dict[str, object]:
+def _cell_json(cell: CellResult) -> dict[str, object]:
     return {
         "trait": cell.key.trait,
         "prompt_set": cell.key.prompt_set,
@@ -88,7 +88,7 @@ def _cell_json(cell: Cell) -> dict[str, object]:
     }
 
 
-def _print_cell(cell: Cell) -> None:
+def _print_cell(cell: CellResult) -> None:
     c = cell.correlation
     print(f"\n{cell.key.trait}, set {cell.key.prompt_set}, layer {cell.key.layer}")
     if c.r is None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.cli.command import Command
 from backend.settings import Settings
-from backend.store.study_files import list_studies, load_study
+from backend.store.study import list_studies, load_study
 from backend.studies.imports import import_study
 
 

@@ -13,7 +13,7 @@ from backend.cli.command import Command
 from backend.core.finding import Finding, Row
 from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.runs import run_list
+from backend.store.catalog import run_list
 from backend.studies.published import load_reference
 from backend.views.shared.numbers import estimate_text
 from backend.views.study_tests.evidence import findings_of_study

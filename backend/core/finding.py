@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Correlation
 
 Verdict = Literal["supported", "ruled out", "undetermined"]
 # A difference of r smaller than this changes no trait's story.
@@ -51,16 +50,6 @@ class Finding:
     answer: str
     caveat: str
     rows: tuple[Row, ...]
-
-
-def plain(value: float | None, n: int, reason: str | None = None) -> Estimate:
-    """A number that is exact for the data at hand, such as a count or a mean."""
-    return Estimate(value, None, None, None, n, reason)
-
-
-def as_estimate(found: Correlation) -> Estimate:
-    """A correlation as an estimate."""
-    return Estimate(found.r, found.low, found.high, found.p, found.n, found.reason)
 
 
 def not_computable(name: str, question: str, reason: str, caveat: str = "") -> Finding:

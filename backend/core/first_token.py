@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 
 
 @dataclass(frozen=True)

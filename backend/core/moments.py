@@ -13,7 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.statistics.correlation import Correlation, Floats, pearson_from_sums
+from backend.core.cases import Floats
+from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import pearson_from_sums
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ def moments(
     )
 
 
-def correlation_of_weights(weights: Floats, m: Moments) -> Correlation:
+def correlation_of_weights(weights: Floats, m: Moments) -> Estimate:
     """r of the projections along P'w with the behaviour, with interval and p.
 
     Args:

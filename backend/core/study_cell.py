@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from backend.errors import ExportError
 
 
 @contextmanager
-def whole_file(target: Path) -> Iterator[Path]:
+def atomic_file(target: Path) -> Iterator[Path]:
     """A draft beside the target, moved over it when the block ends well; else removed.
 
     Args:
@@ -24,12 +24,12 @@ def whole_file(target: Path) -> Iterator[Path]:
     """
     if target.is_dir():
         raise _cannot(target, "it is a folder")
-    with whole_folder(target.parent) as drafts:
+    with atomic_folder(target.parent) as drafts:
         yield drafts / target.name
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path) -> Iterator[Path]:
     """A drafts folder inside the target; its files move up when the block ends well.
 
     Args:

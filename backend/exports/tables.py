@@ -12,8 +12,7 @@ from typing import Literal
 from backend.errors import ExportError
 from backend.settings import Settings
 from backend.store.connection import Connection, reading
-from backend.store.run_files import reading_run
-from backend.store.study_files import find_study
+from backend.store.study import find_study
 
 Format = Literal["csv", "parquet"]
 FORMATS: tuple[Format, Format] = ("csv", "parquet")
@@ -80,7 +79,7 @@ def write_table(settings: Settings, source: Source, name: str, form: Format, pat
         source: whose table.
         name: a table of it.
         form: csv, with a header line and lists as ``[1, 2]``; or parquet.
-        path: the file; see :func:`backend.exports.atomic.whole_file`.
+        path: the file; see :func:`backend.exports.atomic.atomic_file`.
 
     Raises:
         ExportError: there is no such table, or it is not offered in this format.

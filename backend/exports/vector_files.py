@@ -64,8 +64,8 @@ def tensor_name(vector: Vector) -> str:
 def write_safetensors(found: VectorSet, path: Path) -> None:
     """Write all vectors into one safetensors file, float32 [d] each.
 
-    The head holds :func:`backend.exports.vector_description.provenance`, and under ``vectors`` a JSON
-    object: name of the tensor -> trait, method, layer, norm, n, r and its interval.
+    The head holds :func:`backend.exports.vector_description.provenance`, and under ``vectors`` a
+    JSON object: name of the tensor -> trait, method, layer, norm, n, r and its interval.
     """
     names = [tensor_name(vector) for vector in found.vectors]
     save_file(

@@ -14,10 +14,10 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
 from backend.runs.saved_vectors import saved_vectors
 from backend.settings import Settings
+from backend.store.catalog import run_summary
 from backend.store.connection import Connection, matrix_of
-from backend.store.run_files import reading_run
 from backend.store.run_record import SIMULATED
-from backend.store.runs import RunSummary, run_summary
+from backend.store.run_values import RunSummary
 
 BEST: Literal["best"] = "best"
 Layers = tuple[int, ...] | Literal["best"]

@@ -8,7 +8,7 @@ from backend.phantom.phantom import Phantom
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.runs.phantom_run import simulated_run_id
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
-from backend.store.study_files import publish_study
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.imports import import_study
 from backend.studies.sample import SAMPLE_NAME, sample_path

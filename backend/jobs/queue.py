@@ -13,7 +13,7 @@ from backend.jobs.logs import remove_log
 from backend.jobs.requests import new_run_id, request_from_json, request_to_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.settings import Settings
-from backend.store.run_files import delete_run, run_path
+from backend.store.run import delete_run, run_path
 from backend.store.work_file import discard
 from backend.types import ExtractionRequest, Progress
 

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
 from backend.phantom.phantom import Phantom
-from backend.types import POLES, TURNS, Prompt, Response, Study
+from backend.types import POLES, SIMULATED_PROVENANCE, TURNS, Prompt, Response, Study
 
 RESPONDER = "simulated"
-PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
 
 def simulated_study(
@@ -41,7 +40,7 @@ def simulated_study(
         description="Activations and scores drawn from a model with known causes. Planted: "
         + "; ".join(f"{name}: {text}" for name, text in described.items()),
         licence="MIT",
-        provenance=PROVENANCE,
+        provenance=SIMULATED_PROVENANCE,
         score_range=(SCORE_LOW, SCORE_HIGH),
         traits=described,
         prompts=tuple(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.permutation import BestLayer, best_layer
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.runs.columns import Columns, doubles, integers, texts
@@ -30,7 +30,7 @@ def derive_best_layers(work: WorkFile) -> None:
             layers_of = sorted(drifts)
             matrix = np.stack([drifts[layer] for layer in layers_of])
             found = best_layer(matrix, values, permutations=PERMUTATIONS)
-            held = held_out_best_layer(matrix, values)
+            held = held_out_choice(matrix, values)
         rows.append(_row(method, trait, prompt_set, found, layers_of, held))
     for chunk in rows:
         if METHODS_BY_NAME[str(chunk["method"][0])].fitted:  # type: ignore[index]

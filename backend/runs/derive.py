@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from backend.core.behaviour import Behaviour, behaviour_of
-from backend.core.geometry.prompt_space import Floats, PromptSpace
+from backend.core.cases import Floats
+from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.registry import measure_all
 from backend.core.geometry.stability import influences
 from backend.core.moments import Moments, moments
 from backend.core.statistics.bootstrap import bootstrap_r
-from backend.core.statistics.rank import spearman
+from backend.core.statistics.correlation import spearman
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
@@ -90,7 +91,7 @@ def _derive_trait(
             _store_method(tables, cell, result, data, behaviour)
         plain = next(f for f in found if f.method.name == MEAN_DIFFERENCE)
         _store_geometry(tables, cell, data, ids, products[IDENTITY], plain.vector)
-        _store_controls(tables, cell, data, products[IDENTITY], behaviour, plain.correlation.r)
+        _store_controls(tables, cell, data, products[IDENTITY], behaviour, plain.correlation.value)
 
 
 def trait_products(

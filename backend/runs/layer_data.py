@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 from backend.core.vectors.controls import DRAWS, SEED
-from backend.core.vectors.inner_product import Metric, layer_metrics
+from backend.core.vectors.inner_product import InnerProduct, layer_inner_products
 from backend.core.vectors.responses import ResponseSpace, response_space
 from backend.extraction.products import product
 from backend.store.work_file import WorkFile
@@ -36,7 +36,7 @@ class LayerData:
 
     prompts: Floats
     space: ResponseSpace
-    metrics: tuple[Metric, ...]
+    metrics: tuple[InnerProduct, ...]
     alignment: dict[str, Floats]
     features: Floats
     random: Floats
@@ -76,7 +76,7 @@ def layer_data(
     """
     count, width = len(study.responses), prompts.shape[1]
     space = response_space(chunks, count, width)
-    metrics = layer_metrics(space, prompts)
+    metrics = layer_inner_products(space, prompts)
     directions = np.random.default_rng(SEED).normal(size=(DRAWS, width))
     sides = [metric.apply(prompts) for metric in metrics] + [space.components, directions]
     ends = np.cumsum([len(side) for side in sides])

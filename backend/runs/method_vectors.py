@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.core.behaviour import Behaviour
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
+from backend.core.estimate import Estimate
 from backend.core.moments import Moments, correlation_of_weights
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.statistics.correlation import pearson
 from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import WithinClass, direction
@@ -49,7 +50,7 @@ class MethodVector:
     method: Method
     vector: Floats | None
     projections: Floats
-    correlation: Correlation
+    correlation: Estimate
 
 
 def method_vectors(
@@ -140,5 +141,5 @@ def _probe(method: Method, layer: LayerData, behaviour: Behaviour, scores: Float
 
 
 def _nothing(method: Method, layer: LayerData, behaviour: Behaviour, reason: str) -> MethodVector:
-    correlation = Correlation(len(behaviour.values), None, None, None, None, reason)
+    correlation = Estimate.undefined(len(behaviour.values), reason)
     return MethodVector(method, None, np.full(len(layer.scenarios), np.nan), correlation)

@@ -10,7 +10,7 @@ from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
 from backend.runs.simulated import SimulatedSession
 from backend.settings import Settings
-from backend.store.study_files import publish_study
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import Progress, StudyRef
 

@@ -1,24 +1,24 @@
-"""Vectors that users name in the Filter lab."""
+"""Vectors that users name in the Filter lab: built from a run, kept in files of their own."""
 
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Cases, Floats
 from backend.core.moments import correlation_of_weights
 from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import (
     IDENTITY,
     LDA,
-    Metric,
+    InnerProduct,
     WithinClass,
     direction,
-    layer_metrics,
+    layer_inner_products,
+    missing_inner_product,
     pole_groups,
     within_class,
 )
@@ -26,8 +26,7 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.core.vectors.responses import response_space
 from backend.errors import StoreError, UnreadableFile, VectorError
 from backend.settings import Settings
-from backend.store.connection import Connection, matrix_of, read_activations
-from backend.store.run_files import read_record, reading_run
+from backend.store.run import Run, open_run
 from backend.store.saved_vector import (
     SavedVector,
     check_name,
@@ -35,19 +34,6 @@ from backend.store.saved_vector import (
     publish_vector,
     read_vector,
 )
-from backend.views.filter_lab.cells import no_metric, read_cells
-
-__all__ = [
-    "SavedDrift",
-    "SavedList",
-    "SavedVector",
-    "save_vector",
-    "saved_drift",
-    "saved_list",
-    "saved_vectors",
-]
-
-CHUNK = 2048
 
 
 @dataclass(frozen=True)
@@ -61,21 +47,6 @@ class SavedList:
 
     vectors: tuple[SavedVector, ...]
     broken: dict[str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class SavedDrift:
-    """What r of a named vector is taken over, by case.
-
-    Attributes:
-        drift: drift (or level) of the projections, [cases].
-        behaviour: drift (or level) of the scores, [cases].
-        scenarios: scenario of each case as 0..k-1, [cases].
-    """
-
-    drift: Floats
-    behaviour: Floats
-    scenarios: np.ndarray
 
 
 def save_vector(
@@ -104,30 +75,28 @@ def save_vector(
         RunNotFound, UnreadableFile: the run cannot be read.
     """
     check_name(settings, name)
-    with reading_run(settings, run_id) as connection:
-        plain = read_cells(connection, IDENTITY, trait, prompt_set, layer)
-        if not plain:
+    with open_run(settings, run_id) as run:
+        if not run.cell_products(IDENTITY, trait, prompt_set, layer):
             raise StoreError(
                 f"Run {run_id} has no prompts of {trait!r}, set {prompt_set!r}, at layer {layer}.",
                 expected="a trait, prompt set and layer of the run.",
                 remedy="choose them in the sidebar again.",
             )
-        cells = read_cells(connection, pipeline.metric, trait, prompt_set, layer)
+        cells = run.cell_products(pipeline.metric, trait, prompt_set, layer)
         if not cells:
-            raise _refused(no_metric(pipeline.metric, layer))
-        cell = cells[0]
-        width = read_record(connection, run_id).width
+            raise _refused(missing_inner_product(pipeline.metric, layer))
+        cell, width = cells[0], run.record.width
         built = build(pipeline, stack([cell.gram], [cell.high], [cell.moments], width))
         if 0 in built.refusals:
             raise _refused(built.refusals[0])
         vector = _direction(
-            connection, pipeline.metric, trait, layer, cell.prompt_ids, built.weights[0], width
+            run, pipeline.metric, trait, layer, cell.prompt_ids, built.weights[0], width
         )
         length = float(np.linalg.norm(vector))
         if length <= 0:
             raise _refused("the vector is zero")
         unit = vector / length
-        parts = [part @ unit for part in _responses(connection, layer)]
+        parts = [part @ unit for part in run.response_chunks(layer)]
     saved = SavedVector(
         name=name,
         run_id=run_id,
@@ -163,29 +132,19 @@ def saved_vectors(settings: Settings) -> tuple[SavedVector, ...]:
     return saved_list(settings).vectors
 
 
-def saved_drift(settings: Settings, saved: SavedVector) -> SavedDrift:
-    """The cases of a named vector's run with their drifts, in order of case id.
+def saved_cases(run: Run, saved: SavedVector) -> Cases:
+    """The cases of a named vector: drifts of its projections with the behaviour, by case id.
 
-    Raises:
-        RunNotFound, UnreadableFile: its run cannot be read.
+    Args:
+        run: the run it was built from.
+        saved: the vector.
     """
-    with reading_run(settings, saved.run_id) as connection:
-        rows = connection.execute(
-            "SELECT scenario, first_response, last_response, value FROM behaviours"
-            " WHERE trait = ? ORDER BY case_id",
-            [saved.trait],
-        ).fetchall()
-    projections = saved.projections
-    drift = [
-        projections[last] - (0.0 if first is None else projections[first])
-        for _, first, last, _ in rows
-    ]
-    _, scenarios = np.unique([row[0] for row in rows], return_inverse=True)
-    return SavedDrift(np.array(drift), np.array([row[3] for row in rows]), scenarios)
+    cases = run.scored_cases(saved.trait)
+    return cases.cases(cases.drift_of(saved.projections))
 
 
 def _direction(
-    connection: Connection,
+    run: Run,
     metric: str,
     trait: str,
     layer: int,
@@ -193,46 +152,28 @@ def _direction(
     weights: Floats,
     width: int,
 ) -> Floats:
-    """v = M P'w; M is rebuilt from the run's activations as the worker built it."""
-    count = connection.execute("SELECT count(*) FROM prompts").fetchall()[0][0]
-    every = read_activations(connection, "prompt", layer, 0, count).astype(np.float64)
-    sets = connection.execute(
-        "SELECT prompt_id, prompt_set, pole = 'high' FROM prompts WHERE trait = ?"
-        " ORDER BY prompt_id",
-        [trait],
-    ).fetchall()
-    ids = np.array([row[0] for row in sets])
+    """v = M P'w; M is rebuilt from the run's activations as it was when the run was derived."""
+    every = run.prompt_activations(layer)
+    prompts = run.prompts(trait)
+    ids = np.array([prompt.prompt_id for prompt in prompts])
     spread = np.zeros(len(ids))
     spread[np.isin(ids, prompt_ids)] = weights
     within: WithinClass | None = None
-    metrics: tuple[Metric, ...] = ()
+    inner_products: tuple[InnerProduct, ...] = ()
     if metric == LDA:
-        names = np.array([row[1] for row in sets])
-        high = np.array([row[2] for row in sets])
+        names = np.array([prompt.prompt_set for prompt in prompts])
+        high = np.array([prompt.pole == "high" for prompt in prompts])
         groups = [(np.flatnonzero(names == name), high[names == name]) for name in np.unique(names)]
-        gram = matrix_of(
-            connection,
-            "SELECT products FROM gram WHERE metric = ? AND trait = ? AND layer = ?"
-            " ORDER BY prompt_id",
-            [IDENTITY, trait, layer],
-        ).astype(np.float64)
+        gram = run.trait_gram(trait, layer)
         within = within_class(gram, pole_groups(groups, len(ids)), width)
     elif metric == IDENTITY:
         plain: Floats = every[ids].T @ spread
         return plain
     else:
-        number = connection.execute("SELECT count(*) FROM responses").fetchall()[0][0]
-        space = response_space(lambda: _responses(connection, layer), number, width)
-        metrics = layer_metrics(space, every)
-    return direction(metric, metrics, within, every[ids], spread)
-
-
-def _responses(connection: Connection, layer: int) -> Iterator[Floats]:
-    """The responses' activations at a layer in chunks, by id."""
-    count = connection.execute("SELECT count(*) FROM responses").fetchall()[0][0]
-    for start in range(0, count, CHUNK):
-        part = read_activations(connection, "response", layer, start, min(start + CHUNK, count))
-        yield part.astype(np.float64)
+        _, count = run.text_counts
+        space = response_space(lambda: run.response_chunks(layer), count, width)
+        inner_products = layer_inner_products(space, every)
+    return direction(metric, inner_products, within, every[ids], spread)
 
 
 def _refused(why: str) -> VectorError:

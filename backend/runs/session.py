@@ -26,9 +26,9 @@ from backend.runs.best_layers import derive_best_layers
 from backend.runs.derive import derive_layer
 from backend.runs.rate import Rate
 from backend.settings import Settings
-from backend.store.run_files import run_path
+from backend.store.run import run_path
 from backend.store.run_record import RunRecord
-from backend.store.study_files import find_study, load_study
+from backend.store.study import find_study, load_study
 from backend.store.work_file import WorkFile
 from backend.types import ExtractionRequest, Progress, Study
 

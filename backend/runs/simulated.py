@@ -18,7 +18,7 @@ from backend.phantom.phantom import Phantom
 from backend.runs.best_layers import derive_best_layers
 from backend.runs.derive import derive_layer
 from backend.settings import Settings
-from backend.store.run_files import run_path
+from backend.store.run import run_path
 from backend.store.run_record import SIMULATED, RunRecord
 from backend.store.work_file import WorkFile
 from backend.studies.hashing import content_hash

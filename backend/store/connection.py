@@ -116,45 +116,32 @@ def matrix_of(
     return matrix
 
 
-def read_activations(
-    connection: duckdb.DuckDBPyConnection, kind: Kind, layer: int, start: int, stop: int
-) -> NDArray[np.float32]:
-    """Activations of the texts with ids start <= id < stop, [texts, d], by id.
-
-    Args:
-        connection: an open run or work file.
-        kind: prompt or response.
-        layer: one of its layers.
-        start: first id.
-        stop: id after the last.
-    """
-    matrix = matrix_of(
-        connection,
-        f"SELECT activation FROM {kind}_activations"
-        f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
-        [layer, start, stop],
-    )
-    return matrix.astype(np.float32, copy=False)
-
-
-def publish(work: Path, target: Path) -> bool:
+def publish(work: Path, target: Path, *, replace: bool = False) -> bool:
     """Move a closed work file to its final name, once.
 
     The file and its folder are synced, so a crash leaves either no target or a whole one.
 
+    Args:
+        work: the closed file.
+        target: its final name.
+        replace: take the place of a target that exists; it is one or the other at every moment,
+            and who has the old one open keeps it.
+
     Returns:
-        False if the target existed already; then the work file is removed and the target, which
-        is immutable, stays as it was.
+        False if the target existed already and was to stay as it was; then the work file is
+        removed.
     """
     wal = work.with_name(work.name + ".wal")
     if wal.exists():
         raise RuntimeError(f"{work} was not checkpointed before publishing")
-    if target.exists():
+    if target.exists() and not replace:
         work.unlink()
         return False
     with work.open("rb") as handle:
         os.fsync(handle.fileno())
-    if not _move_once(work, target):
+    if replace:
+        work.replace(target)
+    elif not _move_once(work, target):
         return False
     folder = os.open(target.parent, os.O_RDONLY)
     try:

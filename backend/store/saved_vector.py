@@ -6,12 +6,13 @@ import json
 import re
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
-from backend.core.statistics.correlation import Correlation
+from backend.core.cases import Floats
+from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.settings import Settings
@@ -56,7 +57,7 @@ class SavedVector:
     pipeline: Pipeline
     created_at: str
     prompt_ids: tuple[int, ...]
-    correlation: Correlation
+    correlation: Estimate
     vector: Floats
     projections: Floats
 
@@ -102,7 +103,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
                     saved.created_at,
                     list(saved.prompt_ids),
                     c.n,
-                    c.r,
+                    c.value,
                     c.low,
                     c.high,
                     c.p,
@@ -118,10 +119,15 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
         work.unlink(missing_ok=True)
 
 
+def vector_paths(settings: Settings) -> tuple[Path, ...]:
+    """Files of all named vectors, oldest first."""
+    paths = settings.vectors.glob("*.duckdb")
+    return tuple(sorted(paths, key=lambda p: (p.stat().st_mtime, p.name)))
+
+
 def list_vectors(settings: Settings) -> tuple[str, ...]:
     """Names of all named vectors, oldest first."""
-    paths = sorted(settings.vectors.glob("*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
-    return tuple(path.stem for path in paths)
+    return tuple(path.stem for path in vector_paths(settings))
 
 
 def read_vector(settings: Settings, name: str) -> SavedVector:
@@ -155,10 +161,21 @@ def read_vector(settings: Settings, name: str) -> SavedVector:
         Pipeline(**json.loads(pipeline)),
         created_at,
         tuple(prompt_ids),
-        Correlation(*r),
+        _correlation(*r),
         vector.reshape(-1).astype(np.float64),
         projections.reshape(-1).astype(np.float64),
     )
+
+
+def _correlation(
+    n: int,
+    r: float | None,
+    low: float | None,
+    high: float | None,
+    p: float | None,
+    reason: str | None,
+) -> Estimate:
+    return Estimate(r, low, high, p, n, reason, None if low is None else FISHER_Z)
 
 
 def _taken(name: str) -> StoreError:

@@ -1,14 +1,44 @@
 """Tables of study and run files. docs/tables.md explains them for users of the duckdb client.
 
-A file records the format it was written in; a reader refuses another format by name instead of
-guessing. Raise FORMAT with every change of a table that a reader would notice.
+A file records the format it was written in; a reader refuses an unknown format by name instead of
+guessing. A change of a table that a reader would notice gets the next number and a migration. What
+is *computed* for the tables has a version of its own (backend.runs.derive), so that a new metric
+needs no new format and no model.
 """
 
 from __future__ import annotations
 
-FORMAT = 3
-# Formats that can still be read: a run of format 2 only lacks what it says of first tokens.
-READABLE = (2, 3)
+FORMAT = 4
+# Formats that can be read. A run of format 2 says nothing of first tokens; one of format 3 does
+# not say by which version its derived tables were computed.
+READABLE = (2, 3, 4)
+# Format -> statements that make a run of the format before it one of this format. Each is run in
+# one transaction on a copy, when the run is derived again; a published file never changes.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    3: tuple(
+        f"ALTER TABLE {kind}_activations ADD COLUMN {column} DOUBLE"
+        for kind in ("prompt", "response")
+        for column in ("first_norm", "first_share")
+    ),
+    4: ("CREATE TABLE derivations (version INTEGER NOT NULL, made_at VARCHAR NOT NULL)",),
+}
+# What is computed from the activations, and can be computed again.
+DERIVED_TABLES = (
+    "behaviours",
+    "inner_products",
+    "gram",
+    "alignment",
+    "moments",
+    "moment_totals",
+    "vectors",
+    "projections",
+    "metrics",
+    "influences",
+    "correlations",
+    "best_layers",
+    "controls",
+    "subsampling",
+)
 
 STUDY_TABLES = """
 CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
@@ -39,6 +69,7 @@ def run_tables(width: int) -> str:
     return f"""
 CREATE TABLE run (key VARCHAR PRIMARY KEY, value VARCHAR NOT NULL);
 CREATE TABLE timings (stage VARCHAR NOT NULL, seconds DOUBLE NOT NULL);
+CREATE TABLE derivations (version INTEGER NOT NULL, made_at VARCHAR NOT NULL);
 CREATE TABLE batches (
     batch_id INTEGER PRIMARY KEY, prompt_ids INTEGER[] NOT NULL, response_ids INTEGER[] NOT NULL,
     tokens INTEGER NOT NULL, seconds DOUBLE);

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
@@ -12,10 +14,11 @@ from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
-from backend.store.connection import Kind, fixed_rows, insert, publish, read_activations
+from backend.store.connection import fixed_rows, insert, publish
+from backend.store.run import Run
 from backend.store.run_record import RunRecord
-from backend.store.schema import FORMAT, STUDY_TABLES, run_tables
-from backend.store.study_tables import write_study
+from backend.store.schema import DERIVED_TABLES, FORMAT, MIGRATIONS, STUDY_TABLES, run_tables
+from backend.store.study import write_study
 from backend.types import Study
 
 
@@ -42,6 +45,41 @@ class WorkFile:
                 expected="a work file that no other process is writing.",
                 remedy="stop the other worker, or delete the file to start the run afresh.",
             ) from fault
+
+    @classmethod
+    def of_published(cls, source: Path, path: Path) -> WorkFile:
+        """A copy of a published run in the newest format and without its derived rows, to derive
+        them anew. Made in one piece: a copy that is there already is gone on with.
+
+        Args:
+            source: the published run.
+            path: where the work file is, or will be.
+
+        Raises:
+            UnreadableFile: another process is writing the copy, or it is damaged.
+        """
+        if not path.exists():
+            draft = path.with_name(f"{path.name}.draft")
+            shutil.copyfile(source, draft)
+            copy = cls(draft)
+            copy._make_ready()
+            copy.close()
+            draft.replace(path)
+        return cls(path)
+
+    def _make_ready(self) -> None:
+        """Bring the tables to the newest format and empty the derived ones."""
+        found = self.connection.execute("SELECT format FROM file_format").fetchall()[0][0]
+        for number in range(found + 1, FORMAT + 1):
+            with self._transaction():
+                for statement in MIGRATIONS[number]:
+                    self.connection.execute(statement)
+                self.connection.execute("UPDATE file_format SET format = ?", [number])
+        with self._transaction():
+            for table in (*DERIVED_TABLES, "derivations"):
+                self.connection.execute(f"DELETE FROM {table}")
+            self.connection.execute("DELETE FROM timings WHERE stage = 'derive'")
+        self.connection.execute("CHECKPOINT")
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -107,11 +145,10 @@ class WorkFile:
                 remedy=f"delete work/{self.path.name} in the cache and start the run again.",
             )
 
-    def record(self) -> RunRecord:
-        """The provenance that was committed."""
-        return RunRecord.from_rows(
-            dict(self.connection.execute("SELECT key, value FROM run").fetchall())
-        )
+    @cached_property
+    def run(self) -> Run:
+        """What was committed, as readers see a run; the file must be initialised."""
+        return Run(self.connection, self.path)
 
     def done_batches(self) -> frozenset[int]:
         """Ids of the batches that are committed."""
@@ -140,7 +177,7 @@ class WorkFile:
         """
         if batch_id in self.done_batches():
             return
-        layers = self.record().layers
+        layers = self.run.record.layers
         row = self.connection.execute(
             "SELECT prompt_ids, response_ids FROM batches WHERE batch_id = ?", [batch_id]
         ).fetchall()[0]
@@ -157,10 +194,6 @@ class WorkFile:
                 "UPDATE batches SET seconds = ? WHERE batch_id = ?", [seconds, batch_id]
             )
 
-    def activations(self, kind: Kind, layer: int, start: int, stop: int) -> NDArray[np.float32]:
-        """Activations of the texts with ids start <= id < stop, [texts, d], by id."""
-        return read_activations(self.connection, kind, layer, start, stop)
-
     def replace(self, tables: dict[str, list[dict[str, object]]], layer: int | None) -> None:
         """Replace derived rows in one transaction, so that deriving twice gives one copy.
 
@@ -176,26 +209,21 @@ class WorkFile:
                     self.connection.execute(f"DELETE FROM {table} WHERE layer = ?", [layer])
                 insert(self.connection, table, *chunks)
 
-    def derived_layers(self) -> frozenset[int]:
-        """Layers whose derived rows are committed."""
-        rows = self.connection.execute("SELECT DISTINCT layer FROM moment_totals").fetchall()
-        return frozenset(row[0] for row in rows)
-
-    def has_best_layers(self) -> bool:
-        """Whether the last derived table is committed."""
-        return bool(
-            self.connection.execute("SELECT count(*) > 0 FROM best_layers").fetchall()[0][0]
-        )
+    def add_derivation(self, version: int, made_at: str) -> None:
+        """Record by which version the derived tables are complete, and when."""
+        self.connection.execute("INSERT INTO derivations VALUES (?, ?)", [version, made_at])
 
     def add_timing(self, stage: str, seconds: float) -> None:
         """Record time spent on a stage; a stage may have several rows after a restart."""
         self.connection.execute("INSERT INTO timings VALUES (?, ?)", [stage, seconds])
 
-    def publish(self, target: Path) -> None:
+    def publish(self, target: Path, *, replace: bool = False) -> None:
         """Compact into one file without the gaps of many commits, and move it into place.
 
         Args:
             target: ``runs/<run id>.duckdb``.
+            replace: put it in the place of the run that is there, whose readers keep what they
+                have open; otherwise a run that is there stays.
         """
         compact = self.path.with_name(self.path.stem + ".compact.duckdb")
         compact.unlink(missing_ok=True)
@@ -205,7 +233,7 @@ class WorkFile:
         self.connection.execute("CHECKPOINT compact")
         self.connection.execute("DETACH compact")
         self.close()
-        publish(compact, target)
+        publish(compact, target, replace=replace)
         discard(self.path)
 
     def _insert_activations(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.settings import Settings
-from backend.store.study_files import publish_study
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
 from backend.types import StudyRef

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.settings import Settings
-from backend.store.study_files import find_study, load_study, publish_study
+from backend.store.study import find_study, load_study, publish_study
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.prompt_sets import (

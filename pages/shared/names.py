@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from pages.shared.sidebar import run_name
 
 

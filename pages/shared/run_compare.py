@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.runs.comparison import Comparison, Side
 from backend.views.runs.comparison_figures import pole_rows, r_changes, r_rows, sentences
 from backend.views.runs.sides import (

@@ -7,7 +7,7 @@ import streamlit as st
 from backend.jobs.model_choices import DEFAULT_CHOICE, model_choices
 from backend.jobs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS
-from backend.store.studies import StudySummary
+from backend.store.study import StudySummary
 from backend.studies.imports import import_upload
 from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
 from backend.views.runs.forecast_tables import forecast_rows

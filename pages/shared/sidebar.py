@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.store.runs import RunSummary
-from backend.store.studies import StudySummary
+from backend.store.run_values import RunSummary
+from backend.store.study import StudySummary
 from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import segmented, select

@@ -8,7 +8,7 @@ import streamlit as st
 
 from backend.jobs.queue import Job
 from backend.jobs.workers import live_workers
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.types import Progress
 from pages.shared import data
 from pages.shared.sidebar import Selection

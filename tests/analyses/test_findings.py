@@ -196,7 +196,9 @@ def test_transfer_is_found_where_it_is_planted_and_only_there():
     equal = transfers(transfer_cases(6, better=False))
     assert transfer_finding(equal).verdict == "undetermined"
     case = transfer_cases(5, better=True)[0]
-    assert found[0].cross_r.r == pytest.approx(stats.pearsonr(case.other, case.behaviour).statistic)
+    assert found[0].cross_r.value == pytest.approx(
+        stats.pearsonr(case.other, case.behaviour).statistic
+    )
     assert found[0].between == pytest.approx(stats.pearsonr(case.other, case.own).statistic)
 
 
@@ -278,8 +280,8 @@ def test_agreement_is_over_shared_scenarios():
     second = {f"s{i}": float(x) for i, x in enumerate(b) if i != 3}
     (found,) = agreements({"t": {"p": first, "q": second | {"only": 1.0}}})
     keep = np.arange(200) != 3
-    assert found.r.r == pytest.approx(stats.pearsonr(a[keep], b[keep]).statistic)
-    assert found.r.n == 199 and found.ceiling == found.r.r
+    assert found.r.value == pytest.approx(stats.pearsonr(a[keep], b[keep]).statistic)
+    assert found.r.n == 199 and found.ceiling == found.r.value
     assert agreement_finding([found], 0.5).verdict == "supported"
     assert agreement_finding([found], 0.01).verdict in ("ruled out", "undetermined")
 

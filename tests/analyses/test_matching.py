@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.significance import sureness
+from backend.core.statistics.significance import significance
 from backend.views.methods.differences import chosen_on_halves, differences_to, over_traits
 from backend.views.transfer.matching import Reading, transfer_case
 from backend.views.transfer.transfers import transfers
@@ -85,12 +85,12 @@ def test_what_cannot_be_matched_is_undefined_and_takes_no_part_in_the_correction
 
 def test_sureness_goes_by_the_adjusted_p():
     up, down = Estimate(0.1, 0.01, 0.2, 0.01, 50), Estimate(-0.1, -0.2, -0.01, 0.01, 50)
-    assert [sureness(up, 0.04), sureness(down, 0.04), sureness(up, 0.06)] == [
+    assert [significance(up, 0.04), significance(down, 0.04), significance(up, 0.06)] == [
         "higher",
         "lower",
         "not shown",
     ]
-    assert sureness(Estimate.undefined(0, "x"), None) == "undefined"
+    assert significance(Estimate.undefined(0, "x"), None) == "undefined"
 
 
 def williams(r1, r2, r12, n):

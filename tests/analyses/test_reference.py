@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from backend.cli.main import main
-from backend.core.finding import Finding, Row, plain, with_published
+from backend.core.finding import Finding, Row, with_published
 from backend.settings import StatusThresholds
 from backend.studies.published import FOLDER, load_reference
 from backend.views.study_tests.published import reference_findings

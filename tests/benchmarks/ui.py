@@ -28,7 +28,7 @@ from playwright.sync_api import Page, sync_playwright
 from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
 from backend.settings import Settings
-from backend.store.runs import run_list
+from backend.store.catalog import run_list
 
 ROOT = Path(__file__).resolve().parents[2]
 MODELS, TRAITS, LAYERS, SCENARIOS, PROMPTS = 3, 8, 12, 500, 20

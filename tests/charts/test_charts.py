@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from backend.settings import StatusThresholds
-from backend.store.runs import run_list
+from backend.store.catalog import run_list
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.diagnosis.figures import evidence_rows, fix_gains
 from backend.views.prompts.compute import prompt_view

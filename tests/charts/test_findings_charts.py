@@ -6,7 +6,7 @@ import pytest
 
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row
-from backend.store.runs import run_list
+from backend.store.catalog import run_list
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.diagnosis.verdicts import verdicts
 from backend.views.scorecard.compute import scorecard
@@ -74,7 +74,7 @@ def test_a_click_on_a_cell_names_its_run_and_trait_and_verdicts_are_the_diagnose
     assert len(points.customdata) == 24 and points.marker.opacity == 0
     for label, (run_id, trait, hover) in zip(points.x, points.customdata, strict=True):
         assert label == labels[list(run_ids).index(run_id)]
-        assert f"{card.cells[run_id, trait].correlation.r:+.3f}" in hover
+        assert f"{card.cells[run_id, trait].correlation.value:+.3f}" in hover
     lines = verdicts(settings, run_ids, "default", None)
     rows = verdict_rows(lines, runs, traits, labels)
     for diagnosis in diagnose_run(settings, run_ids[2]):

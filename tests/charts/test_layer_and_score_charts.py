@@ -6,10 +6,10 @@ import dataclasses
 
 import numpy as np
 import pytest
+from backend.store.cells import cells
 
 from backend.core.estimate import Estimate
 from backend.settings import StatusThresholds
-from backend.store.cells import cells
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.figures import r_by_layer, r_heatmap
 from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
@@ -60,14 +60,14 @@ def test_r_by_layer_draws_r_band_best_and_controls(phantom):
         )
         line = trace(figure, "r of trait 3")
         assert list(line.x) == [1, 2, 3]
-        assert list(line.y) == [c.correlation.r for c in own]
+        assert list(line.y) == [c.correlation.value for c in own]
         ends = [c.correlation if interval == "fisher" else c.bootstrap for c in own]
         edge = trace(figure, "95% interval")
         assert list(edge.y[:3]) == [e.low for e in ends]
         assert list(edge.y[3:6]) == [e.high for e in reversed(ends)]
-        assert list(trace(figure, "trait 1").y) == [c.correlation.r for c in others]
+        assert list(trace(figure, "trait 1").y) == [c.correlation.value for c in others]
         star = trace(figure, "best layer")
-        assert (star.x[0], star.y[0]) == (choices[2].layer, choices[2].correlation.r)
+        assert (star.x[0], star.y[0]) == (choices[2].layer, choices[2].correlation.value)
         for kind, name in (("shuffled_labels", "shuffled"), ("random_direction", "random")):
             assert list(trace(figure, name).y[:3]) == [c.controls[kind].low for c in own]
         levels = {shape.y0 for shape in figure.layout.shapes if shape.y0 == shape.y1}
@@ -91,7 +91,7 @@ def test_the_heatmap_is_centred_and_frames_the_best(phantom):
     figure = r_heatmap(every, choices, "trait_3")
     heatmap = figure.data[0]
     for row, choice in enumerate(choices):
-        own = [c.correlation.r for c in every if c.key.trait == choice.trait]
+        own = [c.correlation.value for c in every if c.key.trait == choice.trait]
         assert list(heatmap.z[row]) == own
         frame = figure.layout.shapes[row]
         assert frame.x0 + 0.5 == choice.layers.index(choice.layer) and frame.y0 + 0.5 == row
@@ -104,7 +104,7 @@ def test_the_sentence_says_what_the_best_layer_is_worth(phantom):
     choice = choices[2]
     said = choice_sentence(choice)
     for part in (
-        f"Layer {choice.layer} is the best of 3: r = {choice.correlation.r:+.2f} (n = 60)",
+        f"Layer {choice.layer} is the best of 3: r = {choice.correlation.value:+.2f} (n = 60)",
         f"chance alone reaches {choice.null_95:+.2f} in 5% of shuffles (p = {choice.p:.2g})",
         f"not chosen on, r = {choice.held_out.value:+.2f} [{choice.held_out.low:+.2f}, ",
     ):
@@ -181,10 +181,10 @@ def test_scores_charts_hold_the_columns(phantom):
     assert list(drawn.x) == [c.stability.value for c in columns]
     assert drawn.x[0] - drawn.error_x.arrayminus[0] == pytest.approx(column.stability.low)
     pearson, spearman = pearson_beside_spearman(choices).data
-    assert list(pearson.x) == [c.correlation.r for c in choices]
+    assert list(pearson.x) == [c.correlation.value for c in choices]
     assert list(spearman.x) == [c.rank.value for c in choices]
     assert spearman.x[1] + spearman.error_x.array[1] == pytest.approx(choices[1].rank.high)
-    difference = choices[0].rank.value - choices[0].correlation.r
+    difference = choices[0].rank.value - choices[0].correlation.value
     assert rank_rows(choices)[0]["rho − r"] == f"{difference:+.3f}"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from backend.core.statistics.correlation import Correlation
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
 from backend.views.methods.comparison import method_choice, method_comparison
@@ -51,7 +50,7 @@ def test_the_heatmap_is_fair_or_flattered_as_asked(settings, run_id):
                     assert heatmap.z[i][j] is None and heatmap.text[i][j] == ""
                     assert "not computed in this run" in heatmap.customdata[i][j]
                     continue
-                expected = cell.fair().value if shown == "fair" else cell.correlation.r
+                expected = cell.fair().value if shown == "fair" else cell.correlation.value
                 assert heatmap.z[i][j] == expected
         bold = [sum("<b>" in texts[j] for texts in heatmap.text) for j in range(len(grid.traits))]
         assert min(bold) >= 1
@@ -66,7 +65,7 @@ def test_the_forest_draws_both_intervals_and_the_held_out_layer(settings, run_id
     for row, value, low, high in drawn["r, bootstrap interval"]:
         cell = grid.cells[grid.rows[round(row)].name, trait]
         assert (value, low, high) == pytest.approx(
-            (cell.correlation.r, cell.bootstrap.low, cell.bootstrap.high)
+            (cell.correlation.value, cell.bootstrap.low, cell.bootstrap.high)
         )
     for row, value, low, high in drawn["r, Fisher's interval"]:
         c = grid.cells[grid.rows[round(row)].name, trait].correlation
@@ -80,7 +79,7 @@ def test_the_forest_draws_both_intervals_and_the_held_out_layer(settings, run_id
 def test_refused_methods_are_listed_with_their_reason(settings, run_id):
     for layer in (1, 2, 3):
         grid = method_grid(settings, run_id, "default", layer)
-        refused = [key for key, cell in grid.cells.items() if cell.correlation.r is None]
+        refused = [key for key, cell in grid.cells.items() if cell.correlation.value is None]
         if refused:
             break
     name, trait = refused[0]

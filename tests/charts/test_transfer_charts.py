@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from backend.core.statistics.significance import sureness
-from backend.store.runs import run_summary
+from backend.core.statistics.significance import significance
+from backend.store.catalog import run_summary
 from backend.views.shared.style import short
 from backend.views.study_tests.reference import published_agreements, published_transfers
 from backend.views.transfer.compute import transfer_view
@@ -44,10 +44,10 @@ def test_the_matrix_holds_r_interval_n_and_the_own_r_on_the_diagonal(view):
                 )
                 r = found.cross_r
                 mark = {"higher": "▲", "lower": "▼", "not shown": "○"}[
-                    sureness(found.difference, found.adjusted_p)
+                    significance(found.difference, found.adjusted_p)
                 ]
-            assert heatmap.z[i][j] == r.r
-            assert f"{mark} {r.r:+.2f}" in text and f"n = {r.n}" in text
+            assert heatmap.z[i][j] == r.value
+            assert f"{mark} {r.value:+.2f}" in text and f"n = {r.n}" in text
             assert f"[{short(r.low)}, {short(r.high)}]" in text
     assert (heatmap.zmin, heatmap.zmid, heatmap.zmax) == (-1, 0, 1)
 
@@ -64,7 +64,7 @@ def test_differences_are_drawn_with_zous_ends_and_told_by_symbol(view):
     for row, found in enumerate(view.transfers):
         d = found.difference
         assert drawn[row][:3] == pytest.approx((d.value, d.low, d.high))
-        assert drawn[row][3] == symbols[sureness(d, found.adjusted_p)]
+        assert drawn[row][3] == symbols[significance(d, found.adjusted_p)]
     assert short(-0.345) == "-.34" and short(1.0) == "+1.00" and short(0.0) == "+.00"
     assert "95% interval, Zou" in figure.layout.xaxis.title.text
 

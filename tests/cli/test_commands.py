@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
+from backend.store.cells import cells
 
 from backend.cli.main import COMMANDS, main
 from backend.core.geometry.registry import METRICS_BY_NAME
-from backend.store.cells import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.study_files import write_study
@@ -48,7 +48,7 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
         assert set(entry["metrics"]) == set(METRICS_BY_NAME)
         assert set(entry["correlation"]) == {"target", "n", "r", "low", "high", "p", "reason"}
     by_query = cells(store, run_id)
-    assert [e["correlation"]["r"] for e in found] == [c.correlation.r for c in by_query]
+    assert [e["correlation"]["r"] for e in found] == [c.correlation.value for c in by_query]
     text = run(capsys, "metrics", run_id, "--trait", "haste")[1]
     assert "haste, set default, layer 2" in text and "warmth" not in text
     for name in METRICS_BY_NAME:

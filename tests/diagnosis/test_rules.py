@@ -134,7 +134,7 @@ def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(hea
         healthy, drifts={}, layer_drifts={}, first_scores=None, dominance=None
     )
     found = diagnose(bare)
-    assert found.r.r is None and found.supported == ()
+    assert found.r.value is None and found.supported == ()
     empty = dataclasses.replace(
         bare, behaviour=np.zeros(0), last_scores=np.zeros(0), length_drift=np.zeros(0)
     )

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from backend.store.cells import cells
 from scipy import stats
 
-from backend.store.cells import cells
-from backend.store.run_files import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -41,4 +40,4 @@ def test_r_by_hand_from_the_last_query_is_the_stored_one(run, settings):
     rows = [row for row in run.execute(QUERIES[-1]).fetchall() if row[:2] == ("warmth", 1)]
     projection, value = np.array([row[3:] for row in rows]).T
     stored = next(c for c in cells(settings, "run", "warmth") if c.key.layer == 1)
-    assert stats.pearsonr(projection, value).statistic == pytest.approx(stored.correlation.r)
+    assert stats.pearsonr(projection, value).statistic == pytest.approx(stored.correlation.value)

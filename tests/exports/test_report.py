@@ -138,7 +138,7 @@ def test_the_charts_are_the_pages_charts(phantom):
     drawn = parsed.charts["chart-1"]["data"][0]
     expected = json.loads(figure_json(grid))["data"][0]
     assert drawn == expected
-    assert drawn["z"][0][0] == card.cells[view.run_ids[0], view.traits[0]].correlation.r
+    assert drawn["z"][0][0] == card.cells[view.run_ids[0], view.traits[0]].correlation.value
 
 
 def test_the_tables_hold_the_querys_numbers(phantom):
@@ -219,7 +219,7 @@ def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tm
     assert "Simulated" not in parsed.text
     assert "haste on llama" in parsed.text and "warmth on llama" not in parsed.text
     (found,) = diagnose_run(settings, "run-1", "default", "haste", 2)
-    assert f"r = {found.r.r:+.3f}" in parsed.text
+    assert f"r = {found.r.value:+.3f}" in parsed.text
     only = Parsed(made(settings, view, tmp_path, ["prompts"]))
     assert len(only.charts) == 2 and found.headline not in only.text
 

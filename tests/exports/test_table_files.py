@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from backend.errors import ExportError
-from backend.exports.atomic import whole_file, whole_folder
+from backend.exports.atomic import atomic_file, atomic_folder
 from backend.exports.download import as_bytes, size_text
 from backend.exports.tables import (
     ACTIVATIONS,
@@ -119,16 +119,16 @@ def test_what_is_not_there_is_refused_by_name(settings, run, tmp_path):
 
 def test_nothing_half_written_is_left(tmp_path):
     target = tmp_path / "new" / "file.csv"
-    with pytest.raises(ZeroDivisionError), whole_file(target) as path:
+    with pytest.raises(ZeroDivisionError), atomic_file(target) as path:
         path.write_text("half")
         raise ZeroDivisionError
     assert list(target.parent.iterdir()) == []
     target.write_text("old")
-    with whole_file(target) as path:
+    with atomic_file(target) as path:
         path.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new" and list(target.parent.iterdir()) == [target]
-    with whole_folder(tmp_path / "many") as folder:
+    with atomic_folder(tmp_path / "many") as folder:
         (folder / "a").write_text("1")
         (folder / "b").write_text("2")
     assert sorted(p.name for p in (tmp_path / "many").iterdir()) == ["a", "b"]
@@ -138,10 +138,10 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path):
     (tmp_path / "file").write_text("x")
     with (
         pytest.raises(ExportError, match="Nothing can be written"),
-        whole_file(tmp_path / "file" / "below"),
+        atomic_file(tmp_path / "file" / "below"),
     ):
         pass
-    with pytest.raises(ExportError, match="it is a folder"), whole_file(tmp_path):
+    with pytest.raises(ExportError, match="it is a folder"), atomic_file(tmp_path):
         pass
 
 

@@ -10,6 +10,7 @@ import gguf
 import numpy as np
 import pytest
 import torch
+from backend.store.cells import cells
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -26,8 +27,7 @@ from backend.exports.vector_files import (
 )
 from backend.exports.vectors import BEST, Choice, method_titles, read_saved, read_vectors
 from backend.runs.saved_vectors import save_vector
-from backend.store.cells import cells
-from backend.store.runs import run_summary
+from backend.store.catalog import run_summary
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -172,7 +172,7 @@ def test_a_saved_vector_is_exported_with_its_pipeline(store, tmp_path):
         tensor = file.get_tensor("haste.saved.mine.layer_2")
         (known,) = json.loads(file.metadata()["vectors"]).values()
     assert tensor.tobytes() == saved.vector.astype(np.float32).tobytes()
-    assert known["pipeline"]["row_scaling"] == "unit" and known["r"] == saved.correlation.r
+    assert known["pipeline"]["row_scaling"] == "unit" and known["r"] == saved.correlation.value
     with pytest.raises(ExportError, match="No saved vector is called 'yours'"):
         read_saved(store, "yours")
 

@@ -11,8 +11,8 @@ from backend.errors import JobError, LayerOutOfRange, RunNotFound
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import MOST_LINES, add_to_log, log_path, read_log
 from backend.jobs.queue import Job, JobQueue, ahead_of
-from backend.store.run_files import list_run_ids
-from backend.store.runs import run_list
+from backend.store.catalog import run_list
+from backend.store.run import list_run_ids
 from backend.types import ExtractionRequest, Progress
 from backend.views.runs.history import history
 from tests.support.runs import publish_run

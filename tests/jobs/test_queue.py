@@ -24,8 +24,8 @@ from backend.jobs.requests import (
 )
 from backend.jobs.workers import WorkerSlot, live_workers
 from backend.settings import Settings
-from backend.store.run_files import run_path
-from backend.store.study_files import publish_study
+from backend.store.run import run_path
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from tests.support.studies import small_study

@@ -6,7 +6,7 @@ import pytest
 
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
-from backend.store.runs import run_summary
+from backend.store.catalog import run_summary
 from backend.views.methods.comparison import method_choice
 from backend.views.methods.compute import method_grid
 from backend.views.transfer.compute import transfer_view
@@ -72,7 +72,7 @@ def test_methods_show_what_the_queries_find(store):
     by_method = app.dataframe[0].value.set_index("method")
     cell = grid.cells["lda", trait]
     assert by_method.loc["Shrunk LDA"]["layer"] == str(cell.layer)
-    assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{cell.correlation.r:+.2f}")
+    assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{cell.correlation.value:+.2f}")
     choice = method_choice(store, run_ids[0], trait, "default")
     assert f"{choice.held_out.value:+.2f}" in app.dataframe[1].value["r"][1]
     at_a_layer = opened(METHODS, run=run_ids[0], layer="2")

@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from backend.runs.saved_vectors import saved_vectors
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
 from backend.views.filter_lab.axis import Pipeline
 from pages.shared.lab_link import lab_parameters
 from tests.support.pages import ROOT, words
@@ -205,7 +204,7 @@ def test_a_vector_is_saved_once_under_its_name(lab):
     kept, _, r = direct(lab, threshold)
     assert saved.pipeline == Pipeline(filter_reference="mean", threshold=threshold)
     assert saved.prompt_ids == tuple(10 + np.flatnonzero(kept))
-    assert saved.correlation.r == pytest.approx(r, abs=1e-10)
+    assert saved.correlation.value == pytest.approx(r, abs=1e-10)
     save("mine")
     assert "called 'mine' already" in words(app)
     save("Not a name")

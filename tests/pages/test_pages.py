@@ -113,7 +113,7 @@ def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
     assert [e.label for e in app.expander] == [
         f"{j.title}: **{j.verdict}**" for j in expected.judgements
     ]
-    assert f"{expected.r.r:+.2f}" in words(app) and "layer 2" in words(app)
+    assert f"{expected.r.value:+.2f}" in words(app) and "layer 2" in words(app)
 
 
 def test_study_tests_show_the_published_reference(store):

@@ -8,9 +8,9 @@ import pytest
 
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
-from backend.store.run_files import list_run_ids
-from backend.store.runs import run_list
-from backend.store.study_files import list_studies, load_study
+from backend.store.catalog import run_list
+from backend.store.run import list_run_ids
+from backend.store.study import list_studies, load_study
 from backend.types import ExtractionRequest
 from backend.views.runs.comparison import Side, compare
 from backend.views.runs.comparison_figures import sentences

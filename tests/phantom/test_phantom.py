@@ -15,8 +15,8 @@ from backend.phantom.geometry import best_layer, simulate_layer
 from backend.phantom.latents import draw_latents, judge, words
 from backend.phantom.plan import FEW, PhantomPlan, plan_of
 from backend.runs.phantom_run import publish_phantom
+from backend.store.catalog import run_summary
 from backend.store.run_record import SIMULATED
-from backend.store.runs import run_summary
 from backend.views.scorecard.compute import scorecard
 
 SIZES = {"models": 1, "traits": 8, "layers": 12, "scenarios": 300, "prompts": 10, "width": 256}
@@ -152,7 +152,7 @@ def test_a_published_phantom_is_labelled_and_its_scorecard_is_the_definition(set
         card = scorecard(settings, run_ids, "default", layer=layer)
         for model, run_id in enumerate(run_ids):
             expected = rs(plan, layer, model)
-            shown = [card.cells[run_id, t].correlation.r for t in summary.traits]
+            shown = [card.cells[run_id, t].correlation.value for t in summary.traits]
             assert shown == pytest.approx(expected, abs=1e-5)
 
 

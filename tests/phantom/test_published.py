@@ -15,7 +15,7 @@ from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.published.phantom import LAYERS, TITLE, PublishedPhantom
 from backend.phantom.published.prompts import PROMPTS
 from backend.runs.phantom_run import publish_phantom
-from backend.store.runs import run_summary
+from backend.store.catalog import run_summary
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.scorecard.compute import scorecard
 
@@ -141,7 +141,7 @@ def test_published_it_is_the_scorecard_of_the_study_and_the_causes_are_found(set
     for row in PRINTED:
         if row["layer"] == "19":
             run_id = run_ids[MODELS.index(row["model"])]
-            shown = card.cells[run_id, row["trait"]].correlation.r
+            shown = card.cells[run_id, row["trait"]].correlation.value
             assert shown == pytest.approx(float(row["r"]), abs=5e-4)
     for model, run_id in enumerate(run_ids):
         for trait, name in enumerate(phantom.study.traits):

@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from backend.store.catalog import run_list
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
-from backend.store.runs import run_list
 from backend.views.runs.comparison import Side, compare
 from backend.views.runs.comparison_figures import (
     change_in_words,
@@ -121,8 +120,8 @@ def test_r_and_its_change_are_those_of_scipy(pair, sides, layer):
         b = drifts(pair, run_b, studies[run_b], trait.trait, set_b, layer)
         x, z = np.array(list(a.values())).T
         y = np.array(list(b.values()))[:, 0]
-        assert trait.first.r == pytest.approx(stats.pearsonr(x, z).statistic, abs=1e-9)
-        assert trait.second.r == pytest.approx(stats.pearsonr(y, z).statistic, abs=1e-9)
+        assert trait.first.value == pytest.approx(stats.pearsonr(x, z).statistic, abs=1e-9)
+        assert trait.second.value == pytest.approx(stats.pearsonr(y, z).statistic, abs=1e-9)
         value, low, high, p = zou_and_williams(x, y, z)
         difference = trait.difference
         shown = (difference.value, difference.low, difference.high, difference.p)
@@ -170,8 +169,8 @@ def test_best_layers_are_the_scorecards(pair):
             for card, run_id in zip(cards, ("run-a", "run-b"), strict=True)
         ]
         assert trait.layers == tuple(cell.layer for cell in cells)
-        rs = (trait.first.r, trait.second.r)
-        assert rs == pytest.approx([cell.correlation.r for cell in cells], abs=1e-12)
+        rs = (trait.first.value, trait.second.value)
+        assert rs == pytest.approx([cell.correlation.value for cell in cells], abs=1e-12)
 
 
 def test_only_cases_in_both_count(pair, tiny_folders):
@@ -182,7 +181,7 @@ def test_only_cases_in_both_count(pair, tiny_folders):
         a = drifts(pair, "run-a", STUDY, trait.trait, "default", 2)
         x, z = np.array([a[s] for s in sorted({r.scenario for r in fewer.responses})]).T
         assert (trait.matched, trait.cases) == (10, (16, 10))
-        assert trait.first.r == pytest.approx(stats.pearsonr(x, z).statistic, abs=1e-9)
+        assert trait.first.value == pytest.approx(stats.pearsonr(x, z).statistic, abs=1e-9)
 
 
 def test_a_change_that_has_no_meaning_is_undefined_with_its_reason(pair, tiny_folders):
@@ -200,7 +199,9 @@ def test_a_change_that_has_no_meaning_is_undefined_with_its_reason(pair, tiny_fo
         "rejudged", dataclasses.replace(STUDY, responses=(*judged_anew, *STUDY.responses[4:]))
     )
     assert "2 of 16 matched cases differ between the two studies" in why
-    assert all(trait.first.r is not None and trait.second.r is not None for trait in found.traits)
+    assert all(
+        trait.first.value is not None and trait.second.value is not None for trait in found.traits
+    )
     rewritten = dataclasses.replace(STUDY.responses[0], text="Something else altogether.")
     why, _ = reasons(
         "rewritten", dataclasses.replace(STUDY, responses=(rewritten, *STUDY.responses[1:]))
@@ -258,9 +259,9 @@ def test_charts_tables_and_sentences_hold_the_numbers_of_the_query(settings):
         trait.difference.value for trait in found.traits
     ]
     for row, trait, sentence in zip(r_rows(found), found.traits, sentences(found), strict=True):
-        assert row["r of A"].startswith(f"{trait.first.r:+.2f} [{trait.first.low:+.2f}")
-        assert f"from {trait.first.r:+.2f} (layer {trait.layers[0]})" in sentence
-        assert f"to {trait.second.r:+.2f}" in sentence and "matched cases" in sentence
+        assert row["r of A"].startswith(f"{trait.first.value:+.2f} [{trait.first.low:+.2f}")
+        assert f"from {trait.first.value:+.2f} (layer {trait.layers[0]})" in sentence
+        assert f"to {trait.second.value:+.2f}" in sentence and "matched cases" in sentence
         sure = trait.adjusted_p < 0.05
         assert ("no change is shown" in sentence) == (not sure)
     rows = pole_rows(found, "spread")

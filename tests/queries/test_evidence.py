@@ -7,13 +7,12 @@ import json
 
 import numpy as np
 import pytest
+from backend.store.cells import cells
 from scipy import stats
 
 from backend.cli.main import main
 from backend.errors import StoreError
-from backend.store.cells import cells
-from backend.store.run_files import reading_run
-from backend.store.runs import run_summary
+from backend.store.catalog import run_summary
 from backend.types import Response
 from backend.views.study_tests.evidence import findings_of_study, read_evidence
 from tests.support.runs import publish_run
@@ -49,13 +48,13 @@ def test_evidence_is_what_the_runs_hold(settings, runs):
         (name, trait) for name in names for trait in ("warmth", "haste")
     ]
     own = {c.key.layer: c for c in cells(settings, "one", "warmth")}
-    best = max(own.values(), key=lambda c: c.correlation.r)
+    best = max(own.values(), key=lambda c: c.correlation.value)
     shown = evidence.cells[0]
-    assert (shown.layer, shown.r) == (best.key.layer, best.correlation.r)
+    assert (shown.layer, shown.r) == (best.key.layer, best.correlation.value)
     assert shown.separation == best.metrics["separation"].value
     expected = (best.metrics["high_spread"].value + best.metrics["low_spread"].value) / 2
     assert shown.spread == expected
-    assert evidence.sweeps[0].rs == {layer: c.correlation.r for layer, c in own.items()}
+    assert evidence.sweeps[0].rs == {layer: c.correlation.value for layer, c in own.items()}
     assert set(evidence.scores) == {
         (who, trait) for who in ("author", "someone") for trait in ("warmth", "haste")
     }

@@ -10,8 +10,8 @@ import pytest
 from safetensors.numpy import load_file
 
 from backend.models.on_disk import model_size
-from backend.store.runs import run_list
-from backend.store.study_files import publish_study
+from backend.store.catalog import run_list
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from backend.views.runs.forecast import characters, forecast

@@ -12,12 +12,11 @@ from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.registry import METRICS_BY_NAME
 from backend.core.statistics.correlation import fisher_interval
 from backend.core.statistics.dependent import compare_dependent
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.status import status_of
 from backend.settings import StatusThresholds
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
-from backend.store.study_files import load_study
+from backend.store.study import load_study
 from backend.views.filter_lab import axis as lab_axis
 from backend.views.filter_lab import compute as lab
 from backend.views.filter_lab.axis import Pipeline
@@ -186,7 +185,7 @@ def test_without_choices_nothing_moves_and_the_card_is_the_scorecard(phantom):
             stored = card.cells[key]
             assert change.before == change.after and change.move is None
             assert change.after_layer == stored.layer
-            assert change.after.value == pytest.approx(stored.correlation.r, abs=1e-12)
+            assert change.after.value == pytest.approx(stored.correlation.value, abs=1e-12)
             assert change.after.low == pytest.approx(stored.correlation.low, abs=1e-12)
     assert lab_axis.effective(pipeline) == Pipeline()
     base = lab.lab_base(lab_stack(settings, runs, SET, "identity"))
@@ -248,7 +247,7 @@ def test_intervals_at_rest(phantom):
         assert getattr(rest.difference, name) == pytest.approx(getattr(expected, name), rel=1e-6)
     built = [direct.cell(*place, threshold=t - 1e-9)[2] for t in steps.thresholds[: last + 1]]
     rows = np.array([direct.drift(*place, v)[0] for v in built])
-    held = held_out_best_layer(rows, plain.behaviour)
+    held = held_out_choice(rows, plain.behaviour)
     for name in ("value", "low", "high"):
         assert getattr(rest.held_out, name) == pytest.approx(getattr(held, name), abs=1e-9)
     same = lab_rest(plain, plain, identity, identity, Pipeline(), place, None)

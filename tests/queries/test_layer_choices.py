@@ -24,7 +24,7 @@ def test_the_best_layer_its_p_and_its_null_are_those_of_the_activations(settings
         rs = {layer: stats.pearsonr(d, behaviour) for layer, d in drifts.items()}
         best = max(rs, key=lambda layer: rs[layer].statistic)
         assert choice.layer == best and choice.layers == tuple(drifts)
-        assert choice.correlation.r == pytest.approx(rs[best].statistic, abs=1e-6)
+        assert choice.correlation.value == pytest.approx(rs[best].statistic, abs=1e-6)
         interval = rs[best].confidence_interval()
         assert (choice.correlation.low, choice.correlation.high) == pytest.approx(
             tuple(interval), abs=1e-6
@@ -37,7 +37,9 @@ def test_the_best_layer_its_p_and_its_null_are_those_of_the_activations(settings
             shuffled = rng.permutation(behaviour)
             null.append(max(np.corrcoef(d, shuffled)[0, 1] for d in drifts.values()))
         assert choice.null_95 == pytest.approx(np.quantile(null, 0.95), abs=0.04)
-        assert choice.p == pytest.approx(np.mean(np.array(null) >= choice.correlation.r), abs=0.04)
+        assert choice.p == pytest.approx(
+            np.mean(np.array(null) >= choice.correlation.value), abs=0.04
+        )
         held = choice.held_out
         assert held.low < held.value < held.high and held.n == len(behaviour)
     expected = multipletests([c.p for c in choices], method="fdr_bh")[1]

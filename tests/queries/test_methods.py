@@ -9,7 +9,6 @@ from scipy import stats
 from backend.core.vectors.methods import METHODS
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
-from backend.store.run_files import reading_run
 from backend.views.methods.comparison import method_choice, method_comparison
 from backend.views.methods.compute import METHOD, method_grid
 from backend.views.methods.subsampling import subsampling
@@ -59,22 +58,24 @@ def test_r_and_intervals_are_those_of_the_projections(settings, run_id):
     for layer in (None, 2):
         grid = method_grid(settings, run_id, "default", layer)
         for (method, trait), cell in grid.cells.items():
-            if cell.correlation.r is None:
+            if cell.correlation.value is None:
                 assert cell.correlation.reason
                 continue
             assert layer in (None, cell.layer)
             x, y = drifts[method, trait, cell.layer]
             found = stats.pearsonr(x, y)
-            assert cell.correlation.r == pytest.approx(found.statistic)
+            assert cell.correlation.value == pytest.approx(found.statistic)
             low, high = found.confidence_interval()
             assert (cell.correlation.low, cell.correlation.high) == pytest.approx((low, high))
             if layer is None:
                 assert 1 <= cell.of_layers <= 3 and cell.held_out.value is not None
                 chosen = cell.of_layers > 1
-                assert cell.fair().value == (cell.held_out.value if chosen else cell.correlation.r)
+                assert cell.fair().value == (
+                    cell.held_out.value if chosen else cell.correlation.value
+                )
             else:
-                assert cell.fair().value == cell.correlation.r
-                assert cell.correlation.r <= best.cells[method, trait].correlation.r + 1e-12
+                assert cell.fair().value == cell.correlation.value
+                assert cell.correlation.value <= best.cells[method, trait].correlation.value + 1e-12
 
 
 def test_differences_are_of_dependent_correlations(settings, run_id):
@@ -113,9 +114,9 @@ def test_the_choice_is_measured_where_it_was_not_made(settings, run_id):
     trait = grid.traits[0]
     found = method_choice(settings, run_id, trait, "default")
     highest = max(
-        cell.correlation.r
+        cell.correlation.value
         for (_, t), cell in grid.cells.items()
-        if t == trait and cell.correlation.r is not None
+        if t == trait and cell.correlation.value is not None
     )
     assert found.highest.value == highest
     assert found.held_out.value < highest
@@ -143,7 +144,7 @@ def test_saved_vectors_are_rows_of_their_own(settings, run_id):
     assert (row.name, row.saved) == ("saved:unit", True)
     same = grid.cells["unit_rows", trait]
     mine = grid.cells["saved:unit", trait]
-    assert mine.correlation.r == pytest.approx(same.correlation.r)
+    assert mine.correlation.value == pytest.approx(same.correlation.value)
     assert (mine.bootstrap.low, mine.bootstrap.high) == pytest.approx(
         (same.bootstrap.low, same.bootstrap.high)
     )
@@ -159,7 +160,7 @@ def test_without_scores_everything_says_why(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "bare")
     grid = method_grid(settings, "bare", "default")
     cell = grid.cells[METHOD, "haste"]
-    assert (cell.layer, cell.correlation.r) == (None, None) and cell.correlation.reason
+    assert (cell.layer, cell.correlation.value) == (None, None) and cell.correlation.reason
     assert method_comparison(settings, "bare", "default").tests() == 0
     choice = method_choice(settings, "bare", "haste", "default")
     assert choice.method is None and choice.held_out.value is None and choice.held_out.reason
@@ -171,6 +172,6 @@ def test_the_curve_ends_at_the_vector_of_all_prompts(settings, tiny_llama):
     assert curve.prompts == (5, 5) and [s.size for s in curve.sizes] == [5]
     assert curve.sizes[0].cosine == pytest.approx((1.0, 1.0, 1.0))
     x, y = drift_of(settings, "run", METHOD, "haste", 2)
-    assert curve.whole.r == pytest.approx(np.corrcoef(x, y)[0, 1])
-    assert curve.sizes[0].r[0] == pytest.approx(curve.whole.r)
+    assert curve.whole.value == pytest.approx(np.corrcoef(x, y)[0, 1])
+    assert curve.sizes[0].r[0] == pytest.approx(curve.whole.value)
     assert subsampling(settings, "run", "haste", "default", 9).whole.reason

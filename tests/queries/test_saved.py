@@ -10,7 +10,6 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError, VectorError
 from backend.runs.saved_vectors import save_vector, saved_drift, saved_list, saved_vectors
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -92,7 +91,7 @@ def test_the_vector_is_the_direct_one_under_every_metric(run, metric):
     assert saved.projections == pytest.approx(responses @ unit, rel=1e-8, abs=1e-10)
     cases = saved_drift(run, saved)
     assert np.corrcoef(cases.drift, cases.behaviour)[0, 1] == pytest.approx(
-        saved.correlation.r, abs=1e-9
+        saved.correlation.value, abs=1e-9
     )
     assert len(set(cases.scenarios)) == len(cases.drift) == saved.correlation.n == 12
 
@@ -123,7 +122,7 @@ def test_a_registered_pipeline_gives_its_methods_vector(run, method):
     cosine = saved.vector @ stored / np.linalg.norm(saved.vector) / np.linalg.norm(stored)
     assert cosine == pytest.approx(1.0, abs=1e-12)
     assert saved.projections == pytest.approx(projections, rel=1e-9, abs=1e-10)
-    assert saved.correlation.r == pytest.approx(r, abs=1e-12)
+    assert saved.correlation.value == pytest.approx(r, abs=1e-12)
 
 
 def test_a_filter_keeps_and_names_the_prompts_it_kept(run):
@@ -199,5 +198,5 @@ def test_a_run_without_responses_can_still_give_a_vector(settings, tiny_llama):
     saved = save_vector(
         settings, "v", "run-1", "haste", "default", 2, Pipeline(metric="massive_removed")
     )
-    assert saved.correlation.r is None and len(saved.projections) == 0
+    assert saved.correlation.value is None and len(saved.projections) == 0
     assert len(saved_drift(settings, saved).drift) == 0

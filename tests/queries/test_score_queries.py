@@ -13,7 +13,6 @@ from scipy import stats
 
 from backend.core.study_cell import CellRow
 from backend.errors import SteerscopeError, StoreError
-from backend.store.run_files import reading_run
 from backend.views.scores.compute import score_columns
 from backend.views.scores.feasibility import feasibility, score_findings, score_scale
 from backend.views.scores.links import score_links

@@ -10,17 +10,16 @@ import sys
 
 import numpy as np
 import pytest
+from backend.store.cells import cells
+from backend.store.studies import study_list
 
 from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.registry import measure_all
 from backend.core.status import status_of
 from backend.errors import StoreError
 from backend.settings import StatusThresholds
-from backend.store.cells import cells
+from backend.store.catalog import run_list
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
-from backend.store.runs import run_list
-from backend.store.studies import study_list
 from backend.views.prompts.compute import prompt_view
 from backend.views.scorecard.compute import scorecard
 from tests.support.runs import publish_run
@@ -47,7 +46,7 @@ def test_best_layer_counts_and_fixed_layer(settings, tiny_llama):
     card = scorecard(settings, ["run-1"], "default")
     for trait in ("warmth", "haste"):
         every = cells(settings, "run-1", trait)
-        best = max(every, key=lambda c: c.correlation.r)
+        best = max(every, key=lambda c: c.correlation.value)
         shown = card.cells["run-1", trait]
         assert (shown.layer, shown.correlation, shown.of_layers) == (
             best.key.layer,
@@ -63,7 +62,7 @@ def test_geometry_only_is_undefined_not_zero(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
     card = scorecard(settings, ["run-1"], "default")
     cell = card.cells["run-1", "haste"]
-    assert (cell.status, cell.layer, cell.correlation.r) == ("undefined", None, None)
+    assert (cell.status, cell.layer, cell.correlation.value) == ("undefined", None, None)
     assert card.counts["run-1"]["undefined"] == 2
 
 
@@ -77,7 +76,7 @@ def test_prompt_sets_are_separate_cells(settings, tiny_llama):
     )
     one = scorecard(settings, ["run-1"], "default").cells["run-1", "haste"]
     two = scorecard(settings, ["run-1"], "other").cells["run-1", "haste"]
-    assert one.correlation.r != two.correlation.r
+    assert one.correlation.value != two.correlation.value
     view = prompt_view(settings, "run-1", "haste", "other", 1, clustered=False)
     assert [row.prompt_id for row in view.rows] == list(range(30, 40))
     with pytest.raises(StoreError, match="no prompts of 'haste', set 'third'"):
@@ -110,7 +109,7 @@ def test_broken_files_are_listed_with_their_reason(settings, tiny_llama):
 def test_every_interval_and_control_of_a_cell_is_read(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=20), tiny_llama, "run", (1,))
     for cell in cells(settings, "run"):
-        r = cell.correlation.r
+        r = cell.correlation.value
         assert cell.bootstrap.low < r < cell.bootstrap.high
         assert cell.rank.low < cell.rank.value < cell.rank.high
         assert sorted(cell.controls) == ["random_direction", "shuffled_labels"]

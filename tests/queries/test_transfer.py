@@ -10,8 +10,7 @@ from scipy import stats
 
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
-from backend.store.run_files import reading_run
-from backend.store.runs import run_summary
+from backend.store.catalog import run_summary
 from backend.views.study_tests.reference import published_agreements, published_transfers
 from backend.views.transfer.compute import related_runs, transfer_view
 from tests.support.phantom_store import publish_small_phantom
@@ -87,10 +86,12 @@ def test_r_of_every_pair_is_that_of_the_stored_activations(settings, runs):
                 np.array([part[s] for s in sorted(behaviour)]) for part in (other, own, behaviour)
             )
             assert found.cross_r.n == 14
-            assert found.cross_r.r == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-6)
-            assert found.self_r.r == pytest.approx(stats.pearsonr(self_x, y).statistic, abs=1e-6)
+            assert found.cross_r.value == pytest.approx(stats.pearsonr(x, y).statistic, abs=1e-6)
+            assert found.self_r.value == pytest.approx(
+                stats.pearsonr(self_x, y).statistic, abs=1e-6
+            )
             assert found.between == pytest.approx(stats.pearsonr(x, self_x).statistic, abs=1e-6)
-            assert view.own[found.trait, b].r == pytest.approx(found.self_r.r)
+            assert view.own[found.trait, b].r == pytest.approx(found.self_r.value)
         ps = [f.difference.p for f in view.transfers]
         expected = stats.false_discovery_control(ps)
         assert [f.adjusted_p for f in view.transfers] == pytest.approx(list(expected))
@@ -103,10 +104,10 @@ def test_agreement_is_over_the_scenarios_of_both_responders(settings, runs):
     expected = stats.pearsonr(*([part[s] for s in sorted(first)] for part in (first, second)))
     found = next(a for a in view.agreements if a.trait == "haste")
     assert (found.first, found.second) == ("llama", "qwen2")
-    assert found.r.r == pytest.approx(expected.statistic)
+    assert found.r.value == pytest.approx(expected.statistic)
     low, high = expected.confidence_interval()
     assert (found.r.low, found.r.high) == pytest.approx((low, high))
-    assert found.ceiling == pytest.approx(found.r.r)
+    assert found.ceiling == pytest.approx(found.r.value)
 
 
 def test_each_model_is_at_its_own_best_layer_or_all_at_one(settings, runs):
@@ -119,7 +120,7 @@ def test_each_model_is_at_its_own_best_layer_or_all_at_one(settings, runs):
         )
     assert {t: best.layers[t, "qwen2"] for t in TRAITS} == rows
     absent = transfer_view(settings, runs, (*TRAITS, "other"), "default", 7)
-    assert {f.cross_r.r for f in absent.transfers} == {None}
+    assert {f.cross_r.value for f in absent.transfers} == {None}
     reasons = {f.trait: f.cross_r.reason for f in absent.transfers}
     assert "layer 7 was not extracted" in reasons["haste"]
     assert "has no trait other" in reasons["other"]
@@ -162,7 +163,7 @@ def test_a_saved_vector_is_a_further_source_corrected_apart(settings, runs):
     onto_other = next(
         f for f in plain.transfers if (f.trait, f.activation_model) == ("haste", "llama")
     )
-    assert view.saved[1].cross_r.r == pytest.approx(onto_other.cross_r.r)
+    assert view.saved[1].cross_r.value == pytest.approx(onto_other.cross_r.value)
     # The same vector as its own: nothing to test.
     assert view.saved[0].difference.p is None and view.saved[0].difference.reason
     assert view.layers["haste", "mine (saved, llama)"] == 1

@@ -12,13 +12,12 @@ import pytest
 
 from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
-from backend.core.statistics.correlation import pearson
+from backend.core.statistics.correlation import pearson, spearman
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.groups import compare_groups
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.partial import partial_correlation
 from backend.core.statistics.permutation import best_layer, permutation_p
-from backend.core.statistics.rank import spearman
 
 pytestmark = pytest.mark.slow
 DRAWS = 2000
@@ -84,7 +83,7 @@ def draw_held_out(rng):
     y = rng.normal(size=80)
     shared = rng.normal(size=80)
     layers = RHO * y + math.sqrt(1 - RHO**2) * (0.8 * shared + 0.6 * rng.normal(size=(6, 80)))
-    return held_out_best_layer(layers, y, splits=10, seed=int(rng.integers(1 << 30))), RHO
+    return held_out_choice(layers, y, splits=10, seed=int(rng.integers(1 << 30))), RHO
 
 
 INTERVALS = [

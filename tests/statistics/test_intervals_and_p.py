@@ -20,13 +20,13 @@ with warnings.catch_warnings():
 import pandas as pd
 
 from backend.core.statistics.bootstrap import _weighted_pearson, _weighted_spearman, bootstrap_r
+from backend.core.statistics.correlation import spearman
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.groups import compare_groups
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.partial import partial_correlation, partial_from_r
 from backend.core.statistics.permutation import best_layer, permutation_p
-from backend.core.statistics.rank import spearman
 from backend.core.statistics.reliability import (
     agreement_ceiling,
     attenuation_ceiling,
@@ -249,13 +249,13 @@ def test_held_out_best_layer_finds_the_planted_layer_and_no_other():
     y = rng.normal(size=400)
     layers = rng.normal(size=(12, 400))
     layers[7] += 0.75 * y  # true r = 0.6
-    found = held_out_best_layer(layers, y)
+    found = held_out_choice(layers, y)
     assert found.low < 0.6 < found.high
-    noise = held_out_best_layer(rng.normal(size=(12, 400)), y)
+    noise = held_out_choice(rng.normal(size=(12, 400)), y)
     assert noise.low < 0 < noise.high
-    assert "at least 10" in held_out_best_layer(layers[:, :9], y[:9]).reason
+    assert "at least 10" in held_out_choice(layers[:, :9], y[:9]).reason
     # Every scenario answered twice alike is no more to learn from, if its cases stay together.
-    twice = held_out_best_layer(
+    twice = held_out_choice(
         np.repeat(layers, 2, axis=1), np.repeat(y, 2), np.repeat(np.arange(400), 2)
     )
     assert twice.n == 400

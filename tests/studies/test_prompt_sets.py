@@ -8,7 +8,7 @@ import json
 import pytest
 
 from backend.errors import StudyFaults
-from backend.store.study_files import list_studies, load_study, publish_study
+from backend.store.study import list_studies, load_study, publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.new_prompt_set import Lines, NewSet, publish_prompt_set, starting_lines
 from tests.support.studies import small_study

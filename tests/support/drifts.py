@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
 
 
 def drifts_of(settings, run_id, trait):

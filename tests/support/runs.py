@@ -9,8 +9,8 @@ from pathlib import Path
 
 from backend.runs.session import ExtractionSession
 from backend.settings import Settings
-from backend.store.run_files import run_path
-from backend.store.study_files import publish_study
+from backend.store.run import run_path
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Study, StudyRef
 

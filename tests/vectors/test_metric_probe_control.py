@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from backend.core.moments import correlation_of_weights, moments
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.folds import grouped_folds
-from backend.core.vectors.inner_product import layer_metrics, within_class
+from backend.core.vectors.inner_product import layer_inner_products, within_class
 from backend.core.vectors.logistic import logistic_fits
 from backend.core.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
 from backend.core.vectors.responses import response_space
@@ -49,7 +49,7 @@ def test_layer_metrics_do_what_they_say():
     rng = np.random.default_rng(1)
     responses = rng.normal(size=(50, 30)) * np.linspace(1, 2, 30)
     responses[:, 4] += 80.0
-    by_name = {m.name: m for m in layer_metrics(space_of(responses), np.zeros((0, 30)))}
+    by_name = {m.name: m for m in layer_inner_products(space_of(responses), np.zeros((0, 30)))}
     rows = rng.normal(size=(3, 30))
     assert "coordinates removed: 4" in by_name["massive_removed"].note
     expected = rows.copy()
@@ -60,9 +60,9 @@ def test_layer_metrics_do_what_they_say():
         top = PCA(k).fit(responses).components_
         found = by_name[f"response_pcs_removed_{k}"].apply(rows)
         assert found == pytest.approx(rows - rows @ top.T @ top)
-    few = layer_metrics(space_of(responses[:9]), np.zeros((0, 30)))
+    few = layer_inner_products(space_of(responses[:9]), np.zeros((0, 30)))
     assert [m.name for m in few] == ["identity", "massive_removed"]
-    without = layer_metrics(space_of(responses[:0]), responses)
+    without = layer_inner_products(space_of(responses[:0]), responses)
     assert "coordinates removed: 4" in without[1].note
 
 

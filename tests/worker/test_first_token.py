@@ -13,10 +13,10 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from backend.cli.main import main
 from backend.errors import SpanNotFound, StoreError
 from backend.runs.session import ExtractionSession
+from backend.store.catalog import run_summary
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run, run_path
-from backend.store.runs import run_summary
-from backend.store.study_files import publish_study
+from backend.store.run import run_path
+from backend.store.study import publish_study
 from backend.store.work_file import WorkFile
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Prompt

@@ -11,6 +11,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from backend.store.cells import cells
 from scipy import stats
 
 from backend.errors import LayerOutOfRange, MissingChatTemplate, StoreError
@@ -18,11 +19,9 @@ from backend.extraction.spans import encode_prompt, encode_response
 from backend.models.load import load
 from backend.models.resolve import resolve
 from backend.runs.session import ExtractionSession
-from backend.store.cells import cells
+from backend.store.catalog import run_summary
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
-from backend.store.runs import run_summary
-from backend.store.study_files import publish_study
+from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from backend.views.prompts.compute import prompt_view
@@ -130,7 +129,7 @@ def test_every_stored_number_equals_a_direct_computation(settings, tiny_llama):
                 projection[1::2] - projection[::2], scores[1::2] - scores[::2]
             )
             cell = next(c for c in cells(settings, "run", trait) if c.key.layer == 1)
-            assert cell.correlation.r == pytest.approx(expected.statistic, abs=1e-9)
+            assert cell.correlation.value == pytest.approx(expected.statistic, abs=1e-9)
             assert cell.correlation.p == pytest.approx(expected.pvalue, rel=1e-6)
             assert cell.metrics["separation"].value == pytest.approx(np.linalg.norm(v), rel=1e-5)
     view = prompt_view(settings, "run", "warmth", "default", 1, clustered=True)
@@ -229,7 +228,7 @@ def test_levels_and_geometry_only(settings, tiny_llama):
     _, ref = publish(settings, name="bare", scenarios=0)
     extract(settings, "bare", request_for(ref, tiny_llama))
     found = cells(settings, "bare", "warmth")
-    assert found[0].correlation.r is None and "at least 3" in found[0].correlation.reason
+    assert found[0].correlation.value is None and "at least 3" in found[0].correlation.reason
     assert found[0].metrics["separation"].value > 0
 
 

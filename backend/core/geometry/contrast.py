@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.geometry.measure import Measure
-from backend.core.geometry.prompt_space import Floats, PromptSpace
+from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.within_pole import trace_of_covariance
 
 NO_SEPARATION = "the two poles have the same mean, so the vector is zero"

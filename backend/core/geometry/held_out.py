@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.geometry.measure import Measure
-from backend.core.geometry.prompt_space import Floats, PromptSpace
+from backend.core.geometry.prompt_space import PromptSpace
 
 TOO_FEW = "leaving a pair out needs at least 2 prompts in each pole"
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.geometry.contrast import NO_SEPARATION, separation_value
 from backend.core.geometry.measure import Measure
-from backend.core.geometry.prompt_space import Floats, PromptSpace
+from backend.core.geometry.prompt_space import PromptSpace
 
 SPLITS = 400
 SPLIT_SEED = 20260217

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.geometry.measure import Measure
-from backend.core.geometry.prompt_space import Floats, PromptSpace, cosine_matrix
+from backend.core.geometry.prompt_space import PromptSpace, cosine_matrix
 
 # A difference of two sums below this share of them is rounding.
 ROUNDING = 1e-14

@@ -12,12 +12,11 @@ from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
-from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats, pearson
-from backend.core.statistics.rank import spearman
+from backend.core.cases import Cases, Floats
+from backend.core.estimate import BCA_BOOTSTRAP, Estimate
+from backend.core.statistics.correlation import pearson, spearman
 
 RESAMPLES = 2000
 SEED = 20260301
@@ -25,9 +24,7 @@ Kind = Literal["pearson", "spearman"]
 
 
 def bootstrap_r(
-    x: Floats,
-    y: Floats,
-    scenarios: NDArray[np.intp] | None = None,
+    cases: Cases,
     *,
     kind: Kind = "pearson",
     resamples: int = RESAMPLES,
@@ -37,9 +34,7 @@ def bootstrap_r(
     """r with its bias-corrected and accelerated bootstrap interval.
 
     Args:
-        x: [n].
-        y: [n].
-        scenarios: [n], scenario of each case as 0..k-1; None if each case is one of its own.
+        cases: x and y; whole groups are drawn.
         kind: pearson or spearman.
         resamples: number of bootstrap samples.
         seed: of the resampling.
@@ -49,10 +44,9 @@ def bootstrap_r(
     undefined, or where resamples leave r undefined or do not vary. Range of value, low and high:
     [-1, 1].
     """
-    groups = np.arange(len(x)) if scenarios is None else np.asarray(scenarios)
-    count = int(groups.max()) + 1 if len(groups) else 0
-    whole = pearson(x, y) if kind == "pearson" else spearman(x, y)
-    if whole.r is None:
+    x, y, groups, count = cases.x, cases.y, cases.groups, cases.group_count
+    whole = pearson(cases) if kind == "pearson" else spearman(cases)
+    if whole.value is None:
         return Estimate.undefined(count, whole.reason or "r is undefined")
     if count < 10:
         return Estimate.undefined(count, f"a bootstrap needs at least 10 scenarios, not {count}")
@@ -62,9 +56,9 @@ def bootstrap_r(
     resampled = weighted(x, y, draws[:, groups])
     jackknife = weighted(x, y, left_out[:, groups])
     if np.isnan(resampled).any() or np.isnan(jackknife).any() or np.ptp(resampled) == 0:
-        return Estimate(whole.r, None, None, None, count, "resamples are flat")
-    low, high = _bca(whole.r, resampled, jackknife, level)
-    return Estimate(whole.r, low, high, None, count)
+        return Estimate(whole.value, None, None, None, count, "resamples are flat")
+    low, high = _bca(whole.value, resampled, jackknife, level)
+    return Estimate(whole.value, low, high, None, count, None, BCA_BOOTSTRAP)
 
 
 @lru_cache(maxsize=4)

@@ -7,11 +7,54 @@ are dependent, and the test must know the correlation between the two projection
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from scipy import special
 
-from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import fisher_interval
+from backend.core.cases import Cases, Floats
+from backend.core.estimate import ZOU, Estimate
+from backend.core.statistics.correlation import fisher_interval, pearson
+
+
+@dataclass(frozen=True)
+class PredictorComparison:
+    """Two predictors of the same cases.
+
+    Attributes:
+        first: r of the first predictor.
+        second: r of the second.
+        between: r of the two predictors.
+        difference: first minus second, with Zou's interval and Williams's p.
+    """
+
+    first: Estimate
+    second: Estimate
+    between: Estimate
+    difference: Estimate
+
+    @property
+    def alike(self) -> bool:
+        """Whether the two predictors are the same but for rounding, so that nothing differs."""
+        return self.between.value is not None and self.between.value >= 1 - 1e-9
+
+
+def compare_predictors(cases: Cases, second: Floats) -> PredictorComparison:
+    """Whether the cases' x predicts y better than another predictor does.
+
+    Args:
+        cases: with the first predictor as x.
+        second: the other predictor, [n].
+
+    The difference is undefined where one of the three correlations is, with its reason.
+    """
+    rs = (pearson(cases), pearson(cases.with_x(second)), pearson(cases.with_y(second)))
+    first, other, between = rs
+    if first.value is None or other.value is None or between.value is None:
+        reason = next(r.reason for r in rs if r.value is None)
+        difference = Estimate.undefined(len(cases), reason or "a correlation is undefined")
+    else:
+        difference = compare_dependent(first.value, other.value, between.value, len(cases))
+    return PredictorComparison(*rs, difference)
 
 
 def compare_dependent(r_first: float, r_second: float, r_between: float, n: int) -> Estimate:
@@ -43,7 +86,7 @@ def compare_dependent(r_first: float, r_second: float, r_between: float, n: int)
     t = difference * math.sqrt((n - 1) * (1 + r_between) / scale)
     p = float(2 * special.stdtr(n - 3, -abs(t)))
     low, high = _zou(r_first, r_second, r_between, n)
-    return Estimate(difference, low, high, p, n)
+    return Estimate(difference, low, high, p, n, None, ZOU)
 
 
 def _zou(r1: float, r2: float, r12: float, n: int) -> tuple[float, float]:

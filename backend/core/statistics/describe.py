@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats
 
 # Fewer cases than this do not show the tails that the interval of a standard deviation needs.
 LEAST = 10
@@ -39,7 +39,7 @@ def standard_deviation(values: Floats, level: float = 0.95) -> Estimate:
     small = n / (n - z)
     error = small * math.sqrt(max(0.0, kurtosis - (n - 3) / n) / (n - 1))
     low, high = (math.sqrt(small * sd**2 * math.exp(sign * z * error)) for sign in (-1, 1))
-    return Estimate(sd, low, high, None, n)
+    return Estimate(sd, low, high, None, n, None, "Bonett")
 
 
 def share(count: int, n: int, level: float = 0.95) -> Estimate:
@@ -55,4 +55,5 @@ def share(count: int, n: int, level: float = 0.95) -> Estimate:
     if n < 1:
         return Estimate.undefined(n, "there are no cases")
     interval = stats.binomtest(count, n).proportion_ci(level, method="wilson")
-    return Estimate(count / n, float(interval.low), float(interval.high), None, n)
+    low, high = float(interval.low), float(interval.high)
+    return Estimate(count / n, low, high, None, n, None, "Wilson")

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,5 @@ def _t_test(first: Floats, second: Floats, *, equal: bool) -> Estimate:
         high=float(interval.high),
         p=float(found.pvalue),
         n=n,
+        interval_method="Student t" if equal else "Welch t",
     )

@@ -1,51 +1,45 @@
-"""What the best layer is worth on scenarios it was not chosen on."""
+"""What the best of several vectors is worth on scenarios it was not chosen on."""
 
 from __future__ import annotations
 
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from backend.core.cases import Bools, Cases, Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats
 
 SPLITS = 200
 SEED = 20260303
 # Variance of a half, the whole having variance 1, below which it is rounding.
 FLAT = 1e-12
-Bools = NDArray[np.bool_]
 
 
-def held_out_best_layer(
-    projections: Floats,
-    y: Floats,
-    scenarios: NDArray[np.intp] | None = None,
+def held_out_choice(
+    candidates: Floats,
+    cases: Cases,
     *,
     splits: int = SPLITS,
     seed: int = SEED,
 ) -> Estimate:
-    """r of the best layer, chosen on one half of the scenarios and measured on the other.
+    """r of the best candidate, chosen on one half of the groups and measured on the other.
 
-    What is chosen among need not be layers: thresholds or methods are judged the same way.
+    Candidates are layers, thresholds or methods.
 
     Halves swap roles and splits are random; Fisher's z is averaged over both halves of all
     splits. Each scenario is held out once per split, so the interval is that of two independent
     halves, z +- 1.96 sqrt((1/(n1-3) + 1/(n2-3)) / 4), and p is that of z = 0.
 
     Args:
-        projections: [layers, n], drift (or level) of the projections.
-        y: [n], drift (or level) of the scores.
-        scenarios: [n], scenario of each case as 0..k-1; None if each case is one of its own.
-            Cases of one scenario stay in one half.
+        candidates: drift (or level) of the projections of each, [candidates, n].
+        cases: y and groups; cases of one group stay in one half. Their x does not count.
         splits: number of random splits.
         seed: of the splits.
 
     Undefined with fewer than 10 scenarios or where half of them does not vary.
     """
-    groups = np.arange(len(y)) if scenarios is None else scenarios
-    n = int(groups.max()) + 1 if len(groups) else 0
+    y, groups, n = cases.y, cases.groups, cases.group_count
     if n < 10:
         return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
     rng = np.random.default_rng(seed)
@@ -54,7 +48,7 @@ def held_out_best_layer(
     for row in halves:
         row[rng.permutation(n)[:half]] = True
     halves = halves[:, groups]
-    parts = tuple(_half_r(projections, y, chosen) for chosen in (halves, ~halves))
+    parts = tuple(_half_r(candidates, y, chosen) for chosen in (halves, ~halves))
     zs = []
     for train, test in (parts, parts[::-1]):
         if np.isnan(train).all(axis=1).any():
@@ -67,7 +61,8 @@ def held_out_best_layer(
     error = math.sqrt((1 / (half - 3) + 1 / (n - half - 3)) / 4)
     width = float(stats.norm.ppf(0.975)) * error
     p = float(2 * stats.norm.sf(abs(z) / error))
-    return Estimate(math.tanh(z), math.tanh(z - width), math.tanh(z + width), p, n)
+    low, high = math.tanh(z - width), math.tanh(z + width)
+    return Estimate(math.tanh(z), low, high, p, n, None, "Fisher z over random halves")
 
 
 def _half_r(projections: Floats, y: Floats, halves: Bools) -> Floats:

@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from backend.core.cases import Cases, Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import FLAT, Floats
+from backend.core.statistics.correlation import FLAT
 
 POINTS = 41
 
@@ -33,17 +34,17 @@ class Line:
     slope: Estimate
 
 
-def regression_line(x: Floats, y: Floats, level: float = 0.95) -> Line | None:
+def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
     """The least squares line of y on x with a pointwise band; errors of equal variance assumed.
 
     Args:
-        x: [n].
-        y: [n].
+        cases: x and y.
         level: coverage.
 
     Returns:
         None with fewer than 3 points or where x does not vary.
     """
+    x, y = cases.x, cases.y
     n = len(x)
     if n < 3 or np.ptp(x) <= FLAT * np.abs(x).max():
         return None
@@ -58,5 +59,5 @@ def regression_line(x: Floats, y: Floats, level: float = 0.95) -> Line | None:
     half = t * scale * np.sqrt(1 / n + np.square(at - x.mean()) / square)
     error = scale / math.sqrt(square)
     p = float(2 * stats.t.sf(abs(slope) / error, n - 2)) if error > 0 else 0.0
-    found = Estimate(slope, slope - t * error, slope + t * error, p, n)
+    found = Estimate(slope, slope - t * error, slope + t * error, p, n, None, "Student t")
     return Line(at, middle, middle - half, middle + half, found)

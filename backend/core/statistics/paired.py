@@ -7,8 +7,8 @@ import math
 import numpy as np
 from scipy import stats
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats
 
 
 def paired_difference(first: Floats, second: Floats) -> Estimate:
@@ -30,4 +30,4 @@ def paired_difference(first: Floats, second: Floats) -> Estimate:
         return Estimate(mean, None, None, None, n, "all differences are the same")
     half = float(stats.t.ppf(0.975, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
-    return Estimate(mean, mean - half, mean + half, p, n)
+    return Estimate(mean, mean - half, mean + half, p, n, None, "Student t")

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Floats, correlation_p, fisher_interval, pearson
+from backend.core.cases import Cases, Floats
+from backend.core.estimate import FISHER_Z, Estimate
+from backend.core.statistics.correlation import correlation_p, fisher_interval, pearson
 
 
-def partial_correlation(x: Floats, y: Floats, controls: Floats) -> Estimate:
+def partial_correlation(cases: Cases, controls: Floats) -> Estimate:
     """Pearson's r of what is left of x and y after regressing both on the controls.
 
     p uses Student's t with n - 2 - k degrees of freedom, the interval Fisher's z with
@@ -18,27 +19,25 @@ def partial_correlation(x: Floats, y: Floats, controls: Floats) -> Estimate:
     1924, Metron 3: 329-332.
 
     Args:
-        x: [n].
-        y: [n].
+        cases: x and y.
         controls: [n, k]; a constant is added.
     """
     n, k = controls.shape
     if n - 2 - k < 1:
         return Estimate.undefined(n, f"{n} cases with {k} controls leave no degree of freedom")
     design = np.column_stack([np.ones(n), controls])
-    rest_x = _residual(design, x)
-    rest_y = _residual(design, y)
+    rest_x = _residual(design, cases.x)
+    rest_y = _residual(design, cases.y)
     if rest_x is None or rest_y is None:
         return Estimate.undefined(n, "a variable is wholly explained by the controls")
-    found = pearson(rest_x, rest_y)
-    if found.r is None:
+    found = pearson(cases.with_x(rest_x).with_y(rest_y))
+    if found.value is None:
         return Estimate.undefined(n, found.reason or "r is undefined")
+    p = correlation_p(found.value, n, k)
     if n - 3 - k < 1:
-        return Estimate(
-            found.r, None, None, correlation_p(found.r, n, k), n, "too few cases for an interval"
-        )
-    low, high = fisher_interval(found.r, n - k)
-    return Estimate(found.r, low, high, correlation_p(found.r, n, k), n)
+        return Estimate(found.value, None, None, p, n, "too few cases for an interval")
+    low, high = fisher_interval(found.value, n - k)
+    return Estimate(found.value, low, high, p, n, None, FISHER_Z)
 
 
 def partial_from_r(r_xy: float, r_xc: float, r_yc: float) -> float | None:

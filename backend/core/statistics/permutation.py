@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.statistics.correlation import Floats
+from backend.core.cases import Cases, Floats
 
 PERMUTATIONS = 4999
 SEED = 20260302
@@ -22,7 +22,7 @@ class BestLayer:
 
     Attributes:
         index: which layer has the highest r; None if r is undefined at every layer.
-        r: that r, flattered by the choice.
+        r: that r, inflated by the choice.
         p: permutation p of a maximum this high; one-sided, as the best is the highest.
         null_95: what the maximum reaches in 5% of permutations, when nothing is there.
         reason: why it is undefined.
@@ -36,14 +36,14 @@ class BestLayer:
 
 
 def permutation_p(
-    x: Floats, y: Floats, *, permutations: int = PERMUTATIONS, seed: int = SEED
+    cases: Cases, *, permutations: int = PERMUTATIONS, seed: int = SEED
 ) -> float | None:
     """Two-sided permutation p of Pearson's r; None where r is undefined.
 
     Args:
-        x: [n].
-        y: [n]; permuted.
+        cases: x and y; y is permuted.
     """
+    x, y = cases.x, cases.y
     standard = _standardised(x[None, :])
     if standard is None or _standardised(y[None, :]) is None:
         return None
@@ -54,7 +54,7 @@ def permutation_p(
 
 
 def best_layer(
-    projections: Floats, y: Floats, *, permutations: int = PERMUTATIONS, seed: int = SEED
+    projections: Floats, cases: Cases, *, permutations: int = PERMUTATIONS, seed: int = SEED
 ) -> BestLayer:
     """The layer with the highest r and the permutation p of the maximum over layers.
 
@@ -63,8 +63,9 @@ def best_layer(
 
     Args:
         projections: [layers, n].
-        y: [n].
+        cases: y; their x does not count.
     """
+    y = cases.y
     if projections.shape[1] < 4:
         return BestLayer(None, None, None, None, "fewer than 4 scenarios")
     if np.ptp(y) <= 1e-12 * np.abs(y).max():

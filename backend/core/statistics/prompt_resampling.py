@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.geometry.prompt_space import cosine_matrix
 
 RESAMPLES = 2000
 SEED = 20260302
@@ -103,7 +104,8 @@ def compare_poles(measure: PoleMeasure, first: PoleSample, second: PoleSample) -
     if np.ptp(resampled) <= 1e-12 * max(abs(before), abs(after)):
         return Estimate(difference, None, None, None, n, "the resamples do not vary")
     low, high = expanded_percentiles(resampled, n)
-    return Estimate(difference, low, high, None, n)
+    method = "expanded percentile bootstrap over prompts"
+    return Estimate(difference, low, high, None, n, None, method)
 
 
 def is_paired(first: PoleSample, second: PoleSample) -> bool:

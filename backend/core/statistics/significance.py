@@ -6,10 +6,12 @@ from typing import Literal
 
 from backend.core.estimate import Estimate
 
-Sureness = Literal["higher", "not shown", "lower", "undefined"]
+Significance = Literal["higher", "not shown", "lower", "undefined"]
 
 
-def sureness(difference: Estimate, adjusted_p: float | None, level: float = 0.05) -> Sureness:
+def significance(
+    difference: Estimate, adjusted_p: float | None, level: float = 0.05
+) -> Significance:
     """Whether a difference is told from zero, and on which side it lies.
 
     Args:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 from backend.core.vectors.responses import ResponseSpace
 
 # A coordinate is massive if its root mean square over responses exceeds this many times the
@@ -24,7 +24,7 @@ LDA = "lda"
 
 
 @dataclass(frozen=True)
-class Metric:
+class InnerProduct:
     """M = diag(scale) - removed' removed, one layer.
 
     Attributes:
@@ -47,7 +47,7 @@ class Metric:
         return found
 
 
-def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
+def layer_inner_products(space: ResponseSpace, prompts: Floats) -> tuple[InnerProduct, ...]:
     """The metrics of one layer that do not depend on the trait.
 
     ``standardised`` and ``response_pcs_removed_k`` need at least 10 responses and are left out
@@ -65,8 +65,8 @@ def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
     massive = rms > MASSIVE * np.median(rms)
     named = ", ".join(str(j) for j in np.flatnonzero(massive)) or "none"
     found = [
-        Metric(IDENTITY, "identity", ones, none, "the model's own coordinates"),
-        Metric(
+        InnerProduct(IDENTITY, "identity", ones, none, "the model's own coordinates"),
+        InnerProduct(
             "massive_removed",
             "massive coordinates removed",
             (~massive).astype(np.float64),
@@ -79,7 +79,7 @@ def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
     floor = 1e-12 * float(space.variance.max(initial=0.0))
     scale = np.where(space.variance > floor, 1 / np.maximum(space.variance, floor or 1.0), 0.0)
     found.append(
-        Metric(
+        InnerProduct(
             "standardised",
             "standardised by responses",
             scale,
@@ -92,7 +92,7 @@ def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
         if len(space.components) > k:
             share = float(space.sizes[:k].sum()) / total
             found.append(
-                Metric(
+                InnerProduct(
                     f"response_pcs_removed_{k}",
                     f"top {k} response components removed",
                     ones,
@@ -104,13 +104,17 @@ def layer_metrics(space: ResponseSpace, prompts: Floats) -> tuple[Metric, ...]:
 
 
 def direction(
-    name: str, metrics: Sequence[Metric], within: WithinClass | None, rows: Floats, weights: Floats
+    name: str,
+    metrics: Sequence[InnerProduct],
+    within: WithinClass | None,
+    rows: Floats,
+    weights: Floats,
 ) -> Floats:
     """v = M P'w in activation space, [d].
 
     Args:
         name: the metric.
-        metrics: those of the layer (:func:`layer_metrics`).
+        metrics: those of the layer (:func:`layer_inner_products`).
         within: the trait's within-class metric; needed for ``lda`` alone.
         rows: P, the trait's prompts, [n, d].
         weights: w, [n].
@@ -197,3 +201,11 @@ def within_class(gram: Floats, groups: list[Floats], width: int) -> WithinClass 
         return WithinClass(np.eye(n) / size, 1.0)
     inner = np.linalg.solve(ridge * np.eye(n) + within, centring @ gram)
     return WithinClass((np.eye(n) - centring.T @ inner) / (shrinkage * size), shrinkage)
+
+
+def missing_inner_product(name: str, layer: int) -> str:
+    """Why a cell has no inner products of this name."""
+    return (
+        f"layer {layer} has no metric {name.replace('_', ' ')}: it needs at least 10 responses, "
+        "or prompts that differ"
+    )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 from backend.core.vectors.build import Built, build
 from backend.core.vectors.cell_stack import CellStack
 from backend.core.vectors.live_metrics import live_metrics

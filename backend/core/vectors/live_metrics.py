@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 from backend.core.geometry.within_pole import ROUNDING
 
 LIVE_METRICS = (

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 
 STEPS = 100
 GRADIENT = 1e-9

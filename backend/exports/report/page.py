@@ -16,7 +16,7 @@ from backend.exports.report.plotly_json import figure_height, figure_json, plotl
 from backend.exports.report.sections import SECTIONS
 from backend.settings import Settings
 from backend.store.run_record import SIMULATED
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.view import View
 
@@ -42,7 +42,7 @@ def write_report(
     Args:
         settings: where the store is.
         view: what it shows.
-        path: the file; see :func:`backend.exports.atomic.whole_file`.
+        path: the file; see :func:`backend.exports.atomic.atomic_file`.
         sections: names of the sections, in the registry's order; empty for all.
         made_at: the date in its head; now unless given.
 

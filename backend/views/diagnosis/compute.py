@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.cases import read_cases
-from backend.store.cells import METHOD
 from backend.store.connection import Connection, matrix_of
 from backend.store.drifts import read_drifts
 from backend.store.first_tokens import read_first_tokens
-from backend.store.run_files import reading_run
 from backend.views.diagnosis.cause import Fix, Judgement
 from backend.views.diagnosis.diagnose import Diagnosis, diagnose
 from backend.views.diagnosis.evidence import CellEvidence
@@ -99,7 +97,9 @@ def read_evidence(
         for (method, _, own_set), (by_layer, _) in here.items()
         if own_set == prompt_set and layer in by_layer
     }
-    layer_drifts, behaviour = read_drifts(connection, METHOD, trait)[METHOD, trait, prompt_set]
+    layer_drifts, behaviour = read_drifts(connection, MEAN_DIFFERENCE, trait)[
+        MEAN_DIFFERENCE, trait, prompt_set
+    ]
     low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
     cases = read_cases(connection, trait)
     start = read_first_tokens(connection, trait, prompt_set, layer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.core.statistics.correlation import Correlation
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis.cause import Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
@@ -53,7 +53,7 @@ class Diagnosis:
 
     trait: str
     layer: int
-    r: Correlation
+    r: Estimate
     judgements: tuple[Judgement, ...]
     headline: str
     line: str
@@ -85,14 +85,14 @@ def diagnose(evidence: CellEvidence) -> Diagnosis:
     )
 
 
-def _headline(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
+def _headline(evidence: CellEvidence, r: Estimate, judged: list[Judgement]) -> str:
     supported = [j.title.lower() for j in judged if j.verdict == "supported"]
-    works = r.r is not None and r.r > evidence.thresholds.working
+    works = r.value is not None and r.value > evidence.thresholds.working
     if supported:
         return (
             ("Works, but is held back by " if works else "Fails by ") + ", ".join(supported) + "."
         )
-    if r.r is None:
+    if r.value is None:
         return f"r is undefined: {r.reason}."
     if works:
         return "Works; no cause of failure is supported."
@@ -101,14 +101,14 @@ def _headline(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -
     return f"Fails, and no cause is supported by these data.{rest}"
 
 
-def _line(evidence: CellEvidence, r: Correlation, judged: list[Judgement]) -> str:
+def _line(evidence: CellEvidence, r: Estimate, judged: list[Judgement]) -> str:
     supported = [j.title for j in judged if j.verdict == "supported"]
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
         return f"{supported[0]}{more}"
-    if r.r is None:
+    if r.value is None:
         return "r is undefined"
-    if r.r > evidence.thresholds.working:
+    if r.value > evidence.thresholds.working:
         return "works"
     open_ones = sum(j.verdict == "undetermined" for j in judged)
     return f"cause not found, {open_ones} not ruled out" if open_ones else "cause not found"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Bools, Floats
 from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens
-from backend.core.geometry.prompt_space import Bools, Floats
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
 from backend.settings import StatusThresholds
@@ -74,11 +74,11 @@ class CellEvidence:
             return self.last_scores
         return np.concatenate([self.first_scores, self.last_scores])
 
-    def r(self, method: str) -> Correlation:
+    def r(self, method: str) -> Estimate:
         """r of a method; undefined with a reason where it has no vector."""
         drift = self.drifts.get(method)
         if drift is None:
-            return Correlation(self.n, None, None, None, None, f"{method} has no vector here")
+            return Estimate.undefined(self.n, f"{method} has no vector here")
         return pearson(drift, self.behaviour)
 
     @property
@@ -100,9 +100,9 @@ class CellEvidence:
             return Estimate.undefined(self.n, "one of the two has no vector here")
         first, second = pearson(drift, self.behaviour), pearson(base, self.behaviour)
         between = pearson(drift, base)
-        if first.r is None or second.r is None or between.r is None:
+        if first.r is None or second.r is None or between.value is None:
             reason = next(f.reason for f in (first, second, between) if f.r is None)
             return Estimate.undefined(self.n, reason or "a correlation is undefined")
-        if between.r >= 1 - 1e-9:
+        if between.value >= 1 - 1e-9:
             return Estimate(0.0, 0.0, 0.0, 1.0, self.n, "the fix changes nothing here")
-        return compare_dependent(first.r, second.r, between.r, self.n)
+        return compare_dependent(first.r, second.r, between.value, self.n)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.core.statistics.correlation import Correlation
+from backend.core.estimate import Estimate
 from backend.settings import Settings
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.diagnosis.compute import Diagnosis, diagnose_run
 from backend.views.diagnosis.figures import evidence_rows, fix_gains
 from backend.views.shared.blocks import Block, Chart, Fold, Section, Table, Text
@@ -62,12 +62,12 @@ def _blocks(found: Diagnosis) -> Sequence[Block]:
     )
 
 
-def _r(r: Correlation) -> str:
-    if r.r is None:
+def _r(r: Estimate) -> str:
+    if r.value is None:
         return f"r is undefined: {r.reason}."
     if r.low is None or r.high is None:
-        return f"r = {r.r:+.3f} without an interval, n = {r.n}."
-    return f"r = {r.r:+.3f}, 95% interval [{r.low:+.3f}, {r.high:+.3f}], n = {r.n}."
+        return f"r = {r.value:+.3f} without an interval, n = {r.n}."
+    return f"r = {r.value:+.3f}, 95% interval [{r.low:+.3f}, {r.high:+.3f}], n = {r.n}."
 
 
 SECTION = Section("diagnosis", "Why does each trait fail?", "diagnosis", _build, 30_000)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 from backend.core.vectors.cell_stack import take
 from backend.core.vectors.lab import Steps, built_at, threshold_steps
 from backend.core.vectors.pipeline import Centre, FilterReference, Pipeline, RowScaling

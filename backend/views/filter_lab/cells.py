@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Bools, Floats
+from backend.core.cases import Bools, Floats
 from backend.core.moments import Moments
 from backend.core.vectors.cell_stack import CellStack, stack
 from backend.core.vectors.inner_product import IDENTITY
 from backend.settings import Settings
 from backend.store.connection import Connection, matrix_of
-from backend.store.run_files import read_record, reading_run
 
 Key = tuple[str, str, int]
 

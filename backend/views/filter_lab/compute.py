@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.geometry.prompt_space import cosine_matrix
 from backend.core.geometry.registry import METRICS, Metric
 from backend.core.status import STATUSES, Status, status_of
 from backend.core.vectors.inner_product import IDENTITY

@@ -7,19 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_dependent
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import take
 from backend.core.vectors.lab import Steps
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import Settings
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
 from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.cells import Key, LabStack
 
@@ -128,7 +127,7 @@ def lab_rest(
     held_out = None
     if steps is not None:
         rows = steps.weights[:, : own.drifts.shape[1]] @ own.drifts.T
-        held_out = held_out_best_layer(rows, y, scenarios)
+        held_out = held_out_choice(rows, y, scenarios)
     return LabRest(
         before=bootstrap_r(before, y, scenarios),
         after=refused or bootstrap_r(after, y, scenarios),

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import Correlation
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.status import Status, status_of
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.settings import Settings
-from backend.store.cells import METHOD
-from backend.store.run_files import read_record, reading_run
 
 Beyond = Literal["earlier", "later"]
 
@@ -38,7 +36,7 @@ class LayerChoice:
     trait: str
     layers: tuple[int, ...]
     layer: int | None
-    correlation: Correlation
+    correlation: Estimate
     rank: Estimate
     status: Status
     p: float | None
@@ -69,7 +67,7 @@ def layer_choices(settings: Settings, run_id: str, prompt_set: str) -> tuple[Lay
             " JOIN correlations c ON c.method = b.method AND c.trait = b.trait"
             " AND c.prompt_set = b.prompt_set AND c.layer = coalesce(b.layer, $first)"
             " WHERE b.method = $method AND b.prompt_set = $prompt_set ORDER BY t.position",
-            {"method": METHOD, "prompt_set": prompt_set, "first": record.layers[0]},
+            {"method": MEAN_DIFFERENCE, "prompt_set": prompt_set, "first": record.layers[0]},
         ).fetchall()
     adjusted = benjamini_hochberg([row[2] for row in rows])
     found = []

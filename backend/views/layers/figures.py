@@ -7,9 +7,8 @@ from typing import Literal
 
 import plotly.graph_objects as go
 
-from backend.core.finding import as_estimate
 from backend.settings import StatusThresholds
-from backend.store.cells import Cell
+from backend.store.run_values import CellResult
 from backend.views.layers.compute import LayerChoice
 from backend.views.shared.intervals import band
 from backend.views.shared.numbers import p_text, r_text
@@ -35,12 +34,12 @@ CONTROLS = {
 
 
 def r_by_layer(
-    own: Sequence[Cell],
+    own: Sequence[CellResult],
     choice: LayerChoice,
     thresholds: StatusThresholds,
     *,
     interval: Interval = "fisher",
-    faint: Mapping[str, Sequence[Cell]] | None = None,
+    faint: Mapping[str, Sequence[CellResult]] | None = None,
     marked: int | None = None,
 ) -> go.Figure:
     """r at every layer with its 95% band, over the statuses and what chance reaches.
@@ -69,7 +68,7 @@ def r_by_layer(
             )
         )
     for name, cells in (faint or {}).items():
-        figure.add_trace(faint_line(name, cells, [c.correlation.r for c in cells], "r"))
+        figure.add_trace(faint_line(name, cells, [c.correlation.value for c in cells], "r"))
     ends = [c.correlation if interval == "fisher" else c.bootstrap for c in own]
     figure.add_trace(
         band(
@@ -80,11 +79,11 @@ def r_by_layer(
             colour=BLUE,
         )
     )
-    known = [cell for cell in own if cell.correlation.r is not None]
+    known = [cell for cell in own if cell.correlation.value is not None]
     figure.add_trace(
         go.Scatter(
             x=layers,
-            y=[cell.correlation.r for cell in own],
+            y=[cell.correlation.value for cell in own],
             mode="lines+markers",
             name=f"r of {choice.trait.replace('_', ' ')}",
             line={"color": BLUE, "width": 2.5},
@@ -99,7 +98,7 @@ def r_by_layer(
         figure.add_trace(
             go.Scatter(
                 x=[best.key.layer],
-                y=[best.correlation.r],
+                y=[best.correlation.value],
                 mode="markers",
                 name=f"best layer: {best.key.layer}",
                 hoverinfo="skip",
@@ -125,7 +124,7 @@ def r_by_layer(
 
 
 def r_heatmap(
-    cells: Sequence[Cell], choices: Sequence[LayerChoice], marked: str | None = None
+    cells: Sequence[CellResult], choices: Sequence[LayerChoice], marked: str | None = None
 ) -> go.Figure:
     """r of every trait at every layer, centred at 0; the best layer of each is framed.
 
@@ -137,7 +136,7 @@ def r_heatmap(
     by_key = {(cell.key.trait, cell.key.layer): cell for cell in cells}
     layers = sorted({cell.key.layer for cell in cells})
     rows = [[by_key.get((choice.trait, layer)) for layer in layers] for choice in choices]
-    values = [[None if cell is None else cell.correlation.r for cell in row] for row in rows]
+    values = [[None if cell is None else cell.correlation.value for cell in row] for row in rows]
     largest = max((abs(r) for row in values for r in row if r is not None), default=1.0)
     limit = max(0.1, largest)
     names = [trait_label(choice.trait, 16) for choice in choices]
@@ -183,7 +182,7 @@ def r_heatmap(
 
 def faint_line(
     name: str,
-    cells: Sequence[Cell],
+    cells: Sequence[CellResult],
     values: Sequence[float | None],
     what: str,
     dash: str = "solid",
@@ -245,12 +244,12 @@ def _levels(figure: go.Figure, choice: LayerChoice, thresholds: StatusThresholds
     figure.add_hline(y=0, line={"width": 1, "color": GREY})
 
 
-def _hover(cell: Cell) -> str:
+def _hover(cell: CellResult) -> str:
     c = cell.correlation
     if c.r is None:
         return f"layer {cell.key.layer}: r is undefined, as {c.reason}"
     lines = [
-        f"<b>layer {cell.key.layer}</b>: r = {r_text(as_estimate(c))}",
+        f"<b>layer {cell.key.layer}</b>: r = {r_text(c)}",
         f"bootstrap over scenarios: {r_text(cell.bootstrap, count=False)}",
         f"Spearman: {r_text(cell.rank, count=False)}",
     ]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from backend.store.cells import METRICS, Cell
+from backend.core.geometry.registry import METRICS
+from backend.store.run_values import CellResult
 from backend.views.layers.figures import faint_line, layer_axis
 from backend.views.shared.style import BLUE, GREY, ORANGE, POLE_COLOURS, POLE_SYMBOLS, tidy, wrapped
 
@@ -63,9 +64,9 @@ RIGHT = (
 
 def metric_panels(
     panels: Sequence[Panel],
-    own: Sequence[Cell],
+    own: Sequence[CellResult],
     best: int | None,
-    faint: Mapping[str, Sequence[Cell]] | None = None,
+    faint: Mapping[str, Sequence[CellResult]] | None = None,
     *,
     logarithmic: bool = False,
 ) -> go.Figure:
@@ -130,7 +131,7 @@ def metric_panels(
     return figure.update_layout(margin_t=60, legend_y=1.035)
 
 
-def _line(own: Sequence[Cell], metric: str, first: int) -> go.Scatter:
+def _line(own: Sequence[CellResult], metric: str, first: int) -> go.Scatter:
     pole = _pole(metric)
     colour = BLUE if pole is None else POLE_COLOURS[pole]
     title = _BY_NAME[metric].title
@@ -148,7 +149,7 @@ def _line(own: Sequence[Cell], metric: str, first: int) -> go.Scatter:
     )
 
 
-def _undefined(figure: go.Figure, own: Sequence[Cell], panel: Panel, row: int) -> None:
+def _undefined(figure: go.Figure, own: Sequence[CellResult], panel: Panel, row: int) -> None:
     """Say in the panel where its metrics are undefined, and why."""
     reasons: dict[str, list[int]] = {}
     for cell in own:
@@ -175,7 +176,7 @@ def _undefined(figure: go.Figure, own: Sequence[Cell], panel: Panel, row: int) -
         )
 
 
-def _values(cells: Sequence[Cell], metric: str) -> list[float | None]:
+def _values(cells: Sequence[CellResult], metric: str) -> list[float | None]:
     return [cell.metrics[metric].value for cell in cells]
 
 

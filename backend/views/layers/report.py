@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from backend.settings import Settings
-from backend.store.cells import Cell, cells
-from backend.store.runs import RunSummary
+from backend.store.run_values import CellResult, RunSummary
 from backend.views.layers.compute import LayerChoice, layer_choices
 from backend.views.layers.figures import r_by_layer, r_heatmap
 from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
@@ -23,7 +22,7 @@ def _build(settings: Settings, view: View) -> Sequence[Block]:
         return layer_choices(settings, run_id, view.prompt_set)
 
     @cache
-    def cells_of(run_id: str) -> tuple[Cell, ...]:
+    def cells_of(run_id: str) -> tuple[CellResult, ...]:
         found = cells(settings, run_id)
         return tuple(cell for cell in found if cell.key.prompt_set == view.prompt_set)
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.core.finding import as_estimate
-from backend.store.cells import Cell
+from backend.store.run_values import CellResult
 from backend.views.layers.compute import LayerChoice
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import STATUS_SIGNS
@@ -20,16 +19,16 @@ def choice_sentence(choice: LayerChoice) -> str:
     """What the best layer is worth, in plain words."""
     r = choice.correlation
     count = len(choice.layers)
-    if choice.layer is None or r.r is None:
+    if choice.layer is None or r.value is None:
         return f"There is no best layer: r is undefined, as {r.reason}."
     held = r_text(choice.held_out, count=False)
     if count == 1:
         said = (
             f"Layer {choice.layer} is the only one extracted, so no choice flatters it: "
-            f"r = {r_text(as_estimate(r))}"
+            f"r = {r_text(r)}"
         )
         return said + ("." if choice.p is None else f"; one-sided permutation p = {choice.p:.2g}.")
-    said = f"Layer {choice.layer} is the best of {count}: r = {r.r:+.2f} (n = {r.n})"
+    said = f"Layer {choice.layer} is the best of {count}: r = {r.value:+.2f} (n = {r.n})"
     if choice.null_95 is not None and choice.p is not None:
         said += (
             f"; chance alone reaches {choice.null_95:+.2f} in 5% of shuffles (p = {choice.p:.2g})"
@@ -43,12 +42,12 @@ def choice_sentence(choice: LayerChoice) -> str:
     return said if choice.beyond is None else f"{said} {_BEYOND[choice.beyond]}"
 
 
-def layer_sentence(cell: Cell) -> str:
+def layer_sentence(cell: CellResult) -> str:
     """r at one layer beside vectors that know nothing of the trait."""
     c = cell.correlation
     if c.r is None:
         return f"At layer {cell.key.layer} r is undefined, as {c.reason}."
-    said = f"At layer {cell.key.layer}, r = {r_text(as_estimate(c))}."
+    said = f"At layer {cell.key.layer}, r = {r_text(c)}."
     parts = []
     for kind, what in (
         ("shuffled_labels", "vectors of the same prompts with shuffled labels"),
@@ -73,7 +72,7 @@ def choice_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
             "trait": choice.trait.replace("_", " "),
             "best layer": _place(choice),
             "status": f"{STATUS_SIGNS[choice.status]} {choice.status}",
-            "r there, 95%": r_text(as_estimate(choice.correlation), count=False),
+            "r there, 95%": r_text(choice.correlation, count=False),
             "p of the best": p_text(choice.p),
             "p adjusted": p_text(choice.adjusted_p),
             "r held out, 95%": r_text(choice.held_out, count=False),

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
-from backend.core.geometry.prompt_space import Floats
 from backend.runs.saved_vectors import saved_drift
 from backend.settings import Settings
 from backend.store.drifts import read_drifts
-from backend.store.run_files import reading_run
 from backend.views.methods.compute import METHOD, MethodGrid, method_grid, saved_of_run
 from backend.views.methods.differences import (
     MethodDifference,
@@ -155,7 +153,7 @@ def method_choice(
     return MethodChoice(
         method=best,
         layer=None if best is None else grid.cells[best, trait].layer,
-        highest=nothing if best is None else as_estimate(grid.cells[best, trait].correlation),
+        highest=nothing if best is None else grid.cells[best, trait].correlation,
         held_out=chosen_on_halves(candidates, behaviour, scenarios),
         baseline=baseline,
         candidates=len(candidates),
@@ -164,11 +162,11 @@ def method_choice(
 
 def _highest(grid: MethodGrid, trait: str) -> str | None:
     defined = [
-        (cell.correlation.r, row.name)
+        (cell.correlation.value, row.name)
         for row in grid.rows
         if not row.saved
         and (cell := grid.cells.get((row.name, trait))) is not None
-        and cell.correlation.r is not None
+        and cell.correlation.value is not None
     ]
     return max(defined, key=lambda pair: pair[0])[1] if defined else None
 

@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
 from backend.core.statistics.bootstrap import bootstrap_r
-from backend.core.statistics.correlation import Correlation
-from backend.core.vectors.methods import METHODS
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
 from backend.runs.saved_vectors import SavedVector, saved_drift, saved_vectors
 from backend.settings import Settings
-from backend.store.cells import METHOD
 from backend.store.connection import Connection
-from backend.store.run_files import reading_run
 
-__all__ = ["METHOD", "MethodCell", "MethodGrid", "MethodRow", "method_grid", "saved_of_run"]
+__all__ = [
+    "MEAN_DIFFERENCE",
+    "MethodCell",
+    "MethodGrid",
+    "MethodRow",
+    "method_grid",
+    "saved_of_run",
+]
 
 SAVED_CHOSEN = "its choices may have been made on these scores, so no half of them is held out"
 AT_A_LAYER = "no layer was chosen"
@@ -57,7 +60,7 @@ class MethodCell:
 
     layer: int | None
     of_layers: int
-    correlation: Correlation
+    correlation: Estimate
     bootstrap: Estimate
     held_out: Estimate
 
@@ -65,7 +68,7 @@ class MethodCell:
         """r with no choice of layer in it: held out where a layer was chosen."""
         if self.of_layers > 1:
             return self.held_out
-        return as_estimate(self.correlation)
+        return self.correlation
 
 
 @dataclass(frozen=True)
@@ -141,7 +144,7 @@ def _cells(
         " ORDER BY method, trait, layer",
         [prompt_set, layer, layer],
     ).fetchall()
-    by_cell: dict[tuple[str, str], list[tuple[int, Correlation, Estimate]]] = {}
+    by_cell: dict[tuple[str, str], list[tuple[int, Estimate, Estimate]]] = {}
     for method, trait, at, n, r, low, high, p, boot_low, boot_high, reason in rows:
         correlation = Correlation(n, r, low, high, p, reason)
         bootstrap = Estimate(r, boot_low, boot_high, None, n, reason)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_dependent
-from backend.core.statistics.held_out_choice import held_out_best_layer
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
 
@@ -82,16 +82,16 @@ def differences_to(
             if method == baseline:
                 continue
             r, between = pearson(drift, y), pearson(drift, base)
-            if r.r is None or r_base.r is None or between.r is None:
+            if r.value is None or r_base.value is None or between.value is None:
                 reason = r.reason or r_base.reason or between.reason or "r is undefined"
                 difference = Estimate.undefined(len(y), reason)
-            elif between.r >= 1 - 1e-9:
+            elif between.value >= 1 - 1e-9:
                 difference = Estimate(
                     0.0, None, None, None, len(y), "both vectors project alike here"
                 )
             else:
-                difference = compare_dependent(r.r, r_base.r, between.r, len(y))
-            found[method, trait] = MethodDifference(difference, between.r)
+                difference = compare_dependent(r.value, r_base.value, between.value, len(y))
+            found[method, trait] = MethodDifference(difference, between.value)
     adjusted = benjamini_hochberg([f.difference.p for f in found.values()])
     return {
         key: MethodDifference(f.difference, f.between, p)
@@ -156,7 +156,7 @@ def chosen_on_halves(
     """
     if not drifts:
         return Estimate.undefined(len(behaviour), "no method has a vector here")
-    return held_out_best_layer(np.stack(list(drifts.values())), behaviour, scenarios)
+    return held_out_choice(np.stack(list(drifts.values())), behaviour, scenarios)
 
 
 def _z(r: float) -> float:

@@ -8,8 +8,7 @@ from typing import Literal
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
-from backend.core.statistics.significance import Sureness, sureness
+from backend.core.statistics.significance import Significance, significance
 from backend.views.methods.comparison import MethodComparison, MethodDifference
 from backend.views.methods.compute import MethodCell, MethodGrid, MethodRow
 from backend.views.shared.differences import SIGNS, difference_forest
@@ -30,7 +29,7 @@ from backend.views.shared.style import (
 Shown = Literal["fair", "best"]
 FITTED_MARK, SAVED_MARK = "†", "‡"
 ABSENT = "not computed in this run"
-WORDS: dict[Sureness, str] = {
+WORDS: dict[Significance, str] = {
     "higher": "better than the mean difference",
     "not shown": "no difference shown",
     "lower": "worse than the mean difference",
@@ -103,7 +102,7 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
             "r, Fisher's interval",
             ORANGE,
             "circle",
-            [nothing if c is None else as_estimate(c.correlation) for c in found],
+            [nothing if c is None else c.correlation for c in found],
         ),
         (
             "r, bootstrap interval",
@@ -119,7 +118,7 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
     # One sentence per row says what is missing.
     figure.layout.annotations = ()
     for place, cell in enumerate(found):
-        if cell is None or cell.correlation.r is None:
+        if cell is None or cell.correlation.value is None:
             why = ABSENT if cell is None else f"undefined: {cell.correlation.reason}"
             figure.add_annotation(
                 x=0,
@@ -198,7 +197,7 @@ def rows_of(grid: MethodGrid, trait: str) -> list[MethodRow]:
 
 
 def _value(cell: MethodCell, shown: Shown) -> Estimate:
-    return cell.fair() if shown == "fair" else as_estimate(cell.correlation)
+    return cell.fair() if shown == "fair" else cell.correlation
 
 
 def _highest(grid: MethodGrid, trait: str, shown: Shown) -> float | None:
@@ -232,7 +231,7 @@ def _hover(row: MethodRow, trait: str, cell: MethodCell | None, target: str) -> 
     chosen = f", the best of {cell.of_layers}" if cell.of_layers > 1 else ""
     lines = [
         f"layer {cell.layer}{chosen}",
-        f"r over {target}s = {r_text(as_estimate(c))}",
+        f"r over {target}s = {r_text(c)}",
         f"bootstrap {ends_text(cell.bootstrap)}",
     ]
     if cell.of_layers > 1:
@@ -245,7 +244,7 @@ def _hover(row: MethodRow, trait: str, cell: MethodCell | None, target: str) -> 
 
 
 def _said(f: MethodDifference) -> str:
-    found = sureness(f.difference, f.adjusted_p)
+    found = significance(f.difference, f.adjusted_p)
     if f.difference.value is None:
         return wrapped(f"undefined: {f.difference.reason}")
     alike = "" if f.between is None else f"<br>the two projections correlate {f.between:+.2f}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from backend.settings import Settings
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.methods.comparison import MethodComparison, method_choice, method_comparison
 from backend.views.methods.compute import METHOD, MethodGrid, method_grid
 from backend.views.methods.figures import (

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.core.statistics.correlation import Correlation
+from backend.core.estimate import Estimate
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.settings import Settings
-from backend.store.cells import METHOD
-from backend.store.run_files import reading_run
 
 __all__ = ["SubsampleCurve", "SubsampleSize", "subsampling"]
 
@@ -26,7 +25,7 @@ class SubsampleCurve:
 
     sizes: tuple[SubsampleSize, ...]
     prompts: tuple[int, int]
-    whole: Correlation
+    whole: Estimate
     target: str
 
 
@@ -55,7 +54,7 @@ def subsampling(
         ).fetchall()
         whole = connection.execute(
             f"SELECT n, r, low, high, p, reason FROM correlations WHERE {where} AND method = ?",
-            [*key, METHOD],
+            [*key, MEAN_DIFFERENCE],
         ).fetchall()
         high, low = connection.execute(
             "SELECT count(*) FILTER (pole = 'high'), count(*) FILTER (pole = 'low') FROM prompts"
@@ -63,7 +62,7 @@ def subsampling(
             [trait, prompt_set],
         ).fetchall()[0]
         target = connection.execute("SELECT target FROM study").fetchall()[0][0]
-    nothing = Correlation(0, None, None, None, None, "this run has no such cell")
+    nothing = Estimate.undefined(0, "this run has no such cell")
     return SubsampleCurve(
         sizes=tuple(
             SubsampleSize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from backend.core.finding import as_estimate
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.views.methods.comparison import MethodChoice, MethodComparison
 from backend.views.methods.compute import METHOD, MethodGrid
@@ -53,7 +52,7 @@ def method_rows(grid: MethodGrid, comparison: MethodComparison, trait: str) -> l
         numbers = (
             "–" if cell.layer is None else str(cell.layer),
             str(cell.correlation.n),
-            r_text(as_estimate(cell.correlation), count=False),
+            r_text(cell.correlation, count=False),
             ends_text(cell.bootstrap),
             r_text(cell.held_out, count=False),
             "yes" if row.fitted else "nothing fitted",

@@ -8,12 +8,12 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
+from backend.core.cases import Floats
 from backend.core.geometry.measure import Measure
-from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.geometry.prompt_space import cosine_matrix
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.connection import matrix_of
-from backend.store.run_files import reading_run
 from backend.types import Pole
 
 

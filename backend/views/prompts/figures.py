@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import plotly.graph_objects as go
 
-from backend.store.cells import METRICS, Cell
+from backend.core.geometry.registry import METRICS
+from backend.store.run_values import CellResult
 from backend.types import POLES
 from backend.views.prompts.compute import PromptRow, PromptView
 from backend.views.shared.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
@@ -79,7 +80,7 @@ def norms_and_agreement(view: PromptView) -> go.Figure:
     return tidy(figure, height=520)
 
 
-def metric_rows(cell: Cell) -> list[dict[str, str]]:
+def metric_rows(cell: CellResult) -> list[dict[str, str]]:
     """Every metric of a cell as a table: value and unit, or why it is undefined."""
     rows = []
     for metric in METRICS:
@@ -96,7 +97,7 @@ def metric_rows(cell: Cell) -> list[dict[str, str]]:
     return rows
 
 
-def pole_rows(cell: Cell) -> list[dict[str, str]]:
+def pole_rows(cell: CellResult) -> list[dict[str, str]]:
     """Raw and scale-free spread of both poles side by side."""
     titles = {
         "within_variance": "within-class variance (activation²)",

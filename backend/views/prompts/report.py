@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backend.core.geometry.measure import Measure
 from backend.settings import Settings
 from backend.store.cells import cells
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.prompts.compute import PromptView, prompt_view
 from backend.views.prompts.figures import (
     cosine_heatmap,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import Floats
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.prompt_resampling import (
@@ -19,12 +19,12 @@ from backend.core.statistics.prompt_resampling import (
     compare_poles,
     is_paired,
 )
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.settings import Settings
-from backend.store.cells import METHOD
+from backend.store.catalog import run_summary
 from backend.store.connection import Connection, matrix_of
 from backend.store.drifts import read_drifts
-from backend.store.run_files import reading_run
-from backend.store.runs import RunSummary, run_summary
+from backend.store.run_values import RunSummary
 from backend.types import POLES, Pole
 
 
@@ -81,8 +81,8 @@ class TraitDifference:
     trait: str
     layers: tuple[int | None, int | None]
     cases: tuple[int, int]
-    first: Correlation
-    second: Correlation
+    first: Estimate
+    second: Estimate
     matched: int
     difference: Estimate
     adjusted_p: float | None
@@ -166,7 +166,7 @@ def _read_side(
         connection.execute(
             "SELECT trait, coalesce(arg_max(layer, (r, -layer)) FILTER (r IS NOT NULL), ?)"
             " FROM correlations WHERE method = ? AND prompt_set = ? GROUP BY trait",
-            [layers[len(layers) // 2], METHOD, prompt_set],
+            [layers[len(layers) // 2], MEAN_DIFFERENCE, prompt_set],
         ).fetchall()
     )
     ids: dict[str, dict[tuple[str, str], str]] = {}
@@ -182,7 +182,9 @@ def _read_side(
         if trait not in best:
             continue
         at = int(best[trait]) if layer is None else layer
-        drifts, values = read_drifts(connection, METHOD, trait, at)[METHOD, trait, prompt_set]
+        drifts, values = read_drifts(connection, MEAN_DIFFERENCE, trait, at)[
+            MEAN_DIFFERENCE, trait, prompt_set
+        ]
         own = ids.get(trait, {})
         cases = {}
         if at in drifts:
@@ -243,7 +245,7 @@ def _difference(
     first: Floats,
     second: Floats,
     rewritten: int,
-    rs: tuple[Correlation, Correlation],
+    rs: tuple[Estimate, Estimate],
     runs: tuple[RunSummary, RunSummary],
 ) -> Estimate:
     """r of B minus r of A, where both are about the same behaviour of the same cases."""
@@ -268,13 +270,13 @@ def _difference(
         why = f"the responses or chats of {rewritten} of {n} matched cases differ in their texts"
         return Estimate.undefined(n, why)
     between = pearson(first[:, 0], second[:, 0])
-    if rs[0].r is None or rs[1].r is None or between.r is None:
+    if rs[0].value is None or rs[1].value is None or between.value is None:
         reasons = (rs[0].reason, rs[1].reason, between.reason)
         return Estimate.undefined(n, next(r for r in reasons if r is not None))
-    found = compare_dependent(rs[1].r, rs[0].r, between.r, n)
+    found = compare_dependent(rs[1].value, rs[0].value, between.value, n)
     if found.value is None:
         # The difference is there; it is its interval and test that are not.
-        return dataclasses.replace(found, value=rs[1].r - rs[0].r)
+        return dataclasses.replace(found, value=rs[1].value - rs[0].value)
     return found
 
 

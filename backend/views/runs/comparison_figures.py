@@ -5,14 +5,13 @@ from __future__ import annotations
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
-from backend.core.statistics.significance import Sureness, sureness
+from backend.core.statistics.significance import Significance, significance
 from backend.views.runs.comparison import Comparison, PoleDifference, TraitDifference
 from backend.views.shared.differences import difference_forest
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import wrapped
 
-WORDS: dict[Sureness, str] = {
+WORDS: dict[Significance, str] = {
     "higher": "r rose",
     "not shown": "no change shown",
     "lower": "r fell",
@@ -41,11 +40,11 @@ def change_in_words(trait: TraitDifference) -> str:
     Args:
         trait: one trait of a comparison.
     """
-    a, b, difference = trait.first.r, trait.second.r, trait.difference
+    a, b, difference = trait.first.value, trait.second.value, trait.difference
     if a is None or b is None:
         return f"The change of r is undefined: {difference.reason}."
     way = f"from {a:+.2f} (layer {trait.layers[0]}) to {b:+.2f} (layer {trait.layers[1]})"
-    kind = sureness(difference, trait.adjusted_p)
+    kind = significance(difference, trait.adjusted_p)
     if kind == "undefined":
         change = "" if difference.value is None else f", by {difference.value:+.2f}"
         return f"r went {way}{change}; the change has no test: {difference.reason}."
@@ -80,15 +79,15 @@ def r_rows(found: Comparison) -> list[dict[str, str | int]]:
         {
             "trait": _name(trait),
             "layer A": str(trait.layers[0]),
-            "r of A": r_text(as_estimate(trait.first), count=False),
+            "r of A": r_text(trait.first, count=False),
             "layer B": str(trait.layers[1]),
-            "r of B": r_text(as_estimate(trait.second), count=False),
+            "r of B": r_text(trait.second, count=False),
             "B − A (Zou)": r_text(trait.difference, count=False),
             "p (Williams)": p_text(trait.difference.p),
             "adjusted p": p_text(trait.adjusted_p),
             "matched": trait.matched,
             "cases of A, B": f"{trait.cases[0]}, {trait.cases[1]}",
-            "change": WORDS[sureness(trait.difference, trait.adjusted_p)],
+            "change": WORDS[significance(trait.difference, trait.adjusted_p)],
         }
         for trait in found.traits
     ]

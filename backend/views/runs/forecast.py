@@ -12,8 +12,8 @@ from backend.models.on_disk import HEADROOM, ModelSize, model_size
 from backend.models.presets import PRESETS_BY_NAME
 from backend.settings import Settings
 from backend.store.run_record import SIMULATED
-from backend.store.runs import RunSummary
-from backend.store.study_files import find_study, load_study
+from backend.store.run_values import RunSummary
+from backend.store.study import find_study, load_study
 from backend.types import ExtractionRequest, Study
 
 # Characters a token stands for: few in code or other scripts, many in plain English.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.jobs.queue import Job
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from backend.core.statistics.correlation import Correlation
+from backend.core.estimate import Estimate
 from backend.core.status import STATUSES, Status, status_of
 from backend.settings import Settings, StatusThresholds
-from backend.store.cells import Cell, cells
-from backend.store.runs import RunSummary
+from backend.store.run_values import CellResult, RunSummary
 
 __all__ = ["STATUSES", "Scorecard", "ScorecardCell", "layer_to_show", "scorecard"]
 
@@ -31,7 +30,7 @@ class ScorecardCell:
     trait: str
     layer: int | None
     of_layers: int
-    correlation: Correlation
+    correlation: Estimate
     status: Status
 
 
@@ -69,7 +68,7 @@ def scorecard(
     counts: dict[str, dict[Status, int]] = {}
     target = "none"
     for run_id in run_ids:
-        by_trait: dict[str, list[Cell]] = {}
+        by_trait: dict[str, list[CellResult]] = {}
         for cell in cells(settings, run_id):
             if cell.key.prompt_set == prompt_set and layer in (None, cell.key.layer):
                 by_trait.setdefault(cell.key.trait, []).append(cell)
@@ -90,18 +89,18 @@ def layer_to_show(card: Scorecard, run: RunSummary, trait: str) -> int:
 
 
 def _choose(
-    run_id: str, trait: str, candidates: Sequence[Cell], thresholds: StatusThresholds
+    run_id: str, trait: str, candidates: Sequence[CellResult], thresholds: StatusThresholds
 ) -> ScorecardCell:
-    defined = [cell for cell in candidates if cell.correlation.r is not None]
+    defined = [cell for cell in candidates if cell.correlation.value is not None]
     if not defined:
         correlation = candidates[0].correlation
         return ScorecardCell(run_id, trait, None, len(candidates), correlation, "undefined")
-    best = max(defined, key=lambda cell: (cell.correlation.r or 0.0, -cell.key.layer))
+    best = max(defined, key=lambda cell: (cell.correlation.value or 0.0, -cell.key.layer))
     return ScorecardCell(
         run_id=run_id,
         trait=trait,
         layer=best.key.layer,
         of_layers=len(candidates),
         correlation=best.correlation,
-        status=status_of(best.correlation.r, thresholds),
+        status=status_of(best.correlation.value, thresholds),
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from backend.settings import StatusThresholds
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import STATUSES, Scorecard, ScorecardCell
 from backend.views.shared.style import (
     DIVERGING,
@@ -72,7 +72,7 @@ def scorecard_grid(
     values, texts, hovers = [], [], []
     for trait in traits:
         row = [card.cells.get((run.record.run_id, trait)) for run in runs]
-        values.append([None if cell is None else cell.correlation.r for cell in row])
+        values.append([None if cell is None else cell.correlation.value for cell in row])
         texts.append([_grid_text(cell) for cell in row])
         hovers.append([_hover(cell, card.target) for cell in row])
     figure = go.Figure(
@@ -186,11 +186,11 @@ def scorecard_intervals(
                 for row, trait in enumerate(traits)
                 if (cell := card.cells.get((run.record.run_id, trait))) is not None
                 and cell.status == status
-                and cell.correlation.r is not None
+                and cell.correlation.value is not None
             ]
             if not points:
                 continue
-            r = [cell.correlation.r or 0.0 for _, cell in points]
+            r = [cell.correlation.value or 0.0 for _, cell in points]
             figure.add_trace(
                 go.Scatter(
                     x=r,
@@ -207,8 +207,10 @@ def scorecard_intervals(
                     error_x={
                         "type": "data",
                         "symmetric": False,
-                        "array": [_gap(c.correlation.high, c.correlation.r) for _, c in points],
-                        "arrayminus": [_gap(c.correlation.r, c.correlation.low) for _, c in points],
+                        "array": [_gap(c.correlation.high, c.correlation.value) for _, c in points],
+                        "arrayminus": [
+                            _gap(c.correlation.value, c.correlation.low) for _, c in points
+                        ],
                         "thickness": 1.5,
                         "width": 4,
                     },
@@ -251,11 +253,11 @@ def _grid_text(cell: ScorecardCell | None) -> str:
     if cell is None:
         return ""
     sign = STATUS_SIGNS[cell.status]
-    if cell.correlation.r is None:
+    if cell.correlation.value is None:
         return f"{sign} undefined"
     chosen = "" if cell.of_layers == 1 else f", best of {cell.of_layers}"
     return (
-        f"<b>{sign} {cell.correlation.r:+.2f}</b><br>{interval_text(cell)}"
+        f"<b>{sign} {cell.correlation.value:+.2f}</b><br>{interval_text(cell)}"
         f"<br>layer {cell.layer}{chosen}"
     )
 

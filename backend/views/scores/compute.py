@@ -6,15 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.describe import share, standard_deviation
 from backend.core.statistics.reliability import Rounding, rounding_of, score_use
 from backend.settings import Settings
 from backend.store.cases import Cases, read_cases
-from backend.store.run_files import reading_run
 from backend.views.diagnosis import thresholds as at
 
 # A scale with more steps than this is shown in bins instead of step by step.
@@ -150,7 +148,7 @@ def _column(
         ends = np.array([moved.min(), moved.max()])
         least, most = np.floor((ends + offset) / width + ROUNDED).astype(int)
         drift = _histogram(moved, least * width - offset, width, int(most - least) + 1)
-        stability = as_estimate(pearson(first, last))
+        stability = pearson(first, last)
         if stability.value is None:
             stability = Estimate.undefined(len(last), _still(first, last))
     marks = []

@@ -8,7 +8,6 @@ from backend.core.finding import Finding
 from backend.core.statistics.reliability import PoleCounts
 from backend.errors import SteerscopeError
 from backend.settings import Settings
-from backend.store.run_files import reading_run
 from backend.views.study_tests import compression, ranks
 from backend.views.study_tests.evidence import findings_of_study, read_scores
 from backend.views.study_tests.feasibility import feasibility_counts, feasibility_finding

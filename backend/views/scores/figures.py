@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
 from backend.views.diagnosis import thresholds as at
 from backend.views.layers.compute import LayerChoice
 from backend.views.scores.compute import Histogram, ScoreColumn
@@ -153,7 +152,7 @@ def pearson_beside_spearman(choices: Sequence[LayerChoice]) -> go.Figure:
     return forest(
         [choice.trait for choice in choices],
         [
-            ("Pearson r", BLUE, "circle", [as_estimate(c.correlation) for c in choices]),
+            ("Pearson r", BLUE, "circle", [c.correlation for c in choices]),
             ("Spearman rho", ORANGE, "diamond", [c.rank for c in choices]),
         ],
         title="r or rho, 95% interval",
@@ -170,9 +169,9 @@ def rank_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
         {
             "trait": c.trait.replace("_", " "),
             "layer": "–" if c.layer is None else str(c.layer),
-            "Pearson r, 95%": r_text(as_estimate(c.correlation), count=False),
+            "Pearson r, 95%": r_text(c.correlation, count=False),
             "Spearman rho, 95%": r_text(c.rank, count=False),
-            "rho − r": _minus(c.rank, as_estimate(c.correlation)),
+            "rho − r": _minus(c.rank, c.correlation),
             "n": str(c.correlation.n),
         }
         for c in choices

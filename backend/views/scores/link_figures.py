@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from backend.core.cases import Floats
 from backend.core.finding import Row
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.line import Line
 from backend.views.scores.links import ScoreLinks
 from backend.views.shared.intervals import band

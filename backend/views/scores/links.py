@@ -6,19 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import Row, as_estimate
-from backend.core.geometry.prompt_space import Floats
+from backend.core.finding import Row
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import FLAT, pearson
 from backend.core.statistics.line import Line, regression_line
 from backend.core.statistics.partial import partial_correlation
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.cases import Cases, read_cases
-from backend.store.cells import METHOD
 from backend.store.drifts import read_drifts
-from backend.store.run_files import read_record, reading_run
 from backend.types import Target
 
 
@@ -71,7 +70,9 @@ def score_links(
     """
     with reading_run(settings, run_id) as connection:
         record = read_record(connection, run_id)
-        found = read_drifts(connection, METHOD, trait, layer).get((METHOD, trait, prompt_set))
+        found = read_drifts(connection, MEAN_DIFFERENCE, trait, layer).get(
+            (MEAN_DIFFERENCE, trait, prompt_set)
+        )
         cases = read_cases(connection, trait)
     if found is None or layer not in record.layers:
         raise StoreError(
@@ -118,12 +119,12 @@ def _r(x: Floats, y: Floats, x_name: str, y_name: str) -> Estimate:
         for values, name in ((x, x_name), (y, y_name)):
             if np.ptp(values) <= FLAT * np.abs(values).max():
                 return Estimate.undefined(len(x), f"the {name} do not vary")
-    return as_estimate(pearson(x, y))
+    return pearson(x, y)
 
 
 def _given(x: Floats, y: Floats, control: Floats, plain: Estimate, other: Estimate) -> Estimate:
     """Partial correlation of x and y; undefined where the plain ones are."""
-    for found in (plain, other):
+    for found in other:
         if found.value is None:
             return Estimate.undefined(found.n, found.reason or "r is undefined")
     return partial_correlation(x, y, control[:, None])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from backend.settings import Settings
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.layers.compute import layer_choices
 from backend.views.scorecard.compute import layer_to_show, scorecard
 from backend.views.scores.compute import ScoreColumn, score_columns

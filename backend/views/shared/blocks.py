@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from backend.exports.report.plotly_json import Figure
-from backend.settings import Settings
+import plotly.graph_objects as go
+
+from backend.runs.results import Results
 from backend.views.shared.view import View
 
 
@@ -26,12 +27,12 @@ class Chart:
     Attributes:
         title: heading above it.
         see: one sentence.
-        figure: from backend.charts.
+        figure: to draw.
     """
 
     title: str
     see: str
-    figure: Figure
+    figure: go.Figure
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Section:
         name: key, as on the command line and in the address.
         title: heading.
         page: path of the page that shows the same; empty for the first page.
-        build: the store and the view -> blocks.
+        build: results of the store and the view -> blocks.
         cell_bytes: about how much each shown run and trait adds to the file, as measured on
             studies with 40 prompts a trait.
     """
@@ -78,5 +79,5 @@ class Section:
     name: str
     title: str
     page: str
-    build: Callable[[Settings, View], Sequence[Block]]
+    build: Callable[[Results, View], Sequence[Block]]
     cell_bytes: int

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.significance import Sureness, sureness
+from backend.core.statistics.significance import Significance, significance
 from backend.views.shared.intervals import error_bars
 from backend.views.shared.style import BLUE, GREY, ORANGE, tidy, wrapped
 
-SIGNS: dict[Sureness, str] = {"higher": "▲", "not shown": "○", "lower": "▼", "undefined": "–"}
-LOOKS: dict[Sureness, tuple[str, str]] = {
+SIGNS: dict[Significance, str] = {"higher": "▲", "not shown": "○", "lower": "▼", "undefined": "–"}
+LOOKS: dict[Significance, tuple[str, str]] = {
     "higher": (ORANGE, "triangle-up"),
     "not shown": (GREY, "circle-open"),
     "lower": (BLUE, "triangle-down"),
@@ -24,7 +24,7 @@ def difference_forest(
     labels: Sequence[str],
     found: Sequence[tuple[Estimate, float | None]],
     hovers: Sequence[str],
-    words: Mapping[Sureness, str],
+    words: Mapping[Significance, str],
     *,
     title: str,
 ) -> go.Figure:
@@ -38,7 +38,7 @@ def difference_forest(
         title: of the axis.
     """
     figure = go.Figure()
-    judged = [sureness(difference, p) for difference, p in found]
+    judged = [significance(difference, p) for difference, p in found]
     for kind, (colour, symbol) in LOOKS.items():
         rows = [
             row for row, own in enumerate(judged) if own == kind and found[row][0].value is not None

@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from backend.errors import SteerscopeError
-from backend.store.runs import RunSummary
+from backend.store.catalog import run_names
+from backend.store.run_values import RunSummary
 from backend.views.shared.blocks import Block, Fold, Text
 from backend.views.shared.view import View
-from backend.views.transfer.model_cases import run_names
 
-Run = Callable[[RunSummary], Sequence[Block]]
-Cell = Callable[[RunSummary, str], tuple[str, Sequence[Block]]]
+RunBlocks = Callable[[RunSummary], Sequence[Block]]
+CellBlocks = Callable[[RunSummary, str], tuple[str, Sequence[Block]]]
 
 
-def per_cell(view: View, page: str, build: Cell) -> Sequence[Block]:
+def per_cell(view: View, page: str, build: CellBlocks) -> Sequence[Block]:
     """One block of blocks a cell.
 
     Args:
@@ -44,7 +44,7 @@ def per_cell(view: View, page: str, build: Cell) -> Sequence[Block]:
     return blocks
 
 
-def per_run(view: View, build: Run) -> Sequence[Block]:
+def per_run(view: View, build: RunBlocks) -> Sequence[Block]:
     """One block of blocks a shown run; arguments as for :func:`per_cell`."""
     blocks: list[Block] = []
     for run, name in zip(view.shown, run_names(view.shown), strict=True):

@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlencode
 
 from backend.errors import ExportError
-from backend.settings import Settings
-from backend.store.run_record import SIMULATED
-from backend.store.runs import RunSummary, run_list
+from backend.store.run_values import RunSummary
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,12 @@ class View:
     @property
     def run_ids(self) -> tuple[str, ...]:
         """Ids of the compared runs."""
-        return tuple(run.record.run_id for run in self.runs)
+        return tuple(run.run_id for run in self.runs)
 
     @property
     def simulated(self) -> bool:
         """Whether any run's activations were simulated."""
-        return any(run.record.model_source == SIMULATED for run in self.runs)
+        return any(run.simulated for run in self.runs)
 
     def query(self, run: RunSummary | None = None, trait: str | None = None) -> str:
         """The part of the dashboard's address after ``?`` that opens this view again."""
@@ -51,28 +49,6 @@ class View:
             "layer": "best" if self.layer is None else str(self.layer),
         }
         return urlencode(parts, safe="@")
-
-
-def study_runs(settings: Settings, wanted: str) -> tuple[RunSummary, ...]:
-    """The readable runs of a study, oldest first.
-
-    Args:
-        settings: where the store is.
-        wanted: ``name@hash``, or a name for its newest revision with runs.
-
-    Raises:
-        ExportError: there are none.
-    """
-    runs = [
-        run for run in run_list(settings).runs if wanted in (run.study_key, run.record.study_name)
-    ]
-    if not runs:
-        raise ExportError(
-            f"No run of study {wanted!r} was found.",
-            expected="a run, or a study that has been extracted.",
-            remedy="list them with: python -m backend runs.",
-        )
-    return tuple(run for run in runs if run.study_key == runs[-1].study_key)
 
 
 def checked(view: View) -> View:

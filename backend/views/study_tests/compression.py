@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, as_estimate, not_computable, supports
+from backend.core.finding import Finding, Row, not_computable, supports
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.partial import partial_correlation
 from backend.core.study_cell import CellRow, column, having, model_dummies, models_of
@@ -36,7 +36,7 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
     if len(known) < 4:
         return not_computable(NAME, QUESTION, f"{len(known)} cells have r and behaviour scores")
     r, sd = column(known, "r"), column(known, "behaviour_sd")
-    lines = [Row("r v behaviour sd", as_estimate(pearson(r, sd)))]
+    lines = [Row("r v behaviour sd", pearson(r, sd))]
     deciding = lines[0].estimate
     if len(models_of(known)) < 2:
         supported = supports(deciding) and (deciding.value or 0) > 0

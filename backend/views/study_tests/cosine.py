@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, Verdict, as_estimate, not_computable, supports
+from backend.core.finding import Finding, Row, Verdict, not_computable, supports
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.groups import GroupComparison, compare_groups
 from backend.core.statistics.partial import partial_correlation

@@ -8,17 +8,17 @@ from itertools import permutations
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding
-from backend.core.geometry.prompt_space import Floats
 from backend.core.study_cell import CellRow
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.cells import METHOD
+from backend.store.catalog import run_summary
 from backend.store.connection import Connection
 from backend.store.drifts import read_drifts
-from backend.store.run_files import reading_run
-from backend.store.runs import RunSummary, run_summary
+from backend.store.run_values import RunSummary
 from backend.views.study_tests.layers import Sweep
 from backend.views.study_tests.prompt_sets import PromptSetR
 from backend.views.study_tests.tests import Evidence, study_findings
@@ -105,21 +105,21 @@ class _Run:
 
 
 def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: str) -> _Run:
-    drifts = read_drifts(connection, METHOD)
+    drifts = read_drifts(connection, MEAN_DIFFERENCE)
     middle = run.record.layers[len(run.record.layers) // 2]
     best = {
         (trait, own_set): row
         for trait, own_set, *row in connection.execute(
             "SELECT trait, prompt_set, layer, p, held_out_r, held_out_low, held_out_high,"
             " held_out_p, reason FROM best_layers WHERE method = ?",
-            [METHOD],
+            [MEAN_DIFFERENCE],
         ).fetchall()
     }
     rs: dict[str, dict[int, float | None]] = {}
     for trait, layer, r in connection.execute(
         "SELECT trait, layer, r FROM correlations WHERE method = ? AND prompt_set = ?"
         " ORDER BY layer",
-        [METHOD, prompt_set],
+        [MEAN_DIFFERENCE, prompt_set],
     ).fetchall():
         rs.setdefault(trait, {})[layer] = r
     cells, sweeps, at_best = [], [], {}
@@ -127,7 +127,7 @@ def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: st
         if (trait, prompt_set) not in best:
             continue
         layer, p, held_r, held_low, held_high, held_p, reason = best[trait, prompt_set]
-        by_layer, values = drifts[METHOD, trait, prompt_set]
+        by_layer, values = drifts[MEAN_DIFFERENCE, trait, prompt_set]
         held = Estimate(held_r, held_low, held_high, held_p, len(values), reason)
         sweeps.append(Sweep(name, trait, rs[trait], layer, p, held))
         sd = float(values.std(ddof=1)) if len(values) > 1 else None
@@ -140,7 +140,7 @@ def _read_run(connection: Connection, run: RunSummary, name: str, prompt_set: st
         for row in connection.execute(
             "SELECT trait, prompt_set, max(r) FROM correlations WHERE method = ?"
             " GROUP BY ALL ORDER BY ALL",
-            [METHOD],
+            [MEAN_DIFFERENCE],
         ).fetchall()
     )
     return _Run(name, responder_names(run), tuple(cells), tuple(sweeps), prompt_set_rs, at_best)
@@ -161,7 +161,7 @@ def _cell(
         connection.execute(f"SELECT name, value FROM metrics WHERE {where}", key).fetchall()
     )
     rho = connection.execute(
-        f"SELECT rho FROM correlations WHERE {where} AND method = ?", [*key, METHOD]
+        f"SELECT rho FROM correlations WHERE {where} AND method = ?", [*key, MEAN_DIFFERENCE]
     ).fetchall()[0][0]
     norm = connection.execute(
         f"SELECT avg(norm) FROM prompt_activations JOIN prompts USING (prompt_id) WHERE {where}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backend.core.finding import Finding, Row, Verdict, not_computable, plain
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
+from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.statistics.reliability import PoleCounts, count_poles
 
 NAME = "feasibility"

@@ -10,10 +10,9 @@ from backend.core.finding import (
     Row,
     Verdict,
     not_computable,
-    plain,
     with_published,
 )
-from backend.core.statistics.correlation import Correlation, correlation_p, fisher_interval
+from backend.core.statistics.correlation import correlation_p, fisher_interval
 from backend.core.statistics.reliability import PoleCounts, agreement_ceiling
 from backend.core.study_cell import CellRow, column
 from backend.settings import StatusThresholds

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable, plain
+from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable
 from backend.core.statistics.paired import paired_difference
 from backend.core.study_cell import CellRow, column, having
 

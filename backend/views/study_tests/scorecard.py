@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, not_computable, plain
+from backend.core.finding import Finding, Row, not_computable
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.status import Status, count_statuses
 from backend.core.study_cell import CellRow, models_of

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from backend.core.cases import Floats
 from backend.core.finding import Finding
-from backend.core.geometry.prompt_space import Floats
 from backend.core.study_cell import CellRow
 from backend.settings import StatusThresholds
 from backend.views.study_tests.compression import compression_finding

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.finding import Finding, Row, Verdict, not_computable, plain
+from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.study_cell import CellRow, column, having, models_of
 
 NAME = "units"

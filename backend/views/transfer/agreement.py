@@ -8,8 +8,9 @@ from itertools import combinations
 
 import numpy as np
 
-from backend.core.finding import Finding, Row, Verdict, as_estimate, not_computable
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.estimate import Estimate
+from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.statistics.correlation import pearson
 from backend.core.statistics.reliability import agreement_ceiling
 
 NAME = "agreement"
@@ -31,7 +32,7 @@ class Agreement:
     trait: str
     first: str
     second: str
-    r: Correlation
+    r: Estimate
     ceiling: float | None
 
 
@@ -49,7 +50,7 @@ def agreements(
             a, b = responders[first], responders[second]
             shared = sorted(set(a) & set(b))
             r = pearson(np.array([a[s] for s in shared]), np.array([b[s] for s in shared]))
-            ceiling = None if r.r is None else agreement_ceiling(r.r)
+            ceiling = None if r.value is None else agreement_ceiling(r.value)
             found.append(Agreement(trait, first, second, r, ceiling))
     return tuple(found)
 
@@ -64,8 +65,7 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
     if not found:
         return not_computable(NAME, QUESTION, "it needs scored responses of two responders")
     lines = tuple(
-        Row(f"{f.trait}: {f.first} v {f.second}", as_estimate(f.r), note="also the ceiling of r")
-        for f in found
+        Row(f"{f.trait}: {f.first} v {f.second}", f.r, note="also the ceiling of r") for f in found
     )
     below = [f for f in found if f.ceiling is not None and f.ceiling <= working]
     capped = [f for f in found if f.r.high is not None and f.r.high <= working]

@@ -8,15 +8,17 @@ from itertools import permutations
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.cases import Floats
+from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import pearson
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.runs.saved_vectors import saved_drift, saved_vectors
 from backend.settings import Settings
-from backend.store.cells import METHOD
+from backend.store.catalog import run_summary
 from backend.store.drifts import Drifts, Key, read_drifts
-from backend.store.run_files import list_run_ids, reading_run
+from backend.store.run import list_run_ids, reading_run
 from backend.store.run_record import SIMULATED
-from backend.store.runs import RunSummary, run_summary
+from backend.store.run_values import RunSummary
 from backend.views.transfer.agreement import Agreement, agreements
 from backend.views.transfer.matching import Matching, Reading, transfer_case
 from backend.views.transfer.model_cases import (
@@ -51,7 +53,7 @@ class TransferView:
     traits: tuple[str, ...]
     transfers: tuple[Transfer, ...]
     saved: tuple[Transfer, ...]
-    own: dict[tuple[str, str], Correlation]
+    own: dict[tuple[str, str], Estimate]
     layers: dict[tuple[str, str], int | None]
     judged_on: dict[str, tuple[str, ...]]
     agreements: tuple[Agreement, ...]
@@ -168,18 +170,18 @@ def _read(
 ) -> _Run:
     with reading_run(settings, summary.record.run_id) as connection:
         cases = read_trait_cases(connection)
-        drifts = read_drifts(connection, METHOD, layer=layer)
+        drifts = read_drifts(connection, MEAN_DIFFERENCE, layer=layer)
         best = dict(
             connection.execute(
                 "SELECT trait, layer FROM best_layers WHERE method = ? AND prompt_set = ?",
-                [METHOD, prompt_set],
+                [MEAN_DIFFERENCE, prompt_set],
             ).fetchall()
         )
     readings: dict[str, Reading] = {}
     layers: dict[str, int | None] = {}
     for trait in traits:
         at = best.get(trait) if layer is None else layer
-        projection, reason = _projection(summary, drifts, (METHOD, trait, prompt_set), at)
+        projection, reason = _projection(summary, drifts, (MEAN_DIFFERENCE, trait, prompt_set), at)
         own = cases.get(trait, TraitCases((), (), np.zeros(0)))
         readings[trait] = Reading(
             trait,
@@ -240,9 +242,9 @@ def _saved(
     return found
 
 
-def _own(reading: Reading) -> Correlation:
+def _own(reading: Reading) -> Estimate:
     if reading.projection is None:
-        return Correlation(0, None, None, None, None, reading.reason)
+        return Estimate.undefined(0, reading.reason)
     mine = reading.own()
     return pearson(reading.projection[mine], reading.behaviour[mine])
 

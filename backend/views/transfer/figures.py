@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.finding import as_estimate
-from backend.core.statistics.significance import Sureness, sureness
+from backend.core.statistics.significance import Significance, significance
 from backend.views.shared.differences import SIGNS, difference_forest
 from backend.views.shared.intervals import forest
 from backend.views.shared.numbers import p_text, r_text
@@ -16,7 +15,7 @@ from backend.views.shared.style import BLUE, DIVERGING, GREY, INK, ORANGE, short
 from backend.views.study_tests.reference import PublishedPair
 from backend.views.transfer.compute import Agreement, Transfer, TransferView
 
-WORDS: dict[Sureness, str] = {
+WORDS: dict[Significance, str] = {
     "higher": "A beats own",
     "not shown": "no difference shown",
     "lower": "own is better",
@@ -43,8 +42,8 @@ def transfer_matrix(view: TransferView, trait: str) -> go.Figure:
         row_values, row_texts, row_hovers = [], [], []
         for target in view.models:
             transfer = found.get((source, target))
-            own = as_estimate(view.own[trait, target])
-            r = own if transfer is None else as_estimate(transfer.cross_r)
+            own = view.own[trait, target]
+            r = own if transfer is None else transfer.cross_r
             row_values.append(r.value)
             row_texts.append(_cell_text(r, transfer))
             row_hovers.append(_hover(view, source, target, r, transfer))
@@ -118,8 +117,8 @@ def transfer_rows(view: TransferView, found: Sequence[Transfer]) -> list[dict[st
             "matched": f.cross_r.n,
             "layer of A": _layer(view, f.trait, f.activation_model),
             "layer of B": _layer(view, f.trait, f.behaviour_model),
-            "r of A": r_text(as_estimate(f.cross_r), count=False),
-            "r of B's own": r_text(as_estimate(f.self_r), count=False),
+            "r of A": r_text(f.cross_r, count=False),
+            "r of B's own": r_text(f.self_r, count=False),
             "r of the projections": "–" if f.between is None else f"{f.between:+.2f}",
             "difference (Zou)": r_text(f.difference, count=False),
             "p (Williams)": p_text(f.difference.p),
@@ -141,7 +140,7 @@ def agreement_rows(found: Sequence[Agreement]) -> list[dict[str, str | int]]:
             "trait": a.trait.replace("_", " "),
             "responders": f"{a.first} and {a.second}",
             "shared scenarios": a.r.n,
-            "agreement r": r_text(as_estimate(a.r), count=False),
+            "agreement r": r_text(a.r, count=False),
             "ceiling of r": _ceiling(a),
         }
         for a in found
@@ -210,7 +209,9 @@ def published_agreement_rows(
 def _cell_text(r: Estimate, transfer: Transfer | None) -> str:
     if r.value is None:
         return f"– undefined<br>{r.n} matched"
-    sign = "own" if transfer is None else SIGNS[sureness(transfer.difference, transfer.adjusted_p)]
+    sign = (
+        "own" if transfer is None else SIGNS[significance(transfer.difference, transfer.adjusted_p)]
+    )
     ends = "no interval"
     if r.low is not None and r.high is not None:
         ends = f"[{short(r.low)}, {short(r.high)}]"
@@ -232,8 +233,8 @@ def _said(f: Transfer) -> str:
     if f.difference.value is None:
         return wrapped(f"undefined: {f.difference.reason}")
     return (
-        f"{_verdict(f)}<br>r of A = {r_text(as_estimate(f.cross_r))}"
-        f"<br>r of B's own = {r_text(as_estimate(f.self_r))}"
+        f"{_verdict(f)}<br>r of A = {r_text(f.cross_r)}"
+        f"<br>r of B's own = {r_text(f.self_r)}"
         f"<br>difference {r_text(f.difference, count=False)}"
         f"<br>p {p_text(f.difference.p)}, adjusted {p_text(f.adjusted_p)}"
         f"<br>the two projections correlate {f.between:+.2f}"
@@ -241,7 +242,7 @@ def _said(f: Transfer) -> str:
 
 
 def _verdict(f: Transfer) -> str:
-    found = sureness(f.difference, f.adjusted_p)
+    found = significance(f.difference, f.adjusted_p)
     return f"{SIGNS[found]} {WORDS[found]}"
 
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 from backend.views.transfer.transfers import TransferCase
 
 Matching = Literal["text", "scenario"]

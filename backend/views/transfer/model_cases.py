@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import Floats
+from backend.core.cases import Floats
 from backend.store.connection import Connection
-from backend.store.runs import RunSummary
+from backend.store.run_values import RunSummary
 from backend.views.transfer.matching import Case
 
 

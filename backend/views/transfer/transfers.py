@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, Verdict, as_estimate, not_computable
-from backend.core.geometry.prompt_space import Floats
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.multiple import benjamini_hochberg
 
@@ -61,8 +61,8 @@ class Transfer:
     trait: str
     activation_model: str
     behaviour_model: str
-    self_r: Correlation
-    cross_r: Correlation
+    self_r: Estimate
+    cross_r: Estimate
     between: float | None
     difference: Estimate
     adjusted_p: float | None = None
@@ -82,7 +82,7 @@ def transfers(cases: Sequence[TransferCase]) -> tuple[Transfer, ...]:
 def _transfer(case: TransferCase) -> Transfer:
     n = len(case.behaviour)
     if case.reason is not None:
-        none = Correlation(n, None, None, None, None, case.reason)
+        none = Estimate.undefined(n, case.reason)
         return Transfer(
             case.trait,
             case.activation_model,
@@ -94,18 +94,18 @@ def _transfer(case: TransferCase) -> Transfer:
         )
     self_r, cross_r = pearson(case.own, case.behaviour), pearson(case.other, case.behaviour)
     between = pearson(case.other, case.own)
-    if self_r.r is None or cross_r.r is None or between.r is None:
+    if self_r.value is None or cross_r.value is None or between.value is None:
         reason = next(f.reason for f in (self_r, cross_r, between) if f.r is None)
         difference = Estimate.undefined(n, reason or "a correlation is undefined")
     else:
-        difference = compare_dependent(cross_r.r, self_r.r, between.r, n)
+        difference = compare_dependent(cross_r.value, self_r.value, between.value, n)
     return Transfer(
         case.trait,
         case.activation_model,
         case.behaviour_model,
         self_r,
         cross_r,
-        between.r,
+        between.value,
         difference,
     )
 
@@ -147,8 +147,8 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
     for f in found:
         name = f"{f.trait}: {f.activation_model} -> {f.behaviour_model}"
         lines += [
-            Row(f"{name}, self", as_estimate(f.self_r)),
-            Row(f"{name}, cross", as_estimate(f.cross_r)),
+            Row(f"{name}, self", f.self_r),
+            Row(f"{name}, cross", f.cross_r),
             Row(
                 f"{name}, cross - self",
                 f.difference,

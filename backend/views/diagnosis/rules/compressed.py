@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, Verdict, plain
+from backend.core.finding import Row, Verdict
 from backend.core.statistics.reliability import rounding_of
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Judgement, Rule

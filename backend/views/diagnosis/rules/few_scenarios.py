@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, as_estimate
+from backend.core.finding import Row
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Judgement, Rule
@@ -36,7 +36,7 @@ def judge(evidence: CellEvidence) -> Judgement:
         "supported" if supported else "ruled out",
         weight,
         summary,
-        (Row("r of the mean difference", as_estimate(r)),),
+        (Row("r of the mean difference", r),),
         None,
         "With so few cases no other cause can be told by r either.",
     )

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import Row, Verdict, as_estimate, plain
+from backend.core.finding import Row, Verdict
 from backend.core.first_token import FirstTokens, share_beyond
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MASSIVE_REMOVED
 from backend.types import POOLING_TITLES, Pooling
@@ -103,7 +103,7 @@ def _rows(
         ),
         Row(
             "r of prompt norm with 1 / tokens, over prompts",
-            as_estimate(pearson(norms, 1 / tokens)),
+            pearson(norms, 1 / tokens),
             note="near 1 where a constant first token makes up the mean",
         ),
     ]

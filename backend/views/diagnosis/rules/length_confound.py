@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, Verdict, as_estimate
-from backend.core.geometry.prompt_space import Floats
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.cases import Floats
+from backend.core.estimate import Estimate
+from backend.core.finding import Row, Verdict
+from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Fix, Judgement, Rule
@@ -33,14 +34,14 @@ def judge(evidence: CellEvidence) -> Judgement:
             CAUSE, TITLE, "undetermined", 0.0, "There is no vector here.", (), None, confusions
         )
     along = pearson(base, evidence.length_drift)
-    if along.r is None:
+    if along.value is None:
         return Judgement(
             CAUSE,
             TITLE,
             "ruled out",
             0.0,
             "Responses do not vary in length.",
-            (Row("r of projection and length", as_estimate(along)),),
+            (Row("r of projection and length", along),),
             None,
             confusions,
         )
@@ -58,9 +59,9 @@ def judge(evidence: CellEvidence) -> Judgement:
         TITLE,
         verdict,
         weight,
-        f"Projection and length correlate {along.r:+.2f}.",
+        f"Projection and length correlate {along.value:+.2f}.",
         (
-            Row("r of projection drift and length drift", as_estimate(along)),
+            Row("r of projection drift and length drift", along),
             Row("gain with length regressed out", adjusted),
         ),
         Fix(METHODS_BY_NAME[method].title, method, None, gains[method]),
@@ -68,7 +69,7 @@ def judge(evidence: CellEvidence) -> Judgement:
     )
 
 
-def _least(found: Correlation) -> float:
+def _least(found: Estimate) -> float:
     """The end of the interval nearer to zero, as a size; 0 if it holds zero or is undefined."""
     if found.low is None or found.high is None or found.low <= 0 <= found.high:
         return 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, plain
+from backend.core.finding import Row
 from backend.core.vectors.methods import MASSIVE_REMOVED, METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain

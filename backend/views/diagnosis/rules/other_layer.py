@@ -6,9 +6,9 @@ import dataclasses
 
 import numpy as np
 
+from backend.core.cases import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
-from backend.core.geometry.prompt_space import Floats
 from backend.core.statistics.correlation import pearson
 from backend.views.diagnosis.cause import Fix, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.finding import Row, plain
-from backend.core.geometry.prompt_space import Floats, cosine_matrix
+from backend.core.cases import Floats
+from backend.core.finding import Row
+from backend.core.geometry.prompt_space import cosine_matrix
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain

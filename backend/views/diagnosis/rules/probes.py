@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, Verdict, as_estimate
-from backend.core.statistics.correlation import Correlation
+from backend.core.estimate import Estimate
+from backend.core.finding import Row, Verdict
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Fix, Judgement, Rule
@@ -84,7 +84,7 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
         weight,
         summary,
         (
-            Row("held-out r of the ridge probe", as_estimate(evidence.r(RIDGE))),
+            Row("held-out r of the ridge probe", evidence.r(RIDGE)),
             Row("probe - template", gain),
         ),
         Fix(METHODS_BY_NAME[RIDGE].title, RIDGE, None, gain),
@@ -93,7 +93,7 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
     )
 
 
-def _best_reader(evidence: CellEvidence) -> tuple[str, Correlation]:
+def _best_reader(evidence: CellEvidence) -> tuple[str, Estimate]:
     """The method with the highest r in this layer, and that r."""
     # The mean difference is asked for in any case: without a vector it says why it has no r.
     found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
@@ -118,7 +118,7 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
     hidden = [rule.judge(evidence) for rule in (other_layer, length_confound)]
     elsewhere = any(judgement.verdict == "supported" for judgement in hidden)
     reader, best = _best_reader(evidence)
-    if r.r is None or r.low is None or r.high is None:
+    if r.value is None or r.low is None or r.high is None:
         return Judgement(
             NOT_LINEAR,
             TITLES[NOT_LINEAR],
@@ -129,13 +129,13 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
             None,
             "Too few scored responses.",
         )
-    weight = limit / max(r.r, 0.02)
+    weight = limit / max(r.value, 0.02)
     verdict: Verdict = "undetermined"
     if best.low is not None and best.low > limit:
         verdict = "ruled out"
     elif r.high < limit and not spoiled and not elsewhere:
         verdict = "supported"
-    summary = f"The probe's held-out r is {r.r:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
+    summary = f"The probe's held-out r is {r.value:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
     if spoiled:
         summary += f" The scores cannot tell: {', '.join(spoiled)}."
     return Judgement(
@@ -145,8 +145,8 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
         weight if verdict != "ruled out" else 0.0,
         summary,
         (
-            Row("held-out r of the ridge probe", as_estimate(r)),
-            Row("highest r of any vector here", as_estimate(best), note=reader),
+            Row("held-out r of the ridge probe", r),
+            Row("highest r of any vector here", best, note=reader),
         ),
         None,
         "Spoiled scores; too few responses for a probe; another layer.",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, plain
+from backend.core.finding import Row
 from backend.core.statistics.reliability import score_use
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Judgement, Rule

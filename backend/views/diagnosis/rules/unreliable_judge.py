@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from backend.core.finding import Row, Verdict, as_estimate
-from backend.core.statistics.correlation import Correlation, pearson
+from backend.core.estimate import Estimate
+from backend.core.finding import Row, Verdict
+from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Judgement, Rule
@@ -37,8 +38,8 @@ def judge(evidence: CellEvidence) -> Judgement:
             CONFUSIONS,
         )
     stability = pearson(evidence.first_scores, evidence.last_scores)
-    row = Row("r of scores at t1 and tN", as_estimate(stability))
-    if stability.low is None or stability.high is None or stability.r is None:
+    row = Row("r of scores at t1 and tN", stability)
+    if stability.low is None or stability.high is None or stability.value is None:
         return Judgement(
             CAUSE,
             TITLE,
@@ -49,7 +50,7 @@ def judge(evidence: CellEvidence) -> Judgement:
             None,
             CONFUSIONS,
         )
-    size = abs(stability.r)
+    size = abs(stability.value)
     weight = at.STABILITY / max(size, 0.02)
     least = 0.0 if stability.low <= 0 <= stability.high else min(map(abs, interval(stability)))
     most = max(map(abs, interval(stability)))
@@ -64,7 +65,7 @@ def judge(evidence: CellEvidence) -> Judgement:
         TITLE,
         verdict,
         weight,
-        f"Scores of one scenario correlate {stability.r:+.2f} between turns.",
+        f"Scores of one scenario correlate {stability.value:+.2f} between turns.",
         (row,),
         None,
         CONFUSIONS,
@@ -72,7 +73,7 @@ def judge(evidence: CellEvidence) -> Judgement:
     )
 
 
-def interval(found: Correlation) -> tuple[float, float]:
+def interval(found: Estimate) -> tuple[float, float]:
     """The ends of a defined interval."""
     assert found.low is not None and found.high is not None
     return found.low, found.high

@@ -1,0 +1,107 @@
+"""Which studies and runs there are, and which files in the store cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from backend.errors import UnreadableFile
+from backend.settings import Settings
+from backend.store.file_cache import FileCache
+from backend.store.run import list_run_ids, open_run, run_path
+from backend.store.run_values import RunSummary
+from backend.store.study import StudySummary, list_studies, study_summary
+
+T = TypeVar("T")
+# Every page lists the store at every click: a file is opened again only when it has changed.
+_SUMMARIES = FileCache(4096)
+
+
+@dataclass(frozen=True)
+class RunList:
+    """Published runs.
+
+    Attributes:
+        runs: readable ones, oldest first.
+        broken: file name -> why it cannot be read.
+    """
+
+    runs: tuple[RunSummary, ...]
+    broken: dict[str, str]
+
+    def of_study(self, wanted: str) -> tuple[RunSummary, ...]:
+        """The runs of a study, oldest first; none where there are none.
+
+        Args:
+            wanted: ``name@hash``, or a name for its newest revision that has runs.
+        """
+        known = [run for run in self.runs if wanted in (run.study_key, run.record.study_name)]
+        return tuple(run for run in known if run.study_key == known[-1].study_key)
+
+
+@dataclass(frozen=True)
+class StudyList:
+    """Published studies.
+
+    Attributes:
+        studies: readable ones, by name, newest revision of a name last.
+        broken: file name -> why it cannot be read.
+    """
+
+    studies: tuple[StudySummary, ...]
+    broken: dict[str, str]
+
+
+def run_summary(settings: Settings, run_id: str) -> RunSummary:
+    """One run in one line.
+
+    Raises:
+        RunNotFound: there is no such run.
+        UnreadableFile: its file is damaged or of another format.
+    """
+
+    def read() -> RunSummary:
+        with open_run(settings, run_id) as run:
+            return run.summary()
+
+    return _SUMMARIES.get("run", [run_path(settings, run_id)], read)
+
+
+def run_list(settings: Settings) -> RunList:
+    """All published runs; a file that cannot be read is listed with its reason, not raised."""
+    return RunList(*_readable(list_run_ids(settings), lambda run_id: run_summary(settings, run_id)))
+
+
+def study_list(settings: Settings) -> StudyList:
+    """All published studies; a file that cannot be read is listed with its reason."""
+
+    def summary_of(key: str) -> StudySummary:
+        ref = by_key[key]
+        path = settings.studies / f"{key}.duckdb"
+        return _SUMMARIES.get("study", [path], lambda: study_summary(settings, ref))
+
+    by_key = {ref.key: ref for ref in list_studies(settings)}
+    return StudyList(*_readable(tuple(by_key), summary_of))
+
+
+def _readable(
+    names: Sequence[str], read: Callable[[str], T]
+) -> tuple[tuple[T, ...], dict[str, str]]:
+    """What can be read of some files, and why the others cannot."""
+    found: list[T] = []
+    broken: dict[str, str] = {}
+    for name in names:
+        try:
+            found.append(read(name))
+        except UnreadableFile as fault:
+            broken[f"{name}.duckdb"] = f"{fault.what} {fault.remedy}"
+    return tuple(found), broken
+
+
+def run_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The runs' short labels, with the run's id where two runs share one."""
+    labels = [run.label for run in runs]
+    return [
+        run.label if labels.count(run.label) == 1 else f"{run.label} ({run.run_id})" for run in runs
+    ]

@@ -1,0 +1,73 @@
+"""Results kept by the identity of the files they came from: bounded, and never stale."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """A file as it is now; a file that is replaced has another identity.
+
+    Attributes:
+        path: where it is.
+        size: bytes; -1 where there is no file.
+        mtime_ns: when it was written, nanoseconds.
+    """
+
+    path: Path
+    size: int
+    mtime_ns: int
+
+    @classmethod
+    def of(cls, path: Path) -> FileIdentity:
+        """The identity of a file, or of its absence."""
+        try:
+            found = path.stat()
+        except FileNotFoundError:
+            return cls(path, -1, 0)
+        return cls(path, found.st_size, found.st_mtime_ns)
+
+
+class FileCache:
+    """The results used last. Values are shared by all who ask: nobody may change them.
+
+    Args:
+        most: how many results are kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, Any] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, files: Iterable[Path], make: Callable[[], T]) -> T:
+        """The result of a key and the files it is made from; made if it is not there.
+
+        Two threads that ask for the same at once may both make it; what ``make`` raises is raised
+        and not kept.
+
+        Args:
+            key: what is made, with every choice it depends on.
+            files: what it is made from.
+            make: makes it.
+        """
+        full = (key, tuple(FileIdentity.of(path) for path in files))
+        with self._lock:
+            if full in self._kept:
+                self._kept.move_to_end(full)
+                found: T = self._kept[full]
+                return found
+        made = make()
+        with self._lock:
+            self._kept[full] = made
+            while len(self._kept) > self._most:
+                self._kept.popitem(last=False)
+        return made

@@ -1,0 +1,618 @@
+"""A run's file: the only place that reads one.
+
+What a run holds is documented for users of the duckdb client in docs/tables.md; its tables and the
+numbered formats they have had are in :mod:`backend.store.schema`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from backend.core.cases import Floats
+from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, Estimate
+from backend.core.first_token import FirstTokens
+from backend.core.geometry.registry import METRICS
+from backend.core.moments import Moments
+from backend.core.vectors.controls import Control
+from backend.core.vectors.inner_product import IDENTITY
+from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.core.vectors.subsampling import SubsampleSize
+from backend.errors import RunNotFound, UnreadableFile
+from backend.settings import Settings
+from backend.store.connection import Kind, matrix_of, reading
+from backend.store.run_record import RunRecord
+from backend.store.run_values import (
+    BestLayerRow,
+    CaseTexts,
+    CellKey,
+    CellProducts,
+    CellResult,
+    CorrelationRow,
+    ProductCases,
+    PromptFirstTokens,
+    PromptRow,
+    RunSummary,
+    ScoredCases,
+    StoredVector,
+)
+from backend.store.study import StudyFile
+
+CHUNK = 2048
+NOT_COMPUTED = "not computed in this run: derive again"
+DriftKey = tuple[str, str, str]
+Drifts = tuple[dict[int, Floats], Floats]
+
+
+def run_path(settings: Settings, run_id: str) -> Path:
+    """Where a published run is, or would be."""
+    return settings.runs / f"{run_id}.duckdb"
+
+
+def list_run_ids(settings: Settings) -> tuple[str, ...]:
+    """Ids of all published runs, oldest first."""
+    paths = sorted(settings.runs.glob("*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
+    return tuple(path.stem for path in paths)
+
+
+@contextmanager
+def open_run(settings: Settings, run_id: str) -> Iterator[Run]:
+    """A published run, open for reading; any number of processes may have it open.
+
+    Raises:
+        RunNotFound: there is no such run.
+        UnreadableFile: the file is damaged or of another format.
+    """
+    path = run_path(settings, run_id)
+    if not path.exists():
+        known = ", ".join(list_run_ids(settings)[-5:]) or "none yet"
+        raise RunNotFound(
+            f"No run is called {run_id!r}.",
+            expected=f"a published run (newest: {known}).",
+            remedy="list them with: python -m backend runs.",
+        )
+    with reading(path, "run") as connection:
+        yield Run(connection, path)
+
+
+def delete_run(settings: Settings, run_id: str) -> None:
+    """Remove a published run's file.
+
+    Raises:
+        RunNotFound: there is no such run.
+        UnreadableFile: the file is no run of this version.
+    """
+    with open_run(settings, run_id):
+        pass
+    run_path(settings, run_id).unlink()
+
+
+class Run(StudyFile):
+    """An open run: its study, activations and everything derived from them.
+
+    Args:
+        connection: to the run's file, or to the work file it is being written in.
+        path: of that file.
+    """
+
+    # -- where it came from --------------------------------------------------------------------
+
+    @cached_property
+    def record(self) -> RunRecord:
+        """Provenance.
+
+        Raises:
+            UnreadableFile: a key is missing.
+        """
+        rows = dict(self._rows("SELECT key, value FROM run"))
+        try:
+            return RunRecord.from_rows(rows)
+        except KeyError as fault:
+            raise UnreadableFile(
+                f"Run {self.path.stem} has no provenance entry {fault}.",
+                expected="every entry of a run's provenance.",
+                remedy="extract it again.",
+            ) from fault
+
+    @cached_property
+    def derivation(self) -> int:
+        """Version of the code that computed the derived tables; 0 for runs before it was kept."""
+        if self.format < 4:
+            return 0
+        found = self._rows("SELECT max(version) FROM derivations")[0][0]
+        return int(found or 0)
+
+    def summary(self) -> RunSummary:
+        """The run in one line."""
+        seconds, tokens = self._rows(
+            "SELECT coalesce(sum(seconds), 0), coalesce(sum(tokens), 0) FROM batches"
+        )[0]
+        derive = self._rows("SELECT coalesce(sum(seconds), 0) FROM timings WHERE stage = 'derive'")[
+            0
+        ][0]
+        prompts, responses = self.text_counts
+        return RunSummary(
+            record=self.record,
+            study_title=self.title,
+            study_provenance=self.provenance,
+            prompts=prompts,
+            responses=responses,
+            prompt_sets=self.prompt_sets,
+            traits=tuple(self.traits),
+            forward_seconds=float(seconds),
+            derive_seconds=float(derive),
+            tokens=int(tokens),
+            bytes=self.path.stat().st_size,
+            derivation=self.derivation,
+        )
+
+    # -- cells -----------------------------------------------------------------------------------
+
+    def cells(
+        self, trait: str | None = None, prompt_set: str | None = None
+    ) -> tuple[CellResult, ...]:
+        """Metrics and r of the mean difference of every cell, by trait in the study's order,
+        prompt set and layer.
+
+        Args:
+            trait: only this trait; None for all.
+            prompt_set: only this set; None for all.
+        """
+        only = {"trait": trait, "prompt_set": prompt_set}
+        where = (
+            " WHERE ($trait::VARCHAR IS NULL OR trait = $trait)"
+            " AND ($prompt_set::VARCHAR IS NULL OR prompt_set = $prompt_set)"
+        )
+        counts = {
+            (name, of_set): count
+            for name, of_set, count in self._rows(
+                f"SELECT trait, prompt_set, count(*) FROM prompts{where} GROUP BY ALL", only
+            )
+        }
+        metrics: dict[CellKey, dict[str, Estimate]] = {}
+        for name, of_set, layer, metric, value, reason in self._rows(
+            f"SELECT trait, prompt_set, layer, name, value, reason FROM metrics{where}", only
+        ):
+            key = CellKey(name, of_set, layer)
+            found = _estimate(value, None, None, None, counts[name, of_set], reason)
+            metrics.setdefault(key, {})[metric] = found
+        controls: dict[CellKey, dict[str, Control]] = {}
+        for name, of_set, layer, kind, *values in self._rows(
+            "SELECT trait, prompt_set, layer, kind, draws, low, high, typical, p, reason"
+            f" FROM controls{where} ORDER BY kind",
+            only,
+        ):
+            controls.setdefault(CellKey(name, of_set, layer), {})[kind] = Control(*values)
+        return tuple(
+            CellResult(
+                key=key,
+                target=row.target,
+                correlation=row.correlation,
+                bootstrap=row.bootstrap,
+                rank=row.rank,
+                controls=controls.get(key, {}),
+                metrics={
+                    metric.name: metrics.get(key, {}).get(
+                        metric.name,
+                        Estimate.undefined(counts[row.trait, row.prompt_set], NOT_COMPUTED),
+                    )
+                    for metric in METRICS
+                },
+            )
+            for row in self.correlations(MEAN_DIFFERENCE, trait, prompt_set)
+            for key in (CellKey(row.trait, row.prompt_set, row.layer),)
+        )
+
+    def correlations(
+        self,
+        method: str | None = None,
+        trait: str | None = None,
+        prompt_set: str | None = None,
+        layer: int | None = None,
+    ) -> tuple[CorrelationRow, ...]:
+        """r of every vector, by method, trait in the study's order, prompt set and layer; each
+        argument narrows them down."""
+        rows = self._rows(
+            "SELECT method, c.trait, prompt_set, layer, target, n, r, low, high, p, reason,"
+            " boot_low, boot_high, rho, rho_low, rho_high"
+            " FROM correlations c JOIN traits t USING (trait)"
+            " WHERE ($method::VARCHAR IS NULL OR method = $method)"
+            " AND ($trait::VARCHAR IS NULL OR c.trait = $trait)"
+            " AND ($prompt_set::VARCHAR IS NULL OR prompt_set = $prompt_set)"
+            " AND ($layer::INTEGER IS NULL OR layer = $layer)"
+            " ORDER BY method, t.position, prompt_set, layer",
+            {"method": method, "trait": trait, "prompt_set": prompt_set, "layer": layer},
+        )
+        found = []
+        for name, of_trait, of_set, at, target, n, r, low, high, p, reason, *rest in rows:
+            boot_low, boot_high, rho, rho_low, rho_high = rest
+            found.append(
+                CorrelationRow(
+                    method=name,
+                    trait=of_trait,
+                    prompt_set=of_set,
+                    layer=at,
+                    target=target,
+                    correlation=_estimate(r, low, high, p, n, reason, FISHER_Z),
+                    bootstrap=_estimate(r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP),
+                    rank=_estimate(rho, rho_low, rho_high, None, n, reason, "Bonett and Wright"),
+                )
+            )
+        return tuple(found)
+
+    def best_layers(
+        self, method: str | None = None, prompt_set: str | None = None
+    ) -> tuple[BestLayerRow, ...]:
+        """The layer with the highest r of every vector, with what the choice is worth, by method
+        and trait in the study's order; each argument narrows them down."""
+        rows = self._rows(
+            "SELECT b.method, b.trait, b.prompt_set, b.layer, b.of_layers, b.p, b.null_95,"
+            " b.held_out_r, b.held_out_low, b.held_out_high, b.held_out_p, b.reason,"
+            " (SELECT count(*) FROM behaviours c WHERE c.trait = b.trait)"
+            " FROM best_layers b JOIN traits t USING (trait)"
+            " WHERE ($method::VARCHAR IS NULL OR b.method = $method)"
+            " AND ($prompt_set::VARCHAR IS NULL OR b.prompt_set = $prompt_set)"
+            " ORDER BY b.method, t.position, b.prompt_set",
+            {"method": method, "prompt_set": prompt_set},
+        )
+        found = []
+        for name, trait, of_set, layer, of_layers, p, null_95, *held, reason, n in rows:
+            r, low, high, held_p = held
+            why = None if r is not None else reason or "undefined on halves of the scenarios"
+            held_out = _estimate(r, low, high, held_p, n, why, "Fisher z over random halves")
+            found.append(
+                BestLayerRow(name, trait, of_set, layer, of_layers, p, null_95, held_out, reason)
+            )
+        return tuple(found)
+
+    def influences(self, trait: str, layer: int) -> dict[int, Estimate]:
+        """Prompt id -> degrees by which the vector turns without the prompt; empty where it was
+        not computed."""
+        rows = self._rows(
+            "SELECT prompt_id, degrees, reason FROM influences WHERE trait = ? AND layer = ?",
+            [trait, layer],
+        )
+        return {
+            prompt_id: _estimate(value, None, None, None, len(rows), reason)
+            for prompt_id, value, reason in rows
+        }
+
+    def subsampling(self, trait: str, prompt_set: str, layer: int) -> tuple[SubsampleSize, ...]:
+        """Vectors of one cell from fewer prompts, by their number."""
+        return tuple(
+            SubsampleSize(
+                size,
+                (cosine, cosine_low, cosine_high),
+                stability,
+                None if r is None else (r, r_low, r_high),
+            )
+            for size, cosine, cosine_low, cosine_high, stability, r, r_low, r_high in self._rows(
+                "SELECT size, cosine, cosine_low, cosine_high, stability, r, r_low, r_high"
+                " FROM subsampling WHERE trait = ? AND prompt_set = ? AND layer = ? ORDER BY size",
+                [trait, prompt_set, layer],
+            )
+        )
+
+    # -- prompts ---------------------------------------------------------------------------------
+
+    def prompt_rows(self, trait: str, layer: int) -> tuple[PromptRow, ...]:
+        """The prompts of a trait, of all sets, with what a layer makes of each, by id."""
+        return tuple(
+            PromptRow(*row)
+            for row in self._rows(
+                "SELECT p.prompt_id, p.pole, p.prompt_set, p.text, a.tokens, a.norm"
+                " FROM prompts p JOIN prompt_activations a ON a.prompt_id = p.prompt_id"
+                " AND a.layer = ? WHERE p.trait = ? ORDER BY p.prompt_id",
+                [layer, trait],
+            )
+        )
+
+    def trait_gram(self, trait: str, layer: int) -> Floats:
+        """Inner products of the prompts of a trait, of all sets, under the identity, [n, n]."""
+        return self._matrix(
+            "SELECT products FROM gram WHERE metric = ? AND trait = ? AND layer = ?"
+            " ORDER BY prompt_id",
+            [IDENTITY, trait, layer],
+        )
+
+    def gram(self, trait: str, layer: int, prompt_set: str) -> Floats:
+        """Inner products of the prompts of one cell under the identity, [n, n], by prompt id."""
+        every = self.trait_gram(trait, layer)
+        members = self.members(trait, prompt_set)
+        return every[np.ix_(members, members)] if len(every) else np.zeros((0, 0))
+
+    def cell_products(
+        self, metric: str, trait: str, prompt_set: str, layer: int | None = None
+    ) -> tuple[CellProducts, ...]:
+        """Inner products of the cells of one trait, by layer; none where the metric is missing.
+
+        Args:
+            metric: name of the inner product.
+            trait: one of the run's traits.
+            prompt_set: one of its prompt sets.
+            layer: only this layer; None for all.
+        """
+        prompts = self.prompts(trait)
+        count, members = len(prompts), self.members(trait, prompt_set)
+        if not len(members):
+            return ()
+        key: list[object] = [metric, trait, layer, layer]
+        where = "WHERE metric = ? AND trait = ? AND (?::INTEGER IS NULL OR layer = ?)"
+        totals = self._rows(
+            f"SELECT layer, cases, y_square, rounding FROM moment_totals {where} ORDER BY layer",
+            key,
+        )
+        order = "ORDER BY layer, prompt_id"
+        grams = self._matrix(f"SELECT products FROM gram {where} {order}", key)
+        squares = self._matrix(f"SELECT s FROM moments {where} {order}", key)
+        b = self._matrix(f"SELECT [b] FROM moments {where} {order}", key)
+        high = np.array([prompt.pole == "high" for prompt in prompts])[members]
+        ids = tuple(prompts[i].prompt_id for i in members)
+        chosen = np.ix_(members, members)
+        cells = []
+        for place, (at, cases, y_square, rounding) in enumerate(totals):
+            rows = slice(place * count, (place + 1) * count)
+            moments = Moments(squares[rows][chosen], b[rows, 0][members], y_square, cases, rounding)
+            cells.append(CellProducts(trait, at, ids, grams[rows][chosen], high, moments))
+        return tuple(cells)
+
+    def inner_product_titles(self) -> dict[str, str]:
+        """Inner products that the run has -> title, by name."""
+        return dict(
+            self._rows(
+                "SELECT metric, min(title) FROM inner_products GROUP BY metric ORDER BY metric"
+            )
+        )
+
+    def inner_product_note(self, metric: str, trait: str, layer: int) -> str:
+        """What an inner product did at one cell, such as which coordinates are massive; empty
+        where there is none."""
+        rows = self._rows(
+            "SELECT note FROM inner_products WHERE metric = ? AND layer = ?"
+            " AND (trait IS NULL OR trait = ?)",
+            [metric, layer, trait],
+        )
+        return str(rows[0][0]) if rows else ""
+
+    def mean_norm(self, trait: str, prompt_set: str, layer: int) -> float | None:
+        """Mean norm of the prompts of one cell, activation units; None without prompts."""
+        found: float | None = self._rows(
+            "SELECT avg(norm) FROM prompt_activations JOIN prompts USING (prompt_id)"
+            " WHERE trait = ? AND prompt_set = ? AND layer = ?",
+            [trait, prompt_set, layer],
+        )[0][0]
+        return found
+
+    def first_tokens(self, trait: str, prompt_set: str, layer: int) -> PromptFirstTokens:
+        """What was recorded of the first token of the prompts of one cell."""
+        known = self.format >= 3
+        columns = "first_norm, first_share" if known else "NULL, NULL"
+        rows = self._rows(
+            f"SELECT tokens, {columns} FROM prompt_activations JOIN prompts USING (prompt_id)"
+            " WHERE trait = ? AND prompt_set = ? AND layer = ? ORDER BY prompt_id",
+            [trait, prompt_set, layer],
+        )
+        tokens, norms, shares = np.array(rows, np.float64).reshape(-1, 3).T
+        pooling = self.record.pooling
+        if not known or np.isnan(norms).all():
+            return PromptFirstTokens(pooling, tokens, None, None)
+        share = self._rows(
+            "SELECT median(first_share) FROM response_activations WHERE layer = ?", [layer]
+        )[0][0]
+        return PromptFirstTokens(pooling, tokens, FirstTokens(norms, shares), share)
+
+    # -- cases -----------------------------------------------------------------------------------
+
+    def scored_cases(self, trait: str) -> ScoredCases:
+        """The cases of one trait that enter r, by case id; empty without scored responses."""
+        rows = self._rows(
+            # A text has as many tokens at every layer.
+            "WITH lengths AS (SELECT response_id, tokens FROM response_activations"
+            " WHERE layer = (SELECT min(layer) FROM response_activations))"
+            " SELECT c.scenario, c.responder, c.first_response, c.last_response, f.score, l.score,"
+            " c.value, b.tokens, a.tokens FROM behaviours c"
+            " LEFT JOIN scores f ON f.response_id = c.first_response AND f.trait = c.trait"
+            " JOIN scores l ON l.response_id = c.last_response AND l.trait = c.trait"
+            " LEFT JOIN lengths b ON b.response_id = c.first_response"
+            " JOIN lengths a ON a.response_id = c.last_response"
+            " WHERE c.trait = ? ORDER BY c.case_id",
+            [trait],
+        )
+        if not rows:
+            return ScoredCases.none()
+        scenarios, responders, firsts, lasts, *columns = zip(*rows, strict=True)
+        first, last, behaviour, before, after = (np.array(part, np.float64) for part in columns)
+        levels = firsts[0] is None
+        return ScoredCases(
+            scenarios=scenarios,
+            responders=responders,
+            first_response=None if levels else np.array(firsts, np.intp),
+            last_response=np.array(lasts, np.intp),
+            first=None if levels else first,
+            last=last,
+            behaviour=behaviour,
+            length=after if levels else after - before,
+        )
+
+    def case_texts(self) -> dict[str, CaseTexts]:
+        """The cases of every trait that has any, with a digest of the texts of each, in the order
+        of every drift of the run."""
+        rows = self._rows(
+            "WITH digests AS (SELECT response_id, turn, md5(messages || chr(0) || text) AS digest"
+            " FROM responses) SELECT b.trait, b.scenario, b.responder, coalesce(l.turn, ''),"
+            " coalesce(f.digest, '') || l.digest, b.value FROM behaviours b"
+            " JOIN digests l ON l.response_id = b.last_response"
+            " LEFT JOIN digests f ON f.response_id = b.first_response ORDER BY b.trait, b.case_id"
+        )
+        by_trait: dict[str, list[tuple[tuple[str, str, str], str, float]]] = {}
+        for trait, scenario, responder, turn, digest, value in rows:
+            by_trait.setdefault(trait, []).append(((scenario, responder, turn), digest, value))
+        return {
+            trait: CaseTexts(
+                cases=tuple(case for case, _, _ in found),
+                texts=tuple(digest for _, digest, _ in found),
+                behaviour=np.array([value for _, _, value in found]),
+            )
+            for trait, found in by_trait.items()
+        }
+
+    def scenario_pairs(self) -> frozenset[tuple[str, str]]:
+        """(trait, scenario) of every case."""
+        return frozenset(self._rows("SELECT DISTINCT trait, scenario FROM behaviours"))
+
+    def drifts(
+        self, method: str | None = None, trait: str | None = None, layer: int | None = None
+    ) -> dict[DriftKey, Drifts]:
+        """Projection drifts (or levels) of all cases, by layer, beside the cases' behaviour.
+
+        Args:
+            method: only this method; None for all.
+            trait: only this trait; None for all.
+            layer: only this layer; None for all.
+
+        Returns:
+            (method, trait, prompt set) -> (layer -> drift of each case by case id, behaviour of
+            each case); both empty where the method has no vector.
+        """
+        only = {"method": method, "trait": trait}
+        found: dict[DriftKey, Drifts] = {
+            (row[0], row[1], row[2]): ({}, np.zeros(0))
+            for row in self._rows(
+                "SELECT DISTINCT method, trait, prompt_set FROM correlations"
+                " WHERE ($method IS NULL OR method = $method)"
+                " AND ($trait IS NULL OR trait = $trait) ORDER BY ALL",
+                only,
+            )
+        }
+        rows = self._rows(
+            "SELECT l.method, l.trait, l.prompt_set, l.layer,"
+            " list(l.projection - coalesce(f.projection, 0) ORDER BY b.case_id),"
+            " list(b.value ORDER BY b.case_id) FROM behaviours b"
+            " JOIN projections l ON l.trait = b.trait AND l.response_id = b.last_response"
+            " LEFT JOIN projections f ON f.trait = b.trait AND f.response_id = b.first_response"
+            " AND f.method = l.method AND f.prompt_set = l.prompt_set AND f.layer = l.layer"
+            " WHERE ($method IS NULL OR l.method = $method)"
+            " AND ($trait IS NULL OR l.trait = $trait)"
+            " AND ($layer IS NULL OR l.layer = $layer) GROUP BY ALL ORDER BY ALL",
+            only | {"layer": layer},
+        )
+        for name, of_trait, of_set, at, drift, values in rows:
+            layers, _ = found[name, of_trait, of_set]
+            layers[at] = np.array(drift)
+            found[name, of_trait, of_set] = (layers, np.array(values))
+        return found
+
+    def product_cases(self, metric: str, trait: str, prompt_set: str, layer: int) -> ProductCases:
+        """The cases of one cell as products of prompts and responses; see :class:`ProductCases`."""
+        cases = self.scored_cases(trait)
+        members = self.members(trait, prompt_set)
+        alignment = self._matrix(
+            "SELECT products FROM alignment WHERE metric = ? AND trait = ? AND layer = ?"
+            " ORDER BY response_id",
+            [metric, trait, layer],
+        )
+        if not len(cases.behaviour) or not len(alignment):
+            return ProductCases(np.zeros((0, len(members))), ScoredCases.none())
+        return ProductCases(cases.drift_of(alignment[:, members]), cases)
+
+    # -- activations and vectors -----------------------------------------------------------------
+
+    def activations(self, kind: Kind, layer: int, start: int, stop: int) -> np.ndarray:
+        """Activations of the texts with ids start <= id < stop, [texts, d] float32, by id.
+
+        Args:
+            kind: prompt or response.
+            layer: one of the run's layers.
+            start: first id.
+            stop: id after the last.
+        """
+        matrix = matrix_of(
+            self._connection,
+            f"SELECT activation FROM {kind}_activations"
+            f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
+            [layer, start, stop],
+        )
+        return matrix.astype(np.float32, copy=False)
+
+    def prompt_activations(self, layer: int) -> Floats:
+        """Activations of all prompts at a layer, [n, d], by id."""
+        prompts, _ = self.text_counts
+        return self.activations("prompt", layer, 0, prompts).astype(np.float64)
+
+    def response_chunks(self, layer: int) -> Iterator[Floats]:
+        """Activations of all responses at a layer in chunks of rows, by id."""
+        _, count = self.text_counts
+        for start in range(0, count, CHUNK):
+            part = self.activations("response", layer, start, min(start + CHUNK, count))
+            yield part.astype(np.float64)
+
+    def methods(self) -> tuple[str, ...]:
+        """Vector methods that were computed, by name, also where all were refused."""
+        return tuple(
+            name for (name,) in self._rows("SELECT DISTINCT method FROM correlations ORDER BY 1")
+        )
+
+    def methods_with_vectors(self) -> frozenset[str]:
+        """Vector methods that have at least one vector."""
+        return frozenset(name for (name,) in self._rows("SELECT DISTINCT method FROM vectors"))
+
+    def vectors(
+        self, prompt_set: str, wanted: Sequence[tuple[str, str, int]]
+    ) -> tuple[StoredVector, ...]:
+        """Vectors of some (trait, method, layer), in that order; those that are missing are left
+        out."""
+        # Lists unnested side by side are a table of the wanted cells, in order.
+        source = (
+            " FROM (SELECT unnest(?::VARCHAR[]) AS t, unnest(?::VARCHAR[]) AS m,"
+            " unnest(?::INTEGER[]) AS l, unnest(?::INTEGER[]) AS place) w"
+            " JOIN vectors v ON v.trait = w.t AND v.method = w.m AND v.layer = w.l"
+            " AND v.prompt_set = ?"
+        )
+        columns = [[cell[part] for cell in wanted] for part in range(3)]
+        parameters: list[object] = [*columns, list(range(len(wanted))), prompt_set]
+        matrix = self._matrix("SELECT v.vector" + source + " ORDER BY w.place", parameters)
+        rows = self._rows(
+            "SELECT v.trait, v.method, v.layer, c.r, c.low, c.high, c.p, coalesce(c.n, 0), c.reason"
+            + source
+            + " LEFT JOIN correlations c ON c.trait = v.trait AND c.method = v.method"
+            " AND c.layer = v.layer AND c.prompt_set = v.prompt_set ORDER BY w.place",
+            parameters,
+        )
+        return tuple(
+            StoredVector(
+                trait, method, layer, values, _estimate(r, low, high, p, n, reason, FISHER_Z)
+            )
+            for (trait, method, layer, r, low, high, p, n, reason), values in zip(
+                rows, matrix, strict=True
+            )
+        )
+
+    # -- deriving --------------------------------------------------------------------------------
+
+    def derived_layers(self) -> frozenset[int]:
+        """Layers whose derived rows are there."""
+        return frozenset(
+            layer for (layer,) in self._rows("SELECT DISTINCT layer FROM moment_totals")
+        )
+
+    def has_best_layers(self) -> bool:
+        """Whether the last derived table is there."""
+        return bool(self._rows("SELECT count(*) > 0 FROM best_layers")[0][0])
+
+
+def _estimate(
+    value: float | None,
+    low: float | None,
+    high: float | None,
+    p: float | None,
+    n: int,
+    reason: str | None,
+    interval_method: str | None = None,
+) -> Estimate:
+    """An estimate from stored columns."""
+    why = reason or ("its reason was not recorded" if value is None else None)
+    return Estimate(value, low, high, p, n, why, None if low is None else interval_method)

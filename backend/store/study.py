@@ -1,0 +1,476 @@
+"""A study's file: the only place that reads one, and that publishes one.
+
+Studies are immutable files ``<name>@<hash>.duckdb``; the same tables stand in every run of theirs.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+
+from backend.core.cases import Floats, Integers
+from backend.errors import ExportError, StudyNotFound
+from backend.settings import Settings
+from backend.store.connection import Connection, insert, matrix_of, publish, reading
+from backend.store.run_values import Table, TableFormat
+from backend.store.schema import FORMAT, STUDY_TABLES
+from backend.types import SIMULATED_PROVENANCE, Message, Pole, Prompt, Response, Study, StudyRef
+
+# A pooled activation is d numbers: as text they are several times their size and unreadable, so
+# these tables come only in Parquet.
+ACTIVATION_TABLES = ("prompt_activations", "response_activations")
+# Inner products of activations, from which the lab computes: large, and derived from the above.
+PRODUCT_TABLES = ("gram", "alignment", "moments", "moment_totals")
+_SAMPLE = 50
+
+
+@dataclass(frozen=True)
+class StudySummary:
+    """A published study in one line.
+
+    Attributes:
+        key: ``name@hash``.
+        title: one line for people.
+        provenance: who wrote and who scored it.
+        target: what r is taken over: drift, level or none.
+        traits: name -> description (may be empty), in the study's order.
+        prompt_sets: names.
+        prompts: number of prompts.
+        responses: number of responses.
+    """
+
+    key: str
+    title: str
+    provenance: str
+    target: str
+    traits: dict[str, str]
+    prompt_sets: tuple[str, ...]
+    prompts: int
+    responses: int
+
+    @property
+    def name(self) -> str:
+        """The study's name, without the hash of a revision."""
+        return self.key.rpartition("@")[0]
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no model read its texts and no judge scored them."""
+        return self.provenance == SIMULATED_PROVENANCE
+
+
+@dataclass(frozen=True)
+class StoredPrompt:
+    """A prompt as stored. Attributes: prompt_id (number in the study), prompt_set, pole, text."""
+
+    prompt_id: int
+    prompt_set: str
+    pole: Pole
+    text: str
+
+
+class StudyFile:
+    """An open file that holds a study: a study file, or a run with its study.
+
+    Args:
+        connection: to the file.
+        path: of it.
+    """
+
+    def __init__(self, connection: Connection, path: Path) -> None:
+        self._connection = connection
+        self.path = path
+
+    @cached_property
+    def format(self) -> int:
+        """Number of the format it was written in; see :mod:`backend.store.schema`."""
+        return int(self._rows("SELECT format FROM file_format")[0][0])
+
+    @cached_property
+    def _head(self) -> dict[str, Any]:
+        columns = (
+            "name",
+            "content_hash",
+            "title",
+            "description",
+            "licence",
+            "provenance",
+            "score_low",
+            "score_high",
+            "target",
+        )
+        (row,) = self._rows(f"SELECT {', '.join(columns)} FROM study")
+        return dict(zip(columns, row, strict=True))
+
+    @property
+    def title(self) -> str:
+        """One line for people."""
+        return str(self._head["title"])
+
+    @property
+    def provenance(self) -> str:
+        """Who wrote and who scored the study."""
+        return str(self._head["provenance"])
+
+    @property
+    def target(self) -> str:
+        """What r is taken over: drift, level or none."""
+        return str(self._head["target"])
+
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Lowest and highest allowed score."""
+        return self._head["score_low"], self._head["score_high"]
+
+    @cached_property
+    def traits(self) -> dict[str, str]:
+        """Name -> description, in the study's order."""
+        return dict(self._rows("SELECT trait, description FROM traits ORDER BY position"))
+
+    @cached_property
+    def prompt_sets(self) -> tuple[str, ...]:
+        """Names of the prompt sets, sorted."""
+        return tuple(
+            name for (name,) in self._rows("SELECT DISTINCT prompt_set FROM prompts ORDER BY 1")
+        )
+
+    @cached_property
+    def text_counts(self) -> tuple[int, int]:
+        """Number of prompts and of responses."""
+        (row,) = self._rows(
+            "SELECT (SELECT count(*) FROM prompts), (SELECT count(*) FROM responses)"
+        )
+        return row[0], row[1]
+
+    def traits_of_set(self, prompt_set: str) -> tuple[str, ...]:
+        """Traits that have prompts of a set, in the study's order."""
+        rows = self._rows(
+            "SELECT trait FROM traits WHERE trait IN (SELECT trait FROM prompts"
+            " WHERE prompt_set = ?) ORDER BY position",
+            [prompt_set],
+        )
+        return tuple(trait for (trait,) in rows)
+
+    def prompts(self, trait: str) -> tuple[StoredPrompt, ...]:
+        """The prompts of a trait, of all sets, by id."""
+        return tuple(
+            StoredPrompt(*row)
+            for row in self._rows(
+                "SELECT prompt_id, prompt_set, pole, text FROM prompts WHERE trait = ?"
+                " ORDER BY prompt_id",
+                [trait],
+            )
+        )
+
+    def members(self, trait: str, prompt_set: str) -> Integers:
+        """Positions of a set's prompts among those of their trait, by id."""
+        own = [prompt.prompt_set == prompt_set for prompt in self.prompts(trait)]
+        return np.flatnonzero(own)
+
+    def scores(self) -> dict[tuple[str, str], Floats]:
+        """(responder, trait) -> all its scores, traits in the study's order."""
+        rows = self._rows(
+            "SELECT responder, trait, list(score ORDER BY response_id) FROM scores"
+            " JOIN responses USING (response_id) JOIN traits USING (trait)"
+            " GROUP BY responder, trait, position ORDER BY responder, position"
+        )
+        return {(who, trait): np.array(scores) for who, trait, scores in rows}
+
+    def study(self) -> Study:
+        """The whole study."""
+        head = self._head
+        scores: dict[int, dict[str, float]] = {}
+        for response_id, trait, score in self._rows(
+            "SELECT response_id, trait, score FROM scores ORDER BY response_id"
+        ):
+            scores.setdefault(response_id, {})[trait] = score
+        return Study(
+            name=head["name"],
+            title=head["title"],
+            description=head["description"],
+            licence=head["licence"],
+            provenance=head["provenance"],
+            score_range=self.score_range,
+            traits=self.traits,
+            prompts=tuple(
+                Prompt(trait=trait, pole=pole, text=text, prompt_set=prompt_set)
+                for trait, pole, text, prompt_set in self._rows(
+                    "SELECT trait, pole, text, prompt_set FROM prompts ORDER BY prompt_id"
+                )
+            ),
+            responses=tuple(
+                Response(
+                    scenario=scenario,
+                    text=text,
+                    turn=turn,
+                    responder=responder,
+                    messages=tuple(Message(**message) for message in json.loads(messages)),
+                    scores=scores.get(response_id, {}),
+                )
+                for response_id, scenario, text, turn, responder, messages in self._rows(
+                    "SELECT response_id, scenario, text, turn, responder, messages FROM responses"
+                    " ORDER BY response_id"
+                )
+            ),
+        )
+
+    # -- tables as files -------------------------------------------------------------------------
+
+    def table_names(self) -> tuple[str, ...]:
+        """Names of the file's tables, sorted."""
+        rows = self._rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
+        return tuple(name for (name,) in rows)
+
+    def tables(self) -> tuple[Table, ...]:
+        """The file's tables with their expected sizes, by name."""
+        return tuple(self._describe(name) for name in self.table_names())
+
+    def copy_table(self, name: str, form: TableFormat, path: Path) -> None:
+        """Write one table to a file; numbers in full, NULL as an empty field of CSV.
+
+        Args:
+            name: a table.
+            form: csv, with a header line and lists as ``[1, 2]``; or parquet.
+            path: the file.
+
+        Raises:
+            ExportError: there is no such table, or it is not offered in this format.
+        """
+        known = self.table_names()
+        if name not in known:
+            raise ExportError(
+                f"{self.path.stem} has no table {name!r}.",
+                expected=f"one of {', '.join(known)}.",
+                remedy="name one of these; docs/tables.md says what they hold.",
+            )
+        if form == "csv" and name in ACTIVATION_TABLES:
+            raise ExportError(
+                f"{name} is not offered as CSV.",
+                expected="parquet: every row is an activation of hundreds to thousands of numbers.",
+                remedy="export it as Parquet, or leave it out.",
+            )
+        options = "FORMAT csv, HEADER true" if form == "csv" else "FORMAT parquet, COMPRESSION zstd"
+        quoted = str(path).replace("'", "''")
+        self._connection.execute(f"COPY (SELECT * FROM \"{name}\") TO '{quoted}' ({options})")
+
+    def _describe(self, name: str) -> Table:
+        columns = self._rows(
+            "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
+            " ORDER BY column_index",
+            [name],
+        )
+        rows = self._rows(f'SELECT count(*) FROM "{name}"')[0][0]
+        text = " + ".join(f'coalesce(length("{column}"::VARCHAR), 0) + 1' for column, _ in columns)
+        text = "0" if name in ACTIVATION_TABLES else text
+        binary = " + ".join(_value_bytes(column, kind) for column, kind in columns)
+        per_row = self._rows(
+            f"SELECT coalesce(avg({text}), 0), coalesce(avg({binary}), 0)"
+            f' FROM (SELECT * FROM "{name}" LIMIT {_SAMPLE})'
+        )[0]
+        header = sum(len(column) + 1 for column, _ in columns)
+        return Table(
+            name=name,
+            rows=rows,
+            columns=tuple(column for column, _ in columns),
+            csv_bytes=None if name in ACTIVATION_TABLES else header + round(rows * per_row[0]),
+            # The footer of a Parquet file names every column and its statistics.
+            parquet_bytes=round(rows * per_row[1]) + 1000 + 250 * len(columns),
+        )
+
+    def _rows(
+        self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None
+    ) -> list[tuple[Any, ...]]:
+        return self._connection.execute(query, parameters).fetchall()
+
+    def _matrix(self, query: str, parameters: list[object]) -> Floats:
+        return matrix_of(self._connection, query, parameters).astype(np.float64)
+
+
+def _value_bytes(column: str, kind: str) -> str:
+    """SQL for the bytes of a value without compression."""
+    if kind == "VARCHAR":
+        return f'coalesce(strlen("{column}"), 0) + 4'
+    if kind.endswith("]"):
+        each = 4 if kind.startswith(("FLOAT", "INTEGER")) else 8
+        return f'coalesce(len("{column}"), 0) * {each} + 8'
+    return "8"
+
+
+@contextmanager
+def open_study(settings: Settings, ref: StudyRef) -> Iterator[StudyFile]:
+    """A published study, open for reading.
+
+    Raises:
+        UnreadableFile: the file is damaged or missing.
+    """
+    path = settings.studies / f"{ref.key}.duckdb"
+    with reading(path, "study") as connection:
+        yield StudyFile(connection, path)
+
+
+def load_study(settings: Settings, ref: StudyRef) -> Study:
+    """Read a published study.
+
+    Raises:
+        UnreadableFile: the file is damaged or missing.
+    """
+    with open_study(settings, ref) as file:
+        return file.study()
+
+
+def study_summary(settings: Settings, ref: StudyRef) -> StudySummary:
+    """A published study in one line.
+
+    Raises:
+        UnreadableFile: the file is damaged or missing.
+    """
+    with open_study(settings, ref) as file:
+        prompts, responses = file.text_counts
+        return StudySummary(
+            key=ref.key,
+            title=file.title,
+            provenance=file.provenance,
+            target=file.target,
+            traits=file.traits,
+            prompt_sets=file.prompt_sets,
+            prompts=prompts,
+            responses=responses,
+        )
+
+
+def list_studies(settings: Settings) -> tuple[StudyRef, ...]:
+    """All published studies, by name, newest revision of a name last."""
+    paths = sorted(settings.studies.glob("*@*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
+    refs = [StudyRef(*path.stem.rsplit("@", 1)) for path in paths]
+    return tuple(sorted(refs, key=lambda ref: ref.name))
+
+
+def find_study(settings: Settings, wanted: str) -> StudyRef:
+    """The study named ``name@hash``, or the newest revision of ``name``.
+
+    Raises:
+        StudyNotFound: there is none.
+    """
+    refs = list_studies(settings)
+    matches = [ref for ref in refs if wanted in (ref.key, ref.name)]
+    if not matches:
+        known = ", ".join(ref.key for ref in refs) or "none yet"
+        raise StudyNotFound(
+            f"No study is called {wanted!r}.",
+            expected=f"one of the imported studies: {known}.",
+            remedy="import it first: python -m backend import-study PATH.",
+        )
+    return matches[-1]
+
+
+def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyRef:
+    """Keep a study. The same name and content give the file that is there already.
+
+    Args:
+        settings: where the store is.
+        study: a valid study.
+        content_hash: hash of its content.
+    """
+    settings.make_folders()
+    ref = StudyRef(study.name, content_hash)
+    target = settings.studies / f"{ref.key}.duckdb"
+    if target.exists():
+        return ref
+    work = settings.work / f"study-{uuid.uuid4().hex}.duckdb"
+    try:
+        with duckdb.connect(str(work)) as connection:
+            connection.execute(STUDY_TABLES)
+            write_study(connection, study, content_hash, "study")
+            connection.execute("CHECKPOINT")
+        publish(work, target)
+    finally:
+        work.unlink(missing_ok=True)
+    return ref
+
+
+def write_study(
+    connection: duckdb.DuckDBPyConnection, study: Study, content_hash: str, kind: str
+) -> None:
+    """Fill the study tables; the tables exist and are empty.
+
+    Args:
+        connection: a connection that may write.
+        study: what to write; prompts and responses are numbered in its order.
+        content_hash: hash of the study's content.
+        kind: ``study`` or ``run``, the kind of file this is.
+    """
+    connection.execute("INSERT INTO file_format VALUES (?, ?)", [FORMAT, kind])
+    connection.execute(
+        "INSERT INTO study VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            study.name,
+            content_hash,
+            study.title,
+            study.description,
+            study.licence,
+            study.provenance,
+            *study.score_range,
+            study.target,
+        ],
+    )
+    insert(
+        connection,
+        "traits",
+        {
+            "position": pa.array(range(len(study.traits)), pa.int32()),
+            "trait": list(study.traits),
+            "description": list(study.traits.values()),
+        },
+    )
+    insert(
+        connection,
+        "prompts",
+        {
+            "prompt_id": pa.array(range(len(study.prompts)), pa.int32()),
+            "trait": [p.trait for p in study.prompts],
+            "pole": [p.pole for p in study.prompts],
+            "prompt_set": [p.prompt_set for p in study.prompts],
+            "text": [p.text for p in study.prompts],
+        },
+    )
+    insert(
+        connection,
+        "responses",
+        {
+            "response_id": pa.array(range(len(study.responses)), pa.int32()),
+            "scenario": [r.scenario for r in study.responses],
+            "turn": pa.array([r.turn for r in study.responses], pa.string()),
+            "responder": [r.responder for r in study.responses],
+            "messages": [
+                json.dumps(
+                    [{"role": m.role, "content": m.content} for m in r.messages], ensure_ascii=False
+                )
+                for r in study.responses
+            ],
+            "text": [r.text for r in study.responses],
+        },
+    )
+    scores = [
+        (index, trait, float(score))
+        for index, response in enumerate(study.responses)
+        for trait, score in response.scores.items()
+    ]
+    insert(
+        connection,
+        "scores",
+        {
+            "response_id": pa.array([row[0] for row in scores], pa.int32()),
+            "trait": [row[1] for row in scores],
+            "score": pa.array([row[2] for row in scores], pa.float64()),
+        },
+    )
