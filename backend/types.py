@@ -138,6 +138,8 @@ class ExtractionRequest:
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         dtype: ``auto`` (float32 on CPU and MPS, bfloat16 on CUDA), or one of float32,
             bfloat16, float16.
+        derives: id of a published run whose derived tables are to be computed anew, from its
+            stored activations; empty for an extraction.
     """
 
     study: str
@@ -147,6 +149,7 @@ class ExtractionRequest:
     batch_tokens: int = 0
     device: str = "auto"
     dtype: str = "auto"
+    derives: str = ""
 
 
 @dataclass(frozen=True)

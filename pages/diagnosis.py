@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.views.diagnosis.compute import Fix, Judgement, fix_pipeline
-from backend.views.diagnosis.figures import evidence_rows, fix_gains
+from backend.views.diagnosis import words
+from backend.views.diagnosis.cause import Fix, Judgement
+from backend.views.diagnosis.compute import diagnose_run, fix_pipeline
+from backend.views.diagnosis.figures import fix_gains
+from backend.views.diagnosis.tables import evidence_rows
 from pages.shared import data
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
@@ -48,28 +51,24 @@ chosen = selection()
 st.title("Why does this trait fail?")
 run = require_run(chosen)
 with data.faults_shown():
-    diagnosis = data.diagnosis(run.record.run_id, chosen.prompt_set, chosen.trait, chosen.layer)
+    results = data.results()
+    (diagnosis,) = results.of_run(
+        diagnose_run,
+        run.run_id,
+        chosen.prompt_set,
+        chosen.trait,
+        chosen.layer,
+        results.thresholds,
+    )
     best = " (its best layer)" if chosen.layer is None else ""
     st.caption(
         f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"
     )
     st.subheader(diagnosis.headline)
-    r = diagnosis.r
-    if r.value is None:
-        st.markdown(f"r is undefined: {r.reason}.")
-    elif r.low is not None and r.high is not None:
-        st.markdown(f"r = {r.value:+.2f}, 95% interval [{r.low:+.2f}, {r.high:+.2f}], n = {r.n}")
-    st.caption(
-        "A cause is supported only if its marker exceeds what healthy cells show and, where a fix "
-        "can be measured, the fix raises r with its whole interval. Ruled out: its marker is where "
-        "healthy cells have it. Undetermined: these data cannot tell."
-    )
+    st.markdown(words.r_sentence(diagnosis.r, digits=2))
+    st.caption(words.VERDICTS)
     st.markdown("#### What each fix would do")
-    st.caption(
-        "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones "
-        "on scenarios they were not fitted on. A grey one right of zero helps although its cause "
-        "is ruled out: it mends something else too."
-    )
+    st.caption(words.GAINS)
     show(fix_gains(diagnosis), "gains")
     st.markdown("#### Every cause")
     for judgement in diagnosis.judgements:

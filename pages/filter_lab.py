@@ -7,15 +7,18 @@ import html
 
 import streamlit as st
 
+from backend.core.vectors.inner_product import IDENTITY
+from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
+from backend.store.run import Run
 from backend.store.run_values import RunSummary
-from backend.views.filter_lab import tables
-from backend.views.filter_lab.axis import Pipeline, effective
-from backend.views.filter_lab.cells import Key
-from backend.views.filter_lab.compute import LabView, lab_view, published_layer
+from backend.views.filter_lab import tables, words
+from backend.views.filter_lab.axis import cell_steps, effective
+from backend.views.filter_lab.compute import LabView, lab_view, prompt_texts, published_layer
 from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
-from backend.views.filter_lab.words import headline
-from pages.shared import data, lab_data
+from backend.views.filter_lab.intervals import lab_intervals
+from backend.views.filter_lab.stack import LabStack, RunCell, inner_product_titles, lab_stack
+from pages.shared import data
 from pages.shared.address import several
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
@@ -28,6 +31,7 @@ Runs = tuple[str, ...]
 _LAST = "lab_last"
 _FILLED = "lab_filled"
 _NOW = "lab_now"
+_READING = "Reading the study's cells"
 # Presses the button below once nothing has been redrawn for 0.45 s: the server is not polled, and
 # no run of the script stands in the way of the next move. Tried again where the button came late.
 _WHEN_AT_REST = """<script>
@@ -52,6 +56,11 @@ _LAYOUT = """<style>
 </style>"""
 
 
+def _stack(runs: Runs, prompt_set: str, metric: str) -> LabStack:
+    """The study's cells, read once for each inner product."""
+    return data.arrays().of_runs(lab_stack, runs, prompt_set, metric)
+
+
 def _flash(view: LabView, runs: Runs) -> set[tuple[str, str]]:
     """Cells whose status changed with the last move."""
     statuses = {key: change.after_status for key, change in view.card.items()}
@@ -63,43 +72,39 @@ def _flash(view: LabView, runs: Runs) -> set[tuple[str, str]]:
 
 
 @st.fragment
-def _lab(chosen: Selection, runs: Runs, labels: list[str], place: Key) -> None:
+def _lab(chosen: Selection, runs: Runs, labels: list[str], place: RunCell) -> None:
     """All controls; those above the slider draw everything below them anew."""
     presets()
-    pipeline = pipeline_controls(lab_data.metrics(runs))
+    pipeline = pipeline_controls(data.results().of_runs(inner_product_titles, runs))
+    with st.spinner(_READING):
+        _stack(runs, chosen.prompt_set, pipeline.metric)
     _moving(chosen, runs, labels, place, pipeline)
     _save(chosen.prompt_set, place)
 
 
 @st.fragment
 def _moving(
-    chosen: Selection, runs: Runs, labels: list[str], place: Key, unfiltered: Pipeline
+    chosen: Selection, runs: Runs, labels: list[str], place: RunCell, unfiltered: Pipeline
 ) -> None:
     """The slider and all that moves with it: as few elements as can be, for each takes time."""
-    prompt_set, limits, text = chosen.prompt_set, data.settings().thresholds, text_colour()
-    cosines = lab_data.cosines(runs, prompt_set, unfiltered)
+    prompt_set, limits, text = chosen.prompt_set, data.results().thresholds, text_colour()
+    results, (run_id, trait, layer) = data.results(), place
+    stack = _stack(runs, prompt_set, unfiltered.metric)
+    cosines = stack.cosine_range(unfiltered)
     threshold, end = threshold_slider(unfiltered, cosines)
     pipeline = dataclasses.replace(unfiltered, threshold=threshold)
     st.session_state[_NOW] = pipeline
-    view = lab_view(
-        lab_data.base(runs, prompt_set),
-        lab_data.stack(runs, prompt_set, pipeline.metric),
-        cosines,
-        pipeline,
-        place,
-        chosen.layer,
-        limits,
-    )
-    st.html(headline(view, lab_data.metric_note(place, pipeline.metric)))
+    base = _stack(runs, prompt_set, IDENTITY)
+    view = lab_view(base, stack, pipeline, place, chosen.layer, limits)
+    note = results.of_run(Run.inner_product_note, run_id, pipeline.metric, trait, layer)
+    st.html(tables.headline(view, note))
     left, right = st.columns(2)
     with left:
         st.markdown(
             "##### r along the whole threshold axis\n:small[A lone peak is more likely luck than a "
             "long stretch above the published r.]"
         )
-        steps = None
-        if pipeline.filter_reference != "none":
-            steps = lab_data.steps(runs, prompt_set, unfiltered, place)
+        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
         if steps is None:
             st.info(view.refusal or "There is no axis without a filter.")
         else:
@@ -110,49 +115,55 @@ def _moving(
             "test below says more than whether the bands overlap.]"
         )
         show_live(layer_curves(view, text), "layers")
-    _rest(runs, prompt_set, pipeline, place)
-    traits = [trait for trait in chosen.runs[-1].traits if any(t == trait for _, t in view.card)]
+    _intervals(prompt_set, pipeline, place)
+    shown = {of_trait for _, of_trait in view.card}
+    traits = [of_trait for of_trait in chosen.runs[-1].traits if of_trait in shown]
     card = tables.card_table(
         view, runs, labels, traits, _flash(view, runs), best=chosen.layer is None
     )
     st.html(
         tables.two_columns(
-            (f"The whole scorecard: {tables.moves_text(view)}", card),
+            (f"The whole scorecard: {words.moves_text(view)}", card),
             ("Every metric of this cell", tables.metrics_table(view)),
         )
     )
     left, right = st.columns([3, 2])
     with left:
         st.markdown("##### Kept and dropped prompts")
-        st.html(tables.prompts_table(view, lab_data.texts(place[0], place[1], prompt_set)))
+        texts = results.of_run(prompt_texts, run_id, trait, prompt_set)
+        st.html(tables.prompts_table(view, texts))
     with right:
-        st.markdown(f"##### Cosines between prompts\n:small[{tables.colours_text(view)}]")
+        st.markdown(f"##### Cosines between prompts\n:small[{words.colours_text(view)}]")
         show_live(dimmed_heatmap(view, text), "heatmap")
 
 
-def _fill(setting: tuple[Runs, str, Pipeline, Key]) -> None:
+def _fill(setting: tuple[str, Pipeline, RunCell]) -> None:
     st.session_state[_FILLED] = setting
 
 
 @st.fragment
-def _rest(runs: Runs, prompt_set: str, pipeline: Pipeline, place: Key) -> None:
+def _intervals(prompt_set: str, pipeline: Pipeline, place: RunCell) -> None:
     """Intervals, filled in when the slider rests."""
-    setting = (runs, prompt_set, pipeline, place)
+    setting = (prompt_set, pipeline, place)
     with st.container(key="lab_rest"):
         if st.session_state.get(_FILLED) == setting:
             with data.faults_shown():
-                st.html(tables.rest_table(lab_data.rest(*setting)))
+                run_id, trait, layer = place
+                found = data.results().of_run(
+                    lab_intervals, run_id, trait, prompt_set, layer, pipeline
+                )
+                st.html(tables.intervals_table(found))
             return
-        words = html.escape(f"{pipeline.to_dict()} {place}")
+        described = html.escape(f"{pipeline.to_dict()} {place}")
         st.html(
-            f"{tables.rest_table(None)}<!-- {words} -->{_WHEN_AT_REST}",
+            f"{tables.intervals_table(None)}<!-- {described} -->{_WHEN_AT_REST}",
             unsafe_allow_javascript=True,
         )
         st.button("Fill in now", key="lab_fill", type="tertiary", on_click=_fill, args=(setting,))
 
 
 @st.fragment
-def _save(prompt_set: str, place: Key) -> None:
+def _save(prompt_set: str, place: RunCell) -> None:
     """Keep the vector under a name."""
     with st.expander("Save this vector", icon=":material/bookmark_add:"), st.form("save"):
         st.caption(
@@ -181,8 +192,8 @@ def _save(prompt_set: str, place: Key) -> None:
 
 
 def _page(chosen: Selection, run: RunSummary) -> None:
-    by_id = {found.record.run_id: found for found in chosen.runs}
-    run_id = run.record.run_id
+    by_id = {found.run_id: found for found in chosen.runs}
+    run_id = run.run_id
     default = [*[other for other in by_id if other != run_id][-2:], run_id]
     picked = several(
         "Runs on the scorecard",
@@ -193,9 +204,13 @@ def _page(chosen: Selection, run: RunSummary) -> None:
     )
     runs = tuple(key for key in by_id if key in picked or key == run_id)
     labels = column_names([by_id[key] for key in runs])
-    layer = chosen.layer
-    if layer is None:
-        layer = published_layer(lab_data.base(runs, chosen.prompt_set), run_id, chosen.trait)
+    with st.spinner(_READING):
+        base = _stack(runs, chosen.prompt_set, IDENTITY)
+    best = published_layer(base, run_id, chosen.trait)
+    if best is None:
+        st.info("This run has no prompts of the chosen trait in the chosen set.")
+        return
+    layer = best if chosen.layer is None else chosen.layer
     st.html(tables.STYLE + _LAYOUT)
     _lab(chosen, runs, labels, (run_id, chosen.trait, layer))
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.store.run_values import RunSummary
-from backend.views.scorecard.compute import Scorecard
-from backend.views.scorecard.figures import (
-    count_rows,
-    scorecard_grid,
-    scorecard_intervals,
-    verdict_rows,
-)
+from backend.views.diagnosis.compute import verdict_lines
+from backend.views.scorecard import words
+from backend.views.scorecard.compute import Scorecard, scorecard
+from backend.views.scorecard.figures import scorecard_grid, scorecard_intervals
+from backend.views.scorecard.tables import count_rows, verdict_rows
 from pages.shared import data, tour
 from pages.shared.address import several
 from pages.shared.figures import picked_data, show
@@ -32,10 +30,10 @@ _GRID, _WHY, _OPENED = "grid", "why", "opened_cell"
 
 
 def _shown(chosen: Selection) -> tuple[RunSummary, ...]:
-    by_id = {run.record.run_id: run for run in chosen.runs}
+    by_id = {run.run_id: run for run in chosen.runs}
     names = {run_id: run_name(run) for run_id, run in by_id.items()}
     wanted = several("Runs shown", list(by_id), "scorecard_runs", names, list(by_id)[-3:])
-    return tuple(run for run in chosen.runs if run.record.run_id in wanted)
+    return tuple(run for run in chosen.runs if run.run_id in wanted)
 
 
 def _grid_clicked() -> None:
@@ -48,7 +46,7 @@ def _why_clicked(runs: tuple[RunSummary, ...], names: list[str], traits: tuple[s
     cells = st.session_state[_WHY].selection.cells
     if cells and cells[0][1] in names:
         run = runs[names.index(cells[0][1])]
-        st.session_state[_OPENED] = (run.record.run_id, traits[cells[0][0]])
+        st.session_state[_OPENED] = (run.run_id, traits[cells[0][0]])
 
 
 def _open_clicked() -> None:
@@ -66,10 +64,10 @@ def _why(
         "The likeliest cause that the data support, per cell; (+1) where another is supported "
         "too. Choose a cell, here or above, to see the evidence."
     )
-    lines: dict[tuple[str, str], str] = {}
+    results = data.results()
+    view = (chosen.prompt_set, chosen.layer, results.thresholds)
     with st.spinner("Diagnosing every cell"):
-        for run in runs:
-            lines |= data.verdict_lines(run.record.run_id, chosen.prompt_set, chosen.layer)
+        lines = {run.run_id: results.of_run(verdict_lines, run.run_id, *view) for run in runs}
     st.dataframe(
         verdict_rows(lines, runs, traits, names),
         hide_index=True,
@@ -87,16 +85,11 @@ def _grid(
     traits: tuple[str, ...],
     best: bool,
 ) -> None:
-    st.caption(
-        "Orange cells predict the behaviour, blue ones its opposite, grey ones nothing. Click a "
-        "cell to see why."
-    )
+    st.caption(f"{words.GRID} Click a cell to see why.")
     show(scorecard_grid(card, runs, traits, names), _GRID, on_pick=_grid_clicked)
     if best:
         st.caption(
-            "The layer of each cell is the one with the highest r, so r is flattered by the choice "
-            "and its interval and p do not allow for it. Choose a layer in the sidebar for "
-            "numbers without that choice."
+            f"{words.BEST_LAYER} Choose a layer in the sidebar for numbers without that choice."
         )
 
 
@@ -113,16 +106,13 @@ with data.faults_shown():
         st.info("Choose at least one run above.")
         st.stop()
     names = column_names(runs)
-    run_ids = tuple(run.record.run_id for run in runs)
-    card = data.card(run_ids, chosen.prompt_set, chosen.layer)
+    run_ids = tuple(run.run_id for run in runs)
+    thresholds = data.results().thresholds
+    card = data.results().of_runs(scorecard, run_ids, chosen.prompt_set, chosen.layer, thresholds)
     traits = chosen.runs[-1].traits
-    thresholds = data.settings().thresholds
     _grid(card, runs, names, traits, chosen.layer is None)
     st.dataframe(count_rows(card, runs, names, thresholds), hide_index=True, width="stretch")
     st.subheader("How sure is each r?")
-    st.caption(
-        "A cell is only as good as its interval: one that reaches over a threshold could as well "
-        "have the next status."
-    )
+    st.caption(words.INTERVALS)
     show(scorecard_intervals(card, runs, traits, names, thresholds), "intervals")
     _why(chosen, runs, names, traits)

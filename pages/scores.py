@@ -5,19 +5,24 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.store.run_values import RunSummary
-from backend.views.layers.compute import LayerChoice
+from backend.views.layers.compute import LayerChoice, choice_of, layer_choices
+from backend.views.scores import words
+from backend.views.scores.compute import score_columns, score_findings
+from backend.views.scores.feasibility import feasibility, score_scale
 from backend.views.scores.figures import (
     all_scores,
     drift_histogram,
+    length_and_projection,
     pearson_beside_spearman,
     pole_counts,
-    rank_rows,
+    projection_and_score,
     score_histogram,
     stability_forest,
-    use_rows,
 )
-from backend.views.scores.link_figures import length_and_projection, link_rows, projection_and_score
-from backend.views.study_tests.figures import finding_rows
+from backend.views.scores.links import score_links
+from backend.views.scores.tables import link_rows, rank_rows, use_rows
+from backend.views.study_tests.compute import findings_of_study
+from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
 from pages.shared.address import select, slider
 from pages.shared.figures import show
@@ -25,27 +30,23 @@ from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
 _ALL = "all"
+_LEVELS = "This study has one score per scenario: there is no drift, and r is taken over levels."
 
 
 def _distributions(chosen: Selection, run_id: str) -> None:
     """How the scores are spread, for the trait and for all traits."""
-    responders = data.score_scale(run_id).responders
+    responders = data.results().of_run(score_scale, run_id).responders
     responder = _ALL
     if len(responders) > 1:
         names = {_ALL: "all responders"} | {name: name for name in responders}
         responder = select("Responses by", list(names), "responder", names)
-    columns = data.score_columns(run_id, None if responder == _ALL else responder)
+    only = None if responder == _ALL else responder
+    columns = data.results().of_run(score_columns, run_id, only)
     column = next((found for found in columns if found.trait == chosen.trait), None)
     if column is None:
         st.info("No case of this trait has all its scores here.")
     else:
-        st.caption(
-            "Scores piled up at an end, or on few values, leave a vector nothing to predict. r is "
-            "taken over the changes on the right: if most are zero, few scenarios decide it."
-            if column.drift is not None
-            else "Scores piled up at an end, or on few values, leave a vector nothing to predict. "
-            "This study has one score per scenario: there is no drift, and r is taken over levels."
-        )
+        st.caption(f"{words.SCORES} {_LEVELS if column.drift is None else words.DRIFTS}")
         left, right = st.columns(2)
         with left:
             show(score_histogram(column), "scores")
@@ -55,10 +56,7 @@ def _distributions(chosen: Selection, run_id: str) -> None:
     if not columns:
         return
     st.subheader("All traits side by side")
-    st.caption(
-        "A trait whose row is bright at one end, or in a few columns only, is compressed. Scores "
-        "of both turns are counted together."
-    )
+    st.caption(words.ALL_TRAITS)
     show(all_scores(columns, chosen.trait), "all")
     st.dataframe(use_rows(columns), hide_index=True, width="stretch")
     st.caption(
@@ -68,49 +66,39 @@ def _distributions(chosen: Selection, run_id: str) -> None:
         "difference in use, accounts for."
     )
     st.subheader("Do scores agree from the first turn to the last?")
-    st.caption(
-        "An unreliable judge errs anew each time, so its scores at t1 and tN have little in "
-        "common. Between the dotted lines that may be so, or the behaviour itself changes as much."
-    )
+    st.caption(words.STABILITY)
     show(stability_forest(columns), "stability")
 
 
 def _links(chosen: Selection, run: RunSummary, choice: LayerChoice) -> None:
     """Projection against score, and whether length explains it."""
-    layers = run.record.layers
     layer = chosen.layer if chosen.layer is not None else choice.layer
-    links = data.score_links(
-        run.record.run_id, chosen.prompt_set, chosen.trait, layers[0] if layer is None else layer
-    )
+    if layer is None:
+        layer = run.record.layers[0]
+    links = data.results().of_run(score_links, run.run_id, chosen.prompt_set, chosen.trait, layer)
     best = ", the best layer of this trait" if links.layer == choice.layer else ""
     st.subheader("Do scores follow projections, or does length?")
     st.caption(f"Layer {links.layer}{best}. Every point is a case; hover for scenario and scores.")
-    st.caption(
-        "On the left a slope means that the vector predicts the score; on the right, that it also "
-        "reads how long the response is."
-    )
     left, right = st.columns(2)
     with left:
+        st.caption(words.PROJECTION)
         show(projection_and_score(links), "projection")
     with right:
+        st.caption(words.LENGTH)
         show(length_and_projection(links), "length")
-    st.caption(
-        "If r falls to zero with length held fixed, the vector predicts the score only through "
-        "length; if it stays, length is not the reason. Length is in tokens of this model."
-    )
+    st.caption(words.LENGTH_HELD_FIXED)
     st.dataframe(link_rows(links.rows), hide_index=True, width="stretch")
 
 
 def _ranks(chosen: Selection, choices: tuple[LayerChoice, ...]) -> None:
     st.subheader("Would ranks do better?")
-    st.caption(
-        "Outliers or a bent relation would put Spearman's diamond clearly right of Pearson's "
-        "circle."
-    )
+    st.caption(words.RANKS)
     show(pearson_beside_spearman(choices), "ranks")
     st.dataframe(rank_rows(choices), hide_index=True, width="stretch")
-    compression, ranks = data.score_findings(
-        tuple(run.record.run_id for run in chosen.runs), chosen.prompt_set
+    results = data.results()
+    run_ids = tuple(run.run_id for run in chosen.runs)
+    compression, ranks = score_findings(
+        results.of_runs(findings_of_study, run_ids, chosen.prompt_set, results.thresholds)
     )
     st.markdown(f"**Over all runs of this study: {ranks.verdict}.** {ranks.answer}")
     if ranks.rows:
@@ -131,7 +119,7 @@ def _ranks(chosen: Selection, choices: tuple[LayerChoice, ...]) -> None:
 
 
 def _poles(run_id: str) -> None:
-    scale = data.score_scale(run_id)
+    scale = data.results().of_run(score_scale, run_id)
     st.subheader("Could vectors be learned from scored responses?")
     left, right = st.columns(2)
     with left:
@@ -142,12 +130,8 @@ def _poles(run_id: str) -> None:
         at_most = slider(
             "Low at most", scale.low, scale.high, scale.step, scale.at_most, "low_at_most"
         )
-    st.caption(
-        "A probe needs examples of both poles: with few of one, a single response turns it. Bars "
-        "to the right count responses of the high pole, to the left of the low pole; ✕ marks a "
-        "pole with too few."
-    )
-    found = data.feasibility(run_id, at_least, at_most)
+    st.caption(words.POLES)
+    found = data.results().of_run(feasibility, run_id, at_least, at_most)
     show(pole_counts(found), "poles")
     st.markdown(found.finding.answer)
     st.caption(found.finding.caveat)
@@ -161,10 +145,11 @@ if run.record.target == "none":
     st.info("This study has no scored responses, so there is no judge to look at.")
     st.stop()
 with data.faults_shown():
-    choices = data.layer_choices(run.record.run_id, chosen.prompt_set)
-    choice = next(found for found in choices if found.trait == chosen.trait)
-    _distributions(chosen, run.record.run_id)
-    _links(chosen, run, choice)
+    choices = data.results().of_run(
+        layer_choices, run.run_id, chosen.prompt_set, data.results().thresholds
+    )
+    _distributions(chosen, run.run_id)
+    _links(chosen, run, choice_of(choices, chosen.trait))
     _ranks(chosen, choices)
 with data.faults_shown():
-    _poles(run.record.run_id)
+    _poles(run.run_id)

@@ -6,18 +6,25 @@ from typing import cast
 
 import streamlit as st
 
-from backend.views.study_tests.reference import TITLE, published_agreements
-from backend.views.transfer.compute import Matching, TransferView
-from backend.views.transfer.figures import (
+from backend.store.run_values import RunSummary
+from backend.studies.published import TITLE
+from backend.views.transfer import words
+from backend.views.transfer.compute import (
+    TransferView,
+    related_runs,
+    scored_scenarios,
+    transfer_view,
+)
+from backend.views.transfer.figures import published_forest, transfer_differences, transfer_matrix
+from backend.views.transfer.matching import Matching
+from backend.views.transfer.published import published_agreements, published_transfers
+from backend.views.transfer.tables import (
     agreement_rows,
     published_agreement_rows,
-    published_forest,
     published_rows,
-    transfer_differences,
-    transfer_matrix,
     transfer_rows,
 )
-from pages.shared import comparisons, data
+from pages.shared import data
 from pages.shared.address import segmented, select, several
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, run_name, selection
@@ -28,18 +35,9 @@ _MATCHINGS = {
     "text": "same response",
     "scenario": "same scenario",
 }
-_MEANING = {
-    "text": "**A → B**: A reads the very responses whose scores are B's behaviour. r correlates, "
-    "over them, the drift of A's activations along A's vector with the drift of the score. It asks "
-    "whose vector reads the behaviour better: no vector is moved into another model, and nothing "
-    "is steered.",
-    "scenario": "**A → B**: A reads its own response to a scenario, B's behaviour is the score of "
-    "B's response to the same scenario. r correlates the two over scenarios, so it cannot be "
-    "expected to exceed the agreement of their behaviours below, however good A's vector is.",
-}
 
 
-def _words(trait: str) -> str:
+def _title(trait: str) -> str:
     return trait.replace("_", " ")
 
 
@@ -50,7 +48,7 @@ def _published() -> None:
         "Only these four pairs are printed, out of five failing traits that the study speaks of, "
         "and none in which the own vector won is shown: they are a selection."
     )
-    pairs = comparisons.published_transfers()
+    pairs = published_transfers()
     st.subheader("A's r beside B's own")
     st.caption(
         "Overlap of the two intervals is no test of their difference: both r share B's behaviour. "
@@ -68,42 +66,22 @@ def _published() -> None:
 
 def _judged(view: TransferView, by: Matching) -> None:
     """Whose responses count as whose behaviour."""
-    if len({view.judged_on[model] for model in view.models}) == 1:
-        writers = ", ".join(f"`{who}`" for who in view.judged_on[view.models[0]])
-        st.info(
-            f"All responses were written by {writers}, not by the models compared, so every model "
-            "is judged on the same scores. A row has the same r in every column where the same "
-            "cases match; what changes is the own vector it is held against, and A → B and B → A "
-            "are one comparison with the sign turned. Saying which model's vector suits another "
-            "model's behaviour needs responses of two models."
-            if writers
-            else "There are no scored responses, so there is nothing to compare."
-        )
+    said = words.judged_on(view, quote="`")
+    if words.judged_alike(view):
+        st.info(said)
         return
-    lines = [
-        f"{model}: responses by {', '.join(f'`{who}`' for who in view.judged_on[model])}"
-        for model in view.models
-    ]
-    st.caption("Whose responses are a model's behaviour: " + "; ".join(lines) + ".")
-    if by == "text":
-        return
-    st.caption("A model that wrote no responses stands for itself by all that it read.")
+    st.caption(said)
+    if by == "scenario":
+        st.caption("A model that wrote no responses stands for itself by all that it read.")
 
 
 def _matrix(view: TransferView, chosen: Selection) -> None:
-    st.subheader(f"{_words(chosen.trait)}: A's activations, B's behaviour")
-    st.caption(
-        "Rows: A, whose activations are projected; columns: B, whose behaviour is to be "
-        "predicted. ▲ A beats B's own vector, ▼ B's own is better, ○ no difference shown; by the "
-        f"Benjamini-Hochberg p (5%) over the {view.tests()} comparisons of all ordered pairs of "
-        f"the runs shown on all {len(view.traits)} traits. The diagonal is each model's own r."
-    )
+    st.subheader(f"{_title(chosen.trait)}: A's activations, B's behaviour")
+    st.caption(words.matrix(view))
     show(transfer_matrix(view, chosen.trait), "matrix")
     if chosen.layer is None:
         st.caption(
-            "Each vector is at its model's layer with the highest r of its own, on the same "
-            "scores: both r are flattered, and neither interval nor p allows for it. Choose a "
-            "layer in the sidebar for numbers without that choice."
+            f"{words.BEST_LAYERS} Choose a layer in the sidebar for numbers without that choice."
         )
     if any(f.trait == chosen.trait for f in view.saved):
         st.caption(
@@ -114,12 +92,7 @@ def _matrix(view: TransferView, chosen: Selection) -> None:
 
 def _differences(view: TransferView, chosen: Selection) -> None:
     st.subheader("By how much?")
-    st.caption(
-        "Right of zero A does better than B's own vector. Both r share B's behaviour, so the "
-        "interval is Zou's and p Williams's, for dependent correlations; both take the cases as "
-        "independent. Intervals are not adjusted for the number of tests, so one may leave out "
-        "zero without a ▲ or ▼."
-    )
+    st.caption(words.DIFFERENCES)
     here = [f for f in (*view.transfers, *view.saved) if f.trait == chosen.trait]
     labels = [f"{f.activation_model} → {f.behaviour_model}" for f in here]
     show(transfer_differences(here, labels), "pairs")
@@ -131,7 +104,7 @@ def _differences(view: TransferView, chosen: Selection) -> None:
     pair = select("Pair", list(pairs), "pair", pairs)
     one = [f for f in view.transfers if f"{f.activation_model}>{f.behaviour_model}" == pair]
     st.caption(f"{pairs[pair]}, the same difference trait by trait.")
-    show(transfer_differences(one, [_words(f.trait) for f in one]), "traits")
+    show(transfer_differences(one, [_title(f.trait) for f in one]), "traits")
     with st.expander("Every number"):
         found = [*view.transfers, *view.saved]
         st.dataframe(transfer_rows(view, found), hide_index=True, width="stretch")
@@ -147,30 +120,37 @@ def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
             "of transfer can be given."
         )
         return
-    st.caption(
-        "The agreement of two responders' behaviours is the highest r to be expected of a perfect "
-        "measure of one on the other. "
-        + (
-            "It does not bind the numbers above, where A reads B's own text; match by scenario "
-            "for those that it binds."
-            if by == "text"
-            else "It binds the numbers above."
-        )
+    binds = (
+        "It does not bind the numbers above, where A reads B's own text; match by scenario for "
+        "those that it binds."
+        if by == "text"
+        else "It binds the numbers above."
     )
+    st.caption(f"{words.AGREEMENT} {binds}")
     st.dataframe(agreement_rows(found), hide_index=True, width="stretch")
+
+
+def _related(run: RunSummary) -> tuple[str, ...]:
+    """Runs of other studies that share scored scenarios with one."""
+    results = data.results()
+    known = {
+        other.run_id: results.of_run(scored_scenarios, other.run_id)
+        for other in data.run_list().runs
+    }
+    return related_runs(run.run_id, known)
 
 
 def _compared(chosen: Selection) -> None:
     """The chosen runs against each other."""
-    every = {run.record.run_id: run for run in data.run_list().runs}
-    mine = [run.record.run_id for run in chosen.runs]
-    others = comparisons.related_runs(mine[-1], tuple(every))
+    every = {run.run_id: run for run in data.run_list().runs}
+    mine = [run.run_id for run in chosen.runs]
+    last = chosen.runs[-1]
     names = {run_id: run_name(every[run_id]) for run_id in mine}
     names |= {
         run_id: f"{run_name(every[run_id])} · {every[run_id].record.study_name}"
-        for run_id in others
+        for run_id in _related(last)
     }
-    run_ids = tuple(several("Models compared", list(names), "transfer_runs", names, mine[-3:]))
+    run_ids = several("Models compared", list(names), "transfer_runs", names, mine[-3:])
     by = cast(
         Matching,
         segmented(
@@ -185,10 +165,11 @@ def _compared(chosen: Selection) -> None:
     if len(run_ids) < 2:
         st.info("Choose at least two runs above.")
         return
-    view = comparisons.transfer_view(
-        run_ids, every[mine[-1]].traits, chosen.prompt_set, chosen.layer, by
-    )
-    st.markdown(_MEANING[by])
+    with st.spinner("Comparing the runs"):
+        view = data.results().with_saved(
+            transfer_view, run_ids, last.traits, chosen.prompt_set, chosen.layer, by
+        )
+    st.markdown(f"**A → B**: {words.MEANING[by]}")
     _judged(view, by)
     _matrix(view, chosen)
     _differences(view, chosen)
@@ -201,12 +182,7 @@ show_broken()
 with data.faults_shown():
     sources = {_PUBLISHED: "published reference"}
     study_runs = len(chosen.runs)
-    if study_runs > 1 or (
-        study_runs == 1
-        and comparisons.related_runs(
-            chosen.runs[-1].record.run_id, tuple(r.record.run_id for r in data.run_list().runs)
-        )
-    ):
+    if study_runs > 1 or (study_runs == 1 and _related(chosen.runs[-1])):
         sources = {_RUNS: "runs of the chosen study"} | sources
     else:
         st.info(

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 
 from backend.cli.command import Command
+from backend.cli.json_output import correlation_json, to_json
 from backend.settings import Settings
+from backend.store.run import open_run
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.diagnosis.diagnose import Diagnosis
@@ -23,13 +24,20 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
-    found = diagnose_run(settings, options.run, options.prompt_set, options.trait, options.layer)
+    with open_run(settings, options.run) as run:
+        found = diagnose_run(
+            run, options.prompt_set, options.trait, options.layer, settings.thresholds
+        )
     if options.json:
-        print(json.dumps([dataclasses.asdict(d) for d in found], indent=2, ensure_ascii=False))
+        print(json.dumps([_json(d) for d in found], indent=2, ensure_ascii=False))
         return 0
     for diagnosis in found:
         _print(diagnosis)
     return 0
+
+
+def _json(diagnosis: Diagnosis) -> dict[str, object]:
+    return to_json(diagnosis) | {"r": correlation_json(diagnosis.r)}
 
 
 def _print(diagnosis: Diagnosis) -> None:

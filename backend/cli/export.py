@@ -8,9 +8,10 @@ from pathlib import Path
 
 from backend.cli.command import Command
 from backend.errors import ExportError
-from backend.jobs.requests import parse_layers
+from backend.runs.requests import parse_layers
 from backend.settings import Settings
-from backend.store.run import list_run_ids
+from backend.store.catalog import run_list, run_summary
+from backend.store.run import list_run_ids, open_run
 from backend.store.study import list_studies
 
 # What these commands need takes a second to import, so it is imported when one of them runs.
@@ -92,13 +93,13 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     else:
         layers = BEST if options.layers == BEST else parse_layers(options.layers)
         choice = Choice(
-            run_id=options.run,
             traits=tuple(options.trait or ()),
             methods=tuple(options.method or (MEAN_DIFFERENCE,)),
             prompt_set=options.prompt_set,
             layers=layers,
         )
-        found = read_vectors(settings, choice)
+        with open_run(settings, options.run) as run:
+            found = read_vectors(run, choice)
     with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:
@@ -121,13 +122,21 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 def _report(settings: Settings, options: argparse.Namespace) -> int:
     from backend.exports.atomic import atomic_file
     from backend.exports.report.page import chosen_sections, write_report
-    from backend.store.catalog import run_summary
-    from backend.views.shared.view import View, checked, study_runs
+    from backend.runs.results import Results
+    from backend.views.shared.view import View, checked
 
     is_run = options.source in list_run_ids(settings)
     runs = (
-        (run_summary(settings, options.source),) if is_run else study_runs(settings, options.source)
+        (run_summary(settings, options.source),)
+        if is_run
+        else run_list(settings).of_study(options.source)
     )
+    if not runs:
+        raise ExportError(
+            f"No run of study {options.source!r} was found.",
+            expected="a run, or a study that has been extracted.",
+            remedy="list them with: python -m backend runs.",
+        )
     view = checked(
         View(
             runs=runs,
@@ -139,7 +148,7 @@ def _report(settings: Settings, options: argparse.Namespace) -> int:
     )
     chosen_sections(options.section or ())
     with atomic_file(options.out) as path:
-        write_report(settings, view, path, options.section or ())
+        write_report(Results(settings), view, path, options.section or ())
     print(options.out)
     return 0
 

@@ -9,7 +9,7 @@ from typing import Never
 from tqdm import tqdm
 
 from backend.cli.command import Command
-from backend.jobs.requests import new_run_id, parse_layers
+from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import find_study
 from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest, Progress
@@ -77,7 +77,7 @@ class ProgressBar:
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
     # Imported here: the other commands need neither torch nor transformers, which take seconds.
-    from backend.runs.session import ExtractionSession
+    from backend.runs.session import session_of
 
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
@@ -92,7 +92,7 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
     run_id = options.run_id or new_run_id(ref.key, options.model)
     bar = ProgressBar()
     try:
-        ExtractionSession(settings, run_id, request, bar).run()
+        session_of(settings, run_id, request, bar).run()
     finally:
         bar.close()
     print(run_id)

@@ -7,28 +7,32 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import diagnose as diagnosing
-from backend.cli import export as exporting
-from backend.cli import extract as extracting
-from backend.cli import phantom as simulating
-from backend.cli import runs as reading
-from backend.cli import serve as serving
-from backend.cli import studies as studying
-from backend.cli import study_tests as analysing
+from backend.cli import (
+    derive,
+    diagnose,
+    export,
+    extract,
+    phantom,
+    runs,
+    serve,
+    studies,
+    study_tests,
+)
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings
 
-COMMANDS: tuple[Command, ...] = (
-    *studying.COMMANDS,
-    *extracting.COMMANDS,
-    *reading.COMMANDS,
-    *analysing.COMMANDS,
-    *diagnosing.COMMANDS,
-    *exporting.COMMANDS,
-    *simulating.COMMANDS,
-    *serving.COMMANDS,
-)
+COMMANDS: list[Command] = [
+    *studies.COMMANDS,
+    *extract.COMMANDS,
+    *derive.COMMANDS,
+    *runs.COMMANDS,
+    *study_tests.COMMANDS,
+    *diagnose.COMMANDS,
+    *export.COMMANDS,
+    *phantom.COMMANDS,
+    *serve.COMMANDS,
+]
 
 
 def build_parser() -> argparse.ArgumentParser:

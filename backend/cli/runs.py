@@ -8,11 +8,13 @@ import json
 import sys
 
 from backend.cli.command import Command
+from backend.cli.json_output import correlation_json, measure_json, to_json
 from backend.core.estimate import Estimate
 from backend.core.geometry.registry import METRICS
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
+from backend.store.run import open_run
 from backend.store.run_values import CellResult
 
 
@@ -56,9 +58,9 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _metrics(settings: Settings, options: argparse.Namespace) -> int:
-    found = cells(settings, options.run, options.trait)
+    with open_run(settings, options.run) as run:
+        found, traits = run.cells(options.trait), ", ".join(run.traits)
     if not found:
-        traits = ", ".join(run_summary(settings, options.run).traits)
         raise StoreError(
             f"Run {options.run} has no trait {options.trait!r}.",
             expected=f"one of {traits}.",
@@ -77,12 +79,12 @@ def _cell_json(cell: CellResult) -> dict[str, object]:
         "trait": cell.key.trait,
         "prompt_set": cell.key.prompt_set,
         "layer": cell.key.layer,
-        "correlation": {"target": cell.target} | dataclasses.asdict(cell.correlation),
-        "bootstrap": dataclasses.asdict(cell.bootstrap),
-        "rank": dataclasses.asdict(cell.rank),
-        "controls": {kind: dataclasses.asdict(c) for kind, c in cell.controls.items()},
+        "correlation": {"target": cell.target} | correlation_json(cell.correlation),
+        "bootstrap": to_json(cell.bootstrap),
+        "rank": to_json(cell.rank),
+        "controls": {kind: to_json(control) for kind, control in cell.controls.items()},
         "metrics": {
-            metric.name: dataclasses.asdict(cell.metrics[metric.name]) | {"unit": metric.unit}
+            metric.name: measure_json(cell.metrics[metric.name]) | {"unit": metric.unit}
             for metric in METRICS
         },
     }
@@ -91,11 +93,11 @@ def _cell_json(cell: CellResult) -> dict[str, object]:
 def _print_cell(cell: CellResult) -> None:
     c = cell.correlation
     print(f"\n{cell.key.trait}, set {cell.key.prompt_set}, layer {cell.key.layer}")
-    if c.r is None:
+    if c.value is None:
         print(f"  {'r over ' + cell.target:26} undefined: {c.reason}")
     else:
         interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
-        print(f"  {'r over ' + cell.target:26} {c.r:+.3f}  {interval}  n={c.n}  p={c.p:.2g}")
+        print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  n={c.n}  p={c.p:.2g}")
         print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
     if cell.rank.value is not None:
         print(f"  {'Spearman rho':26} {cell.rank.value:+.3f}  {_interval('95%', cell.rank)}")
@@ -107,8 +109,8 @@ def _print_cell(cell: CellResult) -> None:
                 f"  {control.draws} draws  p={control.p:.2g}"
             )
     for metric in METRICS:
-        measure = cell.metrics[metric.name]
-        shown = f"undefined: {measure.reason}" if measure.value is None else f"{measure.value:.6g}"
+        found = cell.metrics[metric.name]
+        shown = f"undefined: {found.reason}" if found.value is None else f"{found.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")
 
 

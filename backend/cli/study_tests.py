@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import shutil
 import textwrap
 from collections.abc import Sequence
 
 from backend.cli.command import Command
+from backend.cli.json_output import to_json
 from backend.core.finding import Finding, Row
 from backend.errors import StoreError
+from backend.runs.results import Results
 from backend.settings import Settings
 from backend.store.catalog import run_list
-from backend.studies.published import load_reference
 from backend.views.shared.numbers import estimate_text
-from backend.views.study_tests.evidence import findings_of_study
-from backend.views.study_tests.published import reference_findings
+from backend.views.study_tests.compute import findings_of_study
+from backend.views.study_tests.published import published_findings
 
 
 def _json_argument(parser: argparse.ArgumentParser) -> None:
@@ -32,19 +32,12 @@ def _tests_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _reference(settings: Settings, options: argparse.Namespace) -> int:
-    findings = reference_findings(load_reference(), settings.thresholds)
-    return _print(findings, options.json, published=True)
+    return _print(published_findings(settings.thresholds), options.json, published=True)
 
 
 def _tests(settings: Settings, options: argparse.Namespace) -> int:
-    known = [
-        run
-        for run in run_list(settings).runs
-        if options.study in (run.study_key, run.record.study_name)
-    ]
-    # A name without a hash means its newest revision that has runs.
-    newest = [run for run in known if run.study_key == known[-1].study_key]
-    chosen = [r for r in newest if not options.run or r.record.run_id in options.run]
+    known = run_list(settings).of_study(options.study)
+    chosen = [run for run in known if not options.run or run.run_id in options.run]
     if not chosen:
         raise StoreError(
             f"No run of study {options.study!r} was found.",
@@ -58,14 +51,19 @@ def _tests(settings: Settings, options: argparse.Namespace) -> int:
             expected=f"one of {', '.join(sets)}.",
             remedy="name one with --prompt-set.",
         )
-    ids = [run.record.run_id for run in chosen]
-    findings = findings_of_study(settings, ids, options.prompt_set)
+    results = Results(settings)
+    findings = results.of_runs(
+        findings_of_study,
+        [run.run_id for run in chosen],
+        options.prompt_set,
+        results.thresholds,
+    )
     return _print(findings, options.json, published=False)
 
 
 def _print(findings: Sequence[Finding], as_json: bool, published: bool) -> int:
     if as_json:
-        print(json.dumps([dataclasses.asdict(f) for f in findings], indent=2, ensure_ascii=False))
+        print(json.dumps(to_json(findings), indent=2, ensure_ascii=False))
         return 0
     width = max(80, min(140, shutil.get_terminal_size().columns))
     for number, finding in enumerate(findings, start=1):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.cases import Cases, Floats
 from backend.types import Response, Target
 
 
@@ -30,6 +31,19 @@ class Behaviour:
     first: NDArray[np.intp] | None
     last: NDArray[np.intp]
     values: NDArray[np.float64]
+
+    def drift_of(self, values: Floats) -> Floats:
+        """Drift (or level) over the cases of what every response has, [cases].
+
+        Args:
+            values: of every response, [N].
+        """
+        last: Floats = values[self.last]
+        return last if self.first is None else last - values[self.first]
+
+    def cases(self, x: Floats) -> Cases:
+        """The cases with a predictor of the behaviour, [cases]."""
+        return Cases.of_scenarios(x, self.values, self.scenarios, self.responders)
 
 
 def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> Behaviour:

@@ -11,7 +11,7 @@ from backend.core.cases import Floats
 
 
 @dataclass(frozen=True)
-class CellRow:
+class StudyCell:
     """One model and trait at its best layer (study, "Raw Data"). None where undefined.
 
     Attributes:
@@ -47,22 +47,22 @@ class CellRow:
     norm: float | None = None
 
 
-def models_of(rows: Sequence[CellRow]) -> tuple[str, ...]:
+def models_of(rows: Sequence[StudyCell]) -> tuple[str, ...]:
     """Models in order of first appearance."""
     return tuple(dict.fromkeys(row.model for row in rows))
 
 
-def having(rows: Sequence[CellRow], *names: str) -> list[CellRow]:
+def having(rows: Sequence[StudyCell], *names: str) -> list[StudyCell]:
     """The rows in which all the named columns are defined."""
     return [row for row in rows if all(getattr(row, name) is not None for name in names)]
 
 
-def column(rows: Sequence[CellRow], name: str) -> Floats:
+def column(rows: Sequence[StudyCell], name: str) -> Floats:
     """One column of rows in which it is defined, [cells]."""
     return np.array([getattr(row, name) for row in rows], np.float64)
 
 
-def model_dummies(rows: Sequence[CellRow]) -> Floats:
+def model_dummies(rows: Sequence[StudyCell]) -> Floats:
     """Indicators of all models but the first, [cells, models - 1]."""
     models = models_of(rows)[1:]
     if not models:

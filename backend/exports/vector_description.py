@@ -45,6 +45,7 @@ def provenance(found: VectorSet) -> dict[str, str]:
 
 def describe(vector: Vector) -> dict[str, object]:
     """What is known of one vector, as JSON values."""
+    r = vector.correlation
     return {
         "trait": vector.trait,
         "layer": vector.layer,
@@ -53,11 +54,11 @@ def describe(vector: Vector) -> dict[str, object]:
         "pipeline": None if vector.pipeline is None else dataclasses.asdict(vector.pipeline),
         "fitted_on_responses": vector.fitted,
         "norm": vector.norm,
-        "n": vector.n,
-        "r": vector.r,
-        "r_low": vector.low,
-        "r_high": vector.high,
-        "r_undefined_because": vector.reason,
+        "n": r.n,
+        "r": r.value,
+        "r_low": r.low,
+        "r_high": r.high,
+        "r_undefined_because": r.reason,
     }
 
 
@@ -75,11 +76,12 @@ def vector_rows(found: VectorSet) -> list[dict[str, object]]:
             "method": vector.title,
             "layer": vector.layer,
             "||v|| (activation units)": f"{vector.norm:.4g}",
-            "r": f"undefined: {vector.reason}" if vector.r is None else f"{vector.r:+.3f}",
+            "r": f"undefined: {r.reason}" if r.value is None else f"{r.value:+.3f}",
             "95% interval": "none"
-            if vector.low is None or vector.high is None
-            else f"[{vector.low:+.3f}, {vector.high:+.3f}]",
-            "n": vector.n,
+            if r.low is None or r.high is None
+            else f"[{r.low:+.3f}, {r.high:+.3f}]",
+            "n": r.n,
         }
         for vector in found.vectors
+        for r in (vector.correlation,)
     ]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from backend.jobs.queue import JobQueue
-from backend.jobs.requests import parse_layers
-from backend.phantom.phantom import Phantom
 from backend.phantom.published.phantom import PublishedPhantom
+from backend.runs.engines import SIMULATED_PREFIX
 from backend.runs.phantom_run import simulated_run_id
+from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
@@ -14,8 +14,6 @@ from backend.studies.imports import import_study
 from backend.studies.sample import SAMPLE_NAME, sample_path
 from backend.types import ExtractionRequest
 
-# A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
-SIMULATED_PREFIX = "simulated:"
 # What a user asks for comes first; the smaller number goes first, and 0 is the default.
 LATER = 10
 
@@ -37,11 +35,3 @@ def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
     for model in phantom.models:
         request = ExtractionRequest(ref.key, f"{SIMULATED_PREFIX}{model}", phantom.layers)
         queue.enqueue(request, run_id=simulated_run_id(ref, model), priority=LATER)
-
-
-def simulated_model(reference: str) -> tuple[Phantom, int] | None:
-    """The phantom and the number of its model that a reference names; None for real models."""
-    if not reference.startswith(SIMULATED_PREFIX):
-        return None
-    phantom = PublishedPhantom()
-    return phantom, phantom.models.index(reference.removeprefix(SIMULATED_PREFIX))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -10,11 +11,12 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, Workflo
 
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
-from backend.jobs.requests import new_run_id, request_from_json, request_to_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.runs.requests import new_run_id, request_from_json, request_to_json
 from backend.settings import Settings
 from backend.store.run import delete_run, run_path
-from backend.store.work_file import discard
+from backend.store.run_values import RunSummary
+from backend.store.work_file import derivation_path, discard
 from backend.types import ExtractionRequest, Progress
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
@@ -50,6 +52,11 @@ class Job:
     updated_at: int
     error: str | None
     priority: int = 0
+
+    @property
+    def target(self) -> str:
+        """The run it makes, or derives anew."""
+        return self.request.derives or self.run_id
 
     @property
     def active(self) -> bool:
@@ -99,6 +106,34 @@ class JobQueue:
             request_to_json(request),
         )
         return name
+
+    def enqueue_derivation(self, run: RunSummary) -> str:
+        """Queue the derived tables of a published run to be computed anew.
+
+        Args:
+            run: the run.
+
+        Returns:
+            The job's id.
+
+        Raises:
+            JobError: the run is being derived already.
+        """
+        if any(job.active and job.request.derives == run.run_id for job in self.jobs()):
+            raise JobError(
+                f"Run {run.run_id} is being derived already.",
+                expected="one derivation of a run at a time.",
+                remedy="wait for it, or cancel it first.",
+            )
+        record = run.record
+        request = ExtractionRequest(
+            study=run.study_key,
+            model=record.model,
+            layers=record.layers,
+            pooling=record.pooling,
+            derives=run.run_id,
+        )
+        return self.enqueue(request, f"derive-{run.run_id}-{secrets.token_hex(2)}")
 
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
@@ -163,10 +198,12 @@ class JobQueue:
         Raises:
             JobError: it is queued or running.
         """
-        self._require(run_id, ("finished", "failed", "cancelled"), "removed")
+        job = self._require(run_id, ("finished", "failed", "cancelled"), "removed")
         self._client.delete_workflow(run_id)
         remove_log(self._settings, run_id)
-        if not run_path(self._settings, run_id).exists():
+        if job.request.derives:
+            discard(derivation_path(self._settings, job.request.derives))
+        elif not run_path(self._settings, run_id).exists():
             discard(self._settings.work / f"{run_id}.duckdb")
 
     def delete_run(self, run_id: str) -> None:
@@ -180,6 +217,12 @@ class JobQueue:
         found = self._client.list_workflows(workflow_ids=[run_id])
         if found:
             self._require(run_id, ("finished", "failed", "cancelled"), "deleted")
+        if any(job.active and job.request.derives == run_id for job in self.jobs()):
+            raise JobError(
+                f"Run {run_id} is being derived and cannot be deleted.",
+                expected="a run that no job is at work on.",
+                remedy="wait for the job, or cancel it first.",
+            )
         delete_run(self._settings, run_id)
         if found:
             self.remove(run_id)

@@ -13,17 +13,16 @@ from typing import Any
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
-from backend.jobs.bundled import enqueue_bundled, simulated_model
+from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue
-from backend.jobs.requests import request_from_json
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
-from backend.runs.session import ExtractionSession
-from backend.runs.simulated import SimulatedSession
+from backend.runs.requests import request_from_json
+from backend.runs.session import Session, session_of
 from backend.settings import Settings
-from backend.types import ExtractionRequest, Progress
+from backend.types import Progress
 
 logger = logging.getLogger("steerscope.worker")
 
@@ -38,8 +37,6 @@ MAX_RECOVERIES = 20
 # A cancel shows between steps as the first, and within one as the second: the job is not ours now.
 STOPPED = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
 STOPPED_TEXT = "cancelled, or taken over by another worker; the batches so far are kept"
-
-Session = ExtractionSession | SimulatedSession
 
 
 class Extractor:
@@ -91,16 +88,10 @@ class Extractor:
             self.release()
             self.log(run_id, "a worker takes up the job")
             self._logged = ""
-            self._session = (run_id, self._made(run_id, request_from_json(request)))
+            report = partial(self._report, run_id)
+            made = session_of(self._settings, run_id, request_from_json(request), report)
+            self._session = (run_id, made)
         return self._session[1]
-
-    def _made(self, run_id: str, request: ExtractionRequest) -> Session:
-        report = partial(self._report, run_id)
-        simulated = simulated_model(request.model)
-        if simulated is None:
-            return ExtractionSession(self._settings, run_id, request, report)
-        phantom, model = simulated
-        return SimulatedSession(self._settings, run_id, phantom, model, report)
 
     def _report(self, run_id: str, progress: Progress) -> None:
         stage = stage_text(progress)

@@ -35,6 +35,12 @@ class ModelReference:
     revision: str | None = None
 
 
+def model_name(reference: str) -> str:
+    """Short name of a model for axes and run ids: last part of its reference, without revision."""
+    stem = reference.rstrip("/").replace("\\", "/").rsplit("/", 1)[-1].split("@", 1)[0]
+    return stem.removesuffix(".gguf")
+
+
 def parse_reference(text: str) -> ModelReference:
     """Read a model string.
 

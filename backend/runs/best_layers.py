@@ -9,7 +9,6 @@ from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.permutation import BestLayer, best_layer
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.runs.columns import Columns, doubles, integers, texts
-from backend.store.drifts import read_drifts
 from backend.store.work_file import WorkFile
 
 PERMUTATIONS = 1999
@@ -23,14 +22,16 @@ def derive_best_layers(work: WorkFile) -> None:
         work: a work file with all its layers derived.
     """
     rows: list[Columns] = []
-    for (method, trait, prompt_set), (drifts, values) in read_drifts(work.connection).items():
+    for (method, trait, prompt_set), (drifts, values) in work.run.drifts().items():
         found = layers_of = None
         held = Estimate.undefined(len(values), "r is undefined")
         if len(values):
             layers_of = sorted(drifts)
             matrix = np.stack([drifts[layer] for layer in layers_of])
-            found = best_layer(matrix, values, permutations=PERMUTATIONS)
-            held = held_out_choice(matrix, values)
+            scored = work.run.scored_cases(trait)
+            cases = scored.cases(values, values)
+            found = best_layer(matrix, cases, permutations=PERMUTATIONS)
+            held = held_out_choice(matrix, cases)
         rows.append(_row(method, trait, prompt_set, found, layers_of, held))
     for chunk in rows:
         if METHODS_BY_NAME[str(chunk["method"][0])].fitted:  # type: ignore[index]

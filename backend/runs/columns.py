@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from backend.core.geometry.measure import Measure
+from backend.core.estimate import Estimate
 
 Columns = dict[str, object]
 
@@ -47,6 +47,6 @@ def texts(values: Sequence[str | None]) -> pa.Array:
     return pa.array(list(values), pa.string())
 
 
-def measures(found: Sequence[Measure], value: str) -> dict[str, pa.Array]:
-    """Measures as their value, under the name given, and their reason."""
+def measures(found: Sequence[Estimate], value: str) -> dict[str, pa.Array]:
+    """Estimates as their value, under the name given, and their reason."""
     return {value: doubles([m.value for m in found]), "reason": texts([m.reason for m in found])}

@@ -1,13 +1,18 @@
-"""Everything a run holds besides activations, computed layer by layer from them."""
+"""Everything a run holds besides activations, computed layer by layer from them.
+
+Derived tables are versioned apart from activations: a run can be derived again without its model,
+and a run that lacks a metric or method which has been added since opens all the same.
+"""
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Sequence
 
 import numpy as np
 
 from backend.core.behaviour import Behaviour, behaviour_of
-from backend.core.cases import Floats
+from backend.core.cases import Floats, Integers
 from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.registry import measure_all
 from backend.core.geometry.stability import influences
@@ -15,15 +20,25 @@ from backend.core.moments import Moments, moments
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import spearman
 from backend.core.vectors.controls import random_directions, shuffled_labels
+from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitProducts
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.core.vectors.subsampling import subsample
+from backend.runs.best_layers import derive_best_layers
 from backend.runs.columns import Columns, Tables, doubles, integers, measures, texts
-from backend.runs.layer_data import Cell, LayerData, read_layer, trait_cells
-from backend.runs.method_vectors import MethodVector, TraitProducts, method_vectors
+from backend.runs.layer_data import LayerData, prompt_groups, read_layer
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.work_file import WorkFile
 from backend.types import Study
+
+# Raise it when what is computed changes, so that a run says by which version its numbers are.
+DERIVATION = 1
+
+
+def underived_layers(work: WorkFile) -> tuple[int, ...]:
+    """Layers of a run that have no derived tables yet, ascending."""
+    done = work.run.derived_layers()
+    return tuple(layer for layer in work.run.record.layers if layer not in done)
 
 
 def derive_layer(
@@ -42,12 +57,12 @@ def derive_layer(
     behaviours = {
         trait: behaviour_of(study.responses, trait, study.target) for trait in study.traits
     }
-    if not work.derived_layers():
+    if not work.run.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
         work.replace({"behaviours": rows}, None)
-    data = read_layer(work, study, layer)
+    data = read_layer(work.run, study, layer)
     tables = Tables(layer)
-    for metric in data.metrics:
+    for metric in data.inner_products:
         tables.add(
             "inner_products",
             {"metric": metric.name},
@@ -60,6 +75,17 @@ def derive_layer(
     work.replace(tables.chunks, layer)
 
 
+def derive_over_layers(work: WorkFile) -> None:
+    """Compute and commit what needs all layers, and by which version all of it was. Repeatable.
+
+    Args:
+        work: a work file with all its layers derived.
+    """
+    derive_best_layers(work)
+    moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    work.add_derivation(DERIVATION, moment)
+
+
 def _derive_trait(
     tables: Tables,
     data: LayerData,
@@ -69,8 +95,8 @@ def _derive_trait(
     methods: Sequence[Method],
 ) -> None:
     ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
-    cells = trait_cells(study, trait, ids)
-    products, within = trait_products(data, ids, cells, behaviour)
+    groups = prompt_groups(study, trait, ids)
+    products, within = trait_products(data, ids, groups, behaviour)
     if within is not None:
         tables.add(
             "inner_products",
@@ -82,27 +108,46 @@ def _derive_trait(
     for name, own in products.items():
         _store_products(tables, {"metric": name, "trait": trait}, ids, own)
     scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
-    probes: dict[str, MethodVector] = {}
-    for cell in cells:
-        found = method_vectors(
-            cell, data, ids, products, within, behaviour, scores, probes, methods
+    probes: dict[str, Fitted] = {}
+    for group in groups:
+        given = FitInput(
+            group=group,
+            prompts=data.prompts[ids],
+            products=products,
+            inner_products=data.inner_products,
+            within=within,
+            responses=data.space,
+            features=data.features,
+            response_groups=data.response_groups,
+            scores=scores,
+            behaviour=behaviour,
         )
-        for result in found:
-            _store_method(tables, cell, result, data, behaviour)
-        plain = next(f for f in found if f.method.name == MEAN_DIFFERENCE)
-        _store_geometry(tables, cell, data, ids, products[IDENTITY], plain.vector)
-        _store_controls(tables, cell, data, products[IDENTITY], behaviour, plain.correlation.value)
+        plain: Fitted | None = None
+        for method in methods:
+            # What is fitted to responses is the same for every prompt set.
+            found = probes.get(method.name) or method.fit(given)
+            if method.fitted:
+                probes[method.name] = found
+            if method.name == MEAN_DIFFERENCE:
+                plain = found
+            _store_method(tables, group, method, found, behaviour)
+        if plain is None:
+            raise ValueError(
+                "every run needs the mean difference, which all others are compared to"
+            )
+        _store_geometry(tables, group, data, ids, products[IDENTITY], plain.vector)
+        _store_controls(tables, group, data, products[IDENTITY], behaviour, plain.correlation.value)
 
 
 def trait_products(
-    data: LayerData, ids: np.ndarray, cells: tuple[Cell, ...], behaviour: Behaviour
+    data: LayerData, ids: Integers, groups: Sequence[PromptGroup], behaviour: Behaviour
 ) -> tuple[dict[str, TraitProducts], WithinClass | None]:
     """Inner products of a trait's prompts under every metric, and its within-class metric.
 
     Args:
         data: the layer.
         ids: indices of the trait's prompts in the study.
-        cells: the trait's prompt sets.
+        groups: the trait's prompt sets.
         behaviour: the cases that enter r.
     """
 
@@ -113,18 +158,18 @@ def trait_products(
     rows = data.prompts[ids]
     products = {
         metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment[metric.name][:, ids])
-        for metric in data.metrics
+        for metric in data.inner_products
     }
-    groups = pole_groups([(cell.members, cell.high) for cell in cells], len(ids))
+    masks = pole_groups([(group.members, group.high) for group in groups], len(ids))
     plain = products[IDENTITY]
-    within = within_class(plain.gram, groups, rows.shape[1])
+    within = within_class(plain.gram, masks, rows.shape[1])
     if within is not None:
         gram = plain.gram @ within.transform
         products[LDA] = with_moments(0.5 * (gram + gram.T), plain.alignment @ within.transform)
     return products, within
 
 
-def _store_products(tables: Tables, key: Columns, ids: np.ndarray, own: TraitProducts) -> None:
+def _store_products(tables: Tables, key: Columns, ids: Integers, own: TraitProducts) -> None:
     prompt_ids = integers(ids)
     m = own.moments
     tables.add("gram", key, prompt_id=prompt_ids, products=list_rows(own.gram))
@@ -143,51 +188,49 @@ def _store_products(tables: Tables, key: Columns, ids: np.ndarray, own: TraitPro
 
 def _store_geometry(
     tables: Tables,
-    cell: Cell,
+    group: PromptGroup,
     data: LayerData,
-    ids: np.ndarray,
+    ids: Integers,
     own: TraitProducts,
     vector: Floats | None,
 ) -> None:
-    rows = data.prompts[ids[cell.members]]
+    rows = data.prompts[ids[group.members]]
     if vector is None:  # of length zero, so not stored
-        vector = rows[cell.high].mean(axis=0) - rows[~cell.high].mean(axis=0)
-    gram = own.gram[np.ix_(cell.members, cell.members)]
-    space = PromptSpace(gram, cell.high, rows.shape[1], vector)
-    key: Columns = {"trait": cell.trait, "prompt_set": cell.prompt_set}
+        vector = rows[group.high].mean(axis=0) - rows[~group.high].mean(axis=0)
+    gram = own.gram[np.ix_(group.members, group.members)]
+    space = PromptSpace(gram, group.high, rows.shape[1], vector)
+    key: Columns = {"trait": group.trait, "prompt_set": group.prompt_set}
     measured = measure_all(space)
     tables.add("metrics", key, name=list(measured), **measures(list(measured.values()), "value"))
     tables.add(
         "influences",
         key,
-        prompt_id=integers(ids[cell.members]),
+        prompt_id=integers(ids[group.members]),
         **measures(influences(space), "degrees"),
     )
 
 
 def _store_method(
-    tables: Tables, cell: Cell, result: MethodVector, data: LayerData, behaviour: Behaviour
+    tables: Tables, group: PromptGroup, method: Method, found: Fitted, behaviour: Behaviour
 ) -> None:
     key: Columns = {
-        "method": result.method.name,
-        "trait": cell.trait,
-        "prompt_set": cell.prompt_set,
+        "method": method.name,
+        "trait": group.trait,
+        "prompt_set": group.prompt_set,
     }
-    c = result.correlation
+    c = found.correlation
     boot_low = boot_high = rho = rho_low = rho_high = None
-    if c.r is not None:
-        drift = _drift(result.projections, behaviour)
-        _, scenarios = np.unique(data.scenarios[behaviour.last], return_inverse=True)
-        boot = bootstrap_r(drift, behaviour.values, scenarios)
+    if c.value is not None:
+        cases = behaviour.cases(behaviour.drift_of(found.projections))
+        boot, rank = bootstrap_r(cases), spearman(cases)
         boot_low, boot_high = boot.low, boot.high
-        rank = spearman(drift, behaviour.values)
-        rho, rho_low, rho_high = rank.r, rank.low, rank.high
+        rho, rho_low, rho_high = rank.value, rank.low, rank.high
     tables.add(
         "correlations",
         key,
         target=[behaviour.target],
         n=integers([c.n]),
-        r=doubles([c.r]),
+        r=doubles([c.value]),
         low=doubles([c.low]),
         high=doubles([c.high]),
         p=doubles([c.p]),
@@ -198,34 +241,34 @@ def _store_method(
         rho_high=doubles([rho_high]),
         reason=texts([c.reason]),
     )
-    if result.vector is not None:
-        tables.add("vectors", key, vector=fixed_rows(result.vector[None, :]))
-        known = np.flatnonzero(~np.isnan(result.projections))
+    if found.vector is not None:
+        tables.add("vectors", key, vector=fixed_rows(found.vector[None, :]))
+        known = np.flatnonzero(~np.isnan(found.projections))
         if len(known):
             tables.add(
                 "projections",
-                key | {"held_out": result.method.fitted},
+                key | {"held_out": method.fitted},
                 response_id=integers(known),
-                projection=result.projections[known],
+                projection=found.projections[known],
             )
 
 
 def _store_controls(
     tables: Tables,
-    cell: Cell,
+    group: PromptGroup,
     data: LayerData,
     own: TraitProducts,
     behaviour: Behaviour,
     r: float | None,
 ) -> None:
-    chosen = np.ix_(cell.members, cell.members)
+    chosen = np.ix_(group.members, group.members)
     m = own.moments
-    part = Moments(m.s[chosen], m.b[cell.members], m.y_square, m.count, m.rounding)
+    part = Moments(m.s[chosen], m.b[group.members], m.y_square, m.count, m.rounding)
     controls = {
-        "shuffled_labels": shuffled_labels(cell.high, part, r),
-        "random_direction": random_directions(_drift(data.random, behaviour), behaviour.values, r),
+        "shuffled_labels": shuffled_labels(group.high, part, r),
+        "random_direction": random_directions(behaviour.drift_of(data.random), behaviour.values, r),
     }
-    key: Columns = {"trait": cell.trait, "prompt_set": cell.prompt_set}
+    key: Columns = {"trait": group.trait, "prompt_set": group.prompt_set}
     found = list(controls.values())
     tables.add(
         "controls",
@@ -238,7 +281,7 @@ def _store_controls(
         p=doubles([c.p for c in found]),
         reason=texts([c.reason for c in found]),
     )
-    sizes = subsample(own.gram[chosen], cell.high, part)
+    sizes = subsample(own.gram[chosen], group.high, part)
     if sizes:
         rs = [s.r or (None, None, None) for s in sizes]
         tables.add(
@@ -253,12 +296,6 @@ def _store_controls(
             r_low=doubles([r[1] for r in rs]),
             r_high=doubles([r[2] for r in rs]),
         )
-
-
-def _drift(projections: Floats, behaviour: Behaviour) -> Floats:
-    """Drift (or level) of the projections of the cases that enter r."""
-    last: Floats = projections[behaviour.last]
-    return last if behaviour.first is None else last - projections[behaviour.first]
 
 
 def _behaviour_rows(trait: str, behaviour: Behaviour) -> Columns:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+from backend.extraction.simulated import SimulatedEngine
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
-from backend.runs.simulated import SimulatedSession
+from backend.runs.engines import PHANTOM_METHODS
+from backend.runs.session import ExtractionSession
 from backend.settings import Settings
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
@@ -35,7 +37,8 @@ def publish_phantom(
     for model, name in enumerate(made.models):
         run_id = simulated_run_id(ref, name)
         run_ids.append(run_id)
-        SimulatedSession(settings, run_id, made, model, partial(_tell, report, name)).run()
+        engine, tell = SimulatedEngine(made, model), partial(_tell, report, name)
+        ExtractionSession(settings, run_id, ref.key, engine, tell, PHANTOM_METHODS).run()
     return ref, tuple(run_ids)
 
 

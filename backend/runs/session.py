@@ -1,4 +1,4 @@
-"""One extraction from request to published run, in steps that can be repeated.
+"""One run from its request to its published file, in steps that can be repeated.
 
 The command line runs the steps in one go, a queue job one by one; both give the same file. All
 state that matters is in the work file: a new session on the same run id goes on from the last
@@ -7,52 +7,87 @@ committed batch.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-import platform
 import time
-from collections.abc import Callable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from importlib.metadata import version
 from pathlib import Path
 
 from backend.core.geometry.stability import SPLIT_SEED
+from backend.core.vectors.methods import METHODS, Method
 from backend.errors import StoreError
-from backend.extraction.batches import default_budget
-from backend.extraction.engine import ExtractionPlan, LocalEngine, Pooler
-from backend.jobs.requests import model_name
-from backend.models.load import LoadedModel, load
-from backend.models.resolve import resolve
-from backend.runs.best_layers import derive_best_layers
-from backend.runs.derive import derive_layer
+from backend.extraction.engine import Batch, Engine, OpenEngine, Report, SourceRecord
+from backend.runs.derive import derive_layer, derive_over_layers, underived_layers
+from backend.runs.engines import engine_of, methods_of_engine
 from backend.runs.rate import Rate
 from backend.settings import Settings
-from backend.store.run import run_path
+from backend.store.run import open_run, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, load_study
-from backend.store.work_file import WorkFile
+from backend.store.work_file import WorkFile, derivation_path
 from backend.types import ExtractionRequest, Progress, Study
 
-LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
-Report = Callable[[Progress], None]
+
+class Session(ABC):
+    """The steps of one job, in this process. Each can be repeated after a crash."""
+
+    @abstractmethod
+    def extract_some(self, seconds: float) -> bool:
+        """Run and commit batches until ``seconds`` have passed. Returns whether batches remain."""
+
+    @abstractmethod
+    def derive_some(self) -> bool:
+        """Derive one more layer, or what needs all of them. Returns whether something remains."""
+
+    @abstractmethod
+    def publish(self) -> Path:
+        """Publish the complete run. Returns its file."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Give back what is held; what was committed stays."""
+
+    def run(self) -> Path:
+        """All steps in one go. Returns the published file."""
+        try:
+            while self.extract_some(60.0):
+                pass
+            while self.derive_some():
+                pass
+            return self.publish()
+        finally:
+            self.close()
 
 
-class ExtractionSession:
-    """The steps of one run, in this process.
+class ExtractionSession(Session):
+    """A run whose activations come from an engine.
 
     Args:
         settings: where the store is.
         run_id: name of the run; the work file of that name is continued if it exists.
-        request: what to extract.
+        study: key or name of a published study.
+        engine: where the activations come from.
         report: called with the progress whenever it changes.
+        methods: which vectors to build.
     """
 
     def __init__(
-        self, settings: Settings, run_id: str, request: ExtractionRequest, report: Report
+        self,
+        settings: Settings,
+        run_id: str,
+        study: str,
+        engine: Engine,
+        report: Report,
+        methods: Sequence[Method] = METHODS,
     ) -> None:
         self._settings = settings
         self._run_id = run_id
-        self._request = request
+        self._study_key = study
+        self._engine = engine
         self._report = report
+        self._methods = methods
         self._stack = ExitStack()
         self._work: WorkFile | None = None
         self._rate = Rate()
@@ -64,7 +99,7 @@ class ExtractionSession:
         return path if path.exists() else None
 
     def prepare(self) -> None:
-        """Load study and model, open the work file and agree on the plan. Repeatable.
+        """Open study, engine and work file and agree on the plan. Repeatable.
 
         Raises:
             SteerscopeError: study, model, device, layer or text is unusable; nothing is kept.
@@ -72,32 +107,22 @@ class ExtractionSession:
         if self._work is not None:
             return
         self._settings.make_folders()
-        ref = find_study(self._settings, self._request.study)
+        ref = find_study(self._settings, self._study_key)
         self._study = load_study(self._settings, ref)
         started = time.perf_counter()
-        loaded = self._load()
-        engine = LocalEngine(loaded)
-        self._report(Progress("tokenising"))
-        self._plan = engine.plan(
-            self._study.prompts,
-            self._study.responses,
-            self._request.batch_tokens,
-            self._request.pooling,
-        )
-        pooler = self._stack.enter_context(engine.open(self._request.layers, self._request.pooling))
-        record = self._record(loaded, ref.content_hash, engine.name)
+        self._source = self._stack.enter_context(self._engine.opened(self._study, self._report))
+        record = _run_record(self._run_id, self._study, ref.content_hash, self._source.record)
         work = WorkFile(self._settings.work / f"{self._run_id}.duckdb")
         self._stack.callback(work.close)
         if work.initialised:
             work.check_format()
-            _check_same(work.record(), record)
+            _check_same(work.run.record, record)
         else:
-            batches = [
-                (batch, self._plan.tokens(index)) for index, batch in enumerate(self._plan.batches)
-            ]
-            work.initialise(record, self._study, batches)
+            work.initialise(
+                record, self._study, [(batch.texts, batch.tokens) for batch in self._source.batches]
+            )
         work.add_timing("prepare", time.perf_counter() - started)
-        self._work, self._pooler = work, pooler
+        self._work = work
         self._done = set(work.done_batches())
         self._report(self._progress())
 
@@ -110,18 +135,18 @@ class ExtractionSession:
         if self.published is not None:
             return False
         self.prepare()
-        work, pooler, plan = self._opened()
+        work, source = self._opened()
         deadline = time.perf_counter() + seconds
-        for index, batch in enumerate(plan.batches):
+        for index, batch in enumerate(source.batches):
             if index in self._done:
                 continue
-            self._run_batch(work, pooler, index, batch)
+            self._run_batch(work, source, index, batch)
             if time.perf_counter() >= deadline:
                 break
-        return len(self._done) < len(plan.batches)
+        return len(self._done) < len(source.batches)
 
     def derive_some(self) -> bool:
-        """Compute and commit what pages need for one more layer, then the best layers. Repeatable.
+        """Derive one more layer, or what needs all of them. Repeatable.
 
         Returns:
             Whether something remains.
@@ -129,23 +154,13 @@ class ExtractionSession:
         if self.published is not None:
             return False
         self.prepare()
-        work, _, _ = self._opened()
-        layers = [layer for layer in self._request.layers if layer not in work.derived_layers()]
-        if layers:
-            done = len(self._request.layers) - len(layers)
-            self._report(
-                self._progress(
-                    f"computing metrics, layer {done + 1} of {len(self._request.layers)}"
-                )
-            )
-            started = time.perf_counter()
-            derive_layer(work, self._study, layers[0])
-            work.add_timing("derive", time.perf_counter() - started)
-            return True
-        if not work.has_best_layers():
-            self._report(self._progress("comparing layers"))
-            derive_best_layers(work)
-        return False
+        work, _ = self._opened()
+        return _derive_some(
+            work,
+            self._study,
+            self._methods,
+            lambda stage: self._report(self._progress(stage)),
+        )
 
     def publish(self) -> Path:
         """Publish the complete run. Repeatable.
@@ -155,110 +170,158 @@ class ExtractionSession:
         """
         if self.published is None:
             self.prepare()
-            work, _, _ = self._opened()
+            work, _ = self._opened()
             self._report(self._progress("publishing"))
             self._work = None
             work.publish(run_path(self._settings, self._run_id))
         self.close()
         return run_path(self._settings, self._run_id)
 
-    def run(self) -> Path:
-        """All steps in one go.
-
-        Returns:
-            The published file.
-        """
-        try:
-            while self.extract_some(60.0):
-                pass
-            while self.derive_some():
-                pass
-            return self.publish()
-        finally:
-            self.close()
-
     def close(self) -> None:
         """Close the work file and restore the model; committed batches stay."""
         self._work = None
         self._stack.close()
 
-    def _load(self) -> LoadedModel:
-        def stage(text: str, fraction: float | None) -> None:
-            share = "" if fraction is None else f" ({fraction:.0%})"
-            self._report(Progress(f"{text}{share}"))
-
-        resolved = resolve(self._request.model, self._settings, stage)
-        self._report(Progress("loading the model"))
-        return load(
-            resolved,
-            device=self._request.device,
-            dtype=self._request.dtype,
-            need_chat_template=any(response.messages for response in self._study.responses),
-        )
-
-    def _run_batch(
-        self, work: WorkFile, pooler: Pooler, index: int, batch: tuple[int, ...]
-    ) -> None:
-        texts = [self._plan.texts[text] for text in batch]
+    def _run_batch(self, work: WorkFile, source: OpenEngine, index: int, batch: Batch) -> None:
         started = time.perf_counter()
-        pooled = pooler.pool(texts)
+        pooled = source.pool(batch)
         elapsed = time.perf_counter() - started
-        counts = [text.count(self._request.pooling) for text in texts]
-        work.commit_batch(index, pooled.activations, counts, elapsed, pooled.first)
+        work.commit_batch(index, pooled.activations, pooled.counts, elapsed, pooled.first)
         self._done.add(index)
-        self._rate.add(len(texts), self._plan.tokens(index), time.perf_counter() - started)
+        self._rate.add(len(batch.texts), batch.tokens, time.perf_counter() - started)
         self._report(self._progress())
 
-    def _opened(self) -> tuple[WorkFile, Pooler, ExtractionPlan]:
+    def _opened(self) -> tuple[WorkFile, OpenEngine]:
         if self._work is None:
             raise RuntimeError("prepare() comes first")
-        return self._work, self._pooler, self._plan
+        return self._work, self._source
 
     def _progress(self, stage: str = "extracting") -> Progress:
-        plan = self._plan
-        done_texts = sum(len(plan.batches[index]) for index in self._done)
-        tokens_left = sum(
-            plan.tokens(index) for index in range(len(plan.batches)) if index not in self._done
-        )
+        batches = self._source.batches
+        left = [batch for index, batch in enumerate(batches) if index not in self._done]
+        total = sum(len(batch.texts) for batch in batches)
         return Progress(
             stage=stage,
-            done=done_texts,
-            total=len(plan.texts),
+            done=total - sum(len(batch.texts) for batch in left),
+            total=total,
             batches_done=len(self._done),
-            batches_total=len(plan.batches),
+            batches_total=len(batches),
             texts_per_second=self._rate.texts_per_second,
             tokens_per_second=self._rate.tokens_per_second,
-            seconds_left=self._rate.seconds_for(tokens_left),
+            seconds_left=self._rate.seconds_for(sum(batch.tokens for batch in left)),
         )
 
-    def _record(self, loaded: LoadedModel, content_hash: str, engine: str) -> RunRecord:
-        study: Study = self._study
-        return RunRecord(
-            run_id=self._run_id,
-            created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            study_name=study.name,
-            study_hash=content_hash,
-            target=study.target,
-            model=self._request.model,
-            model_name=model_name(self._request.model),
-            model_revision=loaded.resolved.revision or "",
-            model_source=loaded.resolved.source,
-            weights_hash=loaded.resolved.weights_hash,
-            tokenizer_hash=loaded.tokenizer_hash,
-            chat_template_hash=loaded.chat_template_hash or "",
-            architecture=type(loaded.model).__name__,
-            width=loaded.width,
-            depth=loaded.depth,
-            layers=self._request.layers,
-            pooling=self._request.pooling,
-            batch_tokens=self._request.batch_tokens or default_budget(loaded.device),
-            device=loaded.device,
-            dtype=loaded.dtype,
-            engine=engine,
-            seed=SPLIT_SEED,
-            versions={name: version(name) for name in LIBRARIES}
-            | {"python": platform.python_version()},
+
+class DerivationSession(Session):
+    """A published run whose derived tables are computed anew from its stored activations, without
+    its model. The run takes its own place when all of it is there.
+
+    Args:
+        settings: where the store is.
+        run_id: a published run.
+        report: called with the progress whenever it changes.
+
+    Raises:
+        RunNotFound, UnreadableFile: the run cannot be read.
+    """
+
+    def __init__(self, settings: Settings, run_id: str, report: Report) -> None:
+        settings.make_folders()
+        self._settings = settings
+        self._run_id = run_id
+        self._report = report
+        self._work: WorkFile | None = None
+        with open_run(settings, run_id) as run:
+            self._methods = methods_of_engine(run.record.engine)
+
+    def extract_some(self, seconds: float) -> bool:
+        """Nothing: the activations are there."""
+        return False
+
+    def derive_some(self) -> bool:
+        """Derive one more layer, or what needs all of them. Returns whether something remains."""
+        work = self._opened()
+        return _derive_some(
+            work,
+            self._study,
+            self._methods,
+            lambda stage: self._report(Progress(stage)),
         )
+
+    def publish(self) -> Path:
+        """Put the run in its own place. Repeatable."""
+        path = run_path(self._settings, self._run_id)
+        if derivation_path(self._settings, self._run_id).exists():
+            work = self._opened()
+            self._report(Progress("publishing"))
+            self._work = None
+            work.publish(path, replace=True)
+        return path
+
+    def close(self) -> None:
+        """Close the work file; layers that were committed stay."""
+        if self._work is not None:
+            self._work.close()
+            self._work = None
+
+    def _opened(self) -> WorkFile:
+        if self._work is None:
+            self._report(Progress("copying the run"))
+            source = run_path(self._settings, self._run_id)
+            self._work = WorkFile.of_published(
+                source, derivation_path(self._settings, self._run_id)
+            )
+            self._study = self._work.run.study()
+        return self._work
+
+
+def session_of(
+    settings: Settings, run_id: str, request: ExtractionRequest, report: Report
+) -> Session:
+    """The session of a request.
+
+    Args:
+        settings: where the store is.
+        run_id: name of the job, and of the run that an extraction makes.
+        request: what to do.
+        report: called with the progress whenever it changes.
+    """
+    if request.derives:
+        return DerivationSession(settings, request.derives, report)
+    kind = engine_of(request)
+    methods = METHODS if kind.methods is None else kind.methods
+    engine = kind.make(settings, request)
+    return ExtractionSession(settings, run_id, request.study, engine, report, methods)
+
+
+def _derive_some(
+    work: WorkFile, study: Study, methods: Sequence[Method], stage: Callable[[str], None]
+) -> bool:
+    """One more layer, or what needs all of them; whether something remains."""
+    layers = underived_layers(work)
+    every = work.run.record.layers
+    if layers:
+        stage(f"computing metrics, layer {len(every) - len(layers) + 1} of {len(every)}")
+        started = time.perf_counter()
+        derive_layer(work, study, layers[0], methods)
+        work.add_timing("derive", time.perf_counter() - started)
+        return True
+    if not work.run.has_best_layers():
+        stage("comparing layers")
+        derive_over_layers(work)
+    return False
+
+
+def _run_record(run_id: str, study: Study, content_hash: str, source: SourceRecord) -> RunRecord:
+    return RunRecord(
+        run_id=run_id,
+        created_at=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        study_name=study.name,
+        study_hash=content_hash,
+        target=study.target,
+        seed=SPLIT_SEED,
+        **{field.name: getattr(source, field.name) for field in dataclasses.fields(source)},
+    )
 
 
 def _check_same(found: RunRecord, wanted: RunRecord) -> None:

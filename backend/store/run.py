@@ -153,7 +153,7 @@ class Run(StudyFile):
     # -- cells -----------------------------------------------------------------------------------
 
     def cells(
-        self, trait: str | None = None, prompt_set: str | None = None
+        self, trait: str | None = None, prompt_set: str | None = None, layer: int | None = None
     ) -> tuple[CellResult, ...]:
         """Metrics and r of the mean difference of every cell, by trait in the study's order,
         prompt set and layer.
@@ -161,32 +161,35 @@ class Run(StudyFile):
         Args:
             trait: only this trait; None for all.
             prompt_set: only this set; None for all.
+            layer: only this layer; None for all.
         """
-        only = {"trait": trait, "prompt_set": prompt_set}
-        where = (
+        of_prompts = {"trait": trait, "prompt_set": prompt_set}
+        prompts = (
             " WHERE ($trait::VARCHAR IS NULL OR trait = $trait)"
             " AND ($prompt_set::VARCHAR IS NULL OR prompt_set = $prompt_set)"
         )
+        only = of_prompts | {"layer": layer}
+        where = f"{prompts} AND ($layer::INTEGER IS NULL OR layer = $layer)"
         counts = {
             (name, of_set): count
             for name, of_set, count in self._rows(
-                f"SELECT trait, prompt_set, count(*) FROM prompts{where} GROUP BY ALL", only
+                f"SELECT trait, prompt_set, count(*) FROM prompts{prompts} GROUP BY ALL", of_prompts
             )
         }
         metrics: dict[CellKey, dict[str, Estimate]] = {}
-        for name, of_set, layer, metric, value, reason in self._rows(
+        for name, of_set, at, metric, value, reason in self._rows(
             f"SELECT trait, prompt_set, layer, name, value, reason FROM metrics{where}", only
         ):
-            key = CellKey(name, of_set, layer)
+            key = CellKey(name, of_set, at)
             found = _estimate(value, None, None, None, counts[name, of_set], reason)
             metrics.setdefault(key, {})[metric] = found
         controls: dict[CellKey, dict[str, Control]] = {}
-        for name, of_set, layer, kind, *values in self._rows(
+        for name, of_set, at, kind, *values in self._rows(
             "SELECT trait, prompt_set, layer, kind, draws, low, high, typical, p, reason"
             f" FROM controls{where} ORDER BY kind",
             only,
         ):
-            controls.setdefault(CellKey(name, of_set, layer), {})[kind] = Control(*values)
+            controls.setdefault(CellKey(name, of_set, at), {})[kind] = Control(*values)
         return tuple(
             CellResult(
                 key=key,
@@ -203,7 +206,7 @@ class Run(StudyFile):
                     for metric in METRICS
                 },
             )
-            for row in self.correlations(MEAN_DIFFERENCE, trait, prompt_set)
+            for row in self.correlations(MEAN_DIFFERENCE, trait, prompt_set, layer)
             for key in (CellKey(row.trait, row.prompt_set, row.layer),)
         )
 

@@ -235,13 +235,8 @@ class StudyFile:
         """The file's tables with their expected sizes, by name."""
         return tuple(self._describe(name) for name in self.table_names())
 
-    def copy_table(self, name: str, form: TableFormat, path: Path) -> None:
-        """Write one table to a file; numbers in full, NULL as an empty field of CSV.
-
-        Args:
-            name: a table.
-            form: csv, with a header line and lists as ``[1, 2]``; or parquet.
-            path: the file.
+    def check_table(self, name: str, form: TableFormat) -> None:
+        """Refuse a table that cannot be written.
 
         Raises:
             ExportError: there is no such table, or it is not offered in this format.
@@ -259,6 +254,15 @@ class StudyFile:
                 expected="parquet: every row is an activation of hundreds to thousands of numbers.",
                 remedy="export it as Parquet, or leave it out.",
             )
+
+    def copy_table(self, name: str, form: TableFormat, path: Path) -> None:
+        """Write one table to a file; numbers in full, NULL as an empty field of CSV.
+
+        Args:
+            name: a table that :meth:`check_table` lets pass.
+            form: csv, with a header line and lists as ``[1, 2]``; or parquet.
+            path: the file.
+        """
         options = "FORMAT csv, HEADER true" if form == "csv" else "FORMAT parquet, COMPRESSION zstd"
         quoted = str(path).replace("'", "''")
         self._connection.execute(f"COPY (SELECT * FROM \"{name}\") TO '{quoted}' ({options})")

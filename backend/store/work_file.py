@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
+from backend.settings import Settings
 from backend.store.connection import fixed_rows, insert, publish
 from backend.store.run import Run
 from backend.store.run_record import RunRecord
@@ -277,6 +278,11 @@ class _Transaction:
             self._connection.commit()
         else:
             self._connection.rollback()
+
+
+def derivation_path(settings: Settings, run_id: str) -> Path:
+    """Where a published run is while it is derived anew."""
+    return settings.work / f"{run_id}.derive.duckdb"
 
 
 def discard(path: Path) -> None:

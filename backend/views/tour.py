@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.core.finding import Finding
-from backend.phantom.published.phantom import NAME as DEMO
-
-__all__ = ["DEMO", "Step", "tour_steps"]
 
 PUBLISHED = {"tests": "published"}
 
@@ -36,7 +33,7 @@ def tour_steps(findings: Sequence[Finding]) -> tuple[Step, ...]:
     """The steps, in order.
 
     Args:
-        findings: the ten tests on the published reference.
+        findings: what was published, as the study's tests find it.
     """
     by_name = {finding.name: finding for finding in findings}
 

@@ -30,10 +30,24 @@ def select(label: str, options: Sequence[str], key: str, names: Mapping[str, str
 
 
 def segmented(
-    label: str, options: Sequence[str], key: str, names: Mapping[str, str], help: str | None = None
+    label: str,
+    options: Sequence[str],
+    key: str,
+    names: Mapping[str, str],
+    help: str | None = None,
+    former: Mapping[str, str] | None = None,
 ) -> str:
-    """Like :func:`select`, as a row of buttons; for up to five short options."""
-    _prepare(key, options)
+    """Like :func:`select`, as a row of buttons; for up to five short options.
+
+    Args:
+        label: what is chosen.
+        options: keys that may be chosen, the default first; not empty.
+        key: name of the choice in the address and in the session.
+        names: option -> what is displayed.
+        help: shown beside the label.
+        former: what an option was called before -> the option, so that old links open.
+    """
+    _prepare(key, options, former)
     chosen = st.segmented_control(
         label, options, key=key, format_func=lambda option: names[option], help=help, required=True
     )
@@ -99,8 +113,10 @@ def toggle(label: str, key: str, help: str | None = None) -> bool:
     return bool(chosen)
 
 
-def _prepare(key: str, options: Sequence[str]) -> None:
+def _prepare(key: str, options: Sequence[str], former: Mapping[str, str] | None = None) -> None:
     wanted = st.session_state.get(key, st.query_params.get(key))
+    if former and wanted in former:
+        wanted = former[wanted]
     st.session_state[key] = wanted if wanted in options else options[0]
 
 

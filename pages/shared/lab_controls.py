@@ -7,14 +7,8 @@ from typing import cast
 
 import streamlit as st
 
-from backend.views.filter_lab.axis import (
-    KEEP_ALL,
-    Centre,
-    CosineRange,
-    FilterReference,
-    Pipeline,
-    RowScaling,
-)
+from backend.core.vectors.pipeline import Centre, FilterReference, Pipeline, RowScaling
+from backend.views.filter_lab.axis import KEEP_ALL, CosineRange
 from pages.shared import lab_link as link
 from pages.shared.address import segmented, select, write
 
@@ -42,11 +36,11 @@ def presets() -> None:
             st.button(label, on_click=link.apply, args=(pipeline,), key=f"preset {label}")
 
 
-def pipeline_controls(metrics: Mapping[str, str]) -> Pipeline:
+def pipeline_controls(inner_products: Mapping[str, str]) -> Pipeline:
     """All controls but the threshold, which keeps every prompt in what is returned.
 
     Args:
-        metrics: metrics that the runs have -> their titles.
+        inner_products: those that the runs have -> their titles.
     """
     left, middle, right = st.columns([1, 1.7, 1.1])
     with left:
@@ -84,7 +78,7 @@ def pipeline_controls(metrics: Mapping[str, str]) -> Pipeline:
             help="Principal components of how the prompts of a pole differ (study, Solution C).",
         )
     with right:
-        metric = select("Inner product", list(metrics), link.METRIC, metrics)
+        metric = select("Inner product", list(inner_products), link.METRIC, inner_products)
     return Pipeline(
         row_scaling=cast("RowScaling", rows),
         filter_reference=cast("FilterReference", reference),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.views.filter_lab.axis import KEEP_ALL, Pipeline
+from backend.core.vectors.pipeline import Pipeline
+from backend.views.filter_lab.axis import KEEP_ALL
 
 ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_rows",

@@ -23,7 +23,6 @@ def active_jobs() -> None:
     st.session_state["active_jobs"] = {job.run_id for job in active}
     if gone := before - st.session_state["active_jobs"]:
         st.session_state["just_ended"] = sorted(gone)
-        data.run_list.clear()
         st.rerun(scope="app")
     if not active:
         st.caption("Nothing is queued or running.")
@@ -40,7 +39,7 @@ def active_jobs() -> None:
 
 def just_ended() -> None:
     """Say which runs were published since the page was opened, and offer to compare them."""
-    published = {run.record.run_id for run in data.run_list().runs}
+    published = {run.run_id for run in data.run_list().runs}
     for run_id in st.session_state.get("just_ended", ()):
         if run_id in published:
             with st.container(border=True):

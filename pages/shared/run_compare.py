@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import streamlit as st
 
 from backend.store.run_values import RunSummary
-from backend.views.runs.comparison import Comparison, Side
-from backend.views.runs.comparison_figures import pole_rows, r_changes, r_rows, sentences
-from backend.views.runs.sides import (
+from backend.views.runs.comparison import (
+    Comparison,
+    Side,
     comparable_runs,
+    compare,
     default_sides,
     previous_run,
     sides_of,
     what_differs,
 )
-from pages.shared import data, run_data
+from backend.views.runs.figures import r_changes
+from backend.views.runs.tables import pole_rows, r_rows
+from backend.views.runs.words import sentences
+from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, run_name
@@ -41,7 +47,7 @@ def offer_comparison(run_id: str, place: str) -> None:
     before = previous_run(runs, run_id)
     if before is None:
         return
-    after = next(run for run in runs if run.record.run_id == run_id)
+    after = next(run for run in runs if run.run_id == run_id)
     st.button(
         "Compare with the previous run",
         key=f"compare-{place}-{run_id}",
@@ -63,8 +69,7 @@ def compare_runs(chosen: Selection) -> None:
     if chosen.study is None:
         st.info("There is no study yet, so nothing to compare.")
         return
-    name = chosen.study.key.rpartition("@")[0]
-    runs = comparable_runs(data.run_list().runs, name)
+    runs = comparable_runs(data.run_list().runs, chosen.study.name)
     sides = default_sides(runs)
     if sides is None:
         st.info(
@@ -73,7 +78,7 @@ def compare_runs(chosen: Selection) -> None:
             icon=":material/compare_arrows:",
         )
         return
-    by_id = {run.record.run_id: run for run in runs}
+    by_id = {run.run_id: run for run in runs}
     left, right = st.columns(2)
     with left:
         first = _run("A, before", by_id, sides[0].run_id, "run_a")
@@ -95,13 +100,14 @@ def compare_runs(chosen: Selection) -> None:
     common = [layer for layer in first.record.layers if layer in second.record.layers]
     layers = {_BEST: "best of each side"} | {str(layer): str(layer) for layer in common}
     layer = select("Layer of both", list(layers), "compare_layer", layers)
-    _show(
-        run_data.comparison(
-            Side(first.record.run_id, set_a),
-            Side(second.record.run_id, set_b),
+    with st.spinner("Comparing the runs"):
+        found = data.results().of_runs(
+            compare,
+            (first.run_id, second.run_id),
+            (set_a, set_b),
             None if layer == _BEST else int(layer),
         )
-    )
+    _show(found)
 
 
 def _run(label: str, by_id: dict[str, RunSummary], default: str, key: str) -> RunSummary:
@@ -119,7 +125,7 @@ def _set(label: str, run: RunSummary, default: str, key: str) -> str:
     return select(label, _first(default, names), key, names)
 
 
-def _first(default: str, options: dict[str, object] | dict[str, str]) -> list[str]:
+def _first(default: str, options: Iterable[str]) -> list[str]:
     """The options with the default in front, as it is what a choice falls back to."""
     return sorted(options, key=lambda option: option != default)
 

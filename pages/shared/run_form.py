@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.jobs.model_choices import DEFAULT_CHOICE, model_choices
-from backend.jobs.requests import parse_layers
-from backend.settings import DEFAULT_LAYERS
+from backend.models.presets import PRESETS
+from backend.runs.requests import parse_layers
+from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
 from backend.studies.imports import import_upload
 from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
-from backend.views.runs.forecast_tables import forecast_rows
-from pages.shared import data, run_data
+from backend.views.runs.forecast import Forecast, forecast
+from backend.views.runs.tables import forecast_rows
+from pages.shared import data
 from pages.shared.sidebar import Selection
 
 
@@ -25,7 +26,7 @@ def new_extraction(chosen: Selection) -> None:
     with data.faults_shown():
         request = _request(studies, chosen)
     if request is not None:
-        _forecast(request)
+        _show_forecast(request)
     if st.button("Start extraction", type="primary", icon=":material/play_arrow:") and request:
         with data.faults_shown():
             run_id = data.queue().enqueue(request)
@@ -33,7 +34,8 @@ def new_extraction(chosen: Selection) -> None:
 
 
 def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionRequest:
-    keys, choices = list(studies), model_choices()
+    keys = list(studies)
+    models = {preset.name: preset.title for preset in PRESETS}
     key = st.selectbox(
         "Study",
         keys,
@@ -42,9 +44,9 @@ def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionR
     )
     model = st.selectbox(
         "Model",
-        list(choices),
-        index=list(choices).index(DEFAULT_CHOICE),
-        format_func=lambda name: choices.get(name, name),
+        list(models),
+        index=list(models).index(DEFAULT_MODEL),
+        format_func=lambda name: models.get(name, name),
         accept_new_options=True,
         help="A preset, a Hugging Face id[@revision], a local folder or a .gguf file: "
         "choose, or type your own.",
@@ -80,11 +82,17 @@ def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionR
     )
 
 
-def _forecast(request: ExtractionRequest) -> None:
+@st.cache_data(ttl=10.0, show_spinner=False)
+def _forecast(request: ExtractionRequest) -> Forecast:
+    """What an extraction will take; told anew after seconds, as free memory changes."""
+    return forecast(data.settings(), request, data.run_list().runs)
+
+
+def _show_forecast(request: ExtractionRequest) -> None:
     """What it will take. A fault here does not keep anyone from starting: the worker may be on
     another machine, where the model is."""
     with st.container(border=True), data.faults_shown():
-        found = run_data.forecast(request)
+        found = _forecast(request)
         st.markdown("**What it will take**, as far as it can be told before it starts")
         columns = st.columns(3)
         for place, row in enumerate(forecast_rows(found)):
@@ -115,7 +123,6 @@ def study_import() -> None:
             with data.faults_shown():
                 content = {file.name: file.getvalue() for file in files}
                 ref = import_upload(data.settings(), content, name.strip())
-                data.study_list.clear()
                 st.session_state["imported"] = ref.key
                 st.rerun()
     if key := st.session_state.pop("imported", None):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.store.run_values import RunSummary
 from backend.views.runs.history import Entry, history
 from pages.shared import data
 from pages.shared.address import select
@@ -64,24 +65,32 @@ def _unfinished(entry: Entry) -> None:
 
 
 def _finished(entry: Entry) -> None:
-    """A run that is published, or was: compare it, read its log, delete it."""
-    run_id = entry.run_id
+    """A run that is published, or was."""
     with st.container(border=True):
         if entry.run is None:
-            st.markdown(f"**{run_id}** was finished, and its file has been deleted since.")
-            if st.button("Remove from the history", key=f"forget-{run_id}"):
-                with data.faults_shown():
-                    data.queue().remove(run_id)
-                    st.rerun()
+            _deleted(entry.run_id)
         else:
-            st.markdown(
-                f"**{run_id}**: {entry.megabytes} MB. A published run can be deleted, and never "
-                "changes."
-            )
-            with st.container(horizontal=True):
-                offer_comparison(run_id, "past")
-                _deletion(run_id)
-        show_log(run_id)
+            _published(entry.run)
+        show_log(entry.run_id)
+
+
+def _deleted(run_id: str) -> None:
+    st.markdown(f"**{run_id}** was finished, and its file has been deleted since.")
+    if st.button("Remove from the history", key=f"forget-{run_id}"):
+        with data.faults_shown():
+            data.queue().remove(run_id)
+            st.rerun()
+
+
+def _published(run: RunSummary) -> None:
+    """What can be done with a run: compare it, delete it."""
+    st.markdown(
+        f"**{run.run_id}**: {run.bytes / 1e6:.1f} MB. A published run can be deleted, and never "
+        "changes."
+    )
+    with st.container(horizontal=True):
+        offer_comparison(run.run_id, "past")
+        _deletion(run.run_id)
 
 
 def _deletion(run_id: str) -> None:
@@ -93,5 +102,4 @@ def _deletion(run_id: str) -> None:
         if st.button("Delete it for good", key=f"delete-{run_id}", type="primary"):
             with data.faults_shown():
                 data.queue().delete_run(run_id)
-                data.run_list.clear()
                 st.rerun()

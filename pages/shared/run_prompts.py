@@ -5,8 +5,14 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.errors import SteerscopeError
-from backend.studies.new_prompt_set import LINE_BREAK, Lines, NewSet, publish_prompt_set
-from pages.shared import data, run_data
+from backend.studies.prompt_sets import (
+    LINE_BREAK,
+    Lines,
+    NewSet,
+    publish_prompt_set,
+    starting_lines,
+)
+from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.run_compare import VIEW
 from pages.shared.sidebar import Selection
@@ -41,7 +47,7 @@ def new_prompt_set(chosen: Selection) -> None:
         sets = {name: name for name in study.prompt_sets} | {_EMPTY: "nothing"}
         begun = select("Start from", list(sets), "prompts_start", sets)
         start = None if begun == _EMPTY else begun
-        _fields(study.key, start, study.traits, chosen.trait)
+        _fields(study.key, start, tuple(study.traits), chosen.trait)
     else:
         st.text_area(
             "Prompts as jsonl, or as csv with a header",
@@ -81,7 +87,7 @@ def outcome_shown() -> None:
 
 def _fields(study: str, start: str | None, traits: tuple[str, ...], chosen_trait: str) -> None:
     """Two fields for one trait; what was typed for the others is kept."""
-    begun = run_data.starting_lines(study, start) if start else {}
+    begun = starting_lines(data.settings(), study, start) if start else {}
     drafts = _drafts(study, start)
     names = {trait: trait.replace("_", " ") for trait in traits}
     options = sorted(traits, key=lambda trait: trait != chosen_trait)
@@ -133,6 +139,5 @@ def _add(study: str, start: str | None, how: str) -> None:
         st.session_state[_OUTCOME] = fault
         return
     drafts.clear()
-    data.study_list.clear()
     st.session_state.update({"study": ref.key, "prompts": new.name, VIEW: "extract"})
     st.session_state[_OUTCOME] = ref.key

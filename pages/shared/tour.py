@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.views.tour import DEMO, Step, tour_steps
+from backend.phantom.published.phantom import NAME as DEMO
+from backend.views.study_tests.published import published_findings
+from backend.views.tour import Step, tour_steps
 from pages.shared import data
 from pages.shared.address import write
 from pages.shared.navigate import open_page
@@ -17,7 +19,7 @@ def banner() -> None:
     # Every rerun of every page comes by here, and nearly always no tour is taken.
     if st.session_state.get(_KEY) is None and _KEY not in st.query_params:
         return
-    steps = tour_steps(data.published_findings())
+    steps = _steps()
     at = _present(len(steps))
     if at is None:
         return
@@ -48,11 +50,15 @@ def banner() -> None:
 
 def invitation() -> None:
     """A button that begins the tour, on the first page."""
-    steps = tour_steps(data.published_findings())
+    steps = _steps()
     if _present(len(steps)) is None and st.button(
         f"Tour: the published story in {len(steps)} steps", icon=":material/explore:"
     ):
         _go(steps, 1)
+
+
+def _steps() -> tuple[Step, ...]:
+    return tour_steps(published_findings(data.settings().thresholds))
 
 
 def _present(count: int) -> int | None:
@@ -61,7 +67,8 @@ def _present(count: int) -> int | None:
         found: int | None = st.session_state[_KEY]
         return found
     written = st.query_params.get(_KEY, "")
-    return int(written) if written.isdigit() and 1 <= int(written) <= count else None
+    # Of the digits a superscript is one that int() does not read.
+    return int(written) if written.isdecimal() and 1 <= int(written) <= count else None
 
 
 def _go(steps: tuple[Step, ...], number: int) -> None:
@@ -73,7 +80,7 @@ def _go(steps: tuple[Step, ...], number: int) -> None:
         choices["study"] = study
         model = choices.pop("run", None)
         run_ids = [
-            run.record.run_id
+            run.run_id
             for run in data.run_list().runs
             if run.study_key == study and run.record.model_name == model
         ]

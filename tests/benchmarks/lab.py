@@ -1,9 +1,9 @@
-"""One tick of the lab against the direct computation from activations, and for three widths.
+"""One evaluation of the lab against the direct computation from activations, and for three widths.
 
 The direct computation does what a notebook would: per cell, take cosines of the float32 prompts to
 their pole's mean, drop those below the threshold, average, project all responses, correlate; then
 measure the remaining prompts. Both sides give the same r (checked) and the same metrics. Inner
-products for the tick are made once beforehand, as the worker does.
+products for it are made once beforehand, as the worker does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from backend.core.geometry.prompt_space import PromptSpace
 from backend.core.geometry.registry import METRICS_BY_NAME
 from backend.core.moments import moments
 from backend.core.vectors.cell_stack import CellStack, stack
-from backend.core.vectors.lab import tick
+from backend.core.vectors.lab import evaluate
 from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import Pipeline
 
@@ -99,15 +99,15 @@ def measure() -> dict[str, float]:
         blocks = [block(seed, width) for seed in range(BLOCKS)]
         stacks[width] = cells_of(blocks)
         if width == 4096:
-            gap = np.abs(direct(blocks, False) - tick(PIPELINE, stacks[width]).r).max()
-            kept = tick(PIPELINE, stacks[width]).kept.mean()
+            gap = np.abs(direct(blocks, False) - evaluate(PIPELINE, stacks[width]).r).max()
+            kept = evaluate(PIPELINE, stacks[width]).kept.mean()
             whole = statistics.median(seconds(lambda: direct(blocks, True)) for _ in range(3))  # noqa: B023
             only_r = statistics.median(seconds(lambda: direct(blocks, False)) for _ in range(3))  # noqa: B023
     # Widths take turns, so that a busy moment slows all three alike.
     times: dict[int, list[float]] = {width: [] for width in WIDTHS}
     for _ in range(ROUNDS):
         for width, cells in stacks.items():
-            times[width].append(seconds(lambda stacked=cells: tick(PIPELINE, stacked)))
+            times[width].append(seconds(lambda stacked=cells: evaluate(PIPELINE, stacked)))
     ticks = {width: statistics.median(found[2:]) for width, found in times.items()}
     print(
         f"{MODELS} models x {TRAITS} traits x {LAYERS} layers = {CELLS} cells, {PROMPTS} "

@@ -65,8 +65,8 @@ OPEN = """() => {
   return document.querySelector("h1") !== null && drawn && performance.now();
 }"""
 # The lab fills in intervals 0.45 s after a move; the next move is made after that.
-RESTED = """() => document.querySelector(".lab-rest") !== null
-  && !document.querySelector(".lab-rest").innerText.includes("…")"""
+RESTED = """() => document.querySelector(".lab-intervals") !== null
+  && !document.querySelector(".lab-intervals").innerText.includes("…")"""
 MARK = 'document.querySelector(".st-key-axis .js-plotly-plot")?.data[2].x[0]'
 BARE = 'document.querySelector(".js-plotly-plot")?.data[0].z[0][0]'
 

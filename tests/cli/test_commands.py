@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-from backend.store.cells import cells
 
 from backend.cli.main import COMMANDS, main
 from backend.core.geometry.registry import METRICS_BY_NAME
+from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.study_files import write_study

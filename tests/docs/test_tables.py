@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from backend.store.cells import cells
 from scipy import stats
 
+from tests.support.raw import reading_run
+from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 

@@ -10,7 +10,6 @@ import gguf
 import numpy as np
 import pytest
 import torch
-from backend.store.cells import cells
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -29,6 +28,7 @@ from backend.exports.vectors import BEST, Choice, method_titles, read_saved, rea
 from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_summary
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 

@@ -15,14 +15,14 @@ import pytest
 from backend.errors import JobError, LayerOutOfRange
 from backend.jobs.logs import read_log
 from backend.jobs.queue import JobQueue
-from backend.jobs.requests import (
+from backend.jobs.workers import WorkerSlot, live_workers
+from backend.runs.requests import (
     model_name,
     new_run_id,
     parse_layers,
     request_from_json,
     request_to_json,
 )
-from backend.jobs.workers import WorkerSlot, live_workers
 from backend.settings import Settings
 from backend.store.run import run_path
 from backend.store.study import publish_study

@@ -12,6 +12,7 @@ from backend.views.methods.compute import method_grid
 from backend.views.transfer.compute import transfer_view
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -38,7 +39,7 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     traits = run_summary(store, run_ids[0]).traits
     app = opened(TRANSFER)
     text = words(app)
-    view = transfer_view(store, run_ids, traits, "default")
+    view = results(store).with_saved(transfer_view, run_ids, traits, "default")
     assert f"over the {view.tests()} comparisons" in text
     assert "written by `simulated`" in text and "no ceiling of transfer" in text
     assert "with the highest r of its own" in text

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import saved_vectors
 from backend.store.connection import matrix_of
-from backend.views.filter_lab.axis import Pipeline
 from pages.shared.lab_link import lab_parameters
 from tests.support.pages import ROOT, words
+from tests.support.raw import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 

@@ -7,11 +7,12 @@ import pytest
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.words import choice_sentence
 from backend.views.scores.compute import score_columns
-from tests.queries.test_evidence import two_responders
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
+from tests.views.study_tests.test_evidence import two_responders
 
 LAYERS, SCORES = "pages/layers.py", "pages/scores.py"
 
@@ -37,7 +38,7 @@ def test_studies_without_drift_open(store, tiny_llama, page, kind):
 def test_layers_says_what_the_query_says(store):
     _, (run_id, _) = publish_small_phantom(store)
     app = opened(LAYERS, run=run_id, trait="trait_2")
-    choices = layer_choices(store, run_id, "default")
+    choices = results(store).of_run(layer_choices, run_id, "default", store.thresholds)
     assert choice_sentence(choices[1]) in words(app)
     table = app.dataframe[0].value
     assert list(table["p adjusted"]) == [f"{c.adjusted_p:.4f}" for c in choices]
@@ -46,7 +47,7 @@ def test_layers_says_what_the_query_says(store):
 
 def test_a_button_puts_the_best_layer_into_the_sidebar(store):
     _, (run_id, _) = publish_small_phantom(store)
-    best = layer_choices(store, run_id, "default")[0].layer
+    best = results(store).of_run(layer_choices, run_id, "default", store.thresholds)[0].layer
     app = opened(LAYERS, run=run_id, trait="trait_1")
     (button,) = [b for b in app.button if b.label == f"Use layer {best} on all pages"]
     button.click().run()
@@ -67,7 +68,7 @@ def test_scores_shows_every_trait_and_moves_its_thresholds(store):
     _, (run_id, _) = publish_small_phantom(store)
     app = opened(SCORES, run=run_id, trait="trait_1", high_at_least=9.0, low_at_most=0.5)
     assert app.query_params["high_at_least"] == "9"
-    columns = score_columns(store, run_id)
+    columns = results(store).of_run(score_columns, run_id)
     table = app.dataframe[0].value
     assert list(table["in use"]) == [str(c.distinct) for c in columns]
     assert "(≥ 9 and ≤ 0.5)" in words(app)

@@ -8,16 +8,18 @@ import pytest
 
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
+from backend.models.presets import Preset
 from backend.store.catalog import run_list
 from backend.store.run import list_run_ids
 from backend.store.study import list_studies, load_study
 from backend.types import ExtractionRequest
-from backend.views.runs.comparison import Side, compare
-from backend.views.runs.comparison_figures import sentences
+from backend.views.runs.comparison import compare
 from backend.views.runs.forecast import forecast
-from backend.views.runs.forecast_tables import forecast_rows
+from backend.views.runs.tables import forecast_rows
+from backend.views.runs.words import sentences
 from pages.shared import run_form
 from tests.support.pages import opened, words
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -46,8 +48,9 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
 ):
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
     # AppTest can choose what is offered and cannot type another model.
-    monkeypatch.setattr(run_form, "model_choices", lambda: {str(tiny_llama): "tiny"})
-    monkeypatch.setattr(run_form, "DEFAULT_CHOICE", str(tiny_llama))
+    offered = Preset(str(tiny_llama), "tiny", "org/tiny", depth=3, width=64)
+    monkeypatch.setattr(run_form, "PRESETS", (offered,))
+    monkeypatch.setattr(run_form, "DEFAULT_MODEL", str(tiny_llama))
     app = opened(PAGE)
     app.text_input[0].set_value("1-3").run()
     request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2, 3))
@@ -109,7 +112,8 @@ def test_the_comparison_shows_what_the_query_says(store, tiny_llama):
     publish_run(store, small_study(scenarios=20), tiny_llama, "run-1")
     publish_run(store, with_second_set(small_study(scenarios=20)), tiny_llama, "run-2")
     app = opened(PAGE, runs_view="compare", compare_layer="2")
-    expected = compare(store, Side("run-1", "default"), Side("run-2", "other"), 2)
+    runs, sets = ("run-1", "run-2"), ("default", "other")
+    expected = results(store).of_runs(compare, runs, sets, 2)
     for sentence in sentences(expected):
         assert sentence in words(app)
     assert "prompt set: default → other" in words(app)

@@ -20,7 +20,9 @@ from backend.views.diagnosis.compute import diagnose_run
 from backend.views.scorecard.compute import scorecard
 
 PRINTED = list(
-    csv.DictReader((Path(__file__).parents[2] / "backend/reference/vector_diagnostics.csv").open())
+    csv.DictReader(
+        (Path(__file__).parents[2] / "backend/studies/published_data/vector_diagnostics.csv").open()
+    )
 )
 MODELS = ("llama3", "qwen2", "mistral")
 # Half a unit of the last printed digit.

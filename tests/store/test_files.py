@@ -9,15 +9,16 @@ import sys
 import duckdb
 import numpy as np
 import pytest
-from backend.store.run_files import delete_run, list_run_ids, reading_run, run_path
 
 from backend.core.first_token import first_tokens
 from backend.errors import RunNotFound, StudyNotFound, UnreadableFile
 from backend.store.connection import publish
+from backend.store.run import delete_run, list_run_ids, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, list_studies, load_study, publish_study
 from backend.store.work_file import WorkFile
 from backend.studies.hashing import content_hash
+from tests.support.raw import reading_run
 from tests.support.studies import small_study
 
 RECORD = RunRecord(

@@ -10,7 +10,7 @@ import pytest
 from backend.errors import StudyFaults
 from backend.store.study import list_studies, load_study, publish_study
 from backend.studies.hashing import content_hash
-from backend.studies.new_prompt_set import Lines, NewSet, publish_prompt_set, starting_lines
+from backend.studies.prompt_sets import Lines, NewSet, publish_prompt_set, starting_lines
 from tests.support.studies import small_study
 
 STUDY = small_study(scenarios=3)

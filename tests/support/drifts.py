@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backend.store.connection import matrix_of
+from tests.support.raw import reading_run
 
 
 def drifts_of(settings, run_id, trait):

@@ -7,7 +7,7 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
-from backend.runs.session import ExtractionSession
+from backend.runs.session import session_of
 from backend.settings import Settings
 from backend.store.run import run_path
 from backend.store.study import publish_study
@@ -26,7 +26,7 @@ def publish_run(
     made = run_path(_kept(ref.key, str(model), run_id, layers), run_id)
     if not made.exists():
         request = ExtractionRequest(study=ref.key, model=str(model), layers=layers)
-        ExtractionSession(settings, run_id, request, lambda _: None).run()
+        session_of(settings, run_id, request, lambda _: None).run()
         shutil.copyfile(run_path(settings, run_id), made)
     else:
         shutil.copyfile(made, run_path(settings, run_id))

@@ -15,7 +15,7 @@ from backend.core.geometry.registry import METRICS, METRICS_BY_NAME
 from backend.core.moments import moments
 from backend.core.vectors.cell_stack import stack, take
 from backend.core.vectors.centre import geometric_median_weights
-from backend.core.vectors.lab import threshold_axis, tick
+from backend.core.vectors.lab import evaluate, threshold_axis
 from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
 from backend.errors import VectorError
@@ -114,9 +114,9 @@ pipelines = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(pipelines, st.integers(0, 10_000))
-def test_a_tick_equals_the_direct_computation(pipeline, seed):
+def test_a_result_equals_the_direct_computation(pipeline, seed):
     parts = [cell(seed), cell(seed + 1, high=5, low=9), cell(seed + 2, high=4, low=4, scale=100.0)]
-    found = tick(pipeline, stacked(parts))
+    found = evaluate(pipeline, stacked(parts))
     for c, part in enumerate(parts):
         expected = direct(pipeline, *part)
         n = len(part[0])
@@ -142,7 +142,7 @@ def test_a_tick_equals_the_direct_computation(pipeline, seed):
 
 def test_without_choices_every_live_metric_is_the_registrys():
     parts = [cell(3), cell(4, high=1, low=6), cell(5, high=2, low=2)]
-    found = tick(Pipeline(), stacked(parts))
+    found = evaluate(Pipeline(), stacked(parts))
     for c, (prompts, mask, *_) in enumerate(parts):
         space = PromptSpace.from_activations(prompts, mask)
         for name in LIVE_METRICS:
@@ -153,7 +153,7 @@ def test_without_choices_every_live_metric_is_the_registrys():
 def test_metrics_of_some_cells_are_those_of_all():
     cells = stacked([cell(13), cell(14), cell(15)])
     pipeline = Pipeline(filter_reference="mean", threshold=0.5)
-    every, one = tick(pipeline, cells), tick(pipeline, cells, np.array([1]))
+    every, one = evaluate(pipeline, cells), evaluate(pipeline, cells, np.array([1]))
     assert np.array_equal(every.r, one.r, equal_nan=True)
     for name in LIVE_METRICS:
         assert one.metrics[name][1] == every.metrics[name][1]
@@ -192,7 +192,7 @@ def test_the_order_of_prompts_and_the_scale_do_not_matter():
     prompts, mask, first, last, drift = cell(7)
     order = np.random.default_rng(0).permutation(len(mask))
     pipeline = Pipeline("unit", "leave_one_out", 0.6, "geometric_median", 2)
-    found = tick(
+    found = evaluate(
         pipeline,
         stacked(
             [
@@ -208,18 +208,18 @@ def test_the_order_of_prompts_and_the_scale_do_not_matter():
 
 
 def test_a_filter_that_keeps_too_few_refuses():
-    found = tick(Pipeline(filter_reference="mean", threshold=0.999), stacked([cell(8)]))
+    found = evaluate(Pipeline(filter_reference="mean", threshold=0.999), stacked([cell(8)]))
     assert "a pole needs 2" in found.refusals[0]
     assert np.isnan(found.r[0]) and all(np.isnan(v[0]) for v in found.metrics.values())
 
 
-def test_the_axis_is_the_ticks():
+def test_the_axis_is_that_of_single_results():
     cells = stacked([cell(9), cell(10)])
     pipeline = Pipeline(filter_reference="mean")
     thresholds = np.linspace(0.5, 0.99, 12)
     rows = threshold_axis(pipeline, cells, thresholds)
     for threshold, row in zip(thresholds, rows, strict=True):
-        one = tick(Pipeline(filter_reference="mean", threshold=float(threshold)), cells)
+        one = evaluate(Pipeline(filter_reference="mean", threshold=float(threshold)), cells)
         assert np.array_equal(row, one.r, equal_nan=True)
 
 
@@ -228,10 +228,10 @@ def test_cells_may_differ_in_width():
     mixed = stacked(parts)
     mixed = dataclasses.replace(mixed, width=np.array([WIDTH, 25.0]))
     pipeline = Pipeline(filter_reference="mean", threshold=0.4)
-    both = tick(pipeline, mixed)
+    both = evaluate(pipeline, mixed)
     for c, part in enumerate(parts):
-        one = tick(pipeline, stacked([part]))
-        taken = tick(pipeline, take(mixed, np.array([c])))
+        one = evaluate(pipeline, stacked([part]))
+        taken = evaluate(pipeline, take(mixed, np.array([c])))
         for name in LIVE_METRICS:
             expected = pytest.approx(one.metrics[name][0], rel=1e-12)
             assert both.metrics[name][c] == expected and taken.metrics[name][0] == expected

@@ -1,4 +1,4 @@
-"""Many cells at once: their inner products stacked, so that one tick handles a whole study."""
+"""Many cells at once: their inner products stacked, so that one pass handles a whole study."""
 
 from __future__ import annotations
 

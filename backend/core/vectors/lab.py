@@ -1,6 +1,6 @@
-"""The lab's algebra: every cell of a study under a pipeline, in one tick.
+"""The lab's algebra: every cell of a study under a pipeline, at once.
 
-With G, S and b stored per cell, neither the width d nor the number of responses N enters a tick:
+With G, S and b stored per cell, neither the width d nor the number of responses N matters:
 r = w'b / sqrt(w'Sw y'y).
 """
 
@@ -21,7 +21,7 @@ from backend.core.vectors.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
-class Tick:
+class LabResult:
     """Every cell of a study under one pipeline; cells in the order of the stack.
 
     Attributes:
@@ -45,7 +45,9 @@ class Tick:
     refusals: dict[int, str]
 
 
-def tick(pipeline: Pipeline, cells: CellStack, measured: NDArray[np.intp] | None = None) -> Tick:
+def evaluate(
+    pipeline: Pipeline, cells: CellStack, measured: NDArray[np.intp] | None = None
+) -> LabResult:
     """Metrics, kept prompts and r of every cell under a pipeline.
 
     Args:
@@ -71,7 +73,7 @@ def tick(pipeline: Pipeline, cells: CellStack, measured: NDArray[np.intp] | None
     refused = list(built.refusals)
     for values in metrics.values():
         values[refused] = np.nan
-    return Tick(r, *ends, built.weights, built.kept, built.cosines, metrics, built.refusals)
+    return LabResult(r, *ends, built.weights, built.kept, built.cosines, metrics, built.refusals)
 
 
 def correlations(weights: Floats, cells: CellStack) -> Floats:

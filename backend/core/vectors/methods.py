@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.core.vectors.fitting import Fit, from_binary_scores, from_prompts, from_score_drift
 from backend.core.vectors.pipeline import Pipeline
 from backend.core.vectors.probes import Labels
 
@@ -22,26 +23,37 @@ class Method:
     Attributes:
         name: key in tables.
         title: name on screen.
-        pipeline: choices if it is built from prompts alone; None for probes.
-        labels: which scores are high and low, for logistic probes; None otherwise.
-        fitted: whether it is fitted on scored responses, so that its r comes from held-out
-            scenarios.
         source: where it comes from.
+        fit: what it makes of a cell.
+        pipeline: choices if it is built from prompts alone, by which the Filter lab shows it;
+            None for what is fitted to scored responses.
+        costly: whether it takes most of the time of deriving a run, so that simulated runs, whose
+            causes need none of it, go without.
     """
 
     name: str
     title: str
-    pipeline: Pipeline | None
-    labels: Labels | None
-    fitted: bool
     source: str
+    fit: Fit
+    pipeline: Pipeline | None = None
+    costly: bool = False
+
+    @property
+    def fitted(self) -> bool:
+        """Whether it is fitted on scored responses, so that its r comes from held-out scenarios
+        and it is the same for every prompt set."""
+        return self.pipeline is None
 
 
 def _prompts(name: str, title: str, pipeline: Pipeline, source: str) -> Method:
-    return Method(name, title, pipeline, None, False, source)
+    return Method(name, title, source, from_prompts(pipeline), pipeline)
 
 
-METHODS: tuple[Method, ...] = (
+def _logistic(name: str, title: str, labels: Labels) -> Method:
+    return Method(name, title, "study, Solution B", from_binary_scores(labels), costly=True)
+
+
+METHODS: list[Method] = [
     _prompts(MEAN_DIFFERENCE, "Mean difference", Pipeline(), "study"),
     _prompts("unit_rows", "Unit-norm rows", Pipeline(row_scaling="unit"), "design"),
     _prompts(
@@ -95,21 +107,16 @@ METHODS: tuple[Method, ...] = (
         "Mu and Viswanath 2018",
     ),
     _prompts("lda", "Shrunk LDA", Pipeline(metric="lda"), "Ledoit and Wolf 2004"),
-    Method(
-        "logistic_5_3", "Logistic probe, ≥5 v ≤3", None, Labels(5, 3), True, "study, Solution B"
-    ),
-    Method(
-        "logistic_4_2", "Logistic probe, ≥4 v ≤2", None, Labels(4, 2), True, "study, Solution B"
-    ),
-    Method(
-        "logistic_any",
-        "Logistic probe, above v below median",
-        None,
-        Labels(None, None),
-        True,
-        "study, Solution B",
-    ),
-    Method(RIDGE, "Ridge probe on drift", None, None, True, "design"),
-)
+    _logistic("logistic_5_3", "Logistic probe, ≥5 v ≤3", Labels(5, 3)),
+    _logistic("logistic_4_2", "Logistic probe, ≥4 v ≤2", Labels(4, 2)),
+    _logistic("logistic_any", "Logistic probe, above v below median", Labels(None, None)),
+    Method(RIDGE, "Ridge probe on drift", "design", from_score_drift),
+]
+
+
+def method_named(name: str) -> Method | None:
+    """The registered method of this name; None where there is none (any longer)."""
+    return next((method for method in METHODS if method.name == name), None)
+
 
 METHODS_BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}

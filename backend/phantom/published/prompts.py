@@ -14,7 +14,7 @@ import numpy as np
 from scipy.optimize import least_squares
 
 from backend.core.cases import Floats
-from backend.core.study_cell import CellRow
+from backend.core.study_cell import StudyCell
 
 PROMPTS = 5  # per pole, as in the study
 # Share of a pole's within-class variance that its outlier accounts for.
@@ -74,7 +74,7 @@ def residuals(cause: str, own: Floats, structure: Floats, rng: np.random.Generat
 
 
 def solve_prompts(
-    target: CellRow, scale: float, common: Floats, pole: Floats, own: Residuals
+    target: StudyCell, scale: float, common: Floats, pole: Floats, own: Residuals
 ) -> Floats:
     """Prompts with the printed geometry, [2 * PROMPTS, d], high pole first.
 
@@ -106,7 +106,7 @@ def solve_prompts(
     return prompts
 
 
-def _wanted(target: CellRow, scale: float, width: int) -> Floats:
+def _wanted(target: StudyCell, scale: float, width: int) -> Floats:
     values = (
         target.high_within_variance,
         target.low_within_variance,

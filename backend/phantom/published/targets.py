@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.core.study_cell import CellRow, models_of
+from backend.core.study_cell import StudyCell, models_of
 from backend.phantom.causes import NONE
-from backend.studies.published import load_reference
+from backend.studies.published import published_study
 
 # (model, trait) of the cells in which something harmful is planted.
 PLANTED = {
@@ -40,7 +40,7 @@ class Target:
         scaled: whether the model's activations are on a larger scale, which does no harm.
     """
 
-    published: CellRow
+    published: StudyCell
     cause: str
     scaled: bool
 
@@ -54,7 +54,7 @@ class Target:
 
 def load_targets() -> tuple[tuple[str, ...], tuple[str, ...], dict[tuple[str, str], Target]]:
     """Models, traits (in the study's order of the first model) and (model, trait) -> target."""
-    rows = load_reference().cells
+    rows = published_study().cells
     models = models_of(rows)
     traits = tuple(row.trait for row in rows if row.model == models[0])
     targets = {

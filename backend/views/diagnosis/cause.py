@@ -1,8 +1,8 @@
-"""What a rule returns."""
+"""What a rule is, and what it returns."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from backend.core.estimate import Estimate
@@ -58,6 +58,14 @@ class Judgement:
     confusions: str
     explained: bool = False
 
+    @property
+    def marked(self) -> bool:
+        """Whether the marker is beyond what healthy cells show, whatever the verdict."""
+        return self.weight >= 1
+
+
+Earlier = Mapping[str, Judgement]
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -66,12 +74,14 @@ class Rule:
     Attributes:
         cause: key.
         title: name on screen.
-        judge: evidence -> judgement.
+        judge: evidence and the judgements of the causes in ``after``, by cause -> judgement.
+        after: causes that are judged before this one, because it reads their judgements.
     """
 
     cause: str
     title: str
-    judge: Callable[[CellEvidence], Judgement]
+    judge: Callable[[CellEvidence, Earlier], Judgement]
+    after: tuple[str, ...] = ()
 
 
 def verdict_by_gain(weight: float, gain: Estimate) -> Verdict:

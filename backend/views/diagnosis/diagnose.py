@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
-from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis import registry
+from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.rules import (
-    compressed,
-    few_scenarios,
-    first_token,
-    length_confound,
-    massive_coordinate,
-    other_layer,
-    outliers,
-    probes,
-    score_ends,
-    unreliable_judge,
-)
 
-RULES: tuple[Rule, ...] = (
-    few_scenarios.RULE,
-    score_ends.RULE,
-    compressed.RULE,
-    unreliable_judge.RULE,
-    *outliers.RULES,
-    first_token.RULE,
-    massive_coordinate.RULE,
-    other_layer.RULE,
-    length_confound.RULE,
-    *probes.RULES,
-)
 ORDER = {"supported": 0, "undetermined": 1, "ruled out": 2}
 
 
@@ -46,7 +25,7 @@ class Diagnosis:
         r: r of the mean difference there.
         judgements: every cause: supported ones first, then undetermined, then ruled out; within
             a verdict those that another cause explains last, else by how far the marker exceeds
-            what healthy cells show.
+            what healthy cells show, else as registered.
         headline: the diagnosis in a sentence.
         line: the same in as few words as a table has room for.
     """
@@ -65,14 +44,18 @@ class Diagnosis:
 
 
 def diagnose(evidence: CellEvidence) -> Diagnosis:
-    """Judge every cause.
+    """Judge every registered cause, each after those whose judgements it reads.
 
     Args:
         evidence: one cell.
     """
     r = evidence.r(MEAN_DIFFERENCE)
+    found: dict[str, Judgement] = {}
+    for rule in registry.judging_order(registry.RULES):
+        earlier = MappingProxyType({cause: found[cause] for cause in rule.after})
+        found[rule.cause] = rule.judge(evidence, earlier)
     judged = sorted(
-        (rule.judge(evidence) for rule in RULES),
+        (found[rule.cause] for rule in registry.RULES),
         key=lambda j: (ORDER[j.verdict], j.explained, -j.weight),
     )
     return Diagnosis(
@@ -85,7 +68,7 @@ def diagnose(evidence: CellEvidence) -> Diagnosis:
     )
 
 
-def _headline(evidence: CellEvidence, r: Estimate, judged: list[Judgement]) -> str:
+def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> str:
     supported = [j.title.lower() for j in judged if j.verdict == "supported"]
     works = r.value is not None and r.value > evidence.thresholds.working
     if supported:
@@ -101,7 +84,7 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: list[Judgement]) -> s
     return f"Fails, and no cause is supported by these data.{rest}"
 
 
-def _line(evidence: CellEvidence, r: Estimate, judged: list[Judgement]) -> str:
+def _line(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> str:
     supported = [j.title for j in judged if j.verdict == "supported"]
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""

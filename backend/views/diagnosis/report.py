@@ -4,53 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.core.estimate import Estimate
-from backend.settings import Settings
+from backend.runs.results import Results
 from backend.store.run_values import RunSummary
-from backend.views.diagnosis.compute import Diagnosis, diagnose_run
-from backend.views.diagnosis.figures import evidence_rows, fix_gains
+from backend.views.diagnosis import words
+from backend.views.diagnosis.compute import diagnose_run
+from backend.views.diagnosis.diagnose import Diagnosis
+from backend.views.diagnosis.figures import fix_gains
+from backend.views.diagnosis.tables import cause_rows, evidence_rows
 from backend.views.shared.blocks import Block, Chart, Fold, Section, Table, Text
 from backend.views.shared.per_cell import per_cell
 from backend.views.shared.view import View
 
 
-def _build(settings: Settings, view: View) -> Sequence[Block]:
-    note = Text(
-        "A cause is supported only if its marker exceeds what healthy cells show and, where a fix "
-        "can be measured, the fix raises r with its whole interval. Undetermined means that these "
-        "data cannot tell."
-    )
-
+def _build(results: Results, view: View) -> Sequence[Block]:
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
-        (found,) = diagnose_run(settings, run.record.run_id, view.prompt_set, trait, view.layer)
+        (found,) = results.of_run(
+            diagnose_run, run.run_id, view.prompt_set, trait, view.layer, results.thresholds
+        )
         return found.headline, _blocks(found)
 
-    return (note, *per_cell(view, "diagnosis", cell))
+    return (Text(words.VERDICTS), *per_cell(view, "diagnosis", cell))
 
 
 def _blocks(found: Diagnosis) -> Sequence[Block]:
     return (
         Text(found.headline, "strong"),
-        Text(f"Layer {found.layer}. {_r(found.r)}"),
-        Chart(
-            "What each fix would do",
-            "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted "
-            "ones on scenarios they were not fitted on.",
-            fix_gains(found),
-        ),
-        Table(
-            "Every cause",
-            "",
-            [
-                {
-                    "cause": j.title,
-                    "verdict": j.verdict,
-                    "why": j.summary,
-                    "looks alike": j.confusions,
-                }
-                for j in found.judgements
-            ],
-        ),
+        Text(f"Layer {found.layer}. {words.r_sentence(found.r, digits=3)}"),
+        Chart("What each fix would do", words.GAINS, fix_gains(found)),
+        Table("Every cause", "", cause_rows(found)),
         Fold(
             "The evidence for each cause",
             [
@@ -60,14 +41,6 @@ def _blocks(found: Diagnosis) -> Sequence[Block]:
             ],
         ),
     )
-
-
-def _r(r: Estimate) -> str:
-    if r.value is None:
-        return f"r is undefined: {r.reason}."
-    if r.low is None or r.high is None:
-        return f"r = {r.value:+.3f} without an interval, n = {r.n}."
-    return f"r = {r.value:+.3f}, 95% interval [{r.low:+.3f}, {r.high:+.3f}], n = {r.n}."
 
 
 SECTION = Section("diagnosis", "Why does each trait fail?", "diagnosis", _build, 30_000)

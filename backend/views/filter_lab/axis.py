@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from backend.core.cases import Floats
-from backend.core.vectors.cell_stack import take
+from backend.core.vectors.cell_stack import CellStack, stack
 from backend.core.vectors.lab import Steps, built_at, threshold_steps
-from backend.core.vectors.pipeline import Centre, FilterReference, Pipeline, RowScaling
-from backend.views.filter_lab.cells import Key, LabStack
-
-__all__ = ["Centre", "FilterReference", "Pipeline", "RowScaling", "Steps"]
+from backend.core.vectors.pipeline import Pipeline
+from backend.store.run import Run
 
 # A threshold that keeps every prompt.
 KEEP_ALL = -1.0
@@ -46,23 +43,18 @@ def effective(pipeline: Pipeline) -> Pipeline:
     return pipeline
 
 
-def without_threshold(pipeline: Pipeline) -> Pipeline:
-    """The pipeline with a threshold that keeps all: what does not move with the slider."""
-    return dataclasses.replace(pipeline, threshold=KEEP_ALL)
-
-
-def cosine_range(stack: LabStack, pipeline: Pipeline) -> CosineRange:
+def cosine_range(cells: CellStack, pipeline: Pipeline) -> CosineRange:
     """Cosines of all prompts to the filter's reference, and the axis a threshold can move on.
 
     Args:
-        stack: under the pipeline's metric.
+        cells: under the pipeline's inner product.
         pipeline: its threshold does not matter; without a reference the mean is taken.
     """
     reference = "mean" if pipeline.filter_reference == "none" else pipeline.filter_reference
     plain = Pipeline(
         row_scaling=pipeline.row_scaling, filter_reference=reference, metric=pipeline.metric
     )
-    values = built_at(plain, stack.cells, KEEP_ALL).cosines
+    values = built_at(plain, cells, KEEP_ALL).cosines
     finite = values[np.isfinite(values)]
     if not finite.size:
         return CosineRange(values, -1.0, 1.0)
@@ -71,15 +63,37 @@ def cosine_range(stack: LabStack, pipeline: Pipeline) -> CosineRange:
     return CosineRange(values, low, high)
 
 
-def cell_steps(stack: LabStack, pipeline: Pipeline, place: Key) -> Steps | None:
-    """r of one cell along the whole threshold axis; None where it lacks the metric.
+def one_cell(run: Run, metric: str, trait: str, prompt_set: str, layer: int) -> CellStack | None:
+    """One cell as a stack of its own; None where it lacks the inner product.
 
     Args:
-        stack: under the pipeline's metric.
-        pipeline: with a filter; its threshold does not matter.
-        place: which cell.
+        run: an open run.
+        metric: name of the inner product.
+        trait: one of the run's traits.
+        prompt_set: one of its prompt sets.
+        layer: one of its layers.
     """
-    if place not in stack.keys:
+    found = run.cell_products(metric, trait, prompt_set, layer)
+    if not found:
         return None
-    chosen = np.array([stack.keys.index(place)])
-    return threshold_steps(pipeline, take(stack.cells, chosen))
+    cell = found[0]
+    return stack([cell.gram], [cell.high], [cell.moments], run.record.width)
+
+
+def cell_steps(
+    run: Run, trait: str, prompt_set: str, layer: int, pipeline: Pipeline
+) -> Steps | None:
+    """r of one cell along the whole threshold axis; None without a filter, or where the cell
+    lacks the inner product.
+
+    Args:
+        run: an open run.
+        trait: one of its traits.
+        prompt_set: one of its prompt sets.
+        layer: one of its layers.
+        pipeline: its threshold does not matter.
+    """
+    if pipeline.filter_reference == "none":
+        return None
+    cell = one_cell(run, pipeline.metric, trait, prompt_set, layer)
+    return None if cell is None else threshold_steps(pipeline, cell)

@@ -9,37 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.cases import Floats
-from backend.core.estimate import Estimate
+from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.geometry.prompt_space import cosine_matrix
-from backend.core.geometry.registry import METRICS, Metric
 from backend.core.status import STATUSES, Status, status_of
-from backend.core.vectors.inner_product import IDENTITY
-from backend.core.vectors.lab import Tick, tick
+from backend.core.vectors.lab import LabResult, evaluate
 from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
+from backend.store.run import Run
 from backend.types import Pole
-from backend.views.filter_lab.axis import CosineRange, effective
-from backend.views.filter_lab.cells import Key, LabStack
-
-__all__ = ["IDENTITY", "LIVE_METRICS", "METRICS", "STATUSES", "Metric"]
+from backend.views.filter_lab.axis import effective
+from backend.views.filter_lab.stack import LabStack, RunCell
 
 Move = Literal["gained", "lost"]
-
-
-@dataclass(frozen=True)
-class LabBase:
-    """The cells as published: mean difference, no filter.
-
-    Attributes:
-        stack: their inner products under the identity.
-        published: r and metrics of each.
-        groups: (run id, trait) -> positions of its cells, by layer.
-    """
-
-    stack: LabStack
-    published: Tick
-    groups: dict[tuple[str, str], NDArray[np.intp]]
 
 
 @dataclass(frozen=True)
@@ -113,7 +95,7 @@ class LabView:
     """
 
     pipeline: Pipeline
-    place: Key
+    place: RunCell
     before: Estimate
     after: Estimate
     refusal: str | None
@@ -127,68 +109,72 @@ class LabView:
         """How many cells of the scorecard went up or down."""
         return sum(change.move == move for change in self.card.values())
 
+    @property
+    def cosine_ends(self) -> tuple[float, float]:
+        """Lowest and highest cosine between two prompts; -1 and 1 where none is defined."""
+        apart = self.cosines[~np.eye(len(self.prompts), dtype=bool)]
+        finite = apart[np.isfinite(apart)]
+        return (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
 
-def lab_base(stack: LabStack) -> LabBase:
-    """The cells as published.
+
+def prompt_texts(run: Run, trait: str, prompt_set: str) -> dict[int, str]:
+    """Prompt id -> text of the prompts of one trait and set."""
+    own = (prompt for prompt in run.prompts(trait) if prompt.prompt_set == prompt_set)
+    return {prompt.prompt_id: prompt.text for prompt in own}
+
+
+def published_layer(base: LabStack, run_id: str, trait: str) -> int | None:
+    """The layer with the highest published r; the middle one where r is undefined everywhere, and
+    None where the run has no prompts of the trait.
 
     Args:
-        stack: under the identity.
+        base: the cells under the identity.
+        run_id: one of its runs.
+        trait: a trait of the study.
     """
-    groups: dict[tuple[str, str], list[int]] = {}
-    for place, (run_id, trait, _) in enumerate(stack.keys):
-        groups.setdefault((run_id, trait), []).append(place)
-    return LabBase(
-        stack,
-        tick(Pipeline(), stack.cells),
-        {key: np.array(places, np.intp) for key, places in groups.items()},
-    )
-
-
-def published_layer(base: LabBase, run_id: str, trait: str) -> int:
-    """The layer with the highest published r; the middle one where r is undefined everywhere."""
-    places = base.groups[run_id, trait]
-    best = _best(base.published.r[places])
+    places = base.groups.get((run_id, trait))
+    if places is None:
+        return None
+    best = _best(base.mean_difference.r[places])
     at = int(places[len(places) // 2 if best is None else best])
-    return base.stack.keys[at][2]
+    return base.keys[at][2]
 
 
 def lab_view(
-    base: LabBase,
+    base: LabStack,
     stack: LabStack,
-    cosines: CosineRange,
     pipeline: Pipeline,
-    place: Key,
+    place: RunCell,
     layer: int | None,
     thresholds: StatusThresholds,
 ) -> LabView:
     """Everything the lab shows of one setting.
 
     Args:
-        base: the cells as published.
-        stack: the same cells under the pipeline's metric.
-        cosines: to the filter's reference, in the order of ``stack``.
+        base: the cells under the identity, as published.
+        stack: the same cells under the pipeline's inner product.
         pipeline: the setting.
-        place: the chosen cell.
+        place: the chosen cell, one of ``base``.
         layer: of the scorecard; None for every cell's layer with the highest r, chosen anew.
         thresholds: of a status.
     """
-    chosen = base.stack.keys.index(place)
+    chosen = base.keys.index(place)
     measured = np.flatnonzero([key == place for key in stack.keys])
-    now = tick(effective(pipeline), stack.cells, measured)
+    now = evaluate(effective(pipeline), stack.cells, measured)
     after = _Aligned(base, stack, now)
     card = {
         key: _card(base, after, places, layer, thresholds)
         for key, places in base.groups.items()
-        if layer is None or any(base.stack.keys[i][2] == layer for i in places)
+        if layer is None or any(base.keys[i][2] == layer for i in places)
     }
     metrics = {
         name: (
-            _number(base.published.metrics[name][chosen]),
+            _number(base.mean_difference.metrics[name][chosen]),
             None if after.own[chosen] < 0 else _number(now.metrics[name][after.own[chosen]]),
         )
         for name in LIVE_METRICS
     }
-    prompts, matrix = _prompts(base, stack, cosines, now, chosen, int(after.own[chosen]))
+    prompts, matrix = _prompts(base, stack, pipeline, now, chosen, int(after.own[chosen]))
     return LabView(
         pipeline=pipeline,
         place=place,
@@ -199,7 +185,7 @@ def lab_view(
         prompts=prompts,
         cosines=matrix,
         layers=tuple(
-            LayerChange(base.stack.keys[i][2], _before(base, i), after.estimate(i))
+            LayerChange(base.keys[i][2], _before(base, i), after.estimate(i))
             for i in base.groups[place[:2]]
         ),
         card=card,
@@ -207,16 +193,16 @@ def lab_view(
 
 
 class _Aligned:
-    """A tick in the order of the base: a cell may lack the metric."""
+    """A result in the order of the base: a cell may lack the inner product."""
 
-    def __init__(self, base: LabBase, stack: LabStack, now: Tick) -> None:
-        keys = base.stack.keys
+    def __init__(self, base: LabStack, stack: LabStack, now: LabResult) -> None:
+        keys = base.keys
         if stack.keys == keys:
             self.own = np.arange(len(keys))
         else:
             where = {key: i for i, key in enumerate(stack.keys)}
             self.own = np.array([where.get(key, -1) for key in keys], np.intp)
-        # A cell that lacks the metric is at -1, where the appended NaN is.
+        # A cell that lacks the inner product is at -1, where the appended NaN is.
         self.r, self.low, self.high = (
             np.append(values, np.nan)[self.own] for values in (now.r, now.low, now.high)
         )
@@ -225,7 +211,7 @@ class _Aligned:
             for i, own in enumerate(self.own.tolist())
             if own < 0 or own in now.refusals
         }
-        self.count = base.stack.cells.count
+        self.count = base.cells.count
 
     def estimate(self, i: int) -> Estimate:
         """r of one cell with its interval, or why there is none."""
@@ -233,9 +219,9 @@ class _Aligned:
         return _estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
 
 
-def _before(base: LabBase, i: int) -> Estimate:
-    p = base.published
-    count = int(base.stack.cells.count[i])
+def _before(base: LabStack, i: int) -> Estimate:
+    p = base.mean_difference
+    count = int(base.cells.count[i])
     return _estimate(p.r[i], p.low[i], p.high[i], count, p.refusals.get(i))
 
 
@@ -244,20 +230,22 @@ def _estimate(r: float, low: float, high: float, n: int, reason: str | None) -> 
         if n < 3:
             reason = reason or f"r needs at least 3 scored scenarios, and there are {n}"
         return Estimate.undefined(n, reason or "the projections or the scores do not vary")
-    return Estimate(float(r), _number(low), _number(high), None, n)
+    return Estimate(
+        float(r), _number(low), _number(high), None, n, None, None if np.isnan(low) else FISHER_Z
+    )
 
 
 def _card(
-    base: LabBase,
+    base: LabStack,
     after: _Aligned,
     places: NDArray[np.intp],
     layer: int | None,
     thresholds: StatusThresholds,
 ) -> CardChange:
-    keys = base.stack.keys
+    keys = base.keys
     if layer is not None:
         places = places[[keys[i][2] == layer for i in places]]
-    was, now = _best(base.published.r[places]), _best(after.r[places])
+    was, now = _best(base.mean_difference.r[places]), _best(after.r[places])
     before = _before(base, int(places[was or 0]))
     later = after.estimate(int(places[now or 0]))
     return CardChange(
@@ -276,14 +264,14 @@ def _best(r: Floats) -> int | None:
 
 
 def _prompts(
-    base: LabBase, stack: LabStack, cosines: CosineRange, now: Tick, chosen: int, own: int
+    base: LabStack, stack: LabStack, pipeline: Pipeline, now: LabResult, chosen: int, own: int
 ) -> tuple[tuple[LabPrompt, ...], Floats]:
     """The cell's prompts by pole and falling cosine, and the cosines between them."""
-    cells, at = (base.stack, chosen) if own < 0 else (stack, own)
+    cells, at = (base, chosen) if own < 0 else (stack, own)
     ids = cells.prompt_ids[at]
     n = len(ids)
     high = cells.cells.high[at, :n]
-    value = np.full(n, np.nan) if own < 0 else cosines.values[own, :n]
+    value = np.full(n, np.nan) if own < 0 else stack.cosine_range(pipeline).values[own, :n]
     kept = np.ones(n, bool) if own < 0 else now.kept[own, :n]
     order = np.lexsort((-np.nan_to_num(value, nan=-2.0), ~high))
     prompts = tuple(

@@ -13,9 +13,10 @@ import numpy as np
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
+from backend.core.vectors.lab import Steps
 from backend.settings import StatusThresholds
 from backend.types import POLES
-from backend.views.filter_lab.axis import CosineRange, Steps
+from backend.views.filter_lab.axis import CosineRange
 from backend.views.filter_lab.compute import LabView
 from backend.views.shared.intervals import band
 from backend.views.shared.numbers import r_text
@@ -186,7 +187,7 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
     """
     count = len(view.prompts)
     cosines = np.where(np.eye(count, dtype=bool), np.nan, view.cosines)
-    low, high = cosine_ends(view)
+    low, high = view.cosine_ends
     labels = [f"{prompt.pole} #{prompt.prompt_id}" for prompt in view.prompts]
     heatmap: Spec = {
         "type": "heatmap",
@@ -239,13 +240,6 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
         yaxis={**ticks, "range": [count - 0.5, -0.5], "scaleanchor": "x", "tickangle": -90},
         shapes=shapes,
     )
-
-
-def cosine_ends(view: LabView) -> tuple[float, float]:
-    """Lowest and highest cosine between two prompts: the ends of the heatmap's colours."""
-    apart = view.cosines[~np.eye(len(view.prompts), dtype=bool)]
-    finite = apart[np.isfinite(apart)]
-    return (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
 
 
 def _figure(

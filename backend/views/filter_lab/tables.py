@@ -1,4 +1,5 @@
-"""Tables of the Filter lab as HTML: they redraw in a few milliseconds where a chart takes tens."""
+"""Tables and headline of the Filter lab as HTML, which redraws in a few milliseconds where a chart
+takes tens."""
 
 from __future__ import annotations
 
@@ -7,10 +8,12 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 from backend.core.estimate import Estimate
+from backend.core.geometry.registry import METRICS
+from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.types import POLES
-from backend.views.filter_lab.compute import LIVE_METRICS, METRICS, CardChange, LabView
-from backend.views.filter_lab.figures import cosine_ends
-from backend.views.filter_lab.intervals import LabRest
+from backend.views.filter_lab.axis import effective
+from backend.views.filter_lab.compute import CardChange, LabView
+from backend.views.filter_lab.intervals import LabIntervals
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import (
     DIVERGING,
@@ -34,9 +37,9 @@ STYLE = f"""<style>
 .lab tr.dropped td.t {{ text-decoration: line-through; }}
 .lab-scroll {{ max-height: 420px; overflow-y: auto; }}
 .lab-head {{ min-height: 4.6em; font-size: 1.02rem; }}
-.lab-rest {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr)); gap: 10px;
-  font-size: 0.9rem; line-height: 1.35; }}
-.lab-rest > div {{ padding: 6px 10px; border-radius: 6px; min-height: 5.6em;
+.lab-intervals {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
+  gap: 10px; font-size: 0.9rem; line-height: 1.35; }}
+.lab-intervals > div {{ padding: 6px 10px; border-radius: 6px; min-height: 5.6em;
   border: 1px solid color-mix(in srgb, currentColor 20%, transparent); }}
 .lab-two {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 24px; }}
 @media (max-width: 900px) {{ .lab-two {{ grid-template-columns: minmax(0, 1fr); }} }}
@@ -65,6 +68,26 @@ _SIGNS = {"high": "▲", "low": "▼"}
 _STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
 # Under these metrics lengths are no longer in activation units.
 UNITLESS = ("standardised", "lda")
+
+
+def headline(view: LabView, note: str) -> str:
+    """Which cell, which setting, and r before and after, as HTML of a steady height.
+
+    Args:
+        view: the setting.
+        note: what the inner product did at this cell.
+    """
+    _, trait, layer = view.place
+    pipeline = effective(view.pipeline)
+    kept = sum(prompt.kept for prompt in view.prompts)
+    now = r_text(view.after) if view.refusal is None else f"refused: {view.refusal}"
+    metric = f" ({note})" if note and pipeline.metric != "identity" else ""
+    return (
+        f'<div class="lab-head"><b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}, '
+        f"{html.escape(pipeline.label + metric)}: {kept} of {len(view.prompts)} prompts kept<br>"
+        f"r published <b>{html.escape(r_text(view.before))}</b><br>"
+        f"r now <b>{html.escape(now)}</b></div>"
+    )
 
 
 def card_table(
@@ -108,20 +131,6 @@ def two_columns(*parts: tuple[str, str]) -> str:
         f"<section><h5>{html.escape(title)}</h5>{body}</section>" for title, body in parts
     )
     return f'<div class="lab-two">{inner}</div>'
-
-
-def moves_text(view: LabView) -> str:
-    """How many cells change status: "2 cells gained, 1 lost"."""
-    gained, lost = view.count("gained"), view.count("lost")
-    if not gained and not lost:
-        return "No cell changes its status."
-    return f"{gained} {'cell' if gained == 1 else 'cells'} gained, {lost} lost."
-
-
-def colours_text(view: LabView) -> str:
-    """What the colours of the heatmap mean, in one sentence."""
-    low, high = cosine_ends(view)
-    return f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts lie under a grey veil."
 
 
 def metrics_table(view: LabView) -> str:
@@ -183,40 +192,40 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
     )
 
 
-def rest_table(rest: LabRest | None) -> str:
-    """Intervals of the chosen cell; dashes of the same height until they are known.
+def intervals_table(found: LabIntervals | None) -> str:
+    """Intervals of the chosen cell; dots of the same height until they are known.
 
     Args:
-        rest: None while the slider moves.
+        found: None while the slider moves.
     """
     boot = "BCa bootstrap over scenarios"
     rows: list[tuple[str, str, Estimate | None]] = [
-        ("r as published", boot, rest.before if rest else None),
+        ("r as published", boot, found.before if found else None),
         (
             "r now",
             "likewise; flattered if the setting was chosen by it",
-            rest.after if rest else None,
+            found.after if found else None,
         ),
         (
             "now minus published",
             "Williams’s test, Zou’s interval",
-            rest.difference if rest else None,
+            found.difference if found else None,
         ),
         (
             "best threshold, held out",
             "chosen on one half of the scenarios, measured on the other",
-            rest.held_out if rest else None,
+            found.held_out if found else None,
         ),
     ]
     boxes = "".join(
-        f"<div><small>{name}</small><br><b>{_rest_text(estimate) if rest else '…'}</b><br>"
+        f"<div><small>{name}</small><br><b>{_interval_text(estimate) if found else '…'}</b><br>"
         f"<small>{how}</small></div>"
         for name, how, estimate in rows
     )
-    return f'<div class="lab-rest" aria-label="Intervals">{boxes}</div>'
+    return f'<div class="lab-intervals" aria-label="Intervals">{boxes}</div>'
 
 
-def _rest_text(estimate: Estimate | None) -> str:
+def _interval_text(estimate: Estimate | None) -> str:
     if estimate is None:
         return "no filter"
     text = r_text(estimate)

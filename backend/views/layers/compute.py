@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,9 @@ from backend.core.estimate import Estimate
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.status import Status, status_of
 from backend.core.vectors.methods import MEAN_DIFFERENCE
-from backend.settings import Settings
+from backend.errors import StoreError
+from backend.settings import StatusThresholds
+from backend.store.run import Run
 
 Beyond = Literal["earlier", "later"]
 
@@ -46,51 +49,70 @@ class LayerChoice:
     beyond: Beyond | None
 
 
-def layer_choices(settings: Settings, run_id: str, prompt_set: str) -> tuple[LayerChoice, ...]:
-    """The best layer of every trait of a run, in the study's order.
+def layer_choices(
+    run: Run, prompt_set: str, thresholds: StatusThresholds
+) -> tuple[LayerChoice, ...]:
+    """The best layer of every trait that has prompts of a set, in the study's order.
+
+    Where r is undefined at every layer there is no best one, and the first layer says why.
 
     Args:
-        settings: where the store is, and the thresholds of a status.
-        run_id: a published run.
+        run: an open run.
         prompt_set: which prompts the vectors are built from.
-
-    Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
+        thresholds: where the statuses begin.
     """
-    with reading_run(settings, run_id) as connection:
-        record = read_record(connection, run_id)
-        # Where there is no best layer, the first layer's row says why r is undefined.
-        rows = connection.execute(
-            "SELECT b.trait, b.layer, b.p, b.null_95, b.held_out_r, b.held_out_low,"
-            " b.held_out_high, b.held_out_p, b.reason, c.n, c.r, c.low, c.high, c.p, c.reason,"
-            " c.rho, c.rho_low, c.rho_high FROM best_layers b JOIN traits t USING (trait)"
-            " JOIN correlations c ON c.method = b.method AND c.trait = b.trait"
-            " AND c.prompt_set = b.prompt_set AND c.layer = coalesce(b.layer, $first)"
-            " WHERE b.method = $method AND b.prompt_set = $prompt_set ORDER BY t.position",
-            {"method": MEAN_DIFFERENCE, "prompt_set": prompt_set, "first": record.layers[0]},
-        ).fetchall()
-    adjusted = benjamini_hochberg([row[2] for row in rows])
-    found = []
-    for row, own_adjusted in zip(rows, adjusted, strict=True):
-        trait, layer, p, null_95, held_r, held_low, held_high, held_p, reason, *rest = row
-        n, r, low, high, own_p, why, rho, rho_low, rho_high = rest
-        held_reason = None if held_r is not None else why or reason
-        found.append(
+    layers, depth = run.record.layers, run.record.depth
+    rows = {
+        (row.trait, row.layer): row
+        for row in run.correlations(MEAN_DIFFERENCE, prompt_set=prompt_set)
+    }
+    best = run.best_layers(MEAN_DIFFERENCE, prompt_set)
+    adjusted = benjamini_hochberg([found.p for found in best])
+    choices = []
+    for found, adjusted_p in zip(best, adjusted, strict=True):
+        shown = rows[found.trait, layers[0] if found.layer is None else found.layer]
+        held_out = found.held_out
+        if held_out.value is None:
+            # Where r itself is undefined, that is why; then why there is no best layer.
+            why = shown.correlation.reason or found.reason or held_out.reason
+            held_out = Estimate.undefined(shown.correlation.n, str(why))
+        choices.append(
             LayerChoice(
-                trait=trait,
-                layers=record.layers,
-                layer=layer,
-                correlation=Correlation(n, r, low, high, own_p, why),
-                rank=Estimate(rho, rho_low, rho_high, None, n, why),
-                status=status_of(r, settings.thresholds),
-                p=p,
-                null_95=null_95,
-                adjusted_p=own_adjusted,
-                held_out=Estimate(held_r, held_low, held_high, held_p, n, held_reason),
-                beyond=_beyond(layer, record.layers, record.depth),
+                trait=found.trait,
+                layers=layers,
+                layer=found.layer,
+                correlation=shown.correlation,
+                rank=shown.rank,
+                status=status_of(shown.correlation.value, thresholds),
+                p=found.p,
+                null_95=found.null_95,
+                adjusted_p=adjusted_p,
+                held_out=held_out,
+                beyond=_beyond(found.layer, layers, depth),
             )
         )
-    return tuple(found)
+    return tuple(choices)
+
+
+def choice_of(choices: Sequence[LayerChoice], trait: str) -> LayerChoice:
+    """The choice of one trait.
+
+    Args:
+        choices: of a run and prompt set.
+        trait: one of the study's traits.
+
+    Raises:
+        StoreError: the trait has no prompts of that set.
+    """
+    for choice in choices:
+        if choice.trait == trait:
+            return choice
+    known = ", ".join(choice.trait for choice in choices) or "none"
+    raise StoreError(
+        f"{trait!r} has no prompts of this prompt set.",
+        expected=f"a trait that has some: {known}.",
+        remedy="choose another trait or prompt set in the sidebar.",
+    )
 
 
 def _beyond(layer: int | None, layers: tuple[int, ...], depth: int) -> Beyond | None:

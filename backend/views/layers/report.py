@@ -3,71 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-from backend.settings import Settings
+from backend.runs.results import Results
+from backend.store.run import Run
 from backend.store.run_values import CellResult, RunSummary
-from backend.views.layers.compute import LayerChoice, layer_choices
-from backend.views.layers.figures import r_by_layer, r_heatmap
-from backend.views.layers.metric_figures import LEFT, RIGHT, metric_panels
-from backend.views.layers.words import choice_rows, choice_sentence
+from backend.views.layers import words
+from backend.views.layers.compute import LayerChoice, choice_of, layer_choices
+from backend.views.layers.figures import (
+    LEFT_PANELS,
+    RIGHT_PANELS,
+    metric_panels,
+    r_by_layer,
+    r_heatmap,
+)
+from backend.views.layers.tables import choice_rows
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.per_cell import per_cell, per_run
 from backend.views.shared.view import View
 
 
-def _build(settings: Settings, view: View) -> Sequence[Block]:
-    @cache
-    def choices_of(run_id: str) -> tuple[LayerChoice, ...]:
-        return layer_choices(settings, run_id, view.prompt_set)
+def _build(results: Results, view: View) -> Sequence[Block]:
+    def choices_of(run: RunSummary) -> tuple[LayerChoice, ...]:
+        return results.of_run(layer_choices, run.run_id, view.prompt_set, results.thresholds)
 
-    @cache
-    def cells_of(run_id: str) -> tuple[CellResult, ...]:
-        found = cells(settings, run_id)
-        return tuple(cell for cell in found if cell.key.prompt_set == view.prompt_set)
+    def cells_of(run: RunSummary) -> tuple[CellResult, ...]:
+        return results.of_run(Run.cells, run.run_id, prompt_set=view.prompt_set)
 
     def run_blocks(run: RunSummary) -> Sequence[Block]:
-        run_id = run.record.run_id
-        choices, every = choices_of(run_id), cells_of(run_id)
+        choices = choices_of(run)
         return (
-            Chart(
-                "Every trait at every layer",
-                "A real signal changes smoothly over layers and shows as a broad orange stretch; "
-                "a lone orange cell is more likely chance. The best layer of each trait is framed.",
-                r_heatmap(every, choices),
-            ),
-            Table(
-                "What the best layer is worth",
-                "p counts the choice among layers (permutations of the maximum, one-sided), "
-                "adjusted p also that there are several traits (Benjamini-Hochberg), and held-out "
-                "r is measured on scenarios the layer was not chosen on.",
-                choice_rows(choices),
-            ),
+            Chart("Every trait at every layer", words.HEATMAP, r_heatmap(cells_of(run), choices)),
+            Table("What the best layer is worth", words.BEST_LAYERS, choice_rows(choices)),
         )
 
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
-        run_id = run.record.run_id
-        choice = next(found for found in choices_of(run_id) if found.trait == trait)
-        own = [found for found in cells_of(run_id) if found.key.trait == trait]
+        choice = choice_of(choices_of(run), trait)
+        own = [found for found in cells_of(run) if found.key.trait == trait]
         line = "no best layer" if choice.layer is None else f"best layer {choice.layer}"
         return line, (
-            Text(choice_sentence(choice)),
+            Text(words.choice_sentence(choice)),
             Chart(
                 "r by layer",
-                "A layer beats chance where its point lies outside both grey bands: they hold 95% "
-                "of the r of vectors that know nothing of the trait.",
-                r_by_layer(own, choice, settings.thresholds, marked=view.layer),
+                words.R_BY_LAYER,
+                r_by_layer(own, choice, results.thresholds, marked=view.layer),
             ),
             Chart(
                 "The prompts by layer, in activation units",
-                "Separation and within-class variance grow with the activations from layer to "
-                "layer, so read them beside the next chart, which has no units.",
-                metric_panels(LEFT, own, choice.layer),
+                words.UNITS,
+                metric_panels(LEFT_PANELS, own, choice.layer),
             ),
             Chart(
                 "The prompts by layer, without units",
-                "The dotted line is the best layer; long dashes are chance.",
-                metric_panels(RIGHT, own, choice.layer),
+                words.PANEL_LINES,
+                metric_panels(RIGHT_PANELS, own, choice.layer),
             ),
         )
 

@@ -1,17 +1,38 @@
-"""What the layers of a run are worth, in sentences and as a table."""
+"""What the layers of a run are worth in sentences, and what to see in each chart."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
+from backend.store.run import NOT_COMPUTED
 from backend.store.run_values import CellResult
 from backend.views.layers.compute import LayerChoice
-from backend.views.shared.numbers import p_text, r_text
-from backend.views.shared.style import STATUS_SIGNS
+from backend.views.shared.numbers import r_text
+
+R_BY_LAYER = (
+    "A layer beats chance where its point lies outside both grey bands: they hold 95% of the r of "
+    "vectors that know nothing of the trait."
+)
+BEST_LAYERS = (
+    "The best of several layers is flattered by the choice. p counts that choice (permutations of "
+    "the maximum over layers, one-sided), adjusted p also that there are several traits "
+    "(Benjamini-Hochberg), and held-out r is measured on scenarios the layer was not chosen on."
+)
+HEATMAP = (
+    "A real signal changes smoothly over layers and shows as a broad orange stretch; a lone orange "
+    "cell is more likely chance. The best layer of each trait is framed."
+)
+UNITS = (
+    "Separation and within-class variance grow with the activations from layer to layer, so read "
+    "them beside the measures that have no units."
+)
+PANEL_LINES = "The dotted line is the best layer; long dashes are chance."
 
 _BEYOND = {
     "later": "It is the last layer extracted: a better one may lie beyond it.",
     "earlier": "It is the first layer extracted: a better one may lie before it.",
+}
+_CONTROLS = {
+    "shuffled_labels": "vectors of the same prompts with shuffled labels",
+    "random_direction": "random directions",
 }
 
 
@@ -45,45 +66,16 @@ def choice_sentence(choice: LayerChoice) -> str:
 def layer_sentence(cell: CellResult) -> str:
     """r at one layer beside vectors that know nothing of the trait."""
     c = cell.correlation
-    if c.r is None:
+    if c.value is None:
         return f"At layer {cell.key.layer} r is undefined, as {c.reason}."
     said = f"At layer {cell.key.layer}, r = {r_text(c)}."
-    parts = []
-    for kind, what in (
-        ("shuffled_labels", "vectors of the same prompts with shuffled labels"),
-        ("random_direction", "random directions"),
-    ):
-        control = cell.controls[kind]
-        if control.p is not None:
+    parts, missing = [], []
+    for kind, what in _CONTROLS.items():
+        control = cell.controls.get(kind)
+        if control is None:
+            missing.append(f" Of {what}: {NOT_COMPUTED}.")
+        elif control.p is not None:
             parts.append(f"{control.draws} {what} p = {control.p:.2g}")
     if parts:
         said += f" Against {', against '.join(parts)} (share at least as far from zero)."
-    return said
-
-
-def choice_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
-    """The best layer of every trait as a table.
-
-    Args:
-        choices: one row each.
-    """
-    return [
-        {
-            "trait": choice.trait.replace("_", " "),
-            "best layer": _place(choice),
-            "status": f"{STATUS_SIGNS[choice.status]} {choice.status}",
-            "r there, 95%": r_text(choice.correlation, count=False),
-            "p of the best": p_text(choice.p),
-            "p adjusted": p_text(choice.adjusted_p),
-            "r held out, 95%": r_text(choice.held_out, count=False),
-            "n": str(choice.correlation.n),
-        }
-        for choice in choices
-    ]
-
-
-def _place(choice: LayerChoice) -> str:
-    if choice.layer is None:
-        return "–"
-    end = {None: "", "later": " (last)", "earlier": " (first)"}[choice.beyond]
-    return f"{choice.layer} of {choice.layers[0]}–{choice.layers[-1]}{end}"
+    return said + "".join(missing)

@@ -2,45 +2,81 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.runs.saved_vectors import saved_drift
-from backend.settings import Settings
-from backend.store.drifts import read_drifts
-from backend.views.methods.compute import METHOD, MethodGrid, method_grid, saved_of_run
-from backend.views.methods.differences import (
-    MethodDifference,
-    MethodOverTraits,
-    chosen_on_halves,
-    differences_to,
-    over_traits,
-)
+from backend.core.statistics.dependent import compare_predictors
+from backend.core.statistics.held_out_choice import held_out_choice
+from backend.core.statistics.multiple import benjamini_hochberg
+from backend.core.statistics.paired import paired_difference
+from backend.core.statistics.significance import significance
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
+from backend.runs.saved_vectors import saved_cases
+from backend.store.run import Run
+from backend.store.run_values import ScoredCases
+from backend.store.saved_vector import SavedVector
+from backend.views.methods.compute import MethodGrid, method_grid, method_results, saved_row_name
 
-__all__ = [
-    "MethodChoice",
-    "MethodComparison",
-    "MethodDifference",
-    "MethodOverTraits",
-    "method_choice",
-    "method_comparison",
-]
+ALIKE = "both vectors project alike here"
+NO_VECTOR = "no method has a vector here"
+
+
+@dataclass(frozen=True)
+class MethodDifference:
+    """A method's r minus the baseline's on one trait.
+
+    Attributes:
+        difference: with Zou's interval and Williams's p: both r share the behaviour.
+        between: r of the two projections; None where undefined.
+        adjusted_p: Benjamini-Hochberg p over all methods and traits compared together.
+    """
+
+    difference: Estimate
+    between: float | None
+    adjusted_p: float | None = None
+
+
+@dataclass(frozen=True)
+class MethodOverTraits:
+    """A method against the baseline over traits.
+
+    Attributes:
+        z: mean difference of Fisher's z with Student's t interval and p over traits.
+        r: mean difference of r, plain; None without a trait on which both have r.
+        won: traits where the method's r is the higher.
+        lost: traits where it is the lower.
+        significantly_won: traits where it is the higher by the adjusted p (5%).
+        significantly_lost: traits where it is the lower by it.
+        adjusted_p: Benjamini-Hochberg p of z over methods.
+    """
+
+    z: Estimate
+    r: float | None
+    won: int
+    lost: int
+    significantly_won: int
+    significantly_lost: int
+    adjusted_p: float | None = None
 
 
 @dataclass(frozen=True)
 class MethodComparison:
-    """Every method against the mean difference.
+    """Every method of a run, against the mean difference.
 
     Attributes:
+        grid: all methods on all traits.
         differences: (method, trait) -> difference of r at the layers shown.
         saved: the same for saved vectors; their p is adjusted among themselves.
         overall: method -> the comparison over traits, of r with no choice of layer in it.
     """
 
+    grid: MethodGrid
     differences: dict[tuple[str, str], MethodDifference]
     saved: dict[tuple[str, str], MethodDifference]
     overall: dict[str, MethodOverTraits]
@@ -73,115 +109,190 @@ class MethodChoice:
 
 
 def method_comparison(
-    settings: Settings, run_id: str, prompt_set: str, layer: int | None = None
+    runs: Sequence[Run], saved: Sequence[SavedVector], prompt_set: str, layer: int | None = None
 ) -> MethodComparison:
     """Every method of a run against the mean difference.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        runs: one open run.
+        saved: all named vectors, oldest first; those of other runs and prompt sets are left out.
         prompt_set: which prompts the vectors are built from.
         layer: the layer of all; None for each method's and trait's layer with the highest r.
 
     Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
+        ValueError: not one run.
     """
-    grid = method_grid(settings, run_id, prompt_set, layer)
-    drifts: dict[str, dict[str, Floats]] = {}
-    behaviour: dict[str, Floats] = {}
-    with reading_run(settings, run_id) as connection:
-        for (method, trait, own_set), (by_layer, y) in read_drifts(connection, layer=layer).items():
-            cell = grid.cells.get((method, trait))
-            if own_set != prompt_set or cell is None or cell.layer not in by_layer:
-                continue
-            drifts.setdefault(trait, {})[method] = by_layer[cell.layer]
-            behaviour[trait] = y
-    differences = differences_to(METHOD, drifts, behaviour)
+    (run,) = runs
+    named = [
+        (vector, saved_cases(run, vector))
+        for vector in saved
+        if (vector.run_id, vector.prompt_set) == (run.record.run_id, prompt_set)
+    ]
+    grid = method_grid(run, named, prompt_set, layer)
+    scored: dict[str, ScoredCases] = {}
+    shown: dict[str, dict[str, Cases]] = {}
+    for (method, trait, own_set), (by_layer, _) in run.drifts(layer=layer).items():
+        result = grid.results.get((method, trait))
+        if own_set == prompt_set and result is not None and result.layer in by_layer:
+            if trait not in scored:
+                scored[trait] = run.scored_cases(trait)
+            shown.setdefault(trait, {})[method] = scored[trait].cases(by_layer[result.layer])
+    against: dict[str, dict[str, Cases]] = {}
+    for vector, cases in named:
+        base = shown.get(vector.trait, {}).get(MEAN_DIFFERENCE)
+        if base is not None:
+            of_trait = against.setdefault(vector.trait, {MEAN_DIFFERENCE: base})
+            of_trait[saved_row_name(vector)] = cases
+    differences = differences_to(MEAN_DIFFERENCE, shown)
     rs = {
-        (row.name, trait): cell.fair().value
+        (row.name, trait): grid.results[row.name, trait].selection_free_r().value
         for row in grid.rows
-        if row.computed and not row.saved
+        if not row.saved
         for trait in grid.traits
-        if (cell := grid.cells.get((row.name, trait))) is not None
+        if (row.name, trait) in grid.results
     }
     return MethodComparison(
+        grid=grid,
         differences=differences,
-        saved=_saved(settings, run_id, prompt_set, drifts, behaviour),
-        overall=over_traits(METHOD, rs, differences),
+        saved=differences_to(MEAN_DIFFERENCE, against),
+        overall=over_traits(MEAN_DIFFERENCE, rs, differences),
     )
 
 
-def method_choice(
-    settings: Settings, run_id: str, trait: str, prompt_set: str, layer: int | None = None
-) -> MethodChoice:
+def method_choice(run: Run, trait: str, prompt_set: str, layer: int | None = None) -> MethodChoice:
     """What choosing the best method (and layer) of one trait is worth.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
         trait: one of its traits.
         prompt_set: which prompts the vectors are built from.
         layer: choose at this layer; None to choose the layer too.
-
-    Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
     """
-    grid = method_grid(settings, run_id, prompt_set, layer)
-    candidates: dict[tuple[str, int], Floats] = {}
-    behaviour = np.zeros(0)
-    with reading_run(settings, run_id) as connection:
-        found = read_drifts(connection, trait=trait, layer=layer)
-        names = [
-            row[0]
-            for row in connection.execute(
-                "SELECT scenario FROM behaviours WHERE trait = ? ORDER BY case_id", [trait]
-            ).fetchall()
-        ]
-    for (method, _, own_set), (by_layer, y) in found.items():
-        if own_set == prompt_set and len(y):
-            behaviour = y
-            candidates |= {(method, at): drift for at, drift in by_layer.items()}
-    _, scenarios = np.unique(names, return_inverse=True)
-    plain = {key: drift for key, drift in candidates.items() if key[0] == METHOD}
-    best = _highest(grid, trait)
+    results = method_results(run, prompt_set, layer, trait)
+    scored = run.scored_cases(trait)
+    candidates = {
+        (method, at): scored.cases(drift)
+        for (method, _, own_set), (by_layer, _) in run.drifts(trait=trait, layer=layer).items()
+        if own_set == prompt_set
+        for at, drift in by_layer.items()
+    }
+    # Of equal r the one that is registered first.
+    defined = [
+        (result.correlation.value, method.name)
+        for method in METHODS
+        if (result := results.get((method.name, trait))) is not None
+        and result.correlation.value is not None
+    ]
+    best = max(defined, key=lambda pair: pair[0])[1] if defined else None
     nothing = Estimate.undefined(0, "no method has r here")
-    base = grid.cells.get((METHOD, trait))
+    base = results.get((MEAN_DIFFERENCE, trait))
     if layer is None:
-        baseline = chosen_on_halves(plain, behaviour, scenarios)
+        baseline = chosen_on_halves(
+            {key: cases for key, cases in candidates.items() if key[0] == MEAN_DIFFERENCE}
+        )
     else:
-        baseline = nothing if base is None else base.fair()
+        baseline = nothing if base is None else base.selection_free_r()
     return MethodChoice(
         method=best,
-        layer=None if best is None else grid.cells[best, trait].layer,
-        highest=nothing if best is None else grid.cells[best, trait].correlation,
-        held_out=chosen_on_halves(candidates, behaviour, scenarios),
+        layer=None if best is None else results[best, trait].layer,
+        highest=nothing if best is None else results[best, trait].correlation,
+        held_out=chosen_on_halves(candidates),
         baseline=baseline,
         candidates=len(candidates),
     )
 
 
-def _highest(grid: MethodGrid, trait: str) -> str | None:
-    defined = [
-        (cell.correlation.value, row.name)
-        for row in grid.rows
-        if not row.saved
-        and (cell := grid.cells.get((row.name, trait))) is not None
-        and cell.correlation.value is not None
-    ]
-    return max(defined, key=lambda pair: pair[0])[1] if defined else None
-
-
-def _saved(
-    settings: Settings,
-    run_id: str,
-    prompt_set: str,
-    drifts: Mapping[str, Mapping[str, Floats]],
-    behaviour: Mapping[str, Floats],
+def differences_to(
+    baseline: str, by_trait: Mapping[str, Mapping[str, Cases]]
 ) -> dict[tuple[str, str], MethodDifference]:
-    against: dict[str, dict[str, Floats]] = {}
-    for vector in saved_of_run(settings, run_id, prompt_set):
-        base = drifts.get(vector.trait, {}).get(METHOD)
-        if base is not None:
-            of_trait = against.setdefault(vector.trait, {METHOD: base})
-            of_trait[f"saved:{vector.name}"] = saved_drift(settings, vector).drift
-    return differences_to(METHOD, against, behaviour)
+    """Every method against one of them, trait by trait.
+
+    Args:
+        baseline: the method that the others are compared with.
+        by_trait: trait -> method -> the trait's cases, with the drift (or level) of the method's
+            projections as x.
+
+    Returns:
+        (method, trait) -> difference, for the traits on which the baseline has projections; in
+        [-2, 2], undefined with the reason of the first r that is.
+    """
+    found: dict[tuple[str, str], MethodDifference] = {}
+    for trait, by_method in by_trait.items():
+        if baseline not in by_method:
+            continue
+        base = by_method[baseline]
+        for method, cases in by_method.items():
+            if method == baseline:
+                continue
+            compared = compare_predictors(cases, base.x)
+            difference = compared.difference
+            if compared.alike and compared.first.value is not None:
+                difference = Estimate(0.0, None, None, None, len(cases), ALIKE)
+            found[method, trait] = MethodDifference(difference, compared.between.value)
+    adjusted = benjamini_hochberg([f.difference.p for f in found.values()])
+    return {
+        key: dataclasses.replace(f, adjusted_p=p)
+        for (key, f), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def over_traits(
+    baseline: str,
+    rs: Mapping[tuple[str, str], float | None],
+    differences: Mapping[tuple[str, str], MethodDifference],
+) -> dict[str, MethodOverTraits]:
+    """Every method against the baseline over the traits on which both have r.
+
+    The t test takes traits as independent. They share their responses, so its interval is too
+    narrow rather than too wide.
+
+    Args:
+        baseline: the method that the others are compared with.
+        rs: (method, trait) -> r to compare; None where undefined.
+        differences: of single traits, for the counts of those that are significant.
+    """
+    found: dict[str, MethodOverTraits] = {}
+    for method in dict.fromkeys(name for name, _ in rs if name != baseline):
+        pairs = [
+            (trait, r, base)
+            for (name, trait), r in rs.items()
+            if name == method and r is not None and (base := rs.get((baseline, trait))) is not None
+        ]
+        judged = [
+            significance(difference.difference, difference.adjusted_p)
+            for trait, _, _ in pairs
+            if (difference := differences.get((method, trait))) is not None
+        ]
+        found[method] = MethodOverTraits(
+            z=paired_difference(
+                np.array([_z(r) for _, r, _ in pairs]),
+                np.array([_z(base) for _, _, base in pairs]),
+            ),
+            r=float(np.mean([r - base for _, r, base in pairs])) if pairs else None,
+            won=sum(r > base for _, r, base in pairs),
+            lost=sum(r < base for _, r, base in pairs),
+            significantly_won=judged.count("higher"),
+            significantly_lost=judged.count("lower"),
+        )
+    adjusted = benjamini_hochberg([f.z.p for f in found.values()])
+    return {
+        method: dataclasses.replace(f, adjusted_p=p)
+        for (method, f), p in zip(found.items(), adjusted, strict=True)
+    }
+
+
+def chosen_on_halves(candidates: Mapping[tuple[str, int], Cases]) -> Estimate:
+    """r of the best of several vectors, chosen on one half of the scenarios, measured on the other.
+
+    Args:
+        candidates: (method, layer) -> the same cases, with the drift (or level) of the vector's
+            projections as x.
+    """
+    if not candidates:
+        return Estimate.undefined(0, NO_VECTOR)
+    every = list(candidates.values())
+    return held_out_choice(np.stack([cases.x for cases in every]), every[0])
+
+
+def _z(r: float) -> float:
+    return math.atanh(max(-1 + 1e-12, min(1 - 1e-12, r)))

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
-from backend.runs.saved_vectors import SavedVector, saved_drift, saved_vectors
-from backend.settings import Settings
-from backend.store.connection import Connection
-
-__all__ = [
-    "MEAN_DIFFERENCE",
-    "MethodCell",
-    "MethodGrid",
-    "MethodRow",
-    "method_grid",
-    "saved_of_run",
-]
+from backend.core.vectors.methods import METHODS, Method
+from backend.store.run import NOT_COMPUTED, Run
+from backend.store.run_record import SIMULATED
+from backend.store.run_values import CorrelationRow
+from backend.store.saved_vector import SavedVector
 
 SAVED_CHOSEN = "its choices may have been made on these scores, so no half of them is held out"
 AT_A_LAYER = "no layer was chosen"
+# Simulated runs go without costly methods, however often they are derived.
+LEFT_OUT = "not computed in this run"
 
 
 @dataclass(frozen=True)
@@ -34,7 +30,7 @@ class MethodRow:
         source: where it comes from.
         fitted: fitted on scored responses; its r is over scenarios that each fit had not seen.
         saved: a vector that a user named, on one trait and at one layer.
-        computed: whether this run holds it.
+        missing: why this run does not hold it; None if it does.
     """
 
     name: str
@@ -42,11 +38,11 @@ class MethodRow:
     source: str
     fitted: bool
     saved: bool
-    computed: bool
+    missing: str | None
 
 
 @dataclass(frozen=True)
-class MethodCell:
+class MethodResult:
     """One method on one trait.
 
     Attributes:
@@ -64,11 +60,9 @@ class MethodCell:
     bootstrap: Estimate
     held_out: Estimate
 
-    def fair(self) -> Estimate:
+    def selection_free_r(self) -> Estimate:
         """r with no choice of layer in it: held out where a layer was chosen."""
-        if self.of_layers > 1:
-            return self.held_out
-        return self.correlation
+        return self.held_out if self.of_layers > 1 else self.correlation
 
 
 @dataclass(frozen=True)
@@ -78,105 +72,108 @@ class MethodGrid:
     Attributes:
         rows: every registered method, then the saved vectors of the run.
         traits: in the study's order.
-        cells: (method, trait) -> cell; methods that the run does not hold are not there.
+        results: (method, trait) -> result; what the run does not hold is not there.
         target: what r is taken over.
     """
 
     rows: tuple[MethodRow, ...]
     traits: tuple[str, ...]
-    cells: dict[tuple[str, str], MethodCell]
+    results: dict[tuple[str, str], MethodResult]
     target: str
+
+    def rows_of(self, trait: str) -> list[MethodRow]:
+        """All methods, but only one trait's saved vectors."""
+        return [row for row in self.rows if not row.saved or (row.name, trait) in self.results]
 
 
 def method_grid(
-    settings: Settings, run_id: str, prompt_set: str, layer: int | None = None
+    run: Run,
+    saved: Sequence[tuple[SavedVector, Cases]],
+    prompt_set: str,
+    layer: int | None = None,
 ) -> MethodGrid:
     """All methods on all traits of a run.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
+        saved: the named vectors that were built from it and the prompt set, with their cases.
+        prompt_set: which prompts the vectors are built from.
+        layer: the layer of all; None for each method's and trait's layer with the highest r. A
+            saved vector keeps its own.
+    """
+    held = run.methods()
+    simulated = run.record.model_source == SIMULATED
+    results = method_results(run, prompt_set, layer)
+    rows = [
+        MethodRow(
+            method.name,
+            method.title,
+            method.source,
+            method.fitted,
+            False,
+            None if method.name in held else _missing(method, simulated),
+        )
+        for method in METHODS
+    ]
+    for vector, cases in saved:
+        name = saved_row_name(vector)
+        rows.append(MethodRow(name, vector.name, "saved in the Filter lab", False, True, None))
+        results[name, vector.trait] = MethodResult(
+            layer=vector.layer,
+            of_layers=1,
+            correlation=vector.correlation,
+            bootstrap=bootstrap_r(cases),
+            held_out=Estimate.undefined(vector.correlation.n, SAVED_CHOSEN),
+        )
+    return MethodGrid(tuple(rows), tuple(run.traits), results, run.target)
+
+
+def method_results(
+    run: Run, prompt_set: str, layer: int | None = None, trait: str | None = None
+) -> dict[tuple[str, str], MethodResult]:
+    """(method, trait) -> its result, for the methods that a run holds.
+
+    Args:
+        run: an open run.
         prompt_set: which prompts the vectors are built from.
         layer: the layer of all; None for each method's and trait's layer with the highest r.
-
-    Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
+        trait: only this trait; None for all.
     """
-    with reading_run(settings, run_id) as connection:
-        traits = [
-            row[0]
-            for row in connection.execute("SELECT trait FROM traits ORDER BY position").fetchall()
-        ]
-        target = connection.execute("SELECT target FROM study").fetchall()[0][0]
-        cells = _cells(connection, prompt_set, layer)
-    held = {method for method, _ in cells}
-    rows = [MethodRow(m.name, m.title, m.source, m.fitted, False, m.name in held) for m in METHODS]
-    for vector in saved_of_run(settings, run_id, prompt_set):
-        name = f"saved:{vector.name}"
-        rows.append(MethodRow(name, vector.name, "saved in the Filter lab", False, True, True))
-        cells[name, vector.trait] = _saved_cell(settings, vector)
-    return MethodGrid(tuple(rows), tuple(traits), cells, target)
+    by_vector: dict[tuple[str, str], list[CorrelationRow]] = {}
+    for row in run.correlations(trait=trait, prompt_set=prompt_set, layer=layer):
+        by_vector.setdefault((row.method, row.trait), []).append(row)
+    if layer is not None:
+        return {
+            key: MethodResult(
+                layer=row.layer,
+                of_layers=1,
+                correlation=row.correlation,
+                bootstrap=row.bootstrap,
+                held_out=Estimate.undefined(row.correlation.n, AT_A_LAYER),
+            )
+            for key, (row,) in by_vector.items()
+        }
+    results = {}
+    for best in run.best_layers(prompt_set=prompt_set):
+        key = (best.method, best.trait)
+        if key in by_vector:
+            rows = by_vector[key]
+            # Where r is undefined at every layer, the first one says why.
+            shown = next((row for row in rows if row.layer == best.layer), rows[0])
+            results[key] = MethodResult(
+                layer=None if shown.correlation.value is None else shown.layer,
+                of_layers=best.of_layers,
+                correlation=shown.correlation,
+                bootstrap=shown.bootstrap,
+                held_out=best.held_out,
+            )
+    return results
 
 
-def saved_of_run(settings: Settings, run_id: str, prompt_set: str) -> tuple[SavedVector, ...]:
-    """The named vectors that were built from a run and prompt set, oldest first."""
-    return tuple(
-        vector
-        for vector in saved_vectors(settings)
-        if (vector.run_id, vector.prompt_set) == (run_id, prompt_set)
-    )
+def saved_row_name(vector: SavedVector) -> str:
+    """Key of a named vector among the methods, which may share its name."""
+    return f"saved:{vector.name}"
 
 
-def _cells(
-    connection: Connection, prompt_set: str, layer: int | None
-) -> dict[tuple[str, str], MethodCell]:
-    best = {
-        (method, trait): rest
-        for method, trait, *rest in connection.execute(
-            "SELECT method, trait, layer, of_layers, held_out_r, held_out_low, held_out_high,"
-            " held_out_p, reason FROM best_layers WHERE prompt_set = ?",
-            [prompt_set],
-        ).fetchall()
-    }
-    rows = connection.execute(
-        "SELECT method, trait, layer, n, r, low, high, p, boot_low, boot_high, reason"
-        " FROM correlations WHERE prompt_set = ? AND (?::INTEGER IS NULL OR layer = ?)"
-        " ORDER BY method, trait, layer",
-        [prompt_set, layer, layer],
-    ).fetchall()
-    by_cell: dict[tuple[str, str], list[tuple[int, Estimate, Estimate]]] = {}
-    for method, trait, at, n, r, low, high, p, boot_low, boot_high, reason in rows:
-        correlation = Correlation(n, r, low, high, p, reason)
-        bootstrap = Estimate(r, boot_low, boot_high, None, n, reason)
-        by_cell.setdefault((method, trait), []).append((at, correlation, bootstrap))
-    found = {}
-    for key, candidates in by_cell.items():
-        n = candidates[0][1].n
-        held = Estimate.undefined(n, AT_A_LAYER)
-        wanted, of_layers = layer, 1
-        if layer is None:
-            wanted, of_layers, r, low, high, p, reason = best[key]
-            reason = None if r is not None else reason or "undefined on halves of the scenarios"
-            held = Estimate(r, low, high, p, n, reason)
-        shown = next((c for c in candidates if c[0] == wanted), candidates[0])
-        undefined = shown[1].r is None
-        found[key] = MethodCell(
-            layer=None if undefined and layer is None else shown[0],
-            of_layers=of_layers,
-            correlation=shown[1],
-            bootstrap=shown[2],
-            held_out=held,
-        )
-    return found
-
-
-def _saved_cell(settings: Settings, vector: SavedVector) -> MethodCell:
-    own = saved_drift(settings, vector)
-    c = vector.correlation
-    return MethodCell(
-        layer=vector.layer,
-        of_layers=1,
-        correlation=c,
-        bootstrap=bootstrap_r(own.drift, own.behaviour, own.scenarios),
-        held_out=Estimate.undefined(c.n, SAVED_CHOSEN),
-    )
+def _missing(method: Method, simulated: bool) -> str:
+    return LEFT_OUT if simulated and method.costly else NOT_COMPUTED

@@ -1,23 +1,31 @@
-"""Charts and tables of the Methods page."""
+"""Charts of the Methods page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
 
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
 from backend.core.statistics.significance import Significance, significance
 from backend.views.methods.comparison import MethodComparison, MethodDifference
-from backend.views.methods.compute import MethodCell, MethodGrid, MethodRow
+from backend.views.methods.compute import MethodGrid, MethodResult, MethodRow
+from backend.views.methods.subsampling import SubsampleCurve
+from backend.views.methods.words import (
+    Shown,
+    interval_text,
+    marked,
+    missing_text,
+    spread_text,
+)
 from backend.views.shared.differences import SIGNS, difference_forest
-from backend.views.shared.intervals import forest
+from backend.views.shared.intervals import error_bars, forest
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import (
     BLUE,
     DIVERGING,
     GREEN,
+    GREY,
     INK,
     ORANGE,
     short,
@@ -26,9 +34,6 @@ from backend.views.shared.style import (
     wrapped,
 )
 
-Shown = Literal["fair", "best"]
-FITTED_MARK, SAVED_MARK = "†", "‡"
-ABSENT = "not computed in this run"
 WORDS: dict[Significance, str] = {
     "higher": "better than the mean difference",
     "not shown": "no difference shown",
@@ -42,13 +47,13 @@ def method_heatmap(grid: MethodGrid, shown: Shown) -> go.Figure:
 
     Args:
         grid: the numbers.
-        shown: ``fair`` for r with no choice of layer in it, ``best`` for r at the layer with the
-            highest r.
+        shown: ``held_out`` for r with no choice of layer in it, ``best`` for r at the layer with
+            the highest r.
     """
     values, texts, hovers = [], [], []
     for row in grid.rows:
-        found = [grid.cells.get((row.name, trait)) for trait in grid.traits]
-        rs = [None if cell is None else _value(cell, shown) for cell in found]
+        found = [grid.results.get((row.name, trait)) for trait in grid.traits]
+        rs = [None if result is None else _r(result, shown) for result in found]
         values.append([None if r is None else r.value for r in rs])
         texts.append(
             [
@@ -58,8 +63,8 @@ def method_heatmap(grid: MethodGrid, shown: Shown) -> go.Figure:
         )
         hovers.append(
             [
-                _hover(row, trait, cell, grid.target)
-                for cell, trait in zip(found, grid.traits, strict=True)
+                _hover(row, trait, result, grid.target)
+                for result, trait in zip(found, grid.traits, strict=True)
             ]
         )
     figure = go.Figure(
@@ -94,32 +99,26 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
         grid: the numbers.
         trait: one of its traits.
     """
-    rows = rows_of(grid, trait)
-    found = [grid.cells.get((row.name, trait)) for row in rows]
-    nothing = Estimate.undefined(0, ABSENT)
+    rows = grid.rows_of(trait)
+    found = [grid.results.get((row.name, trait)) for row in rows]
+    nothing = Estimate.undefined(0, "there is no result")
+    fisher = [nothing if f is None else f.correlation for f in found]
+    bootstrap = [nothing if f is None else f.bootstrap for f in found]
     series = [
-        (
-            "r, Fisher's interval",
-            ORANGE,
-            "circle",
-            [nothing if c is None else c.correlation for c in found],
-        ),
-        (
-            "r, bootstrap interval",
-            BLUE,
-            "square",
-            [nothing if c is None else c.bootstrap for c in found],
-        ),
+        ("r, Fisher's interval", ORANGE, "circle", fisher),
+        ("r, bootstrap interval", BLUE, "square", bootstrap),
     ]
-    if any(c is not None and c.of_layers > 1 for c in found):
-        held = [nothing if c is None else c.held_out for c in found]
-        series.append(("r, layer chosen on other scenarios", GREEN, "diamond", held))
+    if any(f is not None and f.of_layers > 1 for f in found):
+        held_out = [nothing if f is None else f.held_out for f in found]
+        series.append(("r, layer chosen on other scenarios", GREEN, "diamond", held_out))
     figure = forest([row.title for row in rows], series, title=f"r over {grid.target}s")
     # One sentence per row says what is missing.
     figure.layout.annotations = ()
-    for place, cell in enumerate(found):
-        if cell is None or cell.correlation.value is None:
-            why = ABSENT if cell is None else f"undefined: {cell.correlation.reason}"
+    for place, (row, result) in enumerate(zip(rows, found, strict=True)):
+        if result is None or result.correlation.value is None:
+            why = missing_text(row)
+            if result is not None:
+                why = f"undefined: {result.correlation.reason}"
             figure.add_annotation(
                 x=0,
                 xref="paper",
@@ -136,16 +135,15 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
     return figure
 
 
-def method_differences(grid: MethodGrid, comparison: MethodComparison, trait: str) -> go.Figure:
+def method_differences(comparison: MethodComparison, trait: str) -> go.Figure:
     """Every method's r minus the mean difference's on one trait, with Zou's interval.
 
     Args:
-        grid: for the methods.
-        comparison: the differences.
-        trait: one of the grid's traits.
+        comparison: of a run.
+        trait: one of its traits.
     """
     every = comparison.differences | comparison.saved
-    rows = [row for row in rows_of(grid, trait) if (row.name, trait) in every]
+    rows = [row for row in comparison.grid.rows_of(trait) if (row.name, trait) in every]
     found = [every[row.name, trait] for row in rows]
     return difference_forest(
         [marked(row) for row in rows],
@@ -156,14 +154,13 @@ def method_differences(grid: MethodGrid, comparison: MethodComparison, trait: st
     )
 
 
-def methods_overall(grid: MethodGrid, comparison: MethodComparison) -> go.Figure:
+def methods_overall(comparison: MethodComparison) -> go.Figure:
     """Every method against the mean difference over traits, on Fisher's z.
 
     Args:
-        grid: for the methods.
-        comparison: the comparison over traits.
+        comparison: of a run.
     """
-    rows = [row for row in grid.rows if row.name in comparison.overall]
+    rows = [row for row in comparison.grid.rows if row.name in comparison.overall]
     found = [comparison.overall[row.name] for row in rows]
     return difference_forest(
         [marked(row) for row in rows],
@@ -179,25 +176,52 @@ def methods_overall(grid: MethodGrid, comparison: MethodComparison) -> go.Figure
     )
 
 
-def marked(row: MethodRow) -> str:
-    """A method's title with the mark of fitted or saved ones."""
-    mark = FITTED_MARK if row.fitted else SAVED_MARK if row.saved else ""
-    # A hard space, so that an axis does not put the mark on a line of its own.
-    return f"{row.title}\u00a0{mark}" if mark else row.title
-
-
-def rows_of(grid: MethodGrid, trait: str) -> list[MethodRow]:
-    """All methods, but only this trait's saved vectors.
+def subsample_r(curve: SubsampleCurve) -> go.Figure:
+    """r of vectors from random subsets, over the interval of r of all prompts.
 
     Args:
-        grid: the numbers.
-        trait: one of its traits.
+        curve: of one cell.
     """
-    return [row for row in grid.rows if not row.saved or (row.name, trait) in grid.cells]
+    figure = go.Figure()
+    whole = curve.whole
+    if whole.low is not None and whole.high is not None:
+        figure.add_hrect(y0=whole.low, y1=whole.high, fillcolor=GREY, opacity=0.2, line_width=0)
+    figure.add_hline(y=0, line={"width": 1, "color": GREY})
+    points = [(s.size, s.r) for s in curve.sizes if s.r is not None]
+    ends = [e for _, spread in points for e in spread]
+    ends += [e for e in (0.0, whole.low, whole.high) if e is not None]
+    figure.add_trace(_points(points, "mean r", ORANGE, "circle"))
+    figure.update_yaxes(range=[min(ends) - 0.05, max(ends) + 0.05])
+    return _finished(figure, curve, f"r over {curve.target}s")
 
 
-def _value(cell: MethodCell, shown: Shown) -> Estimate:
-    return cell.fair() if shown == "fair" else cell.correlation
+def subsample_cosine(curve: SubsampleCurve) -> go.Figure:
+    """Cosine of vectors from random subsets to that of all prompts, and of disjoint subsets.
+
+    Args:
+        curve: of one cell.
+    """
+    figure = go.Figure()
+    points = [(s.size, s.cosine) for s in curve.sizes]
+    figure.add_trace(_points(points, "to the vector of all prompts", BLUE, "circle"))
+    apart = [(s.size, s.stability) for s in curve.sizes if s.stability is not None]
+    if apart:
+        figure.add_trace(
+            go.Scatter(
+                x=[size for size, _ in apart],
+                y=[value for _, value in apart],
+                mode="lines+markers",
+                name="of two disjoint subsets",
+                line={"dash": "dash", "color": ORANGE},
+                marker={"symbol": "diamond", "size": 9},
+                hovertemplate="%{x} prompts per pole: cosine %{y:.3f}<extra></extra>",
+            )
+        )
+    return _finished(figure, curve, "cosine").update_yaxes(rangemode="tozero")
+
+
+def _r(result: MethodResult, shown: Shown) -> Estimate:
+    return result.selection_free_r() if shown == "held_out" else result.correlation
 
 
 def _highest(grid: MethodGrid, trait: str, shown: Shown) -> float | None:
@@ -205,8 +229,8 @@ def _highest(grid: MethodGrid, trait: str, shown: Shown) -> float | None:
         value
         for row in grid.rows
         if not row.saved
-        and (cell := grid.cells.get((row.name, trait))) is not None
-        and (value := _value(cell, shown).value) is not None
+        and (result := grid.results.get((row.name, trait))) is not None
+        and (value := _r(result, shown).value) is not None
     ]
     return max(found, default=None)
 
@@ -220,22 +244,21 @@ def _cell_text(r: Estimate | None, highest: bool) -> str:
     return f"<b>{text}</b>" if highest else text
 
 
-def _hover(row: MethodRow, trait: str, cell: MethodCell | None, target: str) -> str:
+def _hover(row: MethodRow, trait: str, result: MethodResult | None, target: str) -> str:
     head = f"<b>{wrapped(row.title)}</b>, {trait.replace('_', ' ')}"
-    if cell is None:
-        own_trait = "saved for another trait" if row.saved else ABSENT
-        return f"{head}<br>{own_trait}"
-    c = cell.correlation
-    if c.r is None:
+    if result is None:
+        return f"{head}<br>{'saved for another trait' if row.saved else missing_text(row)}"
+    c = result.correlation
+    if c.value is None:
         return f"{head}<br>{wrapped(f'undefined: {c.reason}')}"
-    chosen = f", the best of {cell.of_layers}" if cell.of_layers > 1 else ""
+    chosen = f", the best of {result.of_layers}" if result.of_layers > 1 else ""
     lines = [
-        f"layer {cell.layer}{chosen}",
+        f"layer {result.layer}{chosen}",
         f"r over {target}s = {r_text(c)}",
-        f"bootstrap {ends_text(cell.bootstrap)}",
+        f"bootstrap {interval_text(result.bootstrap)}",
     ]
-    if cell.of_layers > 1:
-        lines.append(wrapped(f"layer chosen on other scenarios: {r_text(cell.held_out)}"))
+    if result.of_layers > 1:
+        lines.append(wrapped(f"layer chosen on other scenarios: {r_text(result.held_out)}"))
     if row.fitted:
         lines.append("fitted on scores; each r over scenarios the fit had not seen")
     if row.saved:
@@ -254,13 +277,33 @@ def _said(f: MethodDifference) -> str:
     )
 
 
-def ends_text(found: Estimate) -> str:
-    """An interval alone, or why there is none."""
-    if found.low is None or found.high is None:
-        return f"undefined: {found.reason}"
-    return f"[{found.low:+.2f}, {found.high:+.2f}]"
-
-
 def _range(found: Sequence[Estimate]) -> list[float]:
     ends = [e for f in found for e in (f.low, f.high, f.value) if e is not None]
     return [min([0.0, *ends]) - 0.05, max([0.4, *ends]) + 0.05]
+
+
+def _points(
+    points: Sequence[tuple[int, tuple[float, float, float]]], name: str, colour: str, symbol: str
+) -> go.Scatter:
+    found = [Estimate(mean, low, high, None, 0) for _, (mean, low, high) in points]
+    return go.Scatter(
+        x=[size for size, _ in points],
+        y=[e.value for e in found],
+        mode="lines+markers",
+        name=name,
+        line={"color": colour},
+        marker={"symbol": symbol, "size": 9},
+        error_y=error_bars(found),
+        customdata=[spread_text(spread) for _, spread in points],
+        hovertemplate="%{x} prompts per pole: %{customdata}<extra></extra>",
+    )
+
+
+def _finished(figure: go.Figure, curve: SubsampleCurve, title: str) -> go.Figure:
+    sizes = [s.size for s in curve.sizes]
+    figure.update_xaxes(title="prompts per pole", tickvals=sizes)
+    if sizes:
+        figure.update_xaxes(range=[min(sizes) - 2, max(sizes) + 2])
+    figure.update_yaxes(title=title)
+    figure.update_layout(showlegend=True)
+    return tidy(figure, height=340)

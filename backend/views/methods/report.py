@@ -3,114 +3,91 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-from backend.settings import Settings
+from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.runs.results import Results
 from backend.store.run_values import RunSummary
+from backend.views.methods import words
 from backend.views.methods.comparison import MethodComparison, method_choice, method_comparison
-from backend.views.methods.compute import METHOD, MethodGrid, method_grid
 from backend.views.methods.figures import (
-    FITTED_MARK,
-    SAVED_MARK,
-    Shown,
     method_differences,
     method_forest,
     method_heatmap,
     methods_overall,
+    subsample_cosine,
+    subsample_r,
 )
-from backend.views.methods.subsampling import subsampling
-from backend.views.methods.subsampling_figures import subsample_cosine, subsample_r, subsample_rows
-from backend.views.methods.tables import choice_rows, method_rows, overall_rows
+from backend.views.methods.subsampling import subsample_curve
+from backend.views.methods.tables import choice_rows, method_rows, overall_rows, subsample_rows
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.per_cell import per_cell, per_run
 from backend.views.shared.view import View
 
 
-def _build(settings: Settings, view: View) -> Sequence[Block]:
-    @cache
-    def read(run_id: str) -> tuple[MethodGrid, MethodComparison]:
-        return (
-            method_grid(settings, run_id, view.prompt_set, view.layer),
-            method_comparison(settings, run_id, view.prompt_set, view.layer),
-        )
+def _build(results: Results, view: View) -> Sequence[Block]:
+    layer = view.layer
+
+    def compared(run: RunSummary) -> MethodComparison:
+        return results.with_saved(method_comparison, [run.run_id], view.prompt_set, layer)
 
     def run_blocks(run: RunSummary) -> Sequence[Block]:
-        return _run(*read(run.record.run_id), view.layer)
+        comparison = compared(run)
+        grid = comparison.grid
+        shown: words.Shown = "held_out" if layer is None else "best"
+        saved = f" {words.SAVED}" if any(row.saved for row in grid.rows) else ""
+        return (
+            Chart(
+                "Every method on every trait",
+                words.grid_caption(grid, shown, layer) + saved,
+                method_heatmap(grid, shown),
+            ),
+            Chart(
+                "Which method wins over all traits?",
+                words.overall_caption(layer),
+                methods_overall(comparison),
+            ),
+            Table("", "", overall_rows(comparison)),
+        )
 
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
-        run_id = run.record.run_id
-        grid, comparison = read(run_id)
-        choice = method_choice(settings, run_id, trait, view.prompt_set, view.layer)
-        plain = grid.cells.get((METHOD, trait))
-        best = view.layer if plain is None or plain.layer is None else plain.layer
-        layers = run.record.layers
-        at = layers[len(layers) // 2] if best is None else best
-        curve = subsampling(settings, run_id, trait, view.prompt_set, at)
+        comparison = compared(run)
+        choice = results.of_run(method_choice, run.run_id, trait, view.prompt_set, layer)
+        plain = comparison.grid.results.get((MEAN_DIFFERENCE, trait))
+        best = layer if plain is None or plain.layer is None else plain.layer
+        at = run.middle_layer if best is None else best
+        curve = results.of_run(subsample_curve, run.run_id, trait, view.prompt_set, at)
         blocks: list[Block] = [
             Chart(
                 "How sure is each r?",
-                "Both intervals are of the same r: where Fisher's and the bootstrap's differ, "
-                "trust neither end too far.",
-                method_forest(grid, trait),
+                words.forest_caption(layer),
+                method_forest(comparison.grid, trait),
             ),
             Chart(
                 "Better than the mean difference?",
-                "Right of zero beats the study's method; ▲ and ▼ are sure by the "
-                f"Benjamini-Hochberg p (5%) over all {comparison.tests()} comparisons of this run, "
-                "and intervals are not adjusted.",
-                method_differences(grid, comparison, trait),
+                words.differences_caption(comparison, layer),
+                method_differences(comparison, trait),
             ),
-            Table("", "", method_rows(grid, comparison, trait)),
+            Table("", "", method_rows(comparison, trait)),
             Table(
                 "What is it worth to choose the winner?",
-                f"The highest of {choice.candidates} r is partly luck, so the choice is made on "
-                "one half of the scenarios and r taken on the other, over random splits.",
+                words.choice_caption(choice),
                 choice_rows(choice),
             ),
         ]
         if not curve.sizes:
-            few = "Too few prompts per pole to say how many a vector needs."
-            return "", [*blocks, Text(few)]
+            return "", [*blocks, Text(words.TOO_FEW_PROMPTS)]
         blocks += [
             Chart(
                 f"How many prompts does a vector need? (layer {at})",
-                "Bars hold 95% of vectors from random subsets; the grey area is the interval of r "
-                "of all prompts.",
+                words.subsets_caption(trait, at, curve),
                 subsample_r(curve),
             ),
-            Chart(
-                "The same, by cosine",
-                "A subset is part of all prompts, which flatters its cosine to them; disjoint "
-                "subsets share none.",
-                subsample_cosine(curve),
-            ),
+            Chart("The same, by cosine", words.SUBSETS_COSINE, subsample_cosine(curve)),
             Table("", "", subsample_rows(curve)),
         ]
         return "", blocks
 
     return (*per_run(view, run_blocks), *per_cell(view, "methods", cell))
-
-
-def _run(grid: MethodGrid, comparison: MethodComparison, layer: int | None) -> Sequence[Block]:
-    shown: Shown = "fair" if layer is None else "best"
-    where = "with the layer chosen on other scenarios" if layer is None else f"at layer {layer}"
-    return (
-        Chart(
-            "Every method on every trait",
-            f"r over {grid.target}s {where}; bold is the highest of a trait, which is chosen on "
-            f"the data it is shown on. {FITTED_MARK} is fitted on scores and scored on others; "
-            f"{SAVED_MARK} was saved in the Filter lab, perhaps for its r. – is undefined, empty "
-            "is not computed.",
-            method_heatmap(grid, shown),
-        ),
-        Chart(
-            "Which method wins over all traits?",
-            "The difference of Fisher's z to the mean difference, averaged over traits; traits "
-            "share their responses, so the interval is too narrow rather than too wide.",
-            methods_overall(grid, comparison),
-        ),
-        Table("", "", overall_rows(grid, comparison)),
-    )
 
 
 SECTION = Section("methods", "Which vector method wins?", "methods", _build, 45_000)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
 from backend.views.methods.comparison import MethodChoice, MethodComparison
-from backend.views.methods.compute import METHOD, MethodGrid
-from backend.views.methods.figures import ABSENT, ends_text, marked, rows_of
+from backend.views.methods.subsampling import SubsampleCurve
+from backend.views.methods.words import interval_text, marked, missing_text, spread_text
 from backend.views.shared.numbers import p_text, r_text
 
 OVERALL = (
@@ -32,29 +32,29 @@ OF_TRAIT = (
 )
 
 
-def method_rows(grid: MethodGrid, comparison: MethodComparison, trait: str) -> list[dict[str, str]]:
-    """Every number of one trait as a table, refused and absent methods with their reason.
+def method_rows(comparison: MethodComparison, trait: str) -> list[dict[str, str]]:
+    """Every number of one trait as a table, refused and missing methods with their reason.
 
     Args:
-        grid: the numbers.
-        comparison: the differences to the mean difference.
-        trait: one of the grid's traits.
+        comparison: of a run.
+        trait: one of its traits.
     """
     rows = []
     every = comparison.differences | comparison.saved
-    for row in rows_of(grid, trait):
+    for row in comparison.grid.rows_of(trait):
         shown = {"method": marked(row), "source": row.source}
-        cell = grid.cells.get((row.name, trait))
-        if cell is None:
-            rows.append(shown | dict.fromkeys(OF_TRAIT, "–") | {"r (Fisher)": ABSENT})
+        result = comparison.grid.results.get((row.name, trait))
+        if result is None:
+            missing = {"r (Fisher)": missing_text(row)}
+            rows.append(shown | dict.fromkeys(OF_TRAIT, "–") | missing)
             continue
         found = every.get((row.name, trait))
         numbers = (
-            "–" if cell.layer is None else str(cell.layer),
-            str(cell.correlation.n),
-            r_text(cell.correlation, count=False),
-            ends_text(cell.bootstrap),
-            r_text(cell.held_out, count=False),
+            "–" if result.layer is None else str(result.layer),
+            str(result.correlation.n),
+            r_text(result.correlation, count=False),
+            interval_text(result.bootstrap),
+            r_text(result.held_out, count=False),
             "yes" if row.fitted else "nothing fitted",
             "–" if found is None else r_text(found.difference, count=False),
             "–" if found is None else p_text(found.difference.p),
@@ -64,22 +64,20 @@ def method_rows(grid: MethodGrid, comparison: MethodComparison, trait: str) -> l
     return rows
 
 
-def overall_rows(grid: MethodGrid, comparison: MethodComparison) -> list[dict[str, str]]:
+def overall_rows(comparison: MethodComparison) -> list[dict[str, str]]:
     """The comparison over traits, and how often each method wins, as a table.
 
     Args:
-        grid: for the methods.
-        comparison: the comparison over traits.
+        comparison: of a run.
     """
     rows: list[dict[str, str]] = []
-    for row in grid.rows:
-        if row.name == METHOD or row.saved:
+    for row in comparison.grid.rows:
+        if row.name == MEAN_DIFFERENCE or row.saved:
             continue
         found = comparison.overall.get(row.name)
         if found is None:
-            rows.append(
-                {"method": marked(row)} | dict.fromkeys(OVERALL, "–") | {OVERALL[0]: ABSENT}
-            )
+            missing = {OVERALL[0]: missing_text(row)}
+            rows.append({"method": marked(row)} | dict.fromkeys(OVERALL, "–") | missing)
             continue
         numbers = (
             r_text(found.z, count=False),
@@ -89,8 +87,8 @@ def overall_rows(grid: MethodGrid, comparison: MethodComparison) -> list[dict[st
             str(found.z.n),
             str(found.won),
             str(found.lost),
-            str(found.surely_won),
-            str(found.surely_lost),
+            str(found.significantly_won),
+            str(found.significantly_lost),
         )
         rows.append({"method": marked(row)} | dict(zip(OVERALL, numbers, strict=True)))
     return rows
@@ -120,4 +118,23 @@ def choice_rows(found: MethodChoice) -> list[dict[str, str]]:
             "r": r_text(found.baseline),
             "says": "without choosing a method",
         },
+    ]
+
+
+def subsample_rows(curve: SubsampleCurve) -> list[dict[str, str | int]]:
+    """r and cosine of vectors from fewer prompts as a table.
+
+    Args:
+        curve: of one cell.
+    """
+    return [
+        {
+            "prompts per pole": s.size,
+            "r, mean and 95% of draws": "undefined" if s.r is None else spread_text(s.r),
+            "cosine to all, mean and 95% of draws": spread_text(s.cosine),
+            "cosine of disjoint subsets": "too few prompts for two"
+            if s.stability is None
+            else f"{s.stability:.3f}",
+        }
+        for s in curve.sizes
     ]

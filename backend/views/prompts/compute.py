@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,35 +11,27 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
 from backend.core.cases import Floats
-from backend.core.geometry.measure import Measure
+from backend.core.estimate import Estimate
 from backend.core.geometry.prompt_space import cosine_matrix
 from backend.errors import StoreError
-from backend.settings import Settings
-from backend.store.connection import matrix_of
+from backend.store.run import NOT_COMPUTED, Run
+from backend.store.run_values import CellResult, PromptRow
 from backend.types import Pole
 
 
 @dataclass(frozen=True)
-class PromptRow:
-    """One prompt of the cell.
+class PromptResult(PromptRow):
+    """One prompt of the cell, among the others.
 
     Attributes:
-        prompt_id: its number in the study.
-        pole: high or low.
-        text: the prompt.
-        tokens: how many tokens were pooled.
-        norm: ||x_i||, activation units.
-        influence: degrees by which v turns without it.
-        to_own_pole: mean cosine to the other prompts of its pole.
+        influence: degrees by which v turns without it, [0, 180]; undefined where the run does not
+            have it, or where it is the only prompt of its pole.
+        to_own_pole: mean cosine to the other prompts of its pole, [-1, 1]; undefined where there
+            is no other, or an activation is zero.
     """
 
-    prompt_id: int
-    pole: Pole
-    text: str
-    tokens: int
-    norm: float
-    influence: Measure
-    to_own_pole: Measure
+    influence: Estimate
+    to_own_pole: Estimate
 
 
 @dataclass(frozen=True)
@@ -47,20 +41,21 @@ class PromptView:
     Attributes:
         rows: the prompts, high pole first.
         cosines: [n, n] in that order, NaN for a zero activation.
+        cell: metrics and r of the cell.
     """
 
-    rows: tuple[PromptRow, ...]
+    rows: tuple[PromptResult, ...]
     cosines: Floats
+    cell: CellResult
 
 
 def prompt_view(
-    settings: Settings, run_id: str, trait: str, prompt_set: str, layer: int, *, clustered: bool
+    run: Run, trait: str, prompt_set: str, layer: int, *, clustered: bool
 ) -> PromptView:
     """The prompts of one cell.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
         trait: a trait of the run.
         prompt_set: which of its prompts.
         layer: a layer of the run.
@@ -69,60 +64,42 @@ def prompt_view(
 
     Raises:
         StoreError: the run has no such cell.
-        RunNotFound, UnreadableFile: the run cannot be read.
     """
-    with reading_run(settings, run_id) as connection:
-        rows = connection.execute(
-            "SELECT p.prompt_id, p.pole, p.text, a.tokens, a.norm, i.degrees, i.reason,"
-            " row_number() OVER (ORDER BY p.prompt_id) - 1, p.prompt_set"
-            " FROM prompts p JOIN prompt_activations a ON a.prompt_id = p.prompt_id"
-            " AND a.layer = ? LEFT JOIN influences i ON i.prompt_id = p.prompt_id"
-            " AND i.layer = a.layer WHERE p.trait = ? ORDER BY p.prompt_id",
-            [layer, trait],
-        ).fetchall()
-        gram = matrix_of(
-            connection,
-            "SELECT products FROM gram WHERE metric = 'identity' AND trait = ? AND layer = ?"
-            " ORDER BY prompt_id",
-            [trait, layer],
-        )
-    members = [row for row in rows if row[8] == prompt_set]
-    if not members:
+    prompts = [row for row in run.prompt_rows(trait, layer) if row.prompt_set == prompt_set]
+    if not prompts:
         raise StoreError(
-            f"Run {run_id} has no prompts of {trait!r}, set {prompt_set!r}, at layer {layer}.",
+            f"Run {run.record.run_id} has no prompts of {trait!r}, set {prompt_set!r}, "
+            f"at layer {layer}.",
             expected="a trait, prompt set and layer of the run.",
             remedy="choose them in the sidebar again.",
         )
-    positions = [row[7] for row in members]
-    cosines = cosine_matrix(gram[np.ix_(positions, positions)].astype(np.float64))
-    own = [_to_own_pole(cosines, members, i) for i in range(len(members))]
-    order = _order(cosines, [row[1] for row in members], clustered)
-    return PromptView(
-        rows=tuple(
-            PromptRow(
-                prompt_id=members[i][0],
-                pole=members[i][1],
-                text=members[i][2],
-                tokens=members[i][3],
-                norm=members[i][4],
-                influence=Measure(members[i][5], members[i][6]),
-                to_own_pole=own[i],
-            )
-            for i in order
-        ),
-        cosines=cosines[np.ix_(order, order)],
-    )
+    (cell,) = run.cells(trait, prompt_set, layer)
+    cosines = cosine_matrix(run.gram(trait, layer, prompt_set))
+    influences = run.influences(trait, layer)
+    missing = Estimate.undefined(len(prompts), NOT_COMPUTED)
+    poles = [row.pole for row in prompts]
+    rows = [
+        PromptResult(
+            **dataclasses.asdict(row),
+            influence=influences.get(row.prompt_id, missing),
+            to_own_pole=_to_own_pole(cosines, poles, place),
+        )
+        for place, row in enumerate(prompts)
+    ]
+    order = _order(cosines, poles, clustered)
+    return PromptView(tuple(rows[i] for i in order), cosines[np.ix_(order, order)], cell)
 
 
-def _to_own_pole(cosines: Floats, members: list[tuple[object, ...]], i: int) -> Measure:
-    others = [j for j, row in enumerate(members) if row[1] == members[i][1] and j != i]
-    values = cosines[i, others]
+def _to_own_pole(cosines: Floats, poles: Sequence[Pole], place: int) -> Estimate:
+    others = [j for j, pole in enumerate(poles) if pole == poles[place] and j != place]
+    values = cosines[place, others]
     if not others or np.isnan(values).any():
-        return Measure.undefined("it needs another prompt of its pole, and no zero activation")
-    return Measure(float(values.mean()))
+        reason = "it needs another prompt of its pole, and no zero activation"
+        return Estimate.undefined(len(others), reason)
+    return Estimate.exact(float(values.mean()), len(others))
 
 
-def _order(cosines: Floats, poles: list[Pole], clustered: bool) -> list[int]:
+def _order(cosines: Floats, poles: Sequence[Pole], clustered: bool) -> list[int]:
     order: list[int] = []
     for pole in ("high", "low"):
         members = [i for i, found in enumerate(poles) if found == pole]

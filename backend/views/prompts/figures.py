@@ -1,14 +1,12 @@
-"""Charts of the Prompts page."""
+"""The prompts of a cell as figures: cosines, lengths and agreement."""
 
 from __future__ import annotations
 
 import numpy as np
 import plotly.graph_objects as go
 
-from backend.core.geometry.registry import METRICS
-from backend.store.run_values import CellResult
 from backend.types import POLES
-from backend.views.prompts.compute import PromptRow, PromptView
+from backend.views.prompts.compute import PromptResult, PromptView
 from backend.views.shared.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
 
 
@@ -80,42 +78,7 @@ def norms_and_agreement(view: PromptView) -> go.Figure:
     return tidy(figure, height=520)
 
 
-def metric_rows(cell: CellResult) -> list[dict[str, str]]:
-    """Every metric of a cell as a table: value and unit, or why it is undefined."""
-    rows = []
-    for metric in METRICS:
-        measure = cell.metrics[metric.name]
-        rows.append(
-            {
-                "metric": metric.title,
-                "value": "undefined" if measure.value is None else f"{measure.value:.4g}",
-                "unit": metric.unit,
-                "good": {"higher": "higher", "lower": "lower", "neither": "–"}[metric.better],
-                "definition": metric.formula if measure.reason is None else measure.reason,
-            }
-        )
-    return rows
-
-
-def pole_rows(cell: CellResult) -> list[dict[str, str]]:
-    """Raw and scale-free spread of both poles side by side."""
-    titles = {
-        "within_variance": "within-class variance (activation²)",
-        "spread": "spread = trace(cov) / ||μ||² (scale-free)",
-        "norm_cv": "norm variation std / mean (scale-free)",
-        "cosine": "mean cosine (scale-free)",
-    }
-    rows = []
-    for name, title in titles.items():
-        row = {"within a pole": title}
-        for pole in POLES:
-            measure = cell.metrics[f"{pole}_{name}"]
-            row[pole] = "undefined" if measure.value is None else f"{measure.value:.4g}"
-        rows.append(row)
-    return rows
-
-
-def _hover(row: PromptRow) -> str:
+def _hover(row: PromptResult) -> str:
     turn = (
         f"{row.influence.value:.1f}°" if row.influence.value is not None else row.influence.reason
     )

@@ -1,16 +1,17 @@
-"""Two runs side by side: did r change, and did the prompts come to agree?"""
+"""Two runs side by side: which ones, did r change, and did the prompts come to agree?"""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
-from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.prompt_resampling import (
     POLE_MEASURES,
@@ -20,12 +21,12 @@ from backend.core.statistics.prompt_resampling import (
     is_paired,
 )
 from backend.core.vectors.methods import MEAN_DIFFERENCE
-from backend.settings import Settings
-from backend.store.catalog import run_summary
-from backend.store.connection import Connection, matrix_of
-from backend.store.drifts import read_drifts
+from backend.store.run import Run
 from backend.store.run_values import RunSummary
-from backend.types import POLES, Pole
+from backend.types import POLES, Pole, Target
+
+# Scenario and responder of a case.
+CaseName = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -94,60 +95,146 @@ class Comparison:
     """Two runs of one study's name.
 
     Attributes:
-        first: run A.
-        second: run B.
         layer: the layer of both sides; None where each has its own best.
         traits: traits that both sides have, in A's order.
         left_out: trait -> why it cannot be compared.
     """
 
-    first: RunSummary
-    second: RunSummary
     layer: int | None
     traits: tuple[TraitDifference, ...]
     left_out: dict[str, str]
 
 
-@dataclass(frozen=True)
-class _Read:
-    """One side of one trait: its layer, case -> (projection drift, behaviour), case -> digest of
-    its texts, number of cases, and the prompts of each pole."""
+@dataclass(frozen=True, eq=False)
+class _TraitSide:
+    """One trait of one side.
 
+    Attributes:
+        target: what r is taken over.
+        layer: the layer shown.
+        cases: case -> projection drift and behaviour; empty where there is no vector.
+        texts: case -> digest of its texts.
+        poles: the prompts of each pole.
+    """
+
+    target: Target
     layer: int
-    cases: dict[tuple[str, str], tuple[float, float]]
-    texts: dict[tuple[str, str], str]
-    total: int
+    cases: dict[CaseName, tuple[float, float]]
+    texts: dict[CaseName, str]
     poles: dict[Pole, PoleSample]
 
 
-def compare(settings: Settings, first: Side, second: Side, layer: int | None = None) -> Comparison:
+def comparable_runs(runs: Sequence[RunSummary], study_name: str) -> tuple[RunSummary, ...]:
+    """Runs of any revision of a study, newest first.
+
+    Args:
+        runs: published runs, oldest first.
+        study_name: name of the study, without hash.
+    """
+    return tuple(run for run in reversed(runs) if run.record.study_name == study_name)
+
+
+def previous_run(runs: Sequence[RunSummary], run_id: str) -> RunSummary | None:
+    """The run of the same study's name that was published before another; None if there is none.
+
+    Args:
+        runs: published runs, oldest first.
+        run_id: the later run.
+    """
+    place = next((i for i, run in enumerate(runs) if run.run_id == run_id), None)
+    if place is None:
+        return None
+    earlier = comparable_runs(runs[:place], runs[place].record.study_name)
+    return earlier[0] if earlier else None
+
+
+def default_sides(runs: Sequence[RunSummary]) -> tuple[Side, Side] | None:
+    """The newest run as B, and as A the one before it, or another prompt set of the same run.
+
+    Args:
+        runs: of one study's name, newest first.
+
+    Returns:
+        A and B; None where there is one run with one prompt set, or none.
+    """
+    if not runs or (len(runs) == 1 and len(runs[0].prompt_sets) < 2):
+        return None
+    return sides_of(runs[1] if len(runs) > 1 else runs[0], runs[0])
+
+
+def sides_of(first: RunSummary, second: RunSummary) -> tuple[Side, Side]:
+    """A and B with the prompt sets that tell most: B's new one, else one that both have.
+
+    Args:
+        first: the run of A.
+        second: the run of B; it may be the same.
+    """
+    before, after = first.prompt_sets, second.prompt_sets
+    if first.run_id == second.run_id:
+        sets = before[0], after[-1]
+    else:
+        new = [name for name in after if name not in before]
+        shared = [name for name in after if name in before]
+        sets = (shared or before)[0], (new or shared)[0]
+    return Side(first.run_id, sets[0]), Side(second.run_id, sets[1])
+
+
+def what_differs(first: tuple[RunSummary, str], second: tuple[RunSummary, str]) -> tuple[str, ...]:
+    """What two sides do not have in common, each as ``name: A → B``.
+
+    Args:
+        first: run and prompt set of A.
+        second: run and prompt set of B.
+    """
+    found = []
+    described = [_described(*side) for side in (first, second)]
+    for name, before in described[0].items():
+        after = described[1][name]
+        if before != after:
+            found.append(f"{name}: {before} → {after}")
+    return tuple(found)
+
+
+def _described(run: RunSummary, prompt_set: str) -> dict[str, str]:
+    record = run.record
+    layers = ", ".join(str(layer) for layer in record.layers)
+    return {
+        "prompt set": prompt_set,
+        "study revision": record.study_hash,
+        "model": record.model_name,
+        "weights": record.weights_hash[:12],
+        "pooling": record.pooling,
+        "layers": layers,
+        "device": record.device,
+        "dtype": record.dtype,
+    }
+
+
+def compare(
+    runs: Sequence[Run], prompt_sets: tuple[str, str], layer: int | None = None
+) -> Comparison:
     """Compare two runs, or two prompt sets of one run, trait by trait.
 
     Args:
-        settings: where the store is.
-        first: A, the side before.
-        second: B, the side after.
+        runs: A, the run before, and B, the one after; they may be the same.
+        prompt_sets: of A and of B.
         layer: compare at this layer; None takes the layer with the highest r on each side, which
             flatters both, or the middle one where r is undefined at all layers.
-
-    Raises:
-        RunNotFound, UnreadableFile: a run cannot be read.
     """
-    runs = run_summary(settings, first.run_id), run_summary(settings, second.run_id)
-    with reading_run(settings, first.run_id) as one:
-        reads_a = _read_side(one, runs[0], first.prompt_set, layer)
-    with reading_run(settings, second.run_id) as two:
-        reads_b = _read_side(two, runs[1], second.prompt_set, layer)
+    first, second = (
+        _read_side(run, prompt_set, layer)
+        for run, prompt_set in zip(runs, prompt_sets, strict=True)
+    )
     found, left_out = [], {}
-    for trait in dict.fromkeys((*runs[0].traits, *runs[1].traits)):
-        a, b = reads_a.get(trait), reads_b.get(trait)
+    for trait in dict.fromkeys(trait for run in runs for trait in run.traits):
+        a, b = first.get(trait), second.get(trait)
         if a is None or b is None:
             left_out[trait] = _absent(a is None, b is None, layer)
             continue
-        found.append(_compare_trait(trait, a, b, runs))
+        found.append(_compare_trait(trait, a, b))
     adjusted = benjamini_hochberg([f.difference.p for f in found])
     traits = (dataclasses.replace(f, adjusted_p=p) for f, p in zip(found, adjusted, strict=True))
-    return Comparison(*runs, layer, tuple(traits), left_out)
+    return Comparison(layer, tuple(traits), left_out)
 
 
 def _absent(first: bool, second: bool, layer: int | None) -> str:
@@ -156,82 +243,77 @@ def _absent(first: bool, second: bool, layer: int | None) -> str:
     return f"{sides} no prompts of this trait in the chosen set{at}"
 
 
-def _read_side(
-    connection: Connection, run: RunSummary, prompt_set: str, layer: int | None
-) -> dict[str, _Read]:
-    layers = run.record.layers
-    if layer is not None and layer not in layers:
+def _read_side(run: Run, prompt_set: str, layer: int | None) -> dict[str, _TraitSide]:
+    """Trait -> what is compared of it; without the traits that have no prompts of the set, and
+    without any where the run lacks the layer."""
+    if layer is not None and layer not in run.record.layers:
         return {}
-    best = dict(
-        connection.execute(
-            "SELECT trait, coalesce(arg_max(layer, (r, -layer)) FILTER (r IS NOT NULL), ?)"
-            " FROM correlations WHERE method = ? AND prompt_set = ? GROUP BY trait",
-            [layers[len(layers) // 2], MEAN_DIFFERENCE, prompt_set],
-        ).fetchall()
-    )
-    ids: dict[str, dict[tuple[str, str], str]] = {}
-    for trait, scenario, responder, digest in connection.execute(
-        "SELECT b.trait, b.scenario, b.responder,"
-        " md5(concat_ws(chr(0), f.messages, f.text, l.messages, l.text)) FROM behaviours b"
-        " JOIN responses l ON l.response_id = b.last_response"
-        " LEFT JOIN responses f ON f.response_id = b.first_response ORDER BY b.trait, b.case_id"
-    ).fetchall():
-        ids.setdefault(trait, {})[scenario, responder] = digest
+    best = _best_layers(run, prompt_set)
+    texts = run.case_texts()
     found = {}
     for trait in run.traits:
         if trait not in best:
             continue
-        at = int(best[trait]) if layer is None else layer
-        drifts, values = read_drifts(connection, MEAN_DIFFERENCE, trait, at)[
+        at = best[trait] if layer is None else layer
+        own = texts.get(trait)
+        names = [(scenario, responder) for scenario, responder, _ in own.cases] if own else []
+        drifts, behaviour = run.drifts(MEAN_DIFFERENCE, trait, at)[
             MEAN_DIFFERENCE, trait, prompt_set
         ]
-        own = ids.get(trait, {})
-        cases = {}
+        cases: dict[CaseName, tuple[float, float]] = {}
         if at in drifts:
-            cases = {
-                case: (float(drift), float(value))
-                for case, drift, value in zip(own, drifts[at], values, strict=True)
-            }
-        poles = _poles(connection, trait, prompt_set, at, run.record.width)
-        found[trait] = _Read(at, cases, own, len(own), poles)
+            pairs = zip(drifts[at].tolist(), behaviour.tolist(), strict=True)
+            cases = dict(zip(names, pairs, strict=True))
+        found[trait] = _TraitSide(
+            target=run.record.target,
+            layer=at,
+            cases=cases,
+            texts=dict(zip(names, own.texts if own else (), strict=True)),
+            poles=_poles(run, trait, prompt_set, at),
+        )
     return found
 
 
-def _poles(
-    connection: Connection, trait: str, prompt_set: str, layer: int, width: int
-) -> dict[Pole, PoleSample]:
-    rows = connection.execute(
-        "SELECT pole, text, prompt_set FROM prompts WHERE trait = ? ORDER BY prompt_id", [trait]
-    ).fetchall()
-    gram = matrix_of(
-        connection,
-        "SELECT products FROM gram WHERE metric = 'identity' AND trait = ? AND layer = ?"
-        " ORDER BY prompt_id",
-        [trait, layer],
-    ).astype(np.float64)
+def _best_layers(run: Run, prompt_set: str) -> dict[str, int]:
+    """Trait -> the layer with the highest r, the first of equals; the middle one where r is
+    undefined at every layer."""
+    layers = run.record.layers
+    known: dict[str, list[tuple[float, int]]] = {}
+    for row in run.correlations(MEAN_DIFFERENCE, prompt_set=prompt_set):
+        own = known.setdefault(row.trait, [])
+        if row.correlation.value is not None:
+            own.append((row.correlation.value, -row.layer))
+    middle = layers[len(layers) // 2]
+    return {trait: -max(own)[1] if own else middle for trait, own in known.items()}
+
+
+def _poles(run: Run, trait: str, prompt_set: str, layer: int) -> dict[Pole, PoleSample]:
+    prompts = [prompt for prompt in run.prompts(trait) if prompt.prompt_set == prompt_set]
+    gram = run.gram(trait, layer, prompt_set)
     found: dict[Pole, PoleSample] = {}
     for pole in POLES:
-        members = [i for i, row in enumerate(rows) if row[0] == pole and row[2] == prompt_set]
-        texts = tuple(rows[i][1] for i in members)
-        found[pole] = PoleSample(gram[np.ix_(members, members)], width, texts)
+        members = [i for i, prompt in enumerate(prompts) if prompt.pole == pole]
+        texts = tuple(prompts[i].text for i in members)
+        found[pole] = PoleSample(gram[np.ix_(members, members)], run.record.width, texts)
     return found
 
 
-def _compare_trait(
-    trait: str, a: _Read, b: _Read, runs: tuple[RunSummary, RunSummary]
-) -> TraitDifference:
-    common = [case for case in a.cases if case in b.cases]
-    first, second = (np.array([side.cases[c] for c in common]).reshape(-1, 2) for side in (a, b))
-    rewritten = sum(a.texts[case] != b.texts[case] for case in common)
-    rs = pearson(first[:, 0], first[:, 1]), pearson(second[:, 0], second[:, 1])
+def _compare_trait(trait: str, a: _TraitSide, b: _TraitSide) -> TraitDifference:
+    matched = [case for case in a.cases if case in b.cases]
+    first, second = _matched(a, matched), _matched(b, matched)
     return TraitDifference(
         trait=trait,
         layers=(a.layer, b.layer),
-        cases=(a.total, b.total),
-        first=rs[0],
-        second=rs[1],
-        matched=len(common),
-        difference=_difference(first, second, rewritten, rs, runs),
+        cases=(len(a.texts), len(b.texts)),
+        first=pearson(first),
+        second=pearson(second),
+        matched=len(matched),
+        difference=_difference(
+            first,
+            second,
+            (a.target, b.target),
+            sum(a.texts[case] != b.texts[case] for case in matched),
+        ),
         adjusted_p=None,
         poles=tuple(
             _pole_difference(pole, measure, a.poles[pole], b.poles[pole])
@@ -241,16 +323,25 @@ def _compare_trait(
     )
 
 
+def _matched(side: _TraitSide, matched: Sequence[CaseName]) -> Cases:
+    pairs = np.array([side.cases[case] for case in matched], np.float64).reshape(-1, 2)
+    scenarios = [scenario for scenario, _ in matched]
+    responders = [responder for _, responder in matched]
+    return Cases.of_scenarios(pairs[:, 0], pairs[:, 1], scenarios, responders)
+
+
 def _difference(
-    first: Floats,
-    second: Floats,
-    rewritten: int,
-    rs: tuple[Estimate, Estimate],
-    runs: tuple[RunSummary, RunSummary],
+    first: Cases, second: Cases, targets: tuple[Target, Target], rewritten: int
 ) -> Estimate:
-    """r of B minus r of A, where both are about the same behaviour of the same cases."""
+    """r of B minus r of A, where both are about the same behaviour of the same cases.
+
+    Args:
+        first: matched cases of A.
+        second: the same ones of B.
+        targets: what r is taken over in A and in B.
+        rewritten: number of matched cases whose texts differ.
+    """
     n = len(first)
-    targets = [run.record.target for run in runs]
     if "none" in targets:
         side = "A" if targets[0] == "none" else "B"
         return Estimate.undefined(n, f"the study of {side} has no scored responses")
@@ -259,7 +350,7 @@ def _difference(
         return Estimate.undefined(n, why)
     if n == 0:
         return Estimate.undefined(0, "no scenario and responder is scored in both runs")
-    changed = int((first[:, 1] != second[:, 1]).sum())
+    changed = int((first.y != second.y).sum())
     if changed:
         why = (
             f"the behaviour values of {changed} of {n} matched cases differ between the two "
@@ -269,15 +360,14 @@ def _difference(
     if rewritten:
         why = f"the responses or chats of {rewritten} of {n} matched cases differ in their texts"
         return Estimate.undefined(n, why)
-    between = pearson(first[:, 0], second[:, 0])
-    if rs[0].value is None or rs[1].value is None or between.value is None:
-        reasons = (rs[0].reason, rs[1].reason, between.reason)
-        return Estimate.undefined(n, next(r for r in reasons if r is not None))
-    found = compare_dependent(rs[1].value, rs[0].value, between.value, n)
-    if found.value is None:
+    found = compare_predictors(second, first.x)
+    r_second, r_first, difference = found.first.value, found.second.value, found.difference
+    if r_first is None or r_second is None or found.between.value is None:
+        return difference
+    if difference.value is None:
         # The difference is there; it is its interval and test that are not.
-        return dataclasses.replace(found, value=rs[1].value - rs[0].value)
-    return found
+        return dataclasses.replace(difference, value=r_second - r_first)
+    return difference
 
 
 def _pole_difference(

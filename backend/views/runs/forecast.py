@@ -11,7 +11,6 @@ from backend.models.memory import free_bytes
 from backend.models.on_disk import HEADROOM, ModelSize, model_size
 from backend.models.presets import PRESETS_BY_NAME
 from backend.settings import Settings
-from backend.store.run_record import SIMULATED
 from backend.store.run_values import RunSummary
 from backend.store.study import find_study, load_study
 from backend.types import ExtractionRequest, Study
@@ -81,7 +80,7 @@ def forecast(
         ModelError: the model's files are damaged.
     """
     study = load_study(settings, find_study(settings, request.study))
-    real = [run for run in runs if run.record.model_source != SIMULATED]
+    real = [run for run in runs if not run.simulated]
     own = [run for run in real if run.record.model == request.model]
     size = model_size(request.model, settings.models)
     width, depth = _shape(request.model, own, size)

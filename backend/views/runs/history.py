@@ -49,7 +49,7 @@ def history(jobs: Sequence[Job], runs: Sequence[RunSummary]) -> tuple[Entry, ...
         jobs: all jobs; active ones are left out.
         runs: published runs.
     """
-    published = {run.record.run_id: run for run in runs}
+    published = {run.run_id: run for run in runs}
     known = {job.run_id for job in jobs}
     entries = [_of_job(job, published.get(job.run_id)) for job in jobs if not job.active]
     entries += [_of_run(run) for run_id, run in published.items() if run_id not in known]
@@ -76,7 +76,7 @@ def _of_job(job: Job, run: RunSummary | None) -> Entry:
 def _of_run(run: RunSummary) -> Entry:
     record = run.record
     return Entry(
-        run_id=record.run_id,
+        run_id=run.run_id,
         state="published",
         model=record.model,
         layers=_span(record.layers),

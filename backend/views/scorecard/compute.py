@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from backend.core.estimate import Estimate
 from backend.core.status import STATUSES, Status, status_of
-from backend.settings import Settings, StatusThresholds
-from backend.store.run_values import CellResult, RunSummary
-
-__all__ = ["STATUSES", "Scorecard", "ScorecardCell", "layer_to_show", "scorecard"]
+from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.settings import StatusThresholds
+from backend.store.run import Run
+from backend.store.run_values import CorrelationRow, RunSummary
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Scorecard:
     Attributes:
         cells: (run id, trait) -> cell.
         counts: run id -> status -> number of traits.
-        target: what r is taken over.
+        target: what r is taken over; ``none`` where no cell is shown.
     """
 
     cells: dict[tuple[str, str], ScorecardCell]
@@ -50,32 +50,29 @@ class Scorecard:
 
 
 def scorecard(
-    settings: Settings, run_ids: Sequence[str], prompt_set: str, layer: int | None = None
+    runs: Sequence[Run], prompt_set: str, layer: int | None, thresholds: StatusThresholds
 ) -> Scorecard:
-    """The grid of some runs of one study.
+    """The grid of some runs of one study, by the r of the mean difference.
 
     Args:
-        settings: where the store is, and the thresholds.
-        run_ids: the runs, one row each.
+        runs: open runs, one column each.
         prompt_set: which prompts the vectors are built from.
         layer: show this layer everywhere; None chooses the layer with the highest r per cell, as
             the study did.
-
-    Raises:
-        RunNotFound, UnreadableFile: a run cannot be read.
+        thresholds: where r turns from failed to close to working.
     """
     grid: dict[tuple[str, str], ScorecardCell] = {}
     counts: dict[str, dict[Status, int]] = {}
     target = "none"
-    for run_id in run_ids:
-        by_trait: dict[str, list[CellResult]] = {}
-        for cell in cells(settings, run_id):
-            if cell.key.prompt_set == prompt_set and layer in (None, cell.key.layer):
-                by_trait.setdefault(cell.key.trait, []).append(cell)
-                target = cell.target
+    for run in runs:
+        run_id = run.record.run_id
+        by_trait: dict[str, list[CorrelationRow]] = {}
+        for row in run.correlations(MEAN_DIFFERENCE, prompt_set=prompt_set, layer=layer):
+            by_trait.setdefault(row.trait, []).append(row)
+            target = row.target
         counts[run_id] = dict.fromkeys(STATUSES, 0)
         for trait, candidates in by_trait.items():
-            chosen = _choose(run_id, trait, candidates, settings.thresholds)
+            chosen = _best(run_id, trait, candidates, thresholds)
             grid[run_id, trait] = chosen
             counts[run_id][chosen.status] += 1
     return Scorecard(grid, counts, target)
@@ -83,24 +80,24 @@ def scorecard(
 
 def layer_to_show(card: Scorecard, run: RunSummary, trait: str) -> int:
     """The layer of a cell of the grid; the run's middle one where r is undefined everywhere."""
-    layers = run.record.layers
-    cell = card.cells.get((run.record.run_id, trait))
-    return layers[len(layers) // 2] if cell is None or cell.layer is None else cell.layer
+    cell = card.cells.get((run.run_id, trait))
+    return run.middle_layer if cell is None or cell.layer is None else cell.layer
 
 
-def _choose(
-    run_id: str, trait: str, candidates: Sequence[CellResult], thresholds: StatusThresholds
+def _best(
+    run_id: str, trait: str, candidates: Sequence[CorrelationRow], thresholds: StatusThresholds
 ) -> ScorecardCell:
-    defined = [cell for cell in candidates if cell.correlation.value is not None]
-    if not defined:
+    """The candidate with the highest r, the lowest layer among equals."""
+    known = [(r, -row.layer, row) for row in candidates if (r := row.correlation.value) is not None]
+    if not known:
         correlation = candidates[0].correlation
         return ScorecardCell(run_id, trait, None, len(candidates), correlation, "undefined")
-    best = max(defined, key=lambda cell: (cell.correlation.value or 0.0, -cell.key.layer))
+    r, _, best = max(known, key=lambda found: found[:2])
     return ScorecardCell(
         run_id=run_id,
         trait=trait,
-        layer=best.key.layer,
+        layer=best.layer,
         of_layers=len(candidates),
         correlation=best.correlation,
-        status=status_of(best.correlation.value, thresholds),
+        status=status_of(r, thresholds),
     )

@@ -1,16 +1,20 @@
-"""Charts of the Scorecard page."""
+"""The scorecard as figures: the grid of r, and every r with its interval."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from backend.core.status import STATUSES
 from backend.settings import StatusThresholds
 from backend.store.run_values import RunSummary
-from backend.views.scorecard.compute import STATUSES, Scorecard, ScorecardCell
+from backend.views.scorecard.compute import Scorecard, ScorecardCell
+from backend.views.scorecard.words import interval_text
+from backend.views.shared.intervals import error_bars
 from backend.views.shared.style import (
     DIVERGING,
+    GREY,
     INK,
     STATUS_COLOURS,
     STATUS_SIGNS,
@@ -18,44 +22,6 @@ from backend.views.shared.style import (
     tidy,
     trait_label,
 )
-
-
-def interval_text(cell: ScorecardCell) -> str:
-    """The 95% interval of a cell, or why there is none."""
-    c = cell.correlation
-    if c.low is None or c.high is None:
-        return "no interval"
-    return f"[{c.low:+.2f}, {c.high:+.2f}]"
-
-
-def count_rows(
-    card: Scorecard,
-    runs: Sequence[RunSummary],
-    labels: Sequence[str],
-    thresholds: StatusThresholds,
-) -> list[dict[str, str | int]]:
-    """How many traits have which status, per run.
-
-    Args:
-        card: the numbers.
-        runs: one row each.
-        labels: name of each run.
-        thresholds: where the statuses begin, named in the columns.
-    """
-    limits = {
-        "working": f"r > {thresholds.working:g}",
-        "close": f"{thresholds.close:g} to {thresholds.working:g}",
-        "failed": f"r < {thresholds.close:g}",
-        "undefined": "no r",
-    }
-    rows: list[dict[str, str | int]] = []
-    for run, label in zip(runs, labels, strict=True):
-        counts = card.counts[run.record.run_id]
-        row: dict[str, str | int] = {"run": label}
-        for status in STATUSES:
-            row[f"{STATUS_SIGNS[status]} {status} ({limits[status]})"] = counts[status]
-        rows.append(row)
-    return rows
 
 
 def scorecard_grid(
@@ -71,7 +37,7 @@ def scorecard_grid(
     """
     values, texts, hovers = [], [], []
     for trait in traits:
-        row = [card.cells.get((run.record.run_id, trait)) for run in runs]
+        row = [card.cells.get((run.run_id, trait)) for run in runs]
         values.append([None if cell is None else cell.correlation.value for cell in row])
         texts.append([_grid_text(cell) for cell in row])
         hovers.append([_hover(cell, card.target) for cell in row])
@@ -115,7 +81,7 @@ def _clickable(
     Each carries the run, the trait and what hovering says.
     """
     places = [
-        (label, trait, run.record.run_id)
+        (label, trait, run.run_id)
         for trait in traits
         for run, label in zip(runs, labels, strict=True)
     ]
@@ -133,30 +99,6 @@ def _clickable(
         selected={"marker": {"opacity": 0}},
         unselected={"marker": {"opacity": 0}},
     )
-
-
-def verdict_rows(
-    lines: Mapping[tuple[str, str], str],
-    runs: Sequence[RunSummary],
-    traits: Sequence[str],
-    labels: Sequence[str],
-) -> list[dict[str, str]]:
-    """Why each cell fails, in a line: traits down, runs across.
-
-    Args:
-        lines: (run id, trait) -> the diagnosis in a line.
-        runs: columns, in order.
-        traits: rows, top to bottom.
-        labels: name of each column.
-    """
-    return [
-        {"trait": trait.replace("_", " ")}
-        | {
-            label: lines.get((run.record.run_id, trait), "not in this run")
-            for run, label in zip(runs, labels, strict=True)
-        }
-        for trait in traits
-    ]
 
 
 def scorecard_intervals(
@@ -184,16 +126,15 @@ def scorecard_intervals(
             points = [
                 (row + offset, cell)
                 for row, trait in enumerate(traits)
-                if (cell := card.cells.get((run.record.run_id, trait))) is not None
+                if (cell := card.cells.get((run.run_id, trait))) is not None
                 and cell.status == status
                 and cell.correlation.value is not None
             ]
             if not points:
                 continue
-            r = [cell.correlation.value or 0.0 for _, cell in points]
             figure.add_trace(
                 go.Scatter(
-                    x=r,
+                    x=[cell.correlation.value for _, cell in points],
                     y=[y for y, _ in points],
                     mode="markers",
                     name=status,
@@ -204,16 +145,7 @@ def scorecard_intervals(
                         "color": STATUS_COLOURS[status],
                         "size": 9,
                     },
-                    error_x={
-                        "type": "data",
-                        "symmetric": False,
-                        "array": [_gap(c.correlation.high, c.correlation.value) for _, c in points],
-                        "arrayminus": [
-                            _gap(c.correlation.value, c.correlation.low) for _, c in points
-                        ],
-                        "thickness": 1.5,
-                        "width": 4,
-                    },
+                    error_x=error_bars([cell.correlation for _, cell in points]),
                     customdata=[f"{labels[index]}<br>{_hover(c, card.target)}" for _, c in points],
                     hovertemplate="%{customdata}<extra></extra>",
                 )
@@ -232,7 +164,7 @@ def scorecard_intervals(
                 "xanchor": "left",
             },
         )
-    figure.add_vline(x=0, line={"width": 1, "color": "#8A8F98"})
+    figure.add_vline(x=0, line={"width": 1, "color": GREY})
     figure.update_xaxes(
         range=[-1.02, 1.02], title=f"r over {card.target}s, 95% interval (Fisher z)"
     )
@@ -243,10 +175,6 @@ def scorecard_intervals(
         showgrid=False,
     )
     return tidy(figure, height=110 + max(46, 22 * len(runs)) * max(1, len(traits)))
-
-
-def _gap(upper: float | None, lower: float | None) -> float:
-    return 0.0 if upper is None or lower is None else upper - lower
 
 
 def _grid_text(cell: ScorecardCell | None) -> str:
@@ -267,7 +195,7 @@ def _hover(cell: ScorecardCell | None, target: str) -> str:
         return "not in this run"
     c = cell.correlation
     name = cell.trait.replace("_", " ")
-    if c.r is None:
+    if c.value is None:
         return f"<b>{name}</b><br>r is undefined: {c.reason}"
     p = "" if c.p is None else f"<br>p = {c.p:.2g} at this layer alone"
     chosen = (
@@ -276,6 +204,6 @@ def _hover(cell: ScorecardCell | None, target: str) -> str:
         else f"<br>the highest r of {cell.of_layers} layers: interval and p do not allow for that"
     )
     return (
-        f"<b>{name}</b>: {cell.status}<br>r over {target}s = {c.r:+.3f} {interval_text(cell)}"
+        f"<b>{name}</b>: {cell.status}<br>r over {target}s = {c.value:+.3f} {interval_text(cell)}"
         f"<br>n = {c.n}, layer {cell.layer}{p}{chosen}"
     )

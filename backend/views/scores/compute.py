@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.cases import Cases, Floats
 from backend.core.estimate import Estimate
+from backend.core.finding import Finding
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.describe import share, standard_deviation
 from backend.core.statistics.reliability import Rounding, rounding_of, score_use
-from backend.settings import Settings
-from backend.store.cases import Cases, read_cases
+from backend.store.run import Run
+from backend.store.run_values import ScoredCases
 from backend.views.diagnosis import thresholds as at
+from backend.views.study_tests import compression, ranks
 
 # A scale with more steps than this is shown in bins instead of step by step.
 STEPS, BINS = 40, 20
@@ -74,43 +77,53 @@ class ScoreColumn:
     marks: tuple[str, ...]
 
 
-def score_columns(
-    settings: Settings, run_id: str, responder: str | None = None
-) -> tuple[ScoreColumn, ...]:
+def score_columns(run: Run, responder: str | None = None) -> tuple[ScoreColumn, ...]:
     """The scores of every trait that has any, in the study's order, in bins that all share.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
         responder: only responses by this one; None for all.
-
-    Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
     """
-    with reading_run(settings, run_id) as connection:
-        low, high = connection.execute("SELECT score_low, score_high FROM study").fetchall()[0]
-        traits = connection.execute("SELECT trait FROM traits ORDER BY position").fetchall()
-        cases = {trait: read_cases(connection, trait) for (trait,) in traits}
-    parts = {trait: _scores_of(own, responder) for trait, own in cases.items()}
-    parts = {trait: part for trait, part in parts.items() if len(part[1])}
+    scale = run.score_range
+    parts = {trait: _scores_of(run.scored_cases(trait), responder) for trait in run.traits}
+    parts = {trait: part for trait, part in parts.items() if len(part.last)}
     if not parts:
         return ()
-    used = np.concatenate([_both(*part) for part in parts.values()])
-    width, exact = _bins(used, low, high)
-    return tuple(
-        _column(trait, first, last, (low, high), width, exact)
-        for trait, (first, last) in parts.items()
-    )
+    width, exact = _bins(np.concatenate([part.every for part in parts.values()]), *scale)
+    return tuple(_column(trait, part, scale, width, exact) for trait, part in parts.items())
 
 
-def _scores_of(cases: Cases, responder: str | None) -> tuple[Floats | None, Floats]:
-    """Scores at t1 (None for levels) and tN of the cases of one responder, or of all."""
+def score_findings(findings: Sequence[Finding]) -> tuple[Finding, Finding]:
+    """Those of the study's tests that are about scores: compression, and ranks.
+
+    Args:
+        findings: of all its tests.
+    """
+    by_name = {finding.name: finding for finding in findings}
+    return by_name[compression.NAME], by_name[ranks.NAME]
+
+
+@dataclass(frozen=True, eq=False)
+class _Scores:
+    """Scores of one trait. Attributes: turns, with t1 as x and tN as y (None for levels), and
+    last, at tN or of the single responses, [cases]."""
+
+    turns: Cases | None
+    last: Floats
+
+    @property
+    def every(self) -> Floats:
+        """Scores of both turns."""
+        return self.last if self.turns is None else np.concatenate([self.turns.x, self.last])
+
+
+def _scores_of(cases: ScoredCases, responder: str | None) -> _Scores:
+    """Scores of the cases of one responder, or of all."""
     chosen = np.array([responder in (None, own) for own in cases.responders], bool)
-    return None if cases.first is None else cases.first[chosen], cases.last[chosen]
-
-
-def _both(first: Floats | None, last: Floats) -> Floats:
-    return last if first is None else np.concatenate([first, last])
+    turns = None
+    if cases.first is not None:
+        turns = cases.cases(cases.first, cases.last).subset(chosen)
+    return _Scores(turns, cases.last[chosen])
 
 
 def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
@@ -124,15 +137,10 @@ def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
 
 
 def _column(
-    trait: str,
-    first: Floats | None,
-    last: Floats,
-    scale: tuple[float, float],
-    width: float,
-    exact: bool,
+    trait: str, scores: _Scores, scale: tuple[float, float], width: float, exact: bool
 ) -> ScoreColumn:
     low, high = scale
-    every = _both(first, last)
+    every, last, turns = scores.every, scores.last, scores.turns
     use = score_use(every, low, high)
     assert use is not None  # traits without scores were left out
     rounding = rounding_of(every)
@@ -140,17 +148,18 @@ def _column(
     # Bins of a scale stand on its steps; bins of a continuum lie between them.
     start = low - width / 2 if exact else low
     bins = round((high - low) / width) + int(exact)
-    drift = None
+    first = drift = None
     stability = Estimate.undefined(len(last), LEVELS)
-    if first is not None:
-        moved = last - first
+    if turns is not None:
+        first = _histogram(turns.x, start, width, bins)
+        moved = last - turns.x
         offset = width / 2 if exact else 0.0
         ends = np.array([moved.min(), moved.max()])
         least, most = np.floor((ends + offset) / width + ROUNDED).astype(int)
         drift = _histogram(moved, least * width - offset, width, int(most - least) + 1)
-        stability = pearson(first, last)
+        stability = pearson(turns)
         if stability.value is None:
-            stability = Estimate.undefined(len(last), _still(first, last))
+            stability = Estimate.undefined(len(last), _still(turns))
     marks = []
     if max(use.floor, use.ceiling) >= at.AT_END:
         marks.append("at the floor" if use.floor >= use.ceiling else "at the ceiling")
@@ -159,7 +168,7 @@ def _column(
     return ScoreColumn(
         trait=trait,
         cases=len(last),
-        first=None if first is None else _histogram(first, start, width, bins),
+        first=first,
         last=_histogram(last, start, width, bins),
         drift=drift,
         every=_histogram(every, start, width, bins),
@@ -185,7 +194,7 @@ def _histogram(values: Floats, start: float, width: float, bins: int) -> Histogr
     )
 
 
-def _still(first: Floats, last: Floats) -> str:
-    if len(last) < 3:
-        return f"it needs at least 3 cases, and there are {len(last)}"
-    return f"the scores at {'t1' if np.ptp(first) == 0 else 'tN'} do not vary"
+def _still(turns: Cases) -> str:
+    if len(turns) < 3:
+        return f"it needs at least 3 cases, and there are {len(turns)}"
+    return f"the scores at {'t1' if np.ptp(turns.x) == 0 else 'tN'} do not vary"

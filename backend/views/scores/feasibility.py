@@ -1,4 +1,4 @@
-"""Counts of scores at movable thresholds, and the study's tests of its judge."""
+"""Could vectors be learned from scored responses? Counts of scores at movable thresholds."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ from dataclasses import dataclass
 from backend.core.finding import Finding
 from backend.core.statistics.reliability import PoleCounts
 from backend.errors import SteerscopeError
-from backend.settings import Settings
-from backend.views.study_tests import compression, ranks
-from backend.views.study_tests.evidence import findings_of_study, read_scores
-from backend.views.study_tests.feasibility import feasibility_counts, feasibility_finding
-from backend.views.study_tests.tests import HIGH_SHARE, LOW_SHARE
+from backend.store.run import Run
+from backend.views.study_tests.feasibility import (
+    feasibility_counts,
+    feasibility_finding,
+    study_thresholds,
+)
+
+# Of a threshold's slider, over the whole scale.
+STEPS = 20
 
 
 @dataclass(frozen=True)
@@ -48,37 +52,30 @@ class Feasibility:
     finding: Finding
 
 
-def score_scale(settings: Settings, run_id: str) -> ScoreScale:
-    """The scale of a run's study.
-
-    Raises:
-        RunNotFound, UnreadableFile: the run cannot be read.
-    """
-    with reading_run(settings, run_id) as connection:
-        scores, (low, high) = read_scores(connection)
-    size = high - low
+def score_scale(run: Run) -> ScoreScale:
+    """The scale of a run's study."""
+    low, high = run.score_range
+    at_least, at_most = study_thresholds((low, high))
     return ScoreScale(
         low=low,
         high=high,
-        step=size / 20,
-        at_least=low + HIGH_SHARE * size,
-        at_most=low + LOW_SHARE * size,
-        responders=tuple(sorted({responder for responder, _ in scores})),
+        step=(high - low) / STEPS,
+        at_least=at_least,
+        at_most=at_most,
+        responders=tuple(sorted({responder for responder, _ in run.scores()})),
     )
 
 
-def feasibility(settings: Settings, run_id: str, at_least: float, at_most: float) -> Feasibility:
+def feasibility(run: Run, at_least: float, at_most: float) -> Feasibility:
     """How many responses reach two thresholds, per responder and trait (study, Part 3).
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
         at_least: scores from here up are the high pole.
         at_most: scores up to here are the low pole.
 
     Raises:
         SteerscopeError: the thresholds overlap.
-        RunNotFound, UnreadableFile: the run cannot be read.
     """
     if at_most >= at_least:
         raise SteerscopeError(
@@ -87,24 +84,5 @@ def feasibility(settings: Settings, run_id: str, at_least: float, at_most: float
             expected="a low threshold below the high one.",
             remedy="move the two sliders apart.",
         )
-    with reading_run(settings, run_id) as connection:
-        scores, _ = read_scores(connection)
-    counts = feasibility_counts(scores, at_least, at_most)
+    counts = feasibility_counts(run.scores(), at_least, at_most)
     return Feasibility(counts, feasibility_finding(counts, at_least, at_most))
-
-
-def score_findings(
-    settings: Settings, run_ids: tuple[str, ...], prompt_set: str
-) -> tuple[Finding, Finding]:
-    """Two of the study's tests on some runs of one study: compression, and Pearson v Spearman.
-
-    Args:
-        settings: where the store is, and the thresholds of a status.
-        run_ids: the runs, one per model.
-        prompt_set: which prompts the vectors are built from.
-
-    Raises:
-        RunNotFound, UnreadableFile, StoreError: as for findings_of_study.
-    """
-    by_name = {f.name: f for f in findings_of_study(settings, run_ids, prompt_set)}
-    return by_name[compression.NAME], by_name[ranks.NAME]

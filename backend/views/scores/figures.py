@@ -1,4 +1,4 @@
-"""Distributions of scores and their tables: charts of the Scores page."""
+"""Charts of the Scores page."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from backend.core.estimate import Estimate
+from backend.core.cases import Floats
+from backend.core.statistics.line import Line
 from backend.views.diagnosis import thresholds as at
 from backend.views.layers.compute import LayerChoice
 from backend.views.scores.compute import Histogram, ScoreColumn
 from backend.views.scores.feasibility import Feasibility
-from backend.views.shared.intervals import forest
-from backend.views.shared.numbers import r_text
+from backend.views.scores.links import ScoreLinks
+from backend.views.scores.words import sd_text
+from backend.views.shared.intervals import band, forest
 from backend.views.shared.style import (
     BLUE,
     COLOUR_BAR,
@@ -24,6 +26,7 @@ from backend.views.shared.style import (
     VERMILION,
     tidy,
     trait_label,
+    wrapped,
 )
 from backend.views.study_tests.feasibility import LEAST
 
@@ -89,39 +92,6 @@ def all_scores(columns: Sequence[ScoreColumn], marked: str) -> go.Figure:
     return tidy(figure, height=160 + 44 * max(1, len(columns)))
 
 
-def use_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
-    """How the scores of every trait use their range, as a table.
-
-    Args:
-        columns: one row each.
-    """
-    rows = []
-    for c in columns:
-        row = {
-            "trait": c.trait.replace("_", " "),
-            "reading": ", ".join(c.marks) or "uses its range",
-            "cases": str(c.cases),
-        }
-        if c.first is not None:
-            row |= {"sd at t1": _sd(c.first), "sd at tN": _sd(c.last)}
-        else:
-            row["sd"] = _sd(c.last)
-        if c.drift is not None:
-            row["sd of drift"] = _sd(c.drift)
-        step = "–" if c.rounding.step is None else f"{c.rounding.step:g}"
-        rows.append(
-            row
-            | {
-                "floor": _percent(c.floor),
-                "ceiling": _percent(c.ceiling),
-                "in use": str(c.distinct),
-                "step": step,
-                "rounding": f"{c.rounding.share:.1%}",
-            }
-        )
-    return rows
-
-
 def stability_forest(columns: Sequence[ScoreColumn]) -> go.Figure:
     """Correlation of the scores at t1 and tN, every trait.
 
@@ -157,25 +127,6 @@ def pearson_beside_spearman(choices: Sequence[LayerChoice]) -> go.Figure:
         ],
         title="r or rho, 95% interval",
     )
-
-
-def rank_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
-    """The same as a table.
-
-    Args:
-        choices: one row each.
-    """
-    return [
-        {
-            "trait": c.trait.replace("_", " "),
-            "layer": "–" if c.layer is None else str(c.layer),
-            "Pearson r, 95%": r_text(c.correlation, count=False),
-            "Spearman rho, 95%": r_text(c.rank, count=False),
-            "rho − r": _minus(c.rank, c.correlation),
-            "n": str(c.correlation.n),
-        }
-        for c in choices
-    ]
 
 
 def pole_counts(found: Feasibility) -> go.Figure:
@@ -230,34 +181,91 @@ def pole_counts(found: Feasibility) -> go.Figure:
     return tidy(figure, height=110 + (56 if several else 44) * max(1, len(labels)))
 
 
+def projection_and_score(links: ScoreLinks) -> go.Figure:
+    """Each case by projection and score, with the least squares line and its band.
+
+    Args:
+        links: the cases of one trait at one layer.
+    """
+    what = links.target
+    figure = _scatter(links, links.projection, links.cases.behaviour, links.line, GREEN)
+    figure.update_xaxes(title=f"projection {what} (activation units)")
+    figure.update_yaxes(title=f"score {what} (score units)")
+    return tidy(figure, height=420)
+
+
+def length_and_projection(links: ScoreLinks) -> go.Figure:
+    """Each case by the length of its response and its projection, with the line and its band.
+
+    Args:
+        links: the cases of one trait at one layer.
+    """
+    what = links.target
+    figure = _scatter(links, links.cases.length, links.projection, links.length_line, ORANGE)
+    figure.update_xaxes(title=f"response length {what} (tokens)")
+    figure.update_yaxes(title=f"projection {what} (activation units)")
+    return tidy(figure, height=420)
+
+
 def _bars(name: str, found: Histogram, colour: str, pattern: str, unit: str) -> go.Bar:
     n = sum(found.counts)
     mean = "" if found.mean is None else f", mean {found.mean:.2f}"
     return go.Bar(
         x=found.centres,
         y=found.counts,
-        name=f"{name} (n = {n}{mean}, sd {_sd(found)})",
+        name=f"{name} (n = {n}{mean}, sd {sd_text(found)})",
         marker={"color": colour, "pattern": {"shape": pattern}},
         hovertemplate=f"{name}: {unit} %{{x:g}}, %{{y}} of {n}<extra></extra>",
     )
 
 
-def _sd(found: Histogram) -> str:
-    e = found.sd
-    if e.value is None:
-        return f"undefined: {e.reason}"
-    if e.low is None or e.high is None:
-        return f"{e.value:.2f}"
-    return f"{e.value:.2f} [{e.low:.2f}, {e.high:.2f}]"
+def _scatter(links: ScoreLinks, x: Floats, y: Floats, line: Line | None, colour: str) -> go.Figure:
+    figure = go.Figure()
+    if line is not None:
+        figure.add_trace(
+            band(
+                line.x.tolist(),
+                line.low.tolist(),
+                line.high.tolist(),
+                name="95% band of the mean",
+                colour=colour,
+            )
+        )
+    figure.add_trace(
+        go.Scatter(
+            x=x,
+            y=y,
+            mode="markers",
+            name=f"cases (n = {len(x)})",
+            marker={"color": BLUE, "size": 6, "opacity": 0.7},
+            customdata=_hovers(links),
+            hovertemplate="%{customdata}<extra></extra>",
+        )
+    )
+    if line is not None:
+        figure.add_trace(
+            go.Scatter(
+                x=line.x,
+                y=line.y,
+                mode="lines",
+                name="least squares line",
+                line={"color": colour, "width": 2.5},
+                hoverinfo="skip",
+            )
+        )
+    return figure
 
 
-def _percent(found: Estimate) -> str:
-    if found.value is None or found.low is None or found.high is None:
-        return "undefined"
-    return f"{found.value:.0%} [{found.low:.0%}, {found.high:.0%}]"
-
-
-def _minus(first: Estimate, second: Estimate) -> str:
-    if first.value is None or second.value is None:
-        return "undefined"
-    return f"{first.value - second.value:+.3f}"
+def _hovers(links: ScoreLinks) -> list[str]:
+    cases, what = links.cases, links.target
+    found = []
+    for i, scenario in enumerate(cases.scenarios):
+        scores = f"score {cases.last[i]:g}"
+        if cases.first is not None:
+            scores = f"score {cases.first[i]:g} at t1, {cases.last[i]:g} at tN"
+        found.append(
+            f"<b>{wrapped(scenario)}</b><br>by {wrapped(cases.responders[i])}<br>{scores}"
+            f"<br>projection {what} {links.projection[i]:+.3g}"
+            f"<br>length {what} {cases.length[i]:{'+' if cases.first is not None else ''}g} tokens"
+        )
+    return found

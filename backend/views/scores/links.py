@@ -6,18 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.cases import Cases, Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row
-from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import FLAT, pearson
 from backend.core.statistics.line import Line, regression_line
 from backend.core.statistics.partial import partial_correlation
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
-from backend.settings import Settings
-from backend.store.cases import Cases, read_cases
-from backend.store.drifts import read_drifts
+from backend.store.run import Run
+from backend.store.run_values import ScoredCases
 from backend.types import Target
 
 
@@ -31,100 +29,86 @@ class ScoreLinks:
         target: what is correlated: drift or level (none where there are no scored responses).
         cases: who, which scores and how long.
         projection: drift (or level) of each case's projection, activation units, [cases].
-        r: of projection and score, with Fisher's interval.
-        bootstrap: the same with its bootstrap interval over scenarios.
-        line: score on projection.
-        along_length: r of projection and length.
-        length_line: projection on length.
-        rows: every r between projection, score and length, and the partial ones.
+        line: score on projection; None where it is undefined.
+        length_line: projection on length; likewise.
+        rows: r of projection and score, plain and with length held fixed, then r of each with
+            length.
     """
 
     trait: str
     layer: int
     target: Target
-    cases: Cases
+    cases: ScoredCases
     projection: Floats
-    r: Estimate
-    bootstrap: Estimate
     line: Line | None
-    along_length: Estimate
     length_line: Line | None
     rows: tuple[Row, ...]
 
 
-def score_links(
-    settings: Settings, run_id: str, prompt_set: str, trait: str, layer: int
-) -> ScoreLinks:
+def score_links(run: Run, prompt_set: str, trait: str, layer: int) -> ScoreLinks:
     """The cases of one trait at one layer; without cases every r is undefined with its reason.
 
     Args:
-        settings: where the store is.
-        run_id: a published run.
+        run: an open run.
         prompt_set: which prompts the vectors are built from.
         trait: one of its traits.
         layer: one of its layers.
 
     Raises:
         StoreError: the run has no such trait, prompt set or layer.
-        RunNotFound, UnreadableFile: the run cannot be read.
     """
-    with reading_run(settings, run_id) as connection:
-        record = read_record(connection, run_id)
-        found = read_drifts(connection, MEAN_DIFFERENCE, trait, layer).get(
-            (MEAN_DIFFERENCE, trait, prompt_set)
-        )
-        cases = read_cases(connection, trait)
-    if found is None or layer not in record.layers:
+    found = run.drifts(MEAN_DIFFERENCE, trait, layer).get((MEAN_DIFFERENCE, trait, prompt_set))
+    if found is None or layer not in run.record.layers:
         raise StoreError(
-            f"Run {run_id} has no cell with trait {trait!r}, prompt set {prompt_set!r} and layer "
-            f"{layer}.",
+            f"Run {run.record.run_id} has no cell with trait {trait!r}, prompt set {prompt_set!r} "
+            f"and layer {layer}.",
             expected="a trait, a prompt set and a layer of the run.",
             remedy="choose them in the sidebar again.",
         )
     by_layer, _ = found
     projection = by_layer.get(layer, np.zeros(0))
-    if len(projection) != len(cases.behaviour):  # no vector here, so nothing is projected
-        empty = np.zeros(0)
-        cases, projection = Cases((), (), None, empty, empty, empty), empty
+    scored = run.scored_cases(trait)
+    if len(projection) != len(scored):  # no vector here, so nothing is projected
+        scored, projection = ScoredCases.none(), np.zeros(0)
     names = ("projections", "scores", "lengths of the responses")
-    score, length = cases.behaviour, cases.length
-    r = _r(projection, score, names[0], names[1])
-    along = _r(projection, length, names[0], names[2])
-    _, scenarios = np.unique(np.array(cases.scenarios), return_inverse=True)
-    what = record.target
+    cases = scored.cases(projection)
+    with_length = cases.with_y(scored.length)
+    r = _r(cases, names[0], names[1])
+    along_length = _r(with_length, names[0], names[2])
+    what = run.record.target
     rows = (
         Row(f"projection {what} v score {what}", r),
-        Row("the same, length held fixed", _given(projection, score, length, r, along)),
-        Row(f"projection {what} v length {what}", along),
-        Row(f"score {what} v length {what}", _r(score, length, names[1], names[2])),
+        Row("the same, length held fixed", _given_length(cases, scored.length, r, along_length)),
+        Row(f"projection {what} v length {what}", along_length),
+        Row(
+            f"score {what} v length {what}",
+            _r(scored.cases(scored.behaviour, scored.length), names[1], names[2]),
+        ),
     )
     return ScoreLinks(
         trait=trait,
         layer=layer,
-        target=record.target,
-        cases=cases,
+        target=what,
+        cases=scored,
         projection=projection,
-        r=r,
-        bootstrap=bootstrap_r(projection, score, scenarios.astype(np.intp)),
-        line=regression_line(projection, score),
-        along_length=along,
-        length_line=regression_line(length, projection),
+        line=regression_line(cases),
+        length_line=regression_line(scored.cases(scored.length, projection)),
         rows=rows,
     )
 
 
-def _r(x: Floats, y: Floats, x_name: str, y_name: str) -> Estimate:
+def _r(cases: Cases, x_name: str, y_name: str) -> Estimate:
     """Pearson's r; a reason names the variable that does not vary."""
-    if len(x) >= 3:
-        for values, name in ((x, x_name), (y, y_name)):
+    if len(cases) >= 3:
+        for values, name in ((cases.x, x_name), (cases.y, y_name)):
             if np.ptp(values) <= FLAT * np.abs(values).max():
-                return Estimate.undefined(len(x), f"the {name} do not vary")
-    return pearson(x, y)
+                return Estimate.undefined(len(cases), f"the {name} do not vary")
+    return pearson(cases)
 
 
-def _given(x: Floats, y: Floats, control: Floats, plain: Estimate, other: Estimate) -> Estimate:
-    """Partial correlation of x and y; undefined where the plain ones are."""
-    for found in other:
+def _given_length(cases: Cases, length: Floats, r: Estimate, along_length: Estimate) -> Estimate:
+    """Partial correlation of projection and score; undefined where the plain ones are."""
+    for found in (r, along_length):
         if found.value is None:
             return Estimate.undefined(found.n, found.reason or "r is undefined")
-    return partial_correlation(x, y, control[:, None])
+    return partial_correlation(cases, length[:, None])

@@ -3,121 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cache
 
-from backend.settings import Settings
+from backend.runs.results import Results
 from backend.store.run_values import RunSummary
-from backend.views.layers.compute import layer_choices
-from backend.views.scorecard.compute import layer_to_show, scorecard
-from backend.views.scores.compute import ScoreColumn, score_columns
-from backend.views.scores.feasibility import feasibility, score_findings, score_scale
+from backend.views.layers.compute import LayerChoice, choice_of, layer_choices
+from backend.views.scores import words
+from backend.views.scores.compute import ScoreColumn, score_columns, score_findings
+from backend.views.scores.feasibility import feasibility, score_scale
 from backend.views.scores.figures import (
     all_scores,
     drift_histogram,
+    length_and_projection,
     pearson_beside_spearman,
     pole_counts,
-    rank_rows,
+    projection_and_score,
     score_histogram,
     stability_forest,
-    use_rows,
 )
-from backend.views.scores.link_figures import length_and_projection, link_rows, projection_and_score
 from backend.views.scores.links import score_links
+from backend.views.scores.tables import link_rows, rank_rows, use_rows
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.per_cell import per_cell, per_run
 from backend.views.shared.view import View
-from backend.views.study_tests.figures import finding_rows
+from backend.views.study_tests.compute import findings_of_study
+from backend.views.study_tests.tables import finding_rows
 
 
-def _build(settings: Settings, view: View) -> Sequence[Block]:
+def _build(results: Results, view: View) -> Sequence[Block]:
     if all(run.record.target == "none" for run in view.runs):
         return (Text("Undefined: this study has no scored responses."),)
-    card = scorecard(settings, view.run_ids, view.prompt_set, None)
 
-    @cache
-    def columns_of(run_id: str) -> tuple[ScoreColumn, ...]:
-        return score_columns(settings, run_id, None)
+    def choices_of(run: RunSummary) -> tuple[LayerChoice, ...]:
+        return results.of_run(layer_choices, run.run_id, view.prompt_set, results.thresholds)
+
+    def columns_of(run: RunSummary) -> tuple[ScoreColumn, ...]:
+        return results.of_run(score_columns, run.run_id, None)
 
     def run_blocks(run: RunSummary) -> Sequence[Block]:
-        run_id = run.record.run_id
-        scale = score_scale(settings, run_id)
-        poles = feasibility(settings, run_id, scale.at_least, scale.at_most)
-        choices = layer_choices(settings, run_id, view.prompt_set)
-        columns = columns_of(run_id)
+        scale = results.of_run(score_scale, run.run_id)
+        poles = results.of_run(feasibility, run.run_id, scale.at_least, scale.at_most)
+        choices, columns = choices_of(run), columns_of(run)
         return (
-            Chart(
-                "All traits side by side",
-                "A trait whose row is bright at one end, or in a few columns only, is compressed.",
-                all_scores(columns, ""),
-            ),
+            Chart("All traits side by side", words.ALL_TRAITS, all_scores(columns, "")),
             Table("", "", use_rows(columns)),
             Chart(
                 "Do scores agree from the first turn to the last?",
-                "An unreliable judge errs anew each time; between the dotted lines that may be so, "
-                "or the behaviour itself changes as much.",
+                words.STABILITY,
                 stability_forest(columns),
             ),
-            Chart(
-                "Would ranks do better?",
-                "Outliers or a bent relation would put Spearman's diamond clearly right of "
-                "Pearson's circle.",
-                pearson_beside_spearman(choices),
-            ),
+            Chart("Would ranks do better?", words.RANKS, pearson_beside_spearman(choices)),
             Table("", "", rank_rows(choices)),
             Chart(
-                "Could vectors be learned from scored responses?",
-                f"Responses scored at least {scale.at_least:g} to the right, at most "
-                f"{scale.at_most:g} to the left; ✕ marks a pole with too few.",
-                pole_counts(poles),
+                "Could vectors be learned from scored responses?", words.POLES, pole_counts(poles)
             ),
             Text(poles.finding.answer),
             Text(f"Caveat: {poles.finding.caveat}"),
         )
 
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
-        run_id = run.record.run_id
-        layer = layer_to_show(card, run, trait) if view.layer is None else view.layer
-        links = score_links(settings, run_id, view.prompt_set, trait, layer)
+        layer = view.layer
+        if layer is None:
+            layer = choice_of(choices_of(run), trait).layer
+        if layer is None:
+            layer = run.middle_layer
+        links = results.of_run(score_links, run.run_id, view.prompt_set, trait, layer)
         blocks: list[Block] = []
-        column = next((found for found in columns_of(run_id) if found.trait == trait), None)
+        column = next((found for found in columns_of(run) if found.trait == trait), None)
         if column is not None:
-            blocks.append(
-                Chart(
-                    "Scores",
-                    "Scores piled up at an end, or on few values, leave a vector nothing to "
-                    "predict.",
-                    score_histogram(column),
-                )
-            )
+            blocks.append(Chart("Scores", words.SCORES, score_histogram(column)))
             if column.drift is not None:
                 blocks.append(
                     Chart(
                         "Their change from the first turn to the last",
-                        "r is taken over these: if most are zero, few scenarios decide it.",
+                        words.DRIFTS,
                         drift_histogram(column.drift),
                     )
                 )
         blocks += [
             Chart(
                 f"Do scores follow projections? (layer {layer})",
-                "A slope means that the vector predicts the score.",
+                words.PROJECTION,
                 projection_and_score(links),
             ),
-            Chart(
-                "Do projections follow length?",
-                "A slope means that the vector also reads how long the response is.",
-                length_and_projection(links),
-            ),
-            Table(
-                "With length held fixed",
-                "If r falls to zero with length held fixed, the vector predicts the score only "
-                "through length; if it stays, length is not the reason.",
-                link_rows(links.rows),
-            ),
+            Chart("Do projections follow length?", words.LENGTH, length_and_projection(links)),
+            Table("With length held fixed", words.LENGTH_HELD_FIXED, link_rows(links.rows)),
         ]
         return f"layer {layer}", blocks
 
-    compression, ranks = score_findings(settings, view.run_ids, view.prompt_set)
+    compression, ranks = score_findings(
+        results.of_runs(findings_of_study, view.run_ids, view.prompt_set, results.thresholds)
+    )
     findings: list[Block] = []
     for title, finding in (("Ranks, over all runs", ranks), ("Compression", compression)):
         findings.append(Text(f"{title}: {finding.verdict}. {finding.answer}"))

@@ -6,11 +6,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, not_computable, supports
+from backend.core.finding import Finding, Row, Verdict, not_computable, supports
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.partial import partial_correlation
-from backend.core.study_cell import CellRow, column, having, model_dummies, models_of
+from backend.core.study_cell import StudyCell, column, having, model_dummies, models_of
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
 
 NAME = "compression"
 QUESTION = "Is score compression why some cells fail?"
@@ -20,14 +23,14 @@ CAVEAT = (
 )
 
 
-def best_model(rows: Sequence[CellRow]) -> str:
+def best_model(rows: Sequence[StudyCell]) -> str:
     """The model with the highest mean r; of equals the first."""
     means = {m: np.mean([row.r for row in rows if row.model == m]) for m in models_of(rows)}
     return max(means, key=lambda model: means[model])
 
 
-def compression_finding(rows: Sequence[CellRow]) -> Finding:
-    """Partial correlations of r with the behaviour's spread and with the best model.
+def compression_finding(rows: Sequence[StudyCell]) -> Finding:
+    """Partial correlations of r with the behaviour's pairs and with the best model.
 
     Args:
         rows: the cells at their best layers.
@@ -36,7 +39,8 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
     if len(known) < 4:
         return not_computable(NAME, QUESTION, f"{len(known)} cells have r and behaviour scores")
     r, sd = column(known, "r"), column(known, "behaviour_sd")
-    lines = [Row("r v behaviour sd", pearson(r, sd))]
+    pairs = Cases.independent(r, sd)
+    lines = [Row("r v behaviour sd", pearson(pairs))]
     deciding = lines[0].estimate
     if len(models_of(known)) < 2:
         supported = supports(deciding) and (deciding.value or 0) > 0
@@ -48,14 +52,14 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
     else:
         best = best_model(known)
         is_best = np.array([float(row.model == best) for row in known])
-        effect = partial_correlation(r, is_best, sd[:, None])
-        rest = partial_correlation(r, sd, is_best[:, None])
+        effect = partial_correlation(Cases.independent(r, is_best), sd[:, None])
+        rest = partial_correlation(pairs, is_best[:, None])
         lines += [
             Row(f"r v being {best}, given behaviour sd", effect),
             Row(f"r v behaviour sd, given being {best}", rest),
             Row(
                 "r v behaviour sd, every model held fixed",
-                partial_correlation(r, sd, model_dummies(known)),
+                partial_correlation(pairs, model_dummies(known)),
             ),
         ]
         deciding = lines[-1].estimate
@@ -65,7 +69,14 @@ def compression_finding(rows: Sequence[CellRow]) -> Finding:
             "others at equal behaviour sd; behaviour sd "
             f"{'predicts' if supported else 'is not seen to predict'} r at equal model."
         )
-    verdict = "supported" if supported else "undetermined"
+    verdict: Verdict = "supported" if supported else "undetermined"
     if not supported and deciding.high is not None and deciding.high < 0.1:
         verdict = "ruled out"
-    return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))  # type: ignore[arg-type]
+    return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))
+
+
+def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+    return compression_finding(evidence.cells)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

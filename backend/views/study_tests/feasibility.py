@@ -5,13 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from backend.core.cases import Floats
+from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.statistics.reliability import PoleCounts, count_poles
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
 
 NAME = "feasibility"
 QUESTION = "Are there enough responses of both poles for data-driven vectors?"
 # Fewer examples of a pole than this, and one response can turn the vector.
 LEAST = 20
+# Of the score range: 6 and 2 on the study's scale of 0 to 10.
+HIGH_SHARE, LOW_SHARE = 0.6, 0.2
 
 Column = tuple[str, str]
 
@@ -48,7 +53,7 @@ def feasibility_finding(
         note = f"of {total} responses" if total_known else ""
         for sign, bound, count in (("≥", at_least, found.high), ("≤", at_most, found.low)):
             name = f"{responder}, {trait}: scores {sign} {bound:g}"
-            lines.append(Row(name, plain(count, total), note=note))
+            lines.append(Row(name, Estimate.exact(count, total), note=note))
     enough = sum(found.feasible(LEAST) for found in counts.values())
     verdict: Verdict = "supported" if enough == len(counts) else "undetermined"
     if enough == 0:
@@ -63,3 +68,24 @@ def feasibility_finding(
         "scarcity in these responses is not impossibility.",
         tuple(lines),
     )
+
+
+def study_thresholds(score_range: tuple[float, float]) -> tuple[float, float]:
+    """The study's thresholds of the high and of the low pole, carried to another scale.
+
+    Args:
+        score_range: lowest and highest allowed score.
+
+    Returns:
+        The lowest score of the high pole and the highest of the low pole.
+    """
+    low, high = score_range
+    return low + HIGH_SHARE * (high - low), low + LOW_SHARE * (high - low)
+
+
+def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+    bounds = study_thresholds(evidence.score_range)
+    return feasibility_finding(feasibility_counts(evidence.scores, *bounds), *bounds)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

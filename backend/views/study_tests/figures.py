@@ -1,4 +1,4 @@
-"""Findings as tables and charts."""
+"""Findings as charts."""
 
 from __future__ import annotations
 
@@ -6,48 +6,15 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from backend.core.finding import Row
-from backend.core.study_cell import CellRow, models_of
+from backend.core.finding import Finding, Row
+from backend.core.study_cell import StudyCell, models_of
 from backend.views.shared.intervals import error_bars
 from backend.views.shared.numbers import estimate_text
 from backend.views.shared.style import BLUE, GREEN, GREY, VERMILION, tidy, trait_label
-from backend.views.study_tests.reference import Finding
 
 # A range of values wider than this is shown on a logarithmic axis.
 WIDE = 50.0
 _MODELS = ((BLUE, "circle"), (VERMILION, "diamond"), (GREEN, "square"), (GREY, "x"))
-
-
-def finding_rows(finding: Finding) -> list[dict[str, str]]:
-    """The numbers of a finding; with the published figures where any was printed.
-
-    Args:
-        finding: one of the study's tests.
-    """
-    printed = any(row.published for row in finding.rows)
-    return [
-        {"measured": row.name, "value, 95% interval, p": estimate_text(row.estimate)}
-        | ({"published": row.published or ""} if printed else {})
-        | {"note": row.note}
-        for row in finding.rows
-    ]
-
-
-def overview_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """All tests as a table a reviewer can read.
-
-    Args:
-        findings: in order.
-    """
-    return [
-        {
-            "no.": str(number),
-            "question": finding.question,
-            "verdict": finding.verdict,
-            "answer": finding.answer,
-        }
-        for number, finding in enumerate(findings, start=1)
-    ]
 
 
 def finding_chart(finding: Finding) -> go.Figure | None:
@@ -67,7 +34,7 @@ def finding_chart(finding: Finding) -> go.Figure | None:
     return _forest(shown) if shown is sure else _dots(shown)
 
 
-def cosine_by_model(cells: Sequence[CellRow]) -> go.Figure:
+def cosine_by_model(cells: Sequence[StudyCell]) -> go.Figure:
     """r of every cell against its prompts' cosine, model by model (Simpson's paradox).
 
     Args:

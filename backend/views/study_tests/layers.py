@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,33 +12,13 @@ from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
 from backend.core.status import status_of
 from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, LayerSweep, StudyTest
 
 NAME = "layers"
 QUESTION = "Would another of the tested layers rescue a failing trait?"
 
 
-@dataclass(frozen=True)
-class Sweep:
-    """r of one model and trait over the layers.
-
-    Attributes:
-        model: the model.
-        trait: the trait.
-        rs: layer -> r, None where undefined.
-        best: the layer with the highest r; None without any.
-        p: permutation p of the highest r over all layers; None where undefined.
-        held_out: r at the layer chosen on the other half of the scenarios.
-    """
-
-    model: str
-    trait: str
-    rs: dict[int, float | None]
-    best: int | None
-    p: float | None
-    held_out: Estimate
-
-
-def layer_finding(sweeps: Sequence[Sweep], thresholds: StatusThresholds) -> Finding:
+def layer_finding(sweeps: Sequence[LayerSweep], thresholds: StatusThresholds) -> Finding:
     """Best layer of every cell, its p with the choice counted, and its held-out r.
 
     Args:
@@ -92,3 +71,10 @@ def layer_finding(sweeps: Sequence[Sweep], thresholds: StatusThresholds) -> Find
         "upwards: the held-out r is not.",
         tuple(rows),
     )
+
+
+def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+    return layer_finding(evidence.sweeps, thresholds)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,26 +11,10 @@ from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable
 from backend.core.statistics.paired import paired_difference
 from backend.core.status import count_statuses
 from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, PromptSetR, StudyTest
 
 NAME = "prompt_sets"
 QUESTION = "Do other prompts make better vectors?"
-
-
-@dataclass(frozen=True)
-class PromptSetR:
-    """r of one model and trait with vectors from one prompt set, best layer each.
-
-    Attributes:
-        model: the model.
-        trait: the trait.
-        prompt_set: the set.
-        r: None where undefined.
-    """
-
-    model: str
-    trait: str
-    prompt_set: str
-    r: float | None
 
 
 def prompt_set_difference(found: Sequence[PromptSetR], first: str, second: str) -> Estimate:
@@ -96,3 +79,10 @@ def prompt_set_finding(
         "too narrow; several sets are several chances.",
         tuple(lines),
     )
+
+
+def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+    return prompt_set_finding(evidence.prompt_set_rs, evidence.prompt_set, thresholds)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

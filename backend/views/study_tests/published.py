@@ -3,64 +3,72 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 
-from backend.core.estimate import Estimate
-from backend.core.finding import (
-    Finding,
-    Row,
-    Verdict,
-    not_computable,
-    with_published,
-)
+from backend.core.estimate import FISHER_Z, Estimate
+from backend.core.finding import Finding, Row, Verdict, not_computable, with_published
 from backend.core.statistics.correlation import correlation_p, fisher_interval
-from backend.core.statistics.reliability import PoleCounts, agreement_ceiling
-from backend.core.study_cell import CellRow, column
+from backend.core.statistics.reliability import PoleCounts
+from backend.core.study_cell import column
 from backend.settings import StatusThresholds
-from backend.studies.published_tables import PublishedTransfer, Reference
-from backend.views.study_tests import compression, layers, prompt_sets, ranks
-from backend.views.study_tests.cosine import cosine_finding
-from backend.views.study_tests.feasibility import feasibility_finding
-from backend.views.study_tests.scorecard import scorecard_finding
-from backend.views.study_tests.units import snr_bounds, snr_of, units_finding
-from backend.views.transfer import transfers as transfer
-from backend.views.transfer.agreement import Agreement, agreement_finding
+from backend.studies.published import PublishedStudy, published_study
+from backend.views.study_tests import (
+    agreement,
+    compression,
+    feasibility,
+    layers,
+    prompt_cosine,
+    prompt_sets,
+    ranks,
+    scorecard,
+    transfer,
+    units,
+)
+from backend.views.study_tests.compute import TESTS
+from backend.views.transfer.published import published_agreements, published_transfers
 
 NOT_PRINTED = "the study printed no figures from which it could be recomputed"
+# How llama3 and the behaviour's spread go with r, as printed.
+PARTIAL_R = {
+    "r v being llama3, given behaviour sd": 0.538,
+    "r v behaviour sd, given being llama3": 0.237,
+}
 
 
-def reference_findings(reference: Reference, thresholds: StatusThresholds) -> tuple[Finding, ...]:
+@lru_cache(maxsize=8)
+def published_findings(thresholds: StatusThresholds) -> tuple[Finding, ...]:
     """Recompute what the printed tables allow and say what they do not.
 
     Args:
-        reference: the printed tables.
         thresholds: where a status changes.
 
     Returns:
-        The ten tests in the study's order, then a check that snr follows from its own columns.
+        Every registered test in order, then a check that snr follows from its own columns.
     """
-    cells = reference.cells
-    found = (
-        scorecard_finding(cells, thresholds),
-        _layers(cells),
-        _compression(reference),
-        _ranks(cells),
-        _prompt_sets(),
-        _transfer(reference),
-        cosine_finding(cells, thresholds),
-        _units(reference),
-        _feasibility(reference),
-        _agreement(reference, thresholds),
-        snr_check(cells),
+    study = published_study()
+    found = [
+        _RECOMPUTED[test.name](study, thresholds)
+        if test.name in _RECOMPUTED
+        else not_computable(test.name, test.question, NOT_PRINTED)
+        for test in TESTS
+    ]
+    return tuple(
+        with_published(f, study.figures.get(f.name, {})) for f in (*found, _snr_check(study))
     )
-    return tuple(with_published(f, reference.figures.get(f.name, {})) for f in found)
 
 
-def _layers(cells: tuple[CellRow, ...]) -> Finding:
+def _scorecard(study: PublishedStudy, thresholds: StatusThresholds) -> Finding:
+    return scorecard.scorecard_finding(study.cells, thresholds)
+
+
+def _layers(study: PublishedStudy, _: StatusThresholds) -> Finding:
+    cells = study.cells
     tried = sorted({row.layer for row in cells if row.layer is not None})
     rows = tuple(
         Row(
             f"cells whose best layer is {layer}",
-            plain(sum(row.layer == layer for row in cells), len(cells)),
+            Estimate.exact(sum(row.layer == layer for row in cells), len(cells)),
             note="the last of the layers 8 to 19 that were tried" if layer == 19 else "",
         )
         for layer in tried
@@ -77,19 +85,15 @@ def _layers(cells: tuple[CellRow, ...]) -> Finding:
     )
 
 
-def _compression(reference: Reference) -> Finding:
-    n = len(reference.cells)
+def _compression(study: PublishedStudy, _: StatusThresholds) -> Finding:
+    n = len(study.cells)
     rows = []
-    printed = {
-        "r v being llama3, given behaviour sd": 0.538,
-        "r v behaviour sd, given being llama3": 0.237,
-    }
-    for name, r in printed.items():
+    for name, r in PARTIAL_R.items():
         low, high = fisher_interval(r, n - 1)
         rows += [
             Row(
                 name,
-                Estimate(r, low, high, correlation_p(r, n, 1), n),
+                Estimate(r, low, high, correlation_p(r, n, 1), n, None, FISHER_Z),
                 note="r as printed; p with n - 3 = 21 degrees of freedom, which is right",
             ),
             Row(
@@ -111,8 +115,8 @@ def _compression(reference: Reference) -> Finding:
     )
 
 
-def _ranks(cells: tuple[CellRow, ...]) -> Finding:
-    r = column(cells, "r")
+def _ranks(study: PublishedStudy, _: StatusThresholds) -> Finding:
+    r = column(study.cells, "r")
     why = "no rank correlation of a cell is printed"
     return Finding(
         ranks.NAME,
@@ -122,13 +126,13 @@ def _ranks(cells: tuple[CellRow, ...]) -> Finding:
         "interval of their difference.",
         "The layer was chosen by Pearson's r, which favours Pearson.",
         (
-            Row("mean Pearson r", plain(float(r.mean()), len(r))),
+            Row("mean Pearson r", Estimate.exact(float(r.mean()), len(r))),
             Row("mean Spearman rho", Estimate.undefined(len(r), why)),
         ),
     )
 
 
-def _prompt_sets() -> Finding:
+def _prompt_sets(_study: PublishedStudy, _: StatusThresholds) -> Finding:
     rows = tuple(
         Row(f"{model}: working with model-specific prompts", Estimate.undefined(8, NOT_PRINTED))
         for model in ("qwen2", "mistral")
@@ -144,33 +148,22 @@ def _prompt_sets() -> Finding:
     )
 
 
-def _transfer(reference: Reference) -> Finding:
-    n = reference.scenarios
+def _transfer(_study: PublishedStudy, _: StatusThresholds) -> Finding:
     rows: list[Row] = []
-    for t in reference.transfers:
-        name = f"{t.trait}: {t.activation_model} -> {t.behaviour_model}"
+    pairs = published_transfers()
+    for pair in pairs:
+        name = f"{pair.trait}: {pair.activation_model} -> {pair.behaviour_model}"
         rows += [
-            Row(f"{name}, self", printed_r(t.self_r, n), note="r as printed"),
-            Row(f"{name}, cross", printed_r(t.cross_r, n), note="r as printed"),
-            Row(
-                f"{name}, cross - self",
-                Estimate(
-                    t.cross_r - t.self_r,
-                    None,
-                    None,
-                    None,
-                    n,
-                    "the correlation of the two projections is not printed",
-                ),
-                note=least_between_text(t, n),
-            ),
+            Row(f"{name}, self", pair.self_r, note="r as printed"),
+            Row(f"{name}, cross", pair.cross_r, note="r as printed"),
+            Row(f"{name}, cross - self", pair.difference, note=pair.needed),
         ]
-    wins = sum(t.cross_r > t.self_r for t in reference.transfers)
+    wins = sum((pair.difference.value or 0) > 0 for pair in pairs)
     return Finding(
         transfer.NAME,
         transfer.QUESTION,
         "undetermined",
-        f"The foreign r is the higher in {wins} of the {len(reference.transfers)} printed pairs; "
+        f"The foreign r is the higher in {wins} of the {len(pairs)} printed pairs; "
         "whether by more than chance depends on a correlation the study does not print.",
         "The study claims 4 of 5 failing traits and prints 4. Pairs in which the own vector won "
         "are not shown, so the printed ones are a selection.",
@@ -178,52 +171,44 @@ def _transfer(reference: Reference) -> Finding:
     )
 
 
-def least_between_text(t: PublishedTransfer, n: int) -> str:
-    """How alike the two projections must be for a printed difference to be significant.
-
-    Args:
-        t: the printed pair of r.
-        n: number of scenarios.
-    """
-    least = transfer.least_between(t.self_r, t.cross_r, n)
-    if least is None:
-        return "not significant at 5% whatever that correlation is"
-    if least == 0:
-        return "significant at 5% if that correlation is 0 or more"
-    return f"significant at 5% only if that correlation is at least {least:.2f}"
+def _prompt_cosine(study: PublishedStudy, thresholds: StatusThresholds) -> Finding:
+    return prompt_cosine.cosine_finding(study.cells, thresholds)
 
 
-def _units(reference: Reference) -> Finding:
-    found = units_finding(reference.cells, reference.widths)
+def _units(study: PublishedStudy, _: StatusThresholds) -> Finding:
+    found = units.units_finding(study.cells, study.widths)
     value = {row.name: row.estimate.value for row in found.rows}
     qwen, llama = (value[f"{m}: mean within-class variance"] for m in ("qwen2", "llama3"))
     assert qwen is not None and llama is not None  # both models are in the table
-    rows = (*found.rows, Row("qwen2 / llama3: mean within-class variance", plain(qwen / llama, 8)))
+    rows = (
+        *found.rows,
+        Row("qwen2 / llama3: mean within-class variance", Estimate.exact(qwen / llama, 8)),
+    )
     return dataclasses.replace(found, rows=rows)
 
 
-def _feasibility(reference: Reference) -> Finding:
-    studied = [c for c in reference.counts if c.at_least == 6]
+def _feasibility(study: PublishedStudy, _: StatusThresholds) -> Finding:
+    studied = [c for c in study.counts if c.at_least == 6]
     counts = {
-        (c.model, c.trait): PoleCounts(c.high, c.low, reference.responses - c.high - c.low)
+        (c.model, c.trait): PoleCounts(c.high, c.low, study.responses - c.high - c.low)
         for c in studied
     }
-    found = feasibility_finding(counts, 6, 2)
+    found = feasibility.feasibility_finding(counts, 6, 2)
     rows = list(found.rows)
-    for c in reference.counts:
+    for c in study.counts:
         if c.at_least != 6:
             total = c.high + c.low
-            wrong = f"; together {total} of {reference.responses} responses, which cannot be"
-            note = "printed as approximate" + (wrong if total > reference.responses else "")
+            wrong = f"; together {total} of {study.responses} responses, which cannot be"
+            note = "printed as approximate" + (wrong if total > study.responses else "")
             rows += [
                 Row(
                     f"{c.model}, {c.trait}: scores ≥ {c.at_least:g}",
-                    plain(c.high, reference.responses),
+                    Estimate.exact(c.high, study.responses),
                     note=note,
                 ),
                 Row(
                     f"{c.model}, {c.trait}: scores ≤ {c.at_most:g}",
-                    plain(c.low, reference.responses),
+                    Estimate.exact(c.low, study.responses),
                     note=note,
                 ),
             ]
@@ -231,54 +216,53 @@ def _feasibility(reference: Reference) -> Finding:
     return dataclasses.replace(found, rows=tuple(rows), caveat=caveat)
 
 
-def _agreement(reference: Reference, thresholds: StatusThresholds) -> Finding:
-    n = reference.scenarios
-    found = []
-    for a in reference.agreements:
-        e = printed_r(a.r, n)
-        r = Correlation(n, e.value, e.low, e.high, e.p)
-        found.append(Agreement(a.trait, a.first, a.second, r, agreement_ceiling(a.r)))
-    finding = agreement_finding(found, thresholds.working)
-    caveat = f"r as printed; intervals assume all {n} scenarios. " + finding.caveat
+def _agreement(study: PublishedStudy, thresholds: StatusThresholds) -> Finding:
+    finding = agreement.agreement_finding(published_agreements(), thresholds.working)
+    caveat = f"r as printed; intervals assume all {study.scenarios} scenarios. " + finding.caveat
     return dataclasses.replace(finding, caveat=caveat)
 
 
-def snr_check(cells: tuple[CellRow, ...]) -> Finding:
+def _snr_check(study: PublishedStudy) -> Finding:
     """Whether each printed snr can follow from the printed separation and variances."""
     rows, fits = [], 0
-    for cell in cells:
-        value = snr_of(cell)
+    for cell in study.cells:
+        value = units.snr_of(cell)
         assert value is not None and cell.snr is not None  # the table is complete
         assert cell.separation is not None
         assert cell.high_within_variance is not None and cell.low_within_variance is not None
-        low, high = snr_bounds(cell.separation, cell.high_within_variance, cell.low_within_variance)
+        low, high = units.snr_bounds(
+            cell.separation, cell.high_within_variance, cell.low_within_variance
+        )
         inside = low <= cell.snr <= high
         fits += inside
         rows.append(
             Row(
                 f"{cell.model}, {cell.trait}: snr",
-                plain(value, 1),
+                Estimate.exact(value, 1),
                 f"{cell.snr:.1f}",
                 f"rounding allows {low:.1f} to {high:.1f}" + ("" if inside else ": outside"),
             )
         )
-    verdict: Verdict = "supported" if fits == len(cells) else "ruled out"
+    verdict: Verdict = "supported" if fits == len(study.cells) else "ruled out"
     return Finding(
         "snr",
         "Does the printed snr follow from the printed separation and variances?",
         verdict,
-        f"{fits} of {len(cells)} within rounding.",
+        f"{fits} of {len(study.cells)} within rounding.",
         "snr has units of 1 / activation: it falls tenfold if activations grow tenfold.",
         tuple(rows),
     )
 
 
-def printed_r(r: float, n: int) -> Estimate:
-    """A printed r with the interval and p that n cases give it.
-
-    Args:
-        r: as printed.
-        n: number of scenarios.
-    """
-    low, high = fisher_interval(r, n)
-    return Estimate(r, low, high, correlation_p(r, n, 0), n)
+_RECOMPUTED: Mapping[str, Callable[[PublishedStudy, StatusThresholds], Finding]] = {
+    scorecard.NAME: _scorecard,
+    layers.NAME: _layers,
+    compression.NAME: _compression,
+    ranks.NAME: _ranks,
+    prompt_sets.NAME: _prompt_sets,
+    transfer.NAME: _transfer,
+    prompt_cosine.NAME: _prompt_cosine,
+    units.NAME: _units,
+    feasibility.NAME: _feasibility,
+    agreement.NAME: _agreement,
+}

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backend.core.estimate import Estimate
 from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable
 from backend.core.statistics.paired import paired_difference
-from backend.core.study_cell import CellRow, column, having
+from backend.core.study_cell import StudyCell, column, having
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
 
 NAME = "ranks"
 QUESTION = "Would rank correlation rescue the vectors?"
 
 
-def rank_finding(rows: Sequence[CellRow]) -> Finding:
+def rank_finding(rows: Sequence[StudyCell]) -> Finding:
     """Mean r, mean rho and their paired difference over the cells.
 
     Args:
@@ -37,8 +40,15 @@ def rank_finding(rows: Sequence[CellRow]) -> Finding:
         "The layer was chosen by Pearson's r, which favours Pearson. Cells share responses, so "
         "the interval over cells is too narrow.",
         (
-            Row("mean Pearson r", plain(float(r.mean()), len(r))),
-            Row("mean Spearman rho", plain(float(rho.mean()), len(r))),
+            Row("mean Pearson r", Estimate.exact(float(r.mean()), len(r))),
+            Row("mean Spearman rho", Estimate.exact(float(rho.mean()), len(r))),
             Row("rho - r, paired over cells", difference),
         ),
     )
+
+
+def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+    return rank_finding(evidence.cells)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

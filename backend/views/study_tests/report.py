@@ -4,28 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.settings import Settings
+from backend.runs.results import Results
 from backend.views.shared.blocks import Block, Chart, Fold, Section, Table, Text
 from backend.views.shared.view import View
-from backend.views.study_tests.evidence import findings_of_study
-from backend.views.study_tests.figures import finding_chart, finding_rows
+from backend.views.study_tests import words
+from backend.views.study_tests.compute import findings_of_study
+from backend.views.study_tests.figures import finding_chart
+from backend.views.study_tests.tables import finding_rows
 
 
-def _build(settings: Settings, view: View) -> Sequence[Block]:
-    blocks: list[Block] = [
-        Text(
-            "Each test with its numbers, a verdict and what the numbers cannot say. Ruled out "
-            "needs an interval that excludes an effect that would matter."
-        )
-    ]
-    findings = findings_of_study(settings, view.run_ids, view.prompt_set)
+def _build(results: Results, view: View) -> Sequence[Block]:
+    blocks: list[Block] = [Text(words.TESTS)]
+    findings = results.of_runs(findings_of_study, view.run_ids, view.prompt_set, results.thresholds)
     for number, finding in enumerate(findings, start=1):
         own: list[Block] = [Text(finding.answer)]
         if finding.rows:
             own.append(Table("", "", finding_rows(finding)))
         figure = finding_chart(finding)
         if figure is not None:
-            own.append(Chart("", "Each number with its 95% interval where it has one.", figure))
+            own.append(Chart("", words.CHART, figure))
         if finding.caveat:
             own.append(Text(f"Caveat: {finding.caveat}"))
         blocks.append(Fold(f"{number}. {finding.question} {finding.verdict.capitalize()}", own))

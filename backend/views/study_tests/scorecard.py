@@ -12,14 +12,16 @@ from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, not_computable
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.status import Status, count_statuses
-from backend.core.study_cell import CellRow, models_of
+from backend.core.study_cell import StudyCell, models_of
 from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
 
+NAME = "scorecard"
 QUESTION = "Do the vectors work equally on every model?"
 STATES: tuple[Status, ...] = ("working", "close", "failed")
 
 
-def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> Finding:
+def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -> Finding:
     """Counts of working, close and failed traits per model, and whether shares working differ.
 
     Args:
@@ -27,14 +29,14 @@ def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> 
         thresholds: where a status changes.
     """
     if not rows:
-        return not_computable("scorecard", QUESTION, "there are no cells")
+        return not_computable(NAME, QUESTION, "there are no cells")
     lines, answers = [], []
     working: dict[str, tuple[int, int]] = {}
     for model in models_of(rows):
         rs = [row.r for row in rows if row.model == model]
         counts = count_statuses(rs, thresholds)
         for state in STATES:
-            lines.append(Row(f"{model}: {state}", plain(counts[state], len(rs))))
+            lines.append(Row(f"{model}: {state}", Estimate.exact(counts[state], len(rs))))
         answers.append(f"{model} {counts['working']}/{len(rs)}")
         working[model] = (counts["working"], len(rs) - counts["working"])
     several = len(working) > 1
@@ -47,7 +49,7 @@ def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> 
         lines.append(Row(f"share working, {a} - {b}", estimate, note=note))
     unequal = any(p is not None and p < 0.05 for p in benjamini_hochberg(ps))
     return Finding(
-        "scorecard",
+        NAME,
         QUESTION,
         "ruled out" if unequal else "undetermined",
         f"Working at their best layer: {', '.join(answers)}."
@@ -57,3 +59,10 @@ def scorecard_finding(rows: Sequence[CellRow], thresholds: StatusThresholds) -> 
         "Fisher's test takes for independent.",
         tuple(lines),
     )
+
+
+def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+    return scorecard_finding(evidence.cells, thresholds)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

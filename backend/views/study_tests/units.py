@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
-from backend.core.study_cell import CellRow, column, having, models_of
+from backend.core.study_cell import StudyCell, column, having, models_of
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
 
 NAME = "units"
 QUESTION = "Are some models' prompts more variable?"
@@ -30,7 +33,7 @@ class Scale:
     note: str
 
 
-def implied_scale(rows: Sequence[CellRow], width: int) -> Scale:
+def implied_scale(rows: Sequence[StudyCell], width: int) -> Scale:
     """Norm and spread that a model's printed variances and cosines imply.
 
     If all prompts of a pole have one norm and are many, the mean cosine c is the share of the
@@ -53,7 +56,7 @@ def implied_scale(rows: Sequence[CellRow], width: int) -> Scale:
     return Scale(norm, float(spreads.mean()), note)
 
 
-def measured_scale(rows: Sequence[CellRow]) -> Scale:
+def measured_scale(rows: Sequence[StudyCell]) -> Scale:
     """Mean norm and spread over a model's cells, as its run measured them.
 
     Args:
@@ -66,7 +69,7 @@ def measured_scale(rows: Sequence[CellRow]) -> Scale:
     )
 
 
-def snr_of(row: CellRow) -> float | None:
+def snr_of(row: StudyCell) -> float | None:
     """Separation over the mean of the two within-class variances; None where one is missing."""
     if not having([row], "separation", "high_within_variance", "low_within_variance"):
         return None
@@ -89,7 +92,7 @@ def snr_bounds(separation: float, high_variance: float, low_variance: float) -> 
     return 2 * (separation - 0.05) / (total + 0.001), 2 * (separation + 0.05) / (total - 0.001)
 
 
-def units_finding(rows: Sequence[CellRow], widths: Mapping[str, int]) -> Finding:
+def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Finding:
     """Raw within-class variance of each model beside its scale-free spread.
 
     Args:
@@ -111,11 +114,11 @@ def units_finding(rows: Sequence[CellRow], widths: Mapping[str, int]) -> Finding
         lines += [
             Row(
                 f"{model}: mean within-class variance",
-                plain(variances[-1], n),
+                Estimate.exact(variances[-1], n),
                 note="activation units squared",
             ),
-            Row(f"{model}: norm", plain(scale.norm, n), note=scale.note),
-            Row(f"{model}: spread", plain(scale.spread, n), note="scale-free"),
+            Row(f"{model}: norm", Estimate.exact(scale.norm, n), note=scale.note),
+            Row(f"{model}: spread", Estimate.exact(scale.spread, n), note="scale-free"),
         ]
     caveat = "Means over cells at their best layers; layers differ in scale too."
     if len(variances) < 2:
@@ -128,8 +131,8 @@ def units_finding(rows: Sequence[CellRow], widths: Mapping[str, int]) -> Finding
     elif free_ratio > 3:
         verdict = "supported"
     lines[:0] = [
-        Row("largest / smallest within-class variance", plain(raw_ratio, len(known))),
-        Row("largest / smallest spread", plain(free_ratio, len(known))),
+        Row("largest / smallest within-class variance", Estimate.exact(raw_ratio, len(known))),
+        Row("largest / smallest spread", Estimate.exact(free_ratio, len(known))),
     ]
     answer = (
         f"Within-class variance differs {raw_ratio:.1f}-fold between models, scale-free spread "
@@ -137,3 +140,10 @@ def units_finding(rows: Sequence[CellRow], widths: Mapping[str, int]) -> Finding
         + (": most of the difference is the activations' scale." if verdict == "ruled out" else ".")
     )
     return Finding(NAME, QUESTION, verdict, answer, caveat, tuple(lines))
+
+
+def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+    return units_finding(evidence.cells, evidence.widths)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

@@ -8,13 +8,14 @@ from itertools import combinations
 
 import numpy as np
 
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.reliability import agreement_ceiling
+from backend.store.run_values import CaseTexts
 
-NAME = "agreement"
-QUESTION = "Does behaviour differ too much between models for vectors to transfer?"
+# Trait -> responder -> scenario -> score drift (or level).
+Behaviours = Mapping[str, Mapping[str, Mapping[str, float]]]
 
 
 @dataclass(frozen=True)
@@ -36,51 +37,41 @@ class Agreement:
     ceiling: float | None
 
 
-def agreements(
-    behaviours: Mapping[str, Mapping[str, Mapping[str, float]]],
-) -> tuple[Agreement, ...]:
+def behaviours(runs: Sequence[Mapping[str, CaseTexts]]) -> Behaviours:
+    """The behaviour of every responder in the cases of some runs.
+
+    Args:
+        runs: trait -> cases of each; where two studies score one responder on one scenario, the
+            first counts.
+    """
+    found: dict[str, dict[str, dict[str, float]]] = {}
+    for run in runs:
+        for trait, own in run.items():
+            for (scenario, responder, _), value in zip(own.cases, own.behaviour, strict=True):
+                of_responder = found.setdefault(trait, {}).setdefault(responder, {})
+                of_responder.setdefault(scenario, float(value))
+    return found
+
+
+def agreements(behaviours: Behaviours) -> tuple[Agreement, ...]:
     """Every pair of responders on every trait.
 
     Args:
-        behaviours: trait -> responder -> scenario -> score drift (or level).
+        behaviours: of every responder.
     """
-    found = []
-    for trait, responders in behaviours.items():
-        for first, second in combinations(responders, 2):
-            a, b = responders[first], responders[second]
-            shared = sorted(set(a) & set(b))
-            r = pearson(np.array([a[s] for s in shared]), np.array([b[s] for s in shared]))
-            ceiling = None if r.value is None else agreement_ceiling(r.value)
-            found.append(Agreement(trait, first, second, r, ceiling))
-    return tuple(found)
-
-
-def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
-    """The agreement of every pair of responders, as a ceiling on transfer.
-
-    Args:
-        found: the agreements.
-        working: r above which a trait counts as working.
-    """
-    if not found:
-        return not_computable(NAME, QUESTION, "it needs scored responses of two responders")
-    lines = tuple(
-        Row(f"{f.trait}: {f.first} v {f.second}", f.r, note="also the ceiling of r") for f in found
+    return tuple(
+        _agreement(trait, (first, second), (responders[first], responders[second]))
+        for trait, responders in behaviours.items()
+        for first, second in combinations(responders, 2)
     )
-    below = [f for f in found if f.ceiling is not None and f.ceiling <= working]
-    capped = [f for f in found if f.r.high is not None and f.r.high <= working]
-    free = [f for f in found if f.r.low is not None and f.r.low > working]
-    verdict: Verdict = "supported" if capped else "undetermined"
-    if len(free) == len(found):
-        verdict = "ruled out"
-    return Finding(
-        NAME,
-        QUESTION,
-        verdict,
-        f"In {len(below)} of {len(found)} pairs a perfect measure of one responder's behaviour "
-        f"could not work (r > {working:g}) on the other's, for {len(capped)} of them with its "
-        "whole 95% interval.",
-        "The ceiling binds a measure of one responder's behaviour used on another. A model that "
-        "reads the other's own text can do better, and noise of the judge lowers agreement too.",
-        lines,
-    )
+
+
+def _agreement(
+    trait: str, names: tuple[str, str], scores: tuple[Mapping[str, float], Mapping[str, float]]
+) -> Agreement:
+    shared = sorted(set(scores[0]) & set(scores[1]))
+    x, y = (np.array([own[scenario] for scenario in shared], np.float64) for own in scores)
+    # A case is a scenario here: two responders stand in it, so none is its responder.
+    r = pearson(Cases.of_scenarios(x, y, shared, ()))
+    ceiling = None if r.value is None else agreement_ceiling(r.value)
+    return Agreement(trait, *names, r, ceiling)

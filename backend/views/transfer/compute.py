@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -10,27 +10,16 @@ import numpy as np
 
 from backend.core.cases import Floats
 from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MEAN_DIFFERENCE
-from backend.runs.saved_vectors import saved_drift, saved_vectors
-from backend.settings import Settings
-from backend.store.catalog import run_summary
-from backend.store.drifts import Drifts, Key, read_drifts
-from backend.store.run import list_run_ids, reading_run
-from backend.store.run_record import SIMULATED
-from backend.store.run_values import RunSummary
-from backend.views.transfer.agreement import Agreement, agreements
-from backend.views.transfer.matching import Matching, Reading, transfer_case
-from backend.views.transfer.model_cases import (
-    TraitCases,
-    behaviours,
-    read_trait_cases,
-    responder_names,
-    run_names,
-)
+from backend.runs.saved_vectors import saved_cases
+from backend.store.catalog import run_names
+from backend.store.run import DriftKey, Drifts, Run
+from backend.store.run_values import CaseTexts, RunSummary
+from backend.store.saved_vector import SavedVector
+from backend.views.transfer.agreement import Agreement, agreements, behaviours
+from backend.views.transfer.matching import Matching, transfer_case
+from backend.views.transfer.model_projections import ModelProjections, responder_names
 from backend.views.transfer.transfers import Transfer, transfers
-
-__all__ = ["Agreement", "Matching", "Transfer", "TransferView", "related_runs", "transfer_view"]
 
 
 @dataclass(frozen=True)
@@ -53,9 +42,9 @@ class TransferView:
     traits: tuple[str, ...]
     transfers: tuple[Transfer, ...]
     saved: tuple[Transfer, ...]
-    own: dict[tuple[str, str], Estimate]
-    layers: dict[tuple[str, str], int | None]
-    judged_on: dict[str, tuple[str, ...]]
+    own: Mapping[tuple[str, str], Estimate]
+    layers: Mapping[tuple[str, str], int | None]
+    judged_on: Mapping[str, tuple[str, ...]]
     agreements: tuple[Agreement, ...]
     responders: tuple[str, ...]
 
@@ -64,20 +53,9 @@ class TransferView:
         return sum(found.difference.p is not None for found in self.transfers)
 
 
-@dataclass(frozen=True)
-class _Run:
-    """What one run adds: its name on screen, its cases, and a reading of every trait."""
-
-    name: str
-    summary: RunSummary
-    cases: dict[str, TraitCases]
-    readings: dict[str, Reading]
-    layers: dict[str, int | None]
-
-
 def transfer_view(
-    settings: Settings,
-    run_ids: Sequence[str],
+    runs: Sequence[Run],
+    saved: Sequence[SavedVector],
     traits: Sequence[str],
     prompt_set: str,
     layer: int | None = None,
@@ -86,119 +64,81 @@ def transfer_view(
     """Compare the mean-difference vectors of some runs.
 
     Args:
-        settings: where the store is.
-        run_ids: the runs, of one study or of several that share scenarios.
+        runs: of one study or of several that share scenarios.
+        saved: named vectors; those of these runs, traits and prompts are further sources.
         traits: which traits.
         prompt_set: which prompts the vectors are built from.
         layer: the layer of every run; None for each run's and trait's layer with the highest r.
         by: whether A's projection is of the response B is judged on, or of A's own response to
             the same scenario.
-
-    Raises:
-        RunNotFound, UnreadableFile: a run cannot be read.
     """
-    summaries = [run_summary(settings, run_id) for run_id in run_ids]
-    runs = [
-        _read(settings, summary, name, traits, prompt_set, layer)
-        for summary, name in zip(summaries, run_names(summaries), strict=True)
+    names = run_names([run.summary() for run in runs])
+    models = [
+        _read(run, name, traits, prompt_set, layer) for run, name in zip(runs, names, strict=True)
     ]
-    cases = [
-        transfer_case(other.readings[trait], own.readings[trait], by)
-        for trait in traits
-        for other, own in permutations(runs, 2)
-    ]
-    layers = {(trait, run.name): run.layers[trait] for trait in traits for run in runs}
-    extra = _saved(settings, runs, traits, prompt_set)
-    layers |= {(reading.trait, reading.model): at for reading, at in extra}
-    saved = [
-        transfer_case(reading, own.readings[reading.trait], by)
-        for reading, _ in extra
-        for own in runs
-    ]
-    alike = behaviours([run.cases for run in runs])
-    judged_on = {run.name: _judged_on(run) for run in runs}
+    extra = _saved(models, [s for s in saved if s.trait in traits and s.prompt_set == prompt_set])
+    layers = {(trait, model.name): model.layers[trait] for trait in traits for model in models}
+    layers |= {(projections.trait, projections.model): at for projections, at in extra}
+    alike = behaviours([model.cases for model in models])
     return TransferView(
-        models=tuple(run.name for run in runs),
+        models=tuple(names),
         traits=tuple(traits),
-        transfers=transfers(cases),
-        saved=transfers(saved),
-        own={(t, run.name): _own(run.readings[t]) for t in traits for run in runs},
+        transfers=transfers(
+            [
+                transfer_case(other.projections[trait], own.projections[trait], by)
+                for trait in traits
+                for other, own in permutations(models, 2)
+            ]
+        ),
+        saved=transfers(
+            [
+                transfer_case(projections, own.projections[projections.trait], by)
+                for projections, _ in extra
+                for own in models
+            ]
+        ),
+        own={(t, model.name): model.projections[t].own_r() for t in traits for model in models},
         layers=layers,
-        judged_on=judged_on,
+        judged_on={model.name: model.judged_on() for model in models},
         agreements=tuple(a for a in agreements(alike) if a.trait in traits),
         responders=tuple(sorted({who for found in alike.values() for who in found})),
     )
 
 
-def related_runs(settings: Settings, run_id: str) -> tuple[str, ...]:
-    """Runs of other studies that share a scenario and a trait with a run, oldest first.
+@dataclass(frozen=True, eq=False)
+class _Model:
+    """What one run adds: its cases, its projections of every trait, and their layers."""
 
-    Simulated runs are related to none: their activations are of no text.
+    run: Run
+    name: str
+    responders: tuple[str, ...]
+    cases: Mapping[str, CaseTexts]
+    projections: Mapping[str, ModelProjections]
+    layers: Mapping[str, int | None]
 
-    Args:
-        settings: where the store is.
-        run_id: a published run.
-
-    Raises:
-        RunNotFound, UnreadableFile: a run cannot be read.
-    """
-    study, simulated, mine = _scenarios(settings, run_id)
-    found = []
-    for other in list_run_ids(settings):
-        if simulated or other == run_id:
-            continue
-        its_study, its_simulated, theirs = _scenarios(settings, other)
-        if its_study != study and not its_simulated and mine & theirs:
-            found.append(other)
-    return tuple(found)
+    def judged_on(self) -> tuple[str, ...]:
+        """Who wrote the responses whose scores count as its behaviour, sorted."""
+        return tuple(sorted({who for own in self.projections.values() for who in own.judged_on()}))
 
 
-def _scenarios(settings: Settings, run_id: str) -> tuple[str, bool, set[tuple[str, str]]]:
-    summary = run_summary(settings, run_id)
-    with reading_run(settings, run_id) as connection:
-        rows = connection.execute("SELECT DISTINCT trait, scenario FROM behaviours").fetchall()
-    return summary.study_key, summary.record.model_source == SIMULATED, set(rows)
-
-
-def _read(
-    settings: Settings,
-    summary: RunSummary,
-    name: str,
-    traits: Sequence[str],
-    prompt_set: str,
-    layer: int | None,
-) -> _Run:
-    with reading_run(settings, summary.record.run_id) as connection:
-        cases = read_trait_cases(connection)
-        drifts = read_drifts(connection, MEAN_DIFFERENCE, layer=layer)
-        best = dict(
-            connection.execute(
-                "SELECT trait, layer FROM best_layers WHERE method = ? AND prompt_set = ?",
-                [MEAN_DIFFERENCE, prompt_set],
-            ).fetchall()
-        )
-    readings: dict[str, Reading] = {}
+def _read(run: Run, name: str, traits: Sequence[str], prompt_set: str, layer: int | None) -> _Model:
+    summary, cases = run.summary(), run.case_texts()
+    drifts = run.drifts(MEAN_DIFFERENCE, layer=layer)
+    best = {row.trait: row.layer for row in run.best_layers(MEAN_DIFFERENCE, prompt_set)}
+    responders = responder_names(summary)
+    projections: dict[str, ModelProjections] = {}
     layers: dict[str, int | None] = {}
     for trait in traits:
         at = best.get(trait) if layer is None else layer
         projection, reason = _projection(summary, drifts, (MEAN_DIFFERENCE, trait, prompt_set), at)
-        own = cases.get(trait, TraitCases((), (), np.zeros(0)))
-        readings[trait] = Reading(
-            trait,
-            name,
-            responder_names(summary),
-            own.cases,
-            own.texts,
-            projection,
-            own.behaviour,
-            reason,
-        )
+        scored = cases.get(trait, CaseTexts((), (), np.zeros(0)))
+        projections[trait] = ModelProjections(trait, name, responders, scored, projection, reason)
         layers[trait] = None if projection is None else at
-    return _Run(name, summary, cases, readings, layers)
+    return _Model(run, name, responders, cases, projections, layers)
 
 
 def _projection(
-    summary: RunSummary, drifts: dict[Key, Drifts], key: Key, layer: int | None
+    summary: RunSummary, drifts: Mapping[DriftKey, Drifts], key: DriftKey, layer: int | None
 ) -> tuple[Floats | None, str | None]:
     """The drift of the projections at a layer, or why there is none."""
     _, trait, prompt_set = key
@@ -217,45 +157,62 @@ def _projection(
 
 
 def _saved(
-    settings: Settings, runs: Sequence[_Run], traits: Sequence[str], prompt_set: str
-) -> list[tuple[Reading, int]]:
+    models: Sequence[_Model], saved: Sequence[SavedVector]
+) -> list[tuple[ModelProjections, int]]:
     """Named vectors of these runs as further sources of projections, with their layers."""
-    by_id = {run.summary.record.run_id: run for run in runs}
+    by_id = {model.run.record.run_id: model for model in models}
     found = []
-    for saved in saved_vectors(settings):
-        run = by_id.get(saved.run_id)
-        if run is None or saved.trait not in traits or saved.prompt_set != prompt_set:
+    for vector in saved:
+        model = by_id.get(vector.run_id)
+        if model is None or vector.trait not in model.cases:
             continue
-        own = run.cases.get(saved.trait)
-        if own is None:
-            continue
-        reading = Reading(
-            saved.trait,
-            f"{saved.name} (saved, {run.name})",
-            responder_names(run.summary),
-            own.cases,
-            own.texts,
-            saved_drift(settings, saved).drift,
-            own.behaviour,
+        projections = ModelProjections(
+            vector.trait,
+            f"{vector.name} (saved, {model.name})",
+            model.responders,
+            model.cases[vector.trait],
+            saved_cases(model.run, vector).x,
         )
-        found.append((reading, saved.layer))
+        found.append((projections, vector.layer))
     return found
 
 
-def _own(reading: Reading) -> Estimate:
-    if reading.projection is None:
-        return Estimate.undefined(0, reading.reason)
-    mine = reading.own()
-    return pearson(reading.projection[mine], reading.behaviour[mine])
+@dataclass(frozen=True)
+class ScoredScenarios:
+    """What decides whether a run can be compared with runs of other studies.
+
+    Attributes:
+        study_key: ``name@hash`` of its study.
+        simulated: whether its activations are of no text, so that it compares with none.
+        pairs: (trait, scenario) of every scored case.
+    """
+
+    study_key: str
+    simulated: bool
+    pairs: frozenset[tuple[str, str]]
 
 
-def _judged_on(run: _Run) -> tuple[str, ...]:
+def scored_scenarios(run: Run) -> ScoredScenarios:
+    """What decides whether a run can be compared with runs of other studies."""
+    summary = run.summary()
+    return ScoredScenarios(summary.study_key, summary.simulated, run.scenario_pairs())
+
+
+def related_runs(run_id: str, runs: Mapping[str, ScoredScenarios]) -> tuple[str, ...]:
+    """Runs of other studies that share a scenario and a trait with a run, in the order given.
+
+    Simulated runs are related to none: their activations are of no text.
+
+    Args:
+        run_id: one of the runs.
+        runs: by id.
+    """
+    own = runs[run_id]
     return tuple(
-        sorted(
-            {
-                reading.cases[i][1]
-                for reading in run.readings.values()
-                for i in np.flatnonzero(reading.own())
-            }
-        )
+        other
+        for other, its in runs.items()
+        if not own.simulated
+        and not its.simulated
+        and its.study_key != own.study_key
+        and own.pairs & its.pairs
     )

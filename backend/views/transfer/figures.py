@@ -1,4 +1,4 @@
-"""Charts and tables of the Transfer page."""
+"""Charts of the Transfer page."""
 
 from __future__ import annotations
 
@@ -7,20 +7,15 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.significance import Significance, significance
+from backend.core.statistics.significance import significance
 from backend.views.shared.differences import SIGNS, difference_forest
 from backend.views.shared.intervals import forest
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import BLUE, DIVERGING, GREY, INK, ORANGE, short, tidy, wrapped
-from backend.views.study_tests.reference import PublishedPair
-from backend.views.transfer.compute import Agreement, Transfer, TransferView
-
-WORDS: dict[Significance, str] = {
-    "higher": "A beats own",
-    "not shown": "no difference shown",
-    "lower": "own is better",
-    "undefined": "no test",
-}
+from backend.views.transfer import words
+from backend.views.transfer.compute import TransferView
+from backend.views.transfer.published import PublishedTransfer
+from backend.views.transfer.transfers import Transfer
 
 
 def transfer_matrix(view: TransferView, trait: str) -> go.Figure:
@@ -97,57 +92,12 @@ def transfer_differences(found: Sequence[Transfer], labels: Sequence[str]) -> go
         labels,
         [(f.difference, f.adjusted_p) for f in found],
         [f"<b>{wrapped(label)}</b><br>{_said(f)}" for label, f in zip(labels, found, strict=True)],
-        WORDS,
+        words.VERDICTS,
         title="r of A − r of B's own<br>(95% interval, Zou)",
     )
 
 
-def transfer_rows(view: TransferView, found: Sequence[Transfer]) -> list[dict[str, str | int]]:
-    """Transfers as a table, every number in it.
-
-    Args:
-        view: for the layers.
-        found: the transfers, in order.
-    """
-    return [
-        {
-            "trait": f.trait.replace("_", " "),
-            "A (activations)": f.activation_model,
-            "B (behaviour)": f.behaviour_model,
-            "matched": f.cross_r.n,
-            "layer of A": _layer(view, f.trait, f.activation_model),
-            "layer of B": _layer(view, f.trait, f.behaviour_model),
-            "r of A": r_text(f.cross_r, count=False),
-            "r of B's own": r_text(f.self_r, count=False),
-            "r of the projections": "–" if f.between is None else f"{f.between:+.2f}",
-            "difference (Zou)": r_text(f.difference, count=False),
-            "p (Williams)": p_text(f.difference.p),
-            "adjusted p": p_text(f.adjusted_p),
-            "verdict": _verdict(f),
-        }
-        for f in found
-    ]
-
-
-def agreement_rows(found: Sequence[Agreement]) -> list[dict[str, str | int]]:
-    """How alike responders behave, as a table.
-
-    Args:
-        found: the agreements.
-    """
-    return [
-        {
-            "trait": a.trait.replace("_", " "),
-            "responders": f"{a.first} and {a.second}",
-            "shared scenarios": a.r.n,
-            "agreement r": r_text(a.r, count=False),
-            "ceiling of r": _ceiling(a),
-        }
-        for a in found
-    ]
-
-
-def published_forest(pairs: Sequence[PublishedPair]) -> go.Figure:
+def published_forest(pairs: Sequence[PublishedTransfer]) -> go.Figure:
     """Printed r of A and of B's own with the intervals of n, and the printed ceiling.
 
     Args:
@@ -166,44 +116,6 @@ def published_forest(pairs: Sequence[PublishedPair]) -> go.Figure:
         note.text = "ceiling not printed"
     figure.update_xaxes(range=[-0.12, 0.72])
     return figure.update_layout(height=figure.layout.height + 20 * len(pairs))
-
-
-def published_rows(pairs: Sequence[PublishedPair]) -> list[dict[str, str]]:
-    """The printed table, with what its numbers allow to be said.
-
-    Args:
-        pairs: the printed table.
-    """
-    return [
-        {
-            "trait": p.trait.replace("_", " "),
-            "A → B": f"{p.activation_model} → {p.behaviour_model}",
-            "r of A": r_text(p.cross_r, count=False),
-            "r of B's own": r_text(p.self_r, count=False),
-            "difference": f"{p.difference.value:+.3f}",
-            "ceiling": r_text(p.ceiling, count=False),
-            "given the correlation of the projections": p.needed,
-        }
-        for p in pairs
-    ]
-
-
-def published_agreement_rows(
-    found: dict[tuple[str, str, str], Estimate],
-) -> list[dict[str, str]]:
-    """The printed agreements of two models' behaviour.
-
-    Args:
-        found: (trait, model, model) -> agreement.
-    """
-    return [
-        {
-            "trait": trait.replace("_", " "),
-            "models": f"{first} and {second}",
-            "agreement r = ceiling of r": r_text(r, count=False),
-        }
-        for (trait, first, second), r in found.items()
-    ]
 
 
 def _cell_text(r: Estimate, transfer: Transfer | None) -> str:
@@ -233,25 +145,9 @@ def _said(f: Transfer) -> str:
     if f.difference.value is None:
         return wrapped(f"undefined: {f.difference.reason}")
     return (
-        f"{_verdict(f)}<br>r of A = {r_text(f.cross_r)}"
+        f"{words.verdict(f)}<br>r of A = {r_text(f.cross_r)}"
         f"<br>r of B's own = {r_text(f.self_r)}"
         f"<br>difference {r_text(f.difference, count=False)}"
         f"<br>p {p_text(f.difference.p)}, adjusted {p_text(f.adjusted_p)}"
         f"<br>the two projections correlate {f.between:+.2f}"
     )
-
-
-def _verdict(f: Transfer) -> str:
-    found = significance(f.difference, f.adjusted_p)
-    return f"{SIGNS[found]} {WORDS[found]}"
-
-
-def _layer(view: TransferView, trait: str, source: str) -> str:
-    layer = view.layers.get((trait, source))
-    return "–" if layer is None else str(layer)
-
-
-def _ceiling(a: Agreement) -> str:
-    if a.ceiling is not None:
-        return f"{a.ceiling:.2f}"
-    return f"undefined: {a.r.reason or 'the agreement is negative'}"

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.reliability import rounding_of
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.rules import score_ends
 
 CAUSE, TITLE = "compressed", "Compressed scores"
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether rounding makes up much of the scores' variance.
 
     Measured: step^2 / 12 (the variance that rounding to a step adds, Sheppard 1898) over the
@@ -25,7 +25,7 @@ def judge(evidence: CellEvidence) -> Judgement:
     if rounding.step is not None:
         note = f"step {rounding.step:g}, standard deviation {rounding.variance**0.5:.2f}"
     weight = share / at.ROUNDING_SHARE
-    at_end = score_ends.judge(evidence).weight >= 1
+    at_end = earlier["floor"].marked
     verdict: Verdict = "undetermined" if at_end else "supported"
     if weight < 1:
         verdict = "ruled out"
@@ -35,11 +35,11 @@ def judge(evidence: CellEvidence) -> Judgement:
         verdict,
         weight,
         f"Rounding accounts for {share:.0%} of the scores' variance.",
-        (Row("rounding share", plain(share, len(evidence.scores)), note=note),),
+        (Row("rounding share", Estimate.exact(share, len(evidence.scores)), note=note),),
         None,
         "Scores at an end of the range; a behaviour that truly varies little.",
         explained=at_end,
     )
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, after=("floor",))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from backend.core.finding import Row
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
 
 CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the number of cases leaves the cell's status open.
 
     Measured: the number of cases and Fisher's interval of r. Why: with fewer than 85 cases a true

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.cases import Cases, Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.first_token import FirstTokens, share_beyond
@@ -12,7 +12,7 @@ from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MASSIVE_REMOVED
 from backend.types import POOLING_TITLES, Pooling
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import UNIT_ROWS, gain_of, gain_row
 
@@ -27,7 +27,7 @@ CONFUSIONS = (
 )
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the prompts' means are mostly their first token.
 
     Measured: the first token's share of a prompt's pooled squared length beyond an ordinary
@@ -39,8 +39,8 @@ def judge(evidence: CellEvidence) -> Judgement:
     the same remedies mend; prompts of outlying length. Only extracting with another pooling tells
     them apart, which is why that is the fix, and its gain is not known beforehand.
     """
-    first, tokens = evidence.first, evidence.tokens
-    if first is None or tokens is None:
+    first, tokens = evidence.first_tokens.first, evidence.first_tokens.tokens
+    if first is None:
         return _not_recorded(evidence)
     beyond = share_beyond(first.shares, tokens)
     known = ~np.isnan(beyond)
@@ -52,8 +52,8 @@ def judge(evidence: CellEvidence) -> Judgement:
     if not first.shares.any():
         why = (
             "the tokenizer puts a special token before the text"
-            if evidence.pooling == "mean"
-            else f"the run pools by {POOLING_TITLES[evidence.pooling]}"
+            if evidence.first_tokens.pooling == "mean"
+            else f"the run pools by {POOLING_TITLES[evidence.first_tokens.pooling]}"
         )
         return _judged("ruled out", 0.0, f"The first token is left out: {why}.", rows)
     summary = (
@@ -74,11 +74,6 @@ def judge(evidence: CellEvidence) -> Judgement:
     return _judged(verdict_by_gain(weight, _proxy(evidence)), weight, summary, rows, fix)
 
 
-def stands(evidence: CellEvidence) -> bool:
-    """Whether the marker is beyond its threshold: then other markers may be the first token's."""
-    return judge(evidence).weight >= 1
-
-
 def _proxy(evidence: CellEvidence) -> Estimate:
     """Gain of the first remedy that changes anything here."""
     gains = [gain_of(evidence, method) for method in PROXIES]
@@ -94,7 +89,7 @@ def _rows(
     rows = [
         Row(
             "first token's share beyond an ordinary token's, median over prompts",
-            plain(marker, n),
+            Estimate.exact(marker, n),
             note=f"healthy cells stay below {at.FIRST_TOKEN:.0%}",
         ),
         Row(
@@ -103,15 +98,16 @@ def _rows(
         ),
         Row(
             "r of prompt norm with 1 / tokens, over prompts",
-            pearson(norms, 1 / tokens),
+            pearson(Cases.independent(norms, 1 / tokens)),
             note="near 1 where a constant first token makes up the mean",
         ),
     ]
-    if evidence.response_first_share:
+    share = evidence.first_tokens.response_share
+    if share:
         rows.append(
             Row(
                 "first token's share, median over responses",
-                plain(evidence.response_first_share, evidence.n),
+                Estimate.exact(share, evidence.n),
                 note="responses without a conversation are read as plain text too",
             )
         )
@@ -127,7 +123,7 @@ def _norm_ratio(first: FirstTokens, tokens: Floats, norms: Floats) -> Estimate:
     if not usable.any():
         return Estimate.undefined(len(norms), "no prompt has a token besides the first")
     others = np.sqrt(square[usable]) / (1 - weight[usable])
-    return plain(float(np.median(first.norms[usable] / others)), len(norms))
+    return Estimate.exact(float(np.median(first.norms[usable] / others)), len(norms))
 
 
 def _judged(
@@ -141,8 +137,9 @@ def _judged(
 
 
 def _not_recorded(evidence: CellEvidence) -> Judgement:
-    if evidence.pooling != "mean":
-        title = POOLING_TITLES[evidence.pooling]
+    pooling = evidence.first_tokens.pooling
+    if pooling != "mean":
+        title = POOLING_TITLES[pooling]
         return _judged("ruled out", 0.0, f"The first token is left out: the run pools by {title}.")
     return _judged(
         "undetermined",

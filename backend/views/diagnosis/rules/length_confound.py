@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from backend.core.cases import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
-from backend.core.statistics.correlation import pearson
+from backend.core.statistics.correlation import pearson, residual
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Fix, Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
 
 CAUSE, TITLE = "length_confound", "Response length"
@@ -17,7 +16,7 @@ CAUSE, TITLE = "length_confound", "Response length"
 METHODS = ("response_pcs_removed_1", "response_pcs_removed_3")
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the vector reads length instead of the behaviour.
 
     Measured: the correlation of projection drift with drift of the number of tokens, and the gain
@@ -33,7 +32,8 @@ def judge(evidence: CellEvidence) -> Judgement:
         return Judgement(
             CAUSE, TITLE, "undetermined", 0.0, "There is no vector here.", (), None, confusions
         )
-    along = pearson(base, evidence.length_drift)
+    length = evidence.cases.length
+    along = pearson(evidence.cases.cases(base, length))
     if along.value is None:
         return Judgement(
             CAUSE,
@@ -45,7 +45,7 @@ def judge(evidence: CellEvidence) -> Judgement:
             None,
             confusions,
         )
-    adjusted = evidence.gain(_without(base, evidence.length_drift), base)
+    adjusted = evidence.gain(residual(base, length), base)
     weight = _least(along) / at.LENGTH_R
     sure = adjusted.low is not None and adjusted.low > 0
     verdict: Verdict = "supported" if sure else "undetermined"
@@ -74,13 +74,6 @@ def _least(found: Estimate) -> float:
     if found.low is None or found.high is None or found.low <= 0 <= found.high:
         return 0.0
     return min(abs(found.low), abs(found.high))
-
-
-def _without(values: Floats, other: Floats) -> Floats:
-    """What is left of values after regression on another variable."""
-    centred = other - other.mean()
-    rest: Floats = values - centred * float(values @ centred) / float(centred @ centred)
-    return rest
 
 
 RULE = Rule(CAUSE, TITLE, judge)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from backend.core.estimate import Estimate
 from backend.core.finding import Row
+from backend.core.geometry.contrast import NO_SEPARATION
 from backend.core.vectors.methods import MASSIVE_REMOVED, METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import AGAINST_HUGE, gain_of, gain_row
-from backend.views.diagnosis.rules import first_token
 
 CAUSE, TITLE = "massive_coordinate", "A massive coordinate"
 METHODS = (MASSIVE_REMOVED, "standardised")
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether a single coordinate drowns the trait.
 
     Measured: the largest coordinate's share of ||v||^2, and r with massive coordinates removed or
@@ -24,16 +25,21 @@ def judge(evidence: CellEvidence) -> Judgement:
     brings the same coordinate, and is named where it is seen; a trait that truly lives in one
     coordinate, which the gain tells apart.
     """
-    share = evidence.dominance
+    dominance = evidence.dominance
+    if dominance.reason == NO_SEPARATION:
+        dominance = Estimate.undefined(dominance.n, "the vector is zero")
+    share = dominance.value
     # Massive by definition is far above the typical coordinate; where none is, scaling each one
     # is the remedy. The first that has a vector is taken, not the better one.
     method = next((m for m in METHODS if m in evidence.drifts), METHODS[0])
     gain = gain_of(evidence, method)
     weight = 0.0 if share is None else share / at.DOMINANCE
-    summary = "The vector is zero."
-    if share is not None:
-        summary = f"One coordinate holds {share:.0%} of the vector's squared length."
-    from_first = weight >= 1 and first_token.stands(evidence)
+    summary = (
+        f"{str(dominance.reason).capitalize()}."
+        if share is None
+        else f"One coordinate holds {share:.0%} of the vector's squared length."
+    )
+    from_first = weight >= 1 and earlier["first_token"].marked
     if from_first:
         summary += " It may be the first token's, which makes up most of the prompts' means."
     others = tuple(gain_row(evidence, other) for other in AGAINST_HUGE if other != method)
@@ -46,7 +52,7 @@ def judge(evidence: CellEvidence) -> Judgement:
         (
             Row(
                 "dominance",
-                plain(share, len(evidence.high), "the vector is zero" if share is None else None),
+                dominance,
                 note=f"healthy cells stay below {at.DOMINANCE:.0%}",
             ),
             *others,
@@ -57,4 +63,4 @@ def judge(evidence: CellEvidence) -> Judgement:
     )
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, after=("first_token",))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 
-from backend.core.cases import Floats
-from backend.core.estimate import Estimate
+from backend.core.cases import Floats, Integers
+from backend.core.estimate import ZOU, Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson
-from backend.views.diagnosis.cause import Fix, Judgement, Rule
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence, gain
 
 CAUSE, TITLE = "other_layer", "Signal in another layer"
 # A gain smaller than this is no reason to look elsewhere.
@@ -19,7 +19,7 @@ LEAST_GAIN = 0.1
 SEED = 20260305
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether another extracted layer reads the behaviour better.
 
     Measured: the layer is chosen on one half of the cases and its gain over this layer taken on
@@ -42,21 +42,23 @@ def judge(evidence: CellEvidence) -> Judgement:
         )
     gains, layers = [], []
     for choose_on, measure_on in halves(evidence.n):
-        layer = _best(others, evidence.behaviour, choose_on)
+        layer = _best(evidence, others, choose_on)
         layers.append(layer)
-        gains.append(_gain(evidence, others[layer], here, measure_on))
-    whole = _best(others, evidence.behaviour, np.arange(evidence.n))
+        part = evidence.paired(others[layer]).subset(measure_on)
+        gains.append(gain(part, here[measure_on]))
+    whole = _best(evidence, others, np.arange(evidence.n))
     lows = [g.low for g in gains if g.low is not None]
     values = [g.value for g in gains if g.value is not None]
-    gain = Estimate(
+    both = Estimate(
         float(np.mean(values)) if values else None,
         min(lows) if lows else None,
         max((g.high for g in gains if g.high is not None), default=None),
         None,
         evidence.n,
         None if values else "r is undefined in a half",
+        f"{ZOU}, outer ends over two halves",
     )
-    weight = 0.0 if gain.value is None else max(0.0, gain.value) / LEAST_GAIN
+    weight = 0.0 if both.value is None else max(0.0, both.value) / LEAST_GAIN
     sure = weight >= 1 and len(lows) == 2 and min(lows) > 0
     verdict: Verdict = "supported" if sure else "undetermined"
     highs = [g.high for g in gains if g.high is not None]
@@ -68,33 +70,30 @@ def judge(evidence: CellEvidence) -> Judgement:
         verdict,
         weight,
         f"The best other layer, {whole}, changes held-out r by "
-        + ("an undefined amount." if gain.value is None else f"{gain.value:+.2f}."),
+        + ("an undefined amount." if both.value is None else f"{both.value:+.2f}."),
         (
             Row(
                 "held-out gain of the best other layer",
-                gain,
+                both,
                 note=f"layers chosen in the two halves: {layers[0]} and {layers[1]}",
             ),
         ),
-        Fix(f"Layer {whole}", None, whole, gain),
+        Fix(f"Layer {whole}", None, whole, both),
         confusions,
     )
 
 
-def halves(n: int) -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def halves(n: int) -> tuple[tuple[Integers, Integers], tuple[Integers, Integers]]:
     """Two halves of n cases in each role: even and odd positions of a fixed shuffle."""
     order = np.random.default_rng(SEED).permutation(n)
     return (order[::2], order[1::2]), (order[1::2], order[::2])
 
 
-def _best(drifts: dict[int, Floats], behaviour: Floats, rows: np.ndarray) -> int:
-    rs = {layer: pearson(d[rows], behaviour[rows]).r for layer, d in drifts.items()}
-    return max(rs, key=lambda layer: -2.0 if rs[layer] is None else float(rs[layer] or 0.0))
-
-
-def _gain(evidence: CellEvidence, drift: Floats, base: Floats, rows: np.ndarray) -> Estimate:
-    part = dataclasses.replace(evidence, behaviour=evidence.behaviour[rows])
-    return part.gain(drift[rows], base[rows])
+def _best(evidence: CellEvidence, drifts: Mapping[int, Floats], rows: Integers) -> int:
+    """The layer with the highest r over some cases; the first where r is undefined everywhere."""
+    part = evidence.paired(evidence.cases.behaviour).subset(rows)
+    rs = {layer: pearson(part.with_x(drift[rows])).value for layer, drift in drifts.items()}
+    return max(rs, key=lambda layer: -2.0 if (r := rs[layer]) is None else r)
 
 
 RULE = Rule(CAUSE, TITLE, judge)

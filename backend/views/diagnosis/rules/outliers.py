@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from backend.core.cases import Floats
+from backend.core.estimate import Estimate
 from backend.core.finding import Row
 from backend.core.geometry.prompt_space import cosine_matrix
 from backend.core.vectors.methods import METHODS_BY_NAME
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import gain_of
-from backend.views.diagnosis.rules import first_token
 
 LENGTH, DIRECTION = "magnitude_outliers", "direction_outliers"
 TITLES = {LENGTH: "Prompts of outlying length", DIRECTION: "Prompts of outlying direction"}
@@ -25,7 +25,7 @@ def markers(evidence: CellEvidence) -> tuple[Floats, Floats]:
     and how far its mean cosine with the other prompts of its pole lies below the pole's median.
 
     Returns:
-        Ratios [n] and gaps [n].
+        Ratios [n] and gaps [n]; the gaps of a pole with a zero activation are NaN.
     """
     norms = np.sqrt(np.diag(evidence.gram))
     cosines = cosine_matrix(evidence.gram)
@@ -42,69 +42,81 @@ def markers(evidence: CellEvidence) -> tuple[Floats, Floats]:
     return ratios, gaps
 
 
-def _judge(evidence: CellEvidence, cause: str) -> Judgement:
-    ratios, gaps = markers(evidence)
-    astray = gaps >= at.COSINE_GAP
-    if cause == LENGTH:
-        # A prompt that also points elsewhere is judged by its direction.
-        marker = float(np.where(astray, 1.0, ratios).max())
-        weight = np.log(marker) / np.log(at.NORM_RATIO)
-        summary = f"The most outlying prompt is {marker:.1f} times its pole's median length."
-        row = Row(
-            "largest norm ratio",
-            plain(marker, len(ratios)),
-            note=f"healthy poles stay below {at.NORM_RATIO:g}",
-        )
-        confusions = "A prompt much longer or shorter in words; a first token left in the mean."
-    else:
-        marker = float(gaps.max())
-        weight = marker / at.COSINE_GAP
-        summary = f"The most outlying prompt's cosine lies {marker:.2f} below its pole's median."
-        row = Row(
-            "largest cosine gap",
-            plain(marker, len(gaps)),
-            note=f"healthy poles stay below {at.COSINE_GAP:g}; {int(astray.sum())} prompts beyond",
-        )
-        confusions = "A pole that is made of two kinds of prompts, neither of them wrong."
-    from_first = cause == LENGTH and weight >= 1 and first_token.stands(evidence)
-    if from_first:
-        summary += " The first token in the means may be why: its part shrinks with their tokens."
-    method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
-    gain = gain_of(evidence, method)
-    return Judgement(
-        cause,
-        TITLES[cause],
-        verdict_by_gain(float(weight), gain),
-        float(weight),
-        summary,
-        (row,),
-        Fix(METHODS_BY_NAME[method].title, method, None, gain),
-        confusions,
-        explained=bool(from_first),
-    )
-
-
-def judge_length(evidence: CellEvidence) -> Judgement:
+def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether a few prompts dominate the mean by their length.
 
     Measured: the largest ratio of a prompt's norm to its pole's median, among prompts that point
     the pole's way. Why: a mean follows its longest members (study, Part 2, Qwen2). Confusions:
     a prompt much longer in words; a first token with a huge activation.
     """
-    return _judge(evidence, LENGTH)
+    ratios, gaps = markers(evidence)
+    # A prompt that also points elsewhere is judged by its direction.
+    marker = float(np.where(gaps >= at.COSINE_GAP, 1.0, ratios).max())
+    weight = float(np.log(marker) / np.log(at.NORM_RATIO))
+    summary = f"The most outlying prompt is {marker:.1f} times its pole's median length."
+    from_first = weight >= 1 and earlier["first_token"].marked
+    if from_first:
+        summary += " The first token in the means may be why: its part shrinks with their tokens."
+    row = Row(
+        "largest norm ratio",
+        Estimate.exact(marker, len(ratios)),
+        note=f"healthy poles stay below {at.NORM_RATIO:g}",
+    )
+    fix = _fix(evidence, LENGTH)
+    return Judgement(
+        LENGTH,
+        TITLES[LENGTH],
+        verdict_by_gain(weight, fix.gain),
+        weight,
+        summary,
+        (row,),
+        fix,
+        "A prompt much longer or shorter in words; a first token left in the mean.",
+        explained=from_first,
+    )
 
 
-def judge_direction(evidence: CellEvidence) -> Judgement:
+def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether a few prompts point away from the rest of their pole.
 
     Measured: how far a prompt's median cosine with its pole lies below the pole's. Why: their
     direction is averaged into the vector (study, Part 2, Mistral). Confusions: a pole of two
     kinds of prompts.
     """
-    return _judge(evidence, DIRECTION)
+    gaps = markers(evidence)[1]
+    marker = float(gaps.max())
+    confusions = "A pole that is made of two kinds of prompts, neither of them wrong."
+    if np.isnan(marker):
+        summary = "An activation is zero, so it has no direction."
+        return Judgement(
+            DIRECTION, TITLES[DIRECTION], "undetermined", 0.0, summary, (), None, confusions
+        )
+    weight = marker / at.COSINE_GAP
+    astray = int((gaps >= at.COSINE_GAP).sum())
+    row = Row(
+        "largest cosine gap",
+        Estimate.exact(marker, len(gaps)),
+        note=f"healthy poles stay below {at.COSINE_GAP:g}; {astray} prompts beyond",
+    )
+    fix = _fix(evidence, DIRECTION)
+    return Judgement(
+        DIRECTION,
+        TITLES[DIRECTION],
+        verdict_by_gain(weight, fix.gain),
+        weight,
+        f"The most outlying prompt's cosine lies {marker:.2f} below its pole's median.",
+        (row,),
+        fix,
+        confusions,
+    )
+
+
+def _fix(evidence: CellEvidence, cause: str) -> Fix:
+    method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
+    return Fix(METHODS_BY_NAME[method].title, method, None, gain_of(evidence, method))
 
 
 RULES = (
-    Rule(LENGTH, TITLES[LENGTH], judge_length),
+    Rule(LENGTH, TITLES[LENGTH], judge_length, after=("first_token",)),
     Rule(DIRECTION, TITLES[DIRECTION], judge_direction),
 )

@@ -6,19 +6,8 @@ from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Fix, Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.rules import (
-    compressed,
-    few_scenarios,
-    first_token,
-    length_confound,
-    massive_coordinate,
-    other_layer,
-    outliers,
-    score_ends,
-    unreliable_judge,
-)
 
 UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
 TITLES = {
@@ -27,32 +16,28 @@ TITLES = {
 }
 
 
-def _simpler(evidence: CellEvidence) -> list[str]:
-    """Signs of causes that would also make a probe beat the template."""
-    judged = (
-        first_token.judge(evidence),
-        massive_coordinate.judge(evidence),
-        outliers.judge_length(evidence),
-        outliers.judge_direction(evidence),
-        length_confound.judge(evidence),
-    )
-    found = [j.title.lower() for j in judged if j.weight >= 1]
-    layer = other_layer.judge(evidence)
+# Signs of causes that would also make a probe beat the template.
+GEOMETRY = (
+    "first_token",
+    "massive_coordinate",
+    "magnitude_outliers",
+    "direction_outliers",
+    "length_confound",
+)
+# Causes in the scores that hide a signal from any reader.
+SCORES = ("floor", "compressed", "unreliable_judge", "few_scenarios")
+# Causes by which this layer's vectors read little of a behaviour that is there to be read.
+ELSEWHERE = ("other_layer", "length_confound")
+
+
+def _simpler(earlier: Earlier) -> list[str]:
+    """Titles of the simpler causes by which a probe may win here."""
+    found = [earlier[cause].title.lower() for cause in GEOMETRY if earlier[cause].marked]
+    layer = earlier["other_layer"]
     return [*found, layer.title.lower()] if layer.verdict == "supported" else found
 
 
-def _scores_spoiled(evidence: CellEvidence) -> list[str]:
-    """Causes in the scores that hide a signal from any reader."""
-    judged = (
-        score_ends.judge(evidence),
-        compressed.judge(evidence),
-        unreliable_judge.judge(evidence),
-        few_scenarios.judge(evidence),
-    )
-    return [j.title.lower() for j in judged if j.verdict == "supported"]
-
-
-def judge_unlike(evidence: CellEvidence) -> Judgement:
+def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether the behaviour is there but not where the template points.
 
     Measured: held-out r of a ridge probe minus r of the mean difference. Why: a probe that reads
@@ -64,7 +49,7 @@ def judge_unlike(evidence: CellEvidence) -> Judgement:
     gain = evidence.gain(evidence.drifts.get(RIDGE), base)
     r = evidence.r(MEAN_DIFFERENCE)
     weight = 0.0 if gain.value is None else max(0.0, gain.value) / at.PROBE_GAIN
-    simpler = _simpler(evidence)
+    simpler = _simpler(earlier)
     sure = gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
     works = r.low is not None and r.low > evidence.thresholds.working
     verdict: Verdict = "supported"
@@ -97,11 +82,11 @@ def _best_reader(evidence: CellEvidence) -> tuple[str, Estimate]:
     """The method with the highest r in this layer, and that r."""
     # The mean difference is asked for in any case: without a vector it says why it has no r.
     found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
-    name = max(found, key=lambda n: -2.0 if found[n].r is None else float(found[n].r or 0.0))
+    name = max(found, key=lambda n: -2.0 if (r := found[n].value) is None else r)
     return METHODS_BY_NAME[name].title, found[name]
 
 
-def judge_not_linear(evidence: CellEvidence) -> Judgement:
+def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether no linear reader finds the behaviour in this layer.
 
     Measured: the interval of the held-out probe's r, and of the vector with the highest r. Why:
@@ -114,9 +99,9 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
     """
     r = evidence.r(RIDGE)
     limit = evidence.thresholds.close
-    spoiled = _scores_spoiled(evidence)
-    hidden = [rule.judge(evidence) for rule in (other_layer, length_confound)]
-    elsewhere = any(judgement.verdict == "supported" for judgement in hidden)
+    supported = {cause for cause, found in earlier.items() if found.verdict == "supported"}
+    spoiled = [earlier[cause].title.lower() for cause in SCORES if cause in supported]
+    elsewhere = not supported.isdisjoint(ELSEWHERE)
     reader, best = _best_reader(evidence)
     if r.value is None or r.low is None or r.high is None:
         return Judgement(
@@ -155,6 +140,6 @@ def judge_not_linear(evidence: CellEvidence) -> Judgement:
 
 
 RULES = (
-    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike),
-    Rule(NOT_LINEAR, TITLES[NOT_LINEAR], judge_not_linear),
+    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike, after=(*GEOMETRY, "other_layer")),
+    Rule(NOT_LINEAR, TITLES[NOT_LINEAR], judge_not_linear, after=(*SCORES, *ELSEWHERE)),
 )

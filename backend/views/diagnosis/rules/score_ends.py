@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from backend.core.estimate import Estimate
 from backend.core.finding import Row
 from backend.core.statistics.reliability import score_use
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
 
 CAUSE, TITLE = "floor", "Scores at the floor or ceiling"
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether most scores are the lowest or the highest allowed.
 
     Measured: the share of scores at each end. Why: what the range cuts off cannot correlate.
@@ -32,7 +33,7 @@ def judge(evidence: CellEvidence) -> Judgement:
         (
             Row(
                 "share at the end",
-                plain(share, len(evidence.scores)),
+                Estimate.exact(share, len(evidence.scores)),
                 note=f"healthy cells stay below {at.AT_END:.0%}",
             ),
         ),

@@ -7,18 +7,18 @@ from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.rules import compressed, score_ends
 
 CAUSE, TITLE = "unreliable_judge", "An unreliable judge"
+SPOILERS = ("floor", "compressed")
 CONFUSIONS = (
     "A behaviour that truly changes from one turn to the next as much as between scenarios. Score "
     "some responses twice to tell them apart."
 )
 
 
-def judge(evidence: CellEvidence) -> Judgement:
+def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether scores of the same scenario at t1 and tN have anything in common.
 
     Measured: their correlation over scenarios. Its size is a lower bound of the judge's
@@ -26,7 +26,8 @@ def judge(evidence: CellEvidence) -> Judgement:
     Confusions: a behaviour without any stability; scores at an end or compressed, where this is
     undetermined. Ruled out where the vector or a probe works: error cannot be read.
     """
-    if evidence.first_scores is None:
+    first = evidence.cases.first
+    if first is None:
         return Judgement(
             CAUSE,
             TITLE,
@@ -37,7 +38,7 @@ def judge(evidence: CellEvidence) -> Judgement:
             None,
             CONFUSIONS,
         )
-    stability = pearson(evidence.first_scores, evidence.last_scores)
+    stability = pearson(evidence.cases.cases(first, evidence.cases.last))
     row = Row("r of scores at t1 and tN", stability)
     if stability.low is None or stability.high is None or stability.value is None:
         return Judgement(
@@ -54,7 +55,7 @@ def judge(evidence: CellEvidence) -> Judgement:
     weight = at.STABILITY / max(size, 0.02)
     least = 0.0 if stability.low <= 0 <= stability.high else min(map(abs, interval(stability)))
     most = max(map(abs, interval(stability)))
-    spoiled = any(rule.judge(evidence).weight >= 1 for rule in (score_ends, compressed))
+    spoiled = any(earlier[cause].marked for cause in SPOILERS)
     verdict: Verdict = "undetermined"
     if weight < 1 or least > at.STABILITY or _read(evidence):
         verdict = "ruled out"
@@ -85,4 +86,4 @@ def _read(evidence: CellEvidence) -> bool:
     return any(r.low is not None and r.low > evidence.thresholds.working for r in found)
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, after=SPOILERS)

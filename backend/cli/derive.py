@@ -1,0 +1,36 @@
+"""The command that computes a run's derived tables anew, without its model."""
+
+from __future__ import annotations
+
+import argparse
+
+from backend.cli.command import Command
+from backend.cli.extract import ProgressBar
+from backend.settings import Settings
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", help="id of a run, as listed by: python -m backend runs")
+
+
+def _derive(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: what derives takes a second to import.
+    from backend.runs.session import DerivationSession
+
+    bar = ProgressBar()
+    try:
+        DerivationSession(settings, options.run, bar).run()
+    finally:
+        bar.close()
+    print(options.run)
+    return 0
+
+
+COMMANDS = (
+    Command(
+        "derive",
+        "Compute everything derived from a run's activations anew, without its model.",
+        _arguments,
+        _derive,
+    ),
+)

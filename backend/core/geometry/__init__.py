@@ -1,1 +1,0 @@
-"""Geometry of prompts and responses: pure functions of inner products, numpy only."""

@@ -1,0 +1,63 @@
+"""How well v separates prompts it was not built from.
+
+One prompt of *each* pole is left out at a time, and the two are compared along the vector of
+the rest. Leaving out a single prompt instead makes its own pole's mean noisier than the
+other's and pulls the score towards the wrong side: for two poles drawn from one distribution,
+d = 4096 and 5 prompts each, that estimate is near 0 where it should be 0.5. Leaving out a pair
+keeps both poles equally noisy, and the AUROC of pure noise at 0.5 (Airola et al. 2011,
+Computational Statistics & Data Analysis 55, leave-pair-out cross-validation).
+
+These metrics describe the prompts: they rebuild the vector as a difference of means.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from backend.core.metrics.measured import Measured, quotient
+from backend.core.prompt_cells import PromptCells
+
+TOO_FEW = "leaving a pair out needs at least 2 prompts in each pole"
+ZERO_VECTOR = "a vector built without one pair of prompts is zero"
+
+
+def auroc(cells: PromptCells) -> Measured:
+    """Share of (high, low) pairs in the right order along the vector of the other prompts.
+
+    Scale-free; range [0, 1], 0.5 by chance. Ties count half. Undefined with fewer than two
+    prompts in a pole or a vector of length zero.
+    """
+    found = cells.pair_differences
+    ordered = np.count_nonzero(found.values > 0, axis=1)
+    # Padding differs by zero too, and is no tie.
+    padding = found.values.shape[1] - found.count
+    tied = np.count_nonzero(found.values == 0, axis=1) - padding
+    values = ordered / found.count + 0.5 * (tied / found.count)
+    return Measured.unless(cells, values, (cells.fewest < 2, TOO_FEW), (found.zero, ZERO_VECTOR))
+
+
+def d_prime(cells: PromptCells) -> Measured:
+    """Standardised distance of the poles along the vector of the other prompts.
+
+    sqrt(2) mean / sd of the held-out pair differences: a difference of two independent values of
+    unit spread has standard deviation sqrt(2), so this is the distance in units of one pole's
+    spread. Scale-free; any real number, 0 by chance. Undefined with fewer than two prompts in a
+    pole, a vector of length zero, or differences without spread. Source: Green and Swets 1966,
+    Signal Detection Theory and Psychophysics.
+    """
+    found = cells.pair_differences
+    differences = found.values
+    mean = differences.sum(axis=1) / found.count
+    centred = differences - mean[:, None]
+    centred *= centred
+    if found.padded:
+        np.copyto(centred, 0.0, where=~found.pairs)
+    sd = np.sqrt(centred.sum(axis=1) / np.maximum(found.count - 1, 1.0))
+    largest = np.maximum(differences.max(axis=1), -differences.min(axis=1))
+    return Measured.unless(
+        cells,
+        quotient(np.sqrt(2.0) * mean, sd),
+        (cells.fewest < 2, TOO_FEW),
+        (found.zero, ZERO_VECTOR),
+        (sd <= 1e-12 * largest, "the held-out differences have no spread"),
+    )

@@ -1,0 +1,175 @@
+"""How a method makes its vector: from prompts by a pipeline, or fitted to scored responses.
+
+Every method is one function from what a cell holds to a vector with its projections and r.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from backend.core.behaviour import Behaviour
+from backend.core.cases import Bools, Floats, Integers
+from backend.core.estimate import Estimate
+from backend.core.moments import Moments, correlation_of_weights
+from backend.core.statistics.correlation import pearson
+from backend.core.vectors.build import build
+from backend.core.vectors.cell_stack import stack
+from backend.core.vectors.inner_product import InnerProduct, WithinClass, direction
+from backend.core.vectors.pipeline import Pipeline
+from backend.core.vectors.probes import Labels, Probe, logistic_probe, ridge_probe
+from backend.core.vectors.responses import ResponseSpace
+
+
+@dataclass(frozen=True)
+class TraitProducts:
+    """Inner products of one trait's prompts under one metric.
+
+    Attributes:
+        gram: G = PMP', [n, n].
+        alignment: A = RMP', [N, n].
+        moments: S, b and y'y.
+    """
+
+    gram: Floats
+    alignment: Floats
+    moments: Moments
+
+
+@dataclass(frozen=True)
+class PromptGroup:
+    """The prompts of one trait that belong to one prompt set.
+
+    Attributes:
+        trait: the trait.
+        prompt_set: which of its prompts.
+        members: positions among the trait's prompts, [n].
+        high: True for the high pole, [n].
+    """
+
+    trait: str
+    prompt_set: str
+    members: Integers
+    high: Bools
+
+
+@dataclass(frozen=True)
+class FitInput:
+    """What a method may use of one cell.
+
+    Attributes:
+        group: the cell's prompts.
+        prompts: P, the activations of all prompts of the trait, [n, d].
+        products: metric -> inner products of those prompts.
+        inner_products: metrics of the layer that do not depend on the trait.
+        within: the trait's within-class metric; None if it has none.
+        responses: moments and principal components of the responses.
+        features: coordinates of the responses along those components, [N, q].
+        response_groups: group of each response as 0..k-1, [N].
+        scores: the trait's score of each response, NaN where not scored, [N].
+        behaviour: the cases that enter r.
+    """
+
+    group: PromptGroup
+    prompts: Floats
+    products: Mapping[str, TraitProducts]
+    inner_products: tuple[InnerProduct, ...]
+    within: WithinClass | None
+    responses: ResponseSpace
+    features: Floats
+    response_groups: Integers
+    scores: Floats
+    behaviour: Behaviour
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a method makes of one cell.
+
+    Attributes:
+        vector: [d], not normalised; None where undefined.
+        projections: of every response along the unit vector, [N]; NaN where there is none. Of a
+            probe from the fold that did not see the response's scenario.
+        correlation: r of their drift (or level) with the behaviour.
+    """
+
+    vector: Floats | None
+    projections: Floats
+    correlation: Estimate
+
+
+Fit = Callable[[FitInput], Fitted]
+
+
+def from_prompts(pipeline: Pipeline) -> Fit:
+    """The vector that a pipeline builds from the cell's prompts.
+
+    Args:
+        pipeline: the choices.
+    """
+
+    def fit(given: FitInput) -> Fitted:
+        name, group = pipeline.metric, given.group
+        if name not in given.products:
+            return _nothing(given, f"there is no metric {name} at this layer")
+        own = given.products[name]
+        chosen = np.ix_(group.members, group.members)
+        m = own.moments
+        part = Moments(m.s[chosen], m.b[group.members], m.y_square, m.count, m.rounding)
+        cells = stack([own.gram[chosen]], [group.high], [part], given.prompts.shape[1])
+        built = build(pipeline, cells)
+        if 0 in built.refusals:
+            return _nothing(given, built.refusals[0])
+        weights = np.zeros(len(given.prompts))
+        weights[group.members] = built.weights[0]
+        vector = direction(name, given.inner_products, given.within, given.prompts, weights)
+        length = float(np.linalg.norm(vector))
+        if length <= 0:
+            return _nothing(given, "the vector is zero")
+        return Fitted(vector, own.alignment @ weights / length, correlation_of_weights(weights, m))
+
+    return fit
+
+
+def from_binary_scores(labels: Labels) -> Fit:
+    """A logistic probe of high v low scores (study, Solution B).
+
+    Args:
+        labels: which scores are high and which low.
+    """
+
+    def fit(given: FitInput) -> Fitted:
+        if given.features.shape[1] == 0:
+            return _nothing(given, NO_RESPONSES)
+        found = logistic_probe(given.features, given.scores, given.response_groups, labels)
+        return _of_probe(given, found)
+
+    return fit
+
+
+def from_score_drift(given: FitInput) -> Fitted:
+    """A ridge probe of score drift (or level)."""
+    if given.features.shape[1] == 0:
+        return _nothing(given, NO_RESPONSES)
+    behaviour = given.behaviour
+    found = ridge_probe(
+        given.features, behaviour.first, behaviour.last, behaviour.values, given.response_groups
+    )
+    return _of_probe(given, found)
+
+
+NO_RESPONSES = "there are no responses that vary"
+
+
+def _of_probe(given: FitInput, found: Probe) -> Fitted:
+    if found.direction is None:
+        return _nothing(given, found.reason or "the probe is undefined")
+    cases = given.behaviour.cases(given.behaviour.drift_of(found.held_out))
+    return Fitted(given.responses.components.T @ found.direction, found.held_out, pearson(cases))
+
+
+def _nothing(given: FitInput, reason: str) -> Fitted:
+    missing = np.full(len(given.response_groups), np.nan)
+    return Fitted(None, missing, Estimate.undefined(len(given.behaviour.values), reason))

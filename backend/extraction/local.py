@@ -1,0 +1,208 @@
+"""Activations from a model in this process, on its GPU or CPU."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib.metadata import version
+
+import numpy as np
+import torch
+
+from backend.core.first_token import FirstTokens
+from backend.errors import NotEnoughMemory
+from backend.extraction.batches import default_budget, plan_batches
+from backend.extraction.engine import Batch, PooledBatch, Report, SourceRecord
+from backend.extraction.pooling import Pooled, PooledForward
+from backend.extraction.spans import (
+    EncodedText,
+    check_lengths,
+    check_pooling,
+    encode_prompt,
+    encode_response,
+)
+from backend.models.load import LoadedModel, load
+from backend.models.model_reference import model_name
+from backend.models.resolve import resolve
+from backend.settings import Settings
+from backend.types import ExtractionRequest, Pooling, Progress, Study
+
+NAME = "local"
+LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
+
+
+class LocalEngine:
+    """This process, with its GPU or CPU.
+
+    Args:
+        settings: where models are kept.
+        request: which model, layers, pooling, device and number type.
+    """
+
+    def __init__(self, settings: Settings, request: ExtractionRequest) -> None:
+        self._settings = settings
+        self._request = request
+
+    @contextmanager
+    def opened(self, study: Study, report: Report) -> Iterator[OpenModel]:
+        """The model, loaded and hooked; see :class:`backend.extraction.engine.Engine`."""
+        loaded = self._load(study, report)
+        report(Progress("tokenising"))
+        with open_model(loaded, study, self._request) as opened:
+            yield opened
+
+    def _load(self, study: Study, report: Report) -> LoadedModel:
+        def stage(text: str, fraction: float | None) -> None:
+            share = "" if fraction is None else f" ({fraction:.0%})"
+            report(Progress(f"{text}{share}"))
+
+        resolved = resolve(self._request.model, self._settings, stage)
+        report(Progress("loading the model"))
+        return load(
+            resolved,
+            device=self._request.device,
+            dtype=self._request.dtype,
+            need_chat_template=any(response.messages for response in study.responses),
+        )
+
+
+@contextmanager
+def open_model(
+    loaded: LoadedModel, study: Study, request: ExtractionRequest
+) -> Iterator[OpenModel]:
+    """A loaded model, hooked to pool the texts of a study; restored on leaving.
+
+    Args:
+        loaded: the model.
+        study: whose texts are pooled.
+        request: layers, pooling and padded tokens per batch (0 chooses by device).
+
+    Raises:
+        ExtractionError: a text cannot be encoded or leaves nothing to pool, a layer does not
+            exist, or the budget is not positive.
+    """
+    texts = encode_study(loaded, study, request.pooling)
+    budget = request.batch_tokens or default_budget(loaded.device)
+    lengths = [len(text.ids) for text in texts]
+    batches = tuple(
+        Batch(batch, sum(lengths[index] for index in batch))
+        for batch in plan_batches(lengths, budget)
+    )
+    forward = PooledForward(loaded.model, loaded.depth, request.layers, request.pooling)
+    with forward.opened():
+        record = _record(loaded, request, budget)
+        yield OpenModel(texts, batches, record, _SplittingPooler(forward))
+
+
+class OpenModel:
+    """A model that is ready to pool; see :class:`backend.extraction.engine.OpenEngine`.
+
+    Args:
+        texts: every text as the model reads it, prompts first.
+        batches: of them.
+        record: where the activations come from.
+        pooler: pools encoded texts.
+    """
+
+    def __init__(
+        self,
+        texts: Sequence[EncodedText],
+        batches: tuple[Batch, ...],
+        record: SourceRecord,
+        pooler: _SplittingPooler,
+    ) -> None:
+        self.texts, self.batches, self.record = texts, batches, record
+        self._pooler = pooler
+
+    def pool(self, batch: Batch) -> PooledBatch:
+        """The activations of one batch.
+
+        Raises:
+            NotEnoughMemory: a single text does not fit.
+        """
+        texts = [self.texts[index] for index in batch.texts]
+        pooled = self._pooler.pool(texts)
+        counts = tuple(text.count(self.record.pooling) for text in texts)
+        return PooledBatch(pooled.activations, counts, pooled.first)
+
+
+def encode_study(loaded: LoadedModel, study: Study, pooling: Pooling) -> tuple[EncodedText, ...]:
+    """Every text of a study as the model reads it, prompts first.
+
+    Args:
+        loaded: whose tokenizer and template are used.
+        study: the texts.
+        pooling: how they will be pooled.
+
+    Raises:
+        ExtractionError: a text cannot be encoded, is too long or leaves nothing to pool.
+    """
+    tokenizer = loaded.tokenizer
+    texts = [encode_prompt(tokenizer, prompt) for prompt in study.prompts]
+    texts += [encode_response(tokenizer, response) for response in study.responses]
+    names = [f"prompt {prompt.text[:40]!r}" for prompt in study.prompts]
+    names += [f"response {r.scenario}/{r.turn or 'single'}" for r in study.responses]
+    check_lengths(texts, names, loaded.max_positions)
+    check_pooling(texts, names, pooling)
+    return tuple(texts)
+
+
+def _record(loaded: LoadedModel, request: ExtractionRequest, budget: int) -> SourceRecord:
+    return SourceRecord(
+        model=request.model,
+        model_name=model_name(request.model),
+        model_revision=loaded.resolved.revision or "",
+        model_source=loaded.resolved.source,
+        weights_hash=loaded.resolved.weights_hash,
+        tokenizer_hash=loaded.tokenizer_hash,
+        chat_template_hash=loaded.chat_template_hash or "",
+        architecture=type(loaded.model).__name__,
+        width=loaded.width,
+        depth=loaded.depth,
+        layers=request.layers,
+        pooling=request.pooling,
+        batch_tokens=budget,
+        device=loaded.device,
+        dtype=loaded.dtype,
+        engine=NAME,
+        versions={name: version(name) for name in LIBRARIES}
+        | {"python": platform.python_version()},
+    )
+
+
+class _SplittingPooler:
+    """Halves a batch that does not fit into the device's memory."""
+
+    def __init__(self, forward: PooledForward) -> None:
+        self._forward = forward
+
+    def pool(self, texts: Sequence[EncodedText]) -> Pooled:
+        """Pooled activations of a batch.
+
+        Raises:
+            NotEnoughMemory: a single text does not fit.
+        """
+        try:
+            return self._forward.pool(texts)
+        except torch.OutOfMemoryError as fault:
+            if len(texts) == 1:
+                raise NotEnoughMemory(
+                    f"One text of {len(texts[0].ids)} tokens does not fit into device memory.",
+                    expected="room for the weights and one text's activations.",
+                    remedy="free device memory, choose a smaller dtype or device cpu.",
+                ) from fault
+        half = len(texts) // 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return _joined(self.pool(texts[:half]), self.pool(texts[half:]))
+
+
+def _joined(one: Pooled, other: Pooled) -> Pooled:
+    return Pooled(
+        np.concatenate([one.activations, other.activations], axis=1),
+        FirstTokens(
+            np.concatenate([one.first.norms, other.first.norms], axis=1),
+            np.concatenate([one.first.shares, other.first.shares], axis=1),
+        ),
+    )

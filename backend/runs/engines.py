@@ -1,0 +1,78 @@
+"""Which engine makes the activations of a request.
+
+A new engine is one file in backend/extraction and one line in ``ENGINES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from backend.core.vectors.methods import METHODS, Method
+from backend.extraction.engine import Engine
+from backend.extraction.simulated import SimulatedEngine
+from backend.phantom.published.phantom import PublishedPhantom
+from backend.settings import Settings
+from backend.types import ExtractionRequest
+
+# A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
+SIMULATED_PREFIX = "simulated:"
+# No planted cause needs the methods that take nine tenths of the time of deriving.
+PHANTOM_METHODS = tuple(method for method in METHODS if not method.costly)
+
+
+@dataclass(frozen=True)
+class EngineKind:
+    """A registered engine.
+
+    Attributes:
+        name: as in a run's provenance.
+        takes: whether it makes the activations of a request; the first kind that does is used.
+        make: the engine for a request.
+        methods: which vectors its runs hold; None for all registered ones.
+    """
+
+    name: str
+    takes: Callable[[ExtractionRequest], bool]
+    make: Callable[[Settings, ExtractionRequest], Engine]
+    methods: tuple[Method, ...] | None = None
+
+
+def _simulated(_: Settings, request: ExtractionRequest) -> Engine:
+    phantom = PublishedPhantom()
+    return SimulatedEngine(
+        phantom, phantom.models.index(request.model.removeprefix(SIMULATED_PREFIX))
+    )
+
+
+def _local(settings: Settings, request: ExtractionRequest) -> Engine:
+    # Imported here: only an extraction needs torch and transformers, which take seconds.
+    from backend.extraction.local import LocalEngine
+
+    return LocalEngine(settings, request)
+
+
+ENGINES: list[EngineKind] = [
+    EngineKind(
+        "phantom",
+        lambda request: request.model.startswith(SIMULATED_PREFIX),
+        _simulated,
+        PHANTOM_METHODS,
+    ),
+    EngineKind("local", lambda _: True, _local),
+]
+
+
+def engine_of(request: ExtractionRequest) -> EngineKind:
+    """The engine that makes the activations of a request."""
+    return next(kind for kind in ENGINES if kind.takes(request))
+
+
+def methods_of_engine(name: str) -> Sequence[Method]:
+    """Which vectors a run of an engine holds; all registered ones for an unknown engine.
+
+    Args:
+        name: as in a run's provenance.
+    """
+    known = next((kind for kind in ENGINES if kind.name == name), None)
+    return METHODS if known is None or known.methods is None else known.methods

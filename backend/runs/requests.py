@@ -1,0 +1,53 @@
+"""Requests as plain JSON, run ids, and layer ranges as users write them."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import re
+import secrets
+from typing import Any
+
+from backend.errors import LayerOutOfRange
+from backend.models.model_reference import model_name
+from backend.types import ExtractionRequest
+
+
+def parse_layers(text: str) -> tuple[int, ...]:
+    """Layers from ``8-19`` or ``0,4,8-10``, ascending and without repeats.
+
+    Raises:
+        LayerOutOfRange: the text is not of that form.
+    """
+    layers: set[int] = set()
+    for part in text.replace(" ", "").split(","):
+        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise LayerOutOfRange(
+                f"{text!r} is not a list of layers: {part!r} cannot be read.",
+                expected="numbers and ranges such as 8-19 or 0,4,8-10.",
+                remedy="write the layers like that; 0 is the embedding output.",
+            )
+        layers.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+    return tuple(sorted(layers))
+
+
+def new_run_id(study_key: str, model: str) -> str:
+    """A run id that sorts by time and says what it is."""
+    moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
+    study = study_key.split("@", 1)[0]
+    return f"{moment}-{_slug(study)}-{_slug(model_name(model))}-{secrets.token_hex(2)}"
+
+
+def request_to_json(request: ExtractionRequest) -> dict[str, Any]:
+    """The request as JSON values."""
+    return dataclasses.asdict(request) | {"layers": list(request.layers)}
+
+
+def request_from_json(values: dict[str, Any]) -> ExtractionRequest:
+    """The request from :func:`request_to_json`."""
+    return ExtractionRequest(**(values | {"layers": tuple(values["layers"])}))
+
+
+def _slug(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:40]

@@ -1,0 +1,111 @@
+"""The stored inner products of a study's cells, stacked for the lab."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.core.vectors.cell_stack import CellStack, stack
+from backend.core.vectors.inner_product import IDENTITY, missing_inner_product
+from backend.core.vectors.lab import LabResult, evaluate
+from backend.core.vectors.pipeline import FilterReference, Pipeline, RowScaling
+from backend.store.run import Run
+from backend.store.run_values import CellProducts
+from backend.views.filter_lab.axis import CosineRange, cosine_range
+
+# Run id, trait and layer of a cell.
+RunCell = tuple[str, str, int]
+
+
+@dataclass(frozen=True, eq=False)
+class LabStack:
+    """All cells of some runs under one inner product, with all that does not move with the slider.
+
+    Attributes:
+        keys: (run id, trait, layer) of each cell, in the order of the stack.
+        prompt_ids: the prompts of each cell, in the order of its columns.
+        cells: their inner products; arrays are read-only.
+        missing: cells without this inner product -> why.
+    """
+
+    keys: tuple[RunCell, ...]
+    prompt_ids: tuple[tuple[int, ...], ...]
+    cells: CellStack
+    missing: dict[RunCell, str]
+    # At most one for each way to scale rows and to choose a reference.
+    _ranges: dict[tuple[RowScaling, FilterReference], CosineRange] = field(
+        default_factory=dict, init=False, repr=False
+    )
+
+    @cached_property
+    def groups(self) -> dict[tuple[str, str], NDArray[np.intp]]:
+        """(run id, trait) -> positions of its cells, by layer."""
+        places: dict[tuple[str, str], list[int]] = {}
+        for place, (run_id, trait, _) in enumerate(self.keys):
+            places.setdefault((run_id, trait), []).append(place)
+        return {key: np.array(own, np.intp) for key, own in places.items()}
+
+    @cached_property
+    def mean_difference(self) -> LabResult:
+        """The cells without any choice; under the identity that is as published."""
+        return evaluate(Pipeline(), self.cells)
+
+    def cosine_range(self, pipeline: Pipeline) -> CosineRange:
+        """Cosines of all prompts to the filter's reference, and the axis a threshold can move on.
+
+        Args:
+            pipeline: under the stack's inner product; its threshold does not matter.
+        """
+        key = (pipeline.row_scaling, pipeline.filter_reference)
+        if key not in self._ranges:
+            self._ranges[key] = cosine_range(self.cells, pipeline)
+        return self._ranges[key]
+
+
+def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
+    """All cells of some runs of one study.
+
+    Args:
+        runs: open runs.
+        prompt_set: which prompts the vectors are built from.
+        metric: name of the inner product (see backend.core.vectors.inner_product).
+    """
+    keys: list[RunCell] = []
+    found: list[CellProducts] = []
+    widths: list[int] = []
+    missing: dict[RunCell, str] = {}
+    for run in runs:
+        record = run.record
+        for trait in run.traits_of_set(prompt_set):
+            cells = run.cell_products(metric, trait, prompt_set)
+            keys += [(record.run_id, trait, cell.layer) for cell in cells]
+            found += cells
+            widths += [record.width] * len(cells)
+            there = {cell.layer for cell in cells}
+            missing |= {
+                (record.run_id, trait, layer): missing_inner_product(metric, layer)
+                for layer in record.layers
+                if layer not in there
+            }
+    stacked = stack(
+        [cell.gram for cell in found],
+        [cell.high for cell in found],
+        [cell.moments for cell in found],
+        np.array(widths, np.float64),
+    )
+    for name in ("gram", "high", "low", "s", "b", "y_square", "count", "rounding", "width"):
+        getattr(stacked, name).setflags(write=False)
+    return LabStack(tuple(keys), tuple(cell.prompt_ids for cell in found), stacked, missing)
+
+
+def inner_product_titles(runs: Sequence[Run]) -> dict[str, str]:
+    """Inner products that any of some runs has -> title, the identity first."""
+    titles: dict[str, str] = {}
+    for run in runs:
+        titles |= run.inner_product_titles() | titles
+    first = {name: titles[name] for name in (IDENTITY,) if name in titles}
+    return first | titles

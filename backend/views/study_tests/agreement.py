@@ -1,0 +1,51 @@
+"""Is behaviour too unlike between responders for vectors to transfer? (study, Solution D)"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.transfer.agreement import Agreement, agreements
+
+NAME = "agreement"
+QUESTION = "Does behaviour differ too much between models for vectors to transfer?"
+
+
+def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
+    """The agreement of every pair of responders, as a ceiling on transfer.
+
+    Args:
+        found: the agreements.
+        working: r above which a trait counts as working.
+    """
+    if not found:
+        return not_computable(NAME, QUESTION, "it needs scored responses of two responders")
+    lines = tuple(
+        Row(f"{f.trait}: {f.first} v {f.second}", f.r, note="also the ceiling of r") for f in found
+    )
+    below = [f for f in found if f.ceiling is not None and f.ceiling <= working]
+    capped = [f for f in found if f.r.high is not None and f.r.high <= working]
+    free = [f for f in found if f.r.low is not None and f.r.low > working]
+    verdict: Verdict = "supported" if capped else "undetermined"
+    if len(free) == len(found):
+        verdict = "ruled out"
+    return Finding(
+        NAME,
+        QUESTION,
+        verdict,
+        f"In {len(below)} of {len(found)} pairs a perfect measure of one responder's behaviour "
+        f"could not work (r > {working:g}) on the other's, for {len(capped)} of them with its "
+        "whole 95% interval.",
+        "The ceiling binds a measure of one responder's behaviour used on another. A model that "
+        "reads the other's own text can do better, and noise of the judge lowers agreement too.",
+        lines,
+    )
+
+
+def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+    return agreement_finding(agreements(evidence.behaviours), thresholds.working)
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

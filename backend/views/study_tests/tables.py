@@ -1,0 +1,40 @@
+"""Findings as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.core.finding import Finding
+from backend.views.shared.numbers import estimate_text
+
+
+def finding_rows(finding: Finding) -> list[dict[str, str]]:
+    """The numbers of a finding; with the published figures where any was printed.
+
+    Args:
+        finding: one of the study's tests.
+    """
+    printed = any(row.published for row in finding.rows)
+    return [
+        {"measured": row.name, "value, 95% interval, p": estimate_text(row.estimate)}
+        | ({"published": row.published or ""} if printed else {})
+        | {"note": row.note}
+        for row in finding.rows
+    ]
+
+
+def overview_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
+    """All tests as a table a reviewer can read.
+
+    Args:
+        findings: in order.
+    """
+    return [
+        {
+            "no.": str(number),
+            "question": finding.question,
+            "verdict": finding.verdict,
+            "answer": finding.answer,
+        }
+        for number, finding in enumerate(findings, start=1)
+    ]

@@ -1,0 +1,71 @@
+"""Do another model's projections predict a model's behaviour better than its own? (Evidence 1)"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.settings import StatusThresholds
+from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.transfer.transfers import Transfer, transfers
+
+NAME = "transfer"
+QUESTION = "Do other models' vectors predict a model's behaviour better than its own?"
+
+
+def transfer_finding(found: Sequence[Transfer]) -> Finding:
+    """All ordered pairs of models, every trait.
+
+    Args:
+        found: the transfers, tested together.
+    """
+    if not found:
+        return not_computable(NAME, QUESTION, "it needs runs of two models on one study")
+    lines = []
+    for f in found:
+        name = f"{f.trait}: {f.activation_model} -> {f.behaviour_model}"
+        lines += [
+            Row(f"{name}, self", f.self_r),
+            Row(f"{name}, cross", f.cross_r),
+            Row(
+                f"{name}, cross - self",
+                f.difference,
+                note=""
+                if f.adjusted_p is None
+                else f"Benjamini-Hochberg p over all transfers {f.adjusted_p:.2g}",
+            ),
+        ]
+    signs = {(f.trait, f.activation_model, f.behaviour_model): f.difference.value for f in found}
+    mirrored = any(
+        value is not None and value == -(signs.get((trait, other, own)) or math.nan)
+        for (trait, own, other), value in signs.items()
+    )
+    better = [f for f in found if (f.difference.value or 0) > 0]
+    sure = [f for f in better if f.adjusted_p is not None and f.adjusted_p < 0.05]
+    verdict: Verdict = "supported" if sure else "undetermined"
+    if all(f.difference.high is not None and f.difference.high <= 0 for f in found):
+        verdict = "ruled out"
+    return Finding(
+        NAME,
+        QUESTION,
+        verdict,
+        f"The other model's r is the higher in {len(better)} of {len(found)} transfers, "
+        f"significantly (Benjamini-Hochberg 5%) in {len(sure)}.",
+        "Each model's layer was chosen by its own r. A higher foreign r says that the other model "
+        "reads the text better, not that its vector would steer this one."
+        + (
+            " All models are tried on the same responses here, so A -> B and B -> A are one "
+            "comparison with its sign turned: half of all transfers are higher by construction."
+            if mirrored
+            else ""
+        ),
+        tuple(lines),
+    )
+
+
+def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+    return transfer_finding(transfers(evidence.transfer_cases))
+
+
+TEST = StudyTest(NAME, QUESTION, _of_evidence)

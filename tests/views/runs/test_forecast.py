@@ -1,0 +1,121 @@
+"""What an extraction will take, by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+from safetensors.numpy import load_file
+
+from backend.models.on_disk import model_size
+from backend.store.catalog import run_list
+from backend.store.study import publish_study
+from backend.studies.hashing import content_hash
+from backend.types import ExtractionRequest
+from backend.views.runs.forecast import characters, forecast
+from backend.views.runs.tables import count, duration, forecast_rows, size
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+
+def timed(runs, *seconds):
+    """Runs as if they had taken these seconds: (forward, derive) each."""
+    return [
+        dataclasses.replace(run, forward_seconds=forward, derive_seconds=derive)
+        for run, (forward, derive) in zip(runs, seconds, strict=True)
+    ]
+
+
+def test_a_run_like_an_earlier_one(settings, tiny_llama):
+    study = small_study()
+    ref = publish_run(settings, study, tiny_llama, "run-1", (1, 2))
+    publish_run(settings, study, tiny_llama, "run-2", (1, 2))
+    runs = timed(run_list(settings).runs, (2.0, 1.0), (4.0, 3.0))
+    tokens = runs[0].tokens
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 3), device="cpu")
+    found = forecast(settings, request, runs)
+    assert found.texts == 20 + 24
+    assert (found.tokens.low, found.tokens.high) == (tokens, tokens)
+    # The earlier runs stopped after layer 2, this one after 3.
+    assert (found.forward.low, found.forward.high) == pytest.approx((3.0, 6.0))
+    assert f"{tokens / 4:,.0f} to {tokens / 2:,.0f} tokens/s" in found.forward.basis
+    assert (found.derive.low, found.derive.high) == pytest.approx((1.0, 3.0))
+    numbers = sum(w.size for w in load_file(tiny_llama / "model.safetensors").values())
+    assert (found.memory.low, found.memory.high) == pytest.approx((4 * numbers, 4.6 * numbers))
+    activations = 44 * 2 * 64 * 4
+    sizes = [run.bytes for run in runs]
+    assert (found.disk.low, found.disk.high) == pytest.approx((min(sizes), max(sizes)))
+    assert "44 texts × 2 layers × 64 × 4 bytes" in found.disk.basis and activations < min(sizes)
+    assert found.faults == () and found.free_memory > 0 and found.free_disk > 0
+
+
+def test_a_first_run_is_honest_about_what_is_unknown(settings, tiny_llama):
+    study = small_study()
+    ref = publish_study(settings, study, content_hash(study))
+    found = forecast(settings, ExtractionRequest(ref.key, str(tiny_llama), (1, 9)), ())
+    letters = sum(len(p.text) for p in study.prompts) + sum(
+        len(r.text) + len(r.messages[0].content) for r in study.responses
+    )
+    assert characters(study) == letters
+    assert (found.tokens.low, found.tokens.high) == (round(letters / 5), round(letters / 3))
+    assert "an estimate" in found.tokens.basis and f"about {letters / 4:,.0f}" in found.tokens.basis
+    assert found.forward.low is None and "unknown until the first batches" in found.forward.basis
+    assert found.derive.low is None
+    assert (found.disk.low, found.disk.high) == (44 * 2 * 64 * 4, None)
+    assert found.faults == (
+        "Layer 9 does not exist: the model has 3 blocks, so its layers are 0 to 3.",
+    )
+    unknown = forecast(settings, ExtractionRequest(ref.key, "org/never-seen", (1,)), ())
+    assert unknown.memory.low is None and unknown.disk.low is None
+    shown = {row["what"]: row["estimate"] for row in forecast_rows(unknown)}
+    assert shown["memory"] == "unknown" and shown["texts"] == "44"
+
+
+def test_runs_on_other_devices_and_simulated_ones_teach_nothing(settings, tiny_llama):
+    ref = publish_run(settings, small_study(), tiny_llama, "run-1", (1, 2))
+    (run,) = timed(run_list(settings).runs, (2.0, 1.0))
+    on_cuda = ExtractionRequest(ref.key, str(tiny_llama), (1, 2), device="cuda")
+    found = forecast(settings, on_cuda, [run])
+    assert "no earlier run of this model on cuda" in found.forward.basis
+    assert found.free_memory is None
+    record = dataclasses.replace(run.record, model_source="simulated")
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    assert (
+        forecast(settings, request, [dataclasses.replace(run, record=record)]).forward.low is None
+    )
+
+
+def test_a_wider_model_needs_more_room_for_its_vectors(settings, tiny_llama):
+    ref = publish_run(settings, small_study(), tiny_llama, "run-1", (1, 2))
+    (run,) = run_list(settings).runs
+    request = ExtractionRequest(ref.key, "llama-3-8b-instruct", (8, 9, 10))
+    found = forecast(settings, request, [run])
+    extra = (run.bytes - 44 * 2 * 64 * 4) / 2
+    activations = 44 * 3 * 4096 * 4
+    expected = (activations + 3 * extra, activations + 3 * extra * 64)
+    assert (found.disk.low, found.disk.high) == pytest.approx(expected)
+
+
+def test_a_models_size_comes_from_its_files(settings, tiny_folders, tmp_path):
+    for folder in tiny_folders.values():
+        found = model_size(str(folder), settings.models)
+        numbers = sum(w.size for w in load_file(folder / "model.safetensors").values())
+        assert (found.parameters, found.width, found.depth) == (numbers, 64, 3)
+    (tmp_path / "empty").mkdir()
+    assert model_size(str(tmp_path / "empty"), settings.models) is None
+    assert model_size("smollm2-135m-instruct", settings.models) is None
+
+
+def test_amounts_in_words():
+    assert [duration(s) for s in (0.2, 40, 600, 9000)] == ["under 1 s", "40 s", "10 min", "2.5 h"]
+    sizes = [size(amount) for amount in (12, 4500, 12.4e6, 3.49e9)]
+    assert sizes == ["12 bytes", "4.5 kB", "12.4 MB", "3.49 GB"]
+    assert count(12345.4) == "12,345"
+
+
+def test_a_forecast_needs_no_torch():
+    code = "import sys, backend.views.runs.forecast; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
