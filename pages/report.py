@@ -13,9 +13,10 @@ from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
 from backend.exports.tables import (
     FORMATS,
-    Format,
     Source,
     Table,
+    TableFormat,
+    list_tables,
     offered,
     total_bytes,
     write_archive,
@@ -30,10 +31,11 @@ from backend.exports.vector_files import (
     write_vectors,
 )
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
-from backend.exports.vectors import BEST, VectorSet
+from backend.exports.vectors import BEST, Choice, VectorSet, method_titles, read_saved, read_vectors
+from backend.runs.saved_vectors import saved_vectors
 from backend.store.run_values import RunSummary
 from backend.views.shared.view import View
-from pages.shared import data, taking
+from pages.shared import data
 from pages.shared.address import segmented, select, several, toggle
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
@@ -78,7 +80,7 @@ def _report(chosen: Selection, run: RunSummary) -> None:
     name = f"{run.study_key if whole else f'{run.record.run_id}.{chosen.trait}'}.html"
     _download(
         f"Download the report, about {size_text(expected_bytes(view, sections))}",
-        partial(write_report, data.settings(), view, sections=sections),
+        partial(write_report, data.results(), view, sections=sections),
         name,
         "text/html",
     )
@@ -94,7 +96,7 @@ def _tables(_: Selection, run: RunSummary) -> None:
     )
     form = segmented("Format", FORMATS, "table_format", {"csv": "CSV", "parquet": "Parquet"})
     source = Source("run", run.record.run_id) if kind == "run" else Source("study", run.study_key)
-    tables = taking.tables(source.kind, source.name)
+    tables = list_tables(data.settings(), source)
     by_name = {table.name: table for table in tables if table.bytes_as(form) is not None}
     st.markdown("#### All tables")
     activations = kind == "run" and toggle(
@@ -141,7 +143,9 @@ def _tables(_: Selection, run: RunSummary) -> None:
 
 def _vectors(chosen: Selection, run: RunSummary) -> None:
     saved = {
-        f"saved.{name}": f"Saved vector {name}" for name in taking.saved_names(run.record.run_id)
+        f"saved.{saved.name}": f"Saved vector {saved.name}"
+        for saved in saved_vectors(data.settings())
+        if saved.run_id == run.record.run_id
     }
     names = {_RUN: "Vectors of this run"} | saved
     source = select("Vectors", list(names), "vectors", names)
@@ -154,7 +158,7 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
     if source == _RUN:
         found = _chosen_vectors(chosen, run, form)
     else:
-        found = taking.saved_set(source.removeprefix("saved."))
+        found = read_saved(data.settings(), source.removeprefix("saved."))
     for sentence in found.missing:
         st.caption(sentence)
     st.caption(
@@ -185,7 +189,7 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
 def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:
     """The vectors of the run that the controls say."""
     left, middle, right = st.columns(3)
-    titles = taking.method_titles(run.record.run_id) | {_ALL: "All methods"}
+    titles = data.results().of_run(method_titles, run.record.run_id) | {_ALL: "All methods"}
     layers = gguf_layers(run.record.layers) if form == "gguf" else run.record.layers
     numbers = {BEST: "best of each trait", _ALL: "all layers"} | {str(n): str(n) for n in layers}
     with left:
@@ -195,16 +199,17 @@ def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:
         method = select("Method", list(titles), "vector_method", titles)
     with right:
         layer = select("Layers", list(numbers), "vector_layers", numbers)
-    return taking.vector_set(
+    choice = Choice(
         run.record.run_id,
         () if which == _ALL else (chosen.trait,),
         () if method == _ALL else (method,),
         chosen.prompt_set,
         BEST if layer == BEST else layers if layer == _ALL else (int(layer),),
     )
+    return data.results().of_run(read_vectors, run.record.run_id, choice)
 
 
-def _size(table: Table, form: Format) -> str:
+def _size(table: Table, form: TableFormat) -> str:
     size = table.bytes_as(form)
     if size is None:
         return "Parquet only"

@@ -10,7 +10,7 @@ import sys
 from backend.cli.command import Command
 from backend.cli.json_output import correlation_json, measure_json, to_json
 from backend.core.estimate import Estimate
-from backend.core.geometry.registry import METRICS
+from backend.core.metrics.registry import METRICS
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary

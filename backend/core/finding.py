@@ -1,4 +1,4 @@
-"""What an analysis of a study returns."""
+"""What a test of a study finds."""
 
 from __future__ import annotations
 

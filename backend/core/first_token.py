@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.arrays import Bools as Bools
-from backend.core.arrays import Floats as Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.pair_differences import PairDifferences, pair_differences
 from backend.core.pole_cells import Gathered, PoleCells, gather
 

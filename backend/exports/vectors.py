@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.estimate import Estimate
-from backend.core.vectors.methods import METHODS, method_named
+from backend.core.vectors.methods import METHODS
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
 from backend.runs.saved_vectors import saved_vectors
@@ -175,7 +175,7 @@ def _cells(run: Run, choice: Choice, traits: Sequence[str], methods: Sequence[st
 
 def _vector(stored: StoredVector) -> Vector:
     # A run may hold a method that is registered no longer.
-    method = method_named(stored.method)
+    method = next((known for known in METHODS if known.name == stored.method), None)
     return Vector(
         trait=stored.trait,
         method=stored.method,

@@ -6,7 +6,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.phantom import Phantom

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.phantom.plan import PhantomPlan
 
 TOPICS = 8

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
 from backend.phantom.phantom import Phantom

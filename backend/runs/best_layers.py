@@ -7,7 +7,7 @@ import numpy as np
 from backend.core.estimate import Estimate
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.permutation import BestLayer, best_layer
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.methods import method_named
 from backend.runs.columns import Columns, doubles, integers, texts
 from backend.store.work_file import WorkFile
 
@@ -34,7 +34,7 @@ def derive_best_layers(work: WorkFile) -> None:
             held = held_out_choice(matrix, cases)
         rows.append(_row(method, trait, prompt_set, found, layers_of, held))
     for chunk in rows:
-        if METHODS_BY_NAME[str(chunk["method"][0])].fitted:  # type: ignore[index]
+        if method_named(str(chunk["method"][0])).fitted:  # type: ignore[index]
             chunk |= {"p": doubles([None]), "null_95": doubles([None]), "reason": [FITTED]}
     work.replace({"best_layers": rows}, None)
 

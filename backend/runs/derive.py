@@ -11,12 +11,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from backend.core.arrays import Floats, Integers
 from backend.core.behaviour import Behaviour, behaviour_of
-from backend.core.cases import Floats, Integers
-from backend.core.geometry.prompt_space import PromptSpace
-from backend.core.geometry.registry import measure_all
-from backend.core.geometry.stability import influences
+from backend.core.metrics.registry import measure_cell
+from backend.core.metrics.stability import influences
 from backend.core.moments import Moments, moments
+from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import spearman
 from backend.core.vectors.controls import random_directions, shuffled_labels
@@ -198,15 +198,15 @@ def _store_geometry(
     if vector is None:  # of length zero, so not stored
         vector = rows[group.high].mean(axis=0) - rows[~group.high].mean(axis=0)
     gram = own.gram[np.ix_(group.members, group.members)]
-    space = PromptSpace(gram, group.high, rows.shape[1], vector)
+    one = PromptCells.of_gram(gram, group.high, rows.shape[1], vector)
     key: Columns = {"trait": group.trait, "prompt_set": group.prompt_set}
-    measured = measure_all(space)
+    measured = measure_cell(one)
     tables.add("metrics", key, name=list(measured), **measures(list(measured.values()), "value"))
     tables.add(
         "influences",
         key,
         prompt_id=integers(ids[group.members]),
-        **measures(influences(space), "degrees"),
+        **measures(influences(one).estimates(one, 0), "degrees"),
     )
 
 

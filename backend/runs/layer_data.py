@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats, Integers, group_numbers
+from backend.core.arrays import Floats, Integers
+from backend.core.cases import group_numbers
 from backend.core.vectors.controls import DRAWS, SEED
 from backend.core.vectors.fitting import PromptGroup
 from backend.core.vectors.inner_product import InnerProduct, layer_inner_products

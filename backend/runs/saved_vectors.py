@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.moments import correlation_of_weights
 from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import stack

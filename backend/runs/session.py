@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from backend.core.geometry.stability import SPLIT_SEED
+from backend.core.metrics.stability import SPLIT_SEED
 from backend.core.vectors.methods import METHODS, Method
 from backend.errors import StoreError
 from backend.extraction.engine import Batch, Engine, OpenEngine, Report, SourceRecord

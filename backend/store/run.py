@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, Estimate
 from backend.core.first_token import FirstTokens
-from backend.core.geometry.registry import METRICS
+from backend.core.metrics.registry import METRICS
 from backend.core.moments import Moments
 from backend.core.vectors.controls import Control
 from backend.core.vectors.inner_product import IDENTITY

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from backend.core.cases import Bools, Cases, Floats, Integers
+from backend.core.arrays import Bools, Floats, Integers
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens
 from backend.core.moments import Moments

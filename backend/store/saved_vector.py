@@ -11,7 +11,7 @@ from pathlib import Path
 import duckdb
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError

@@ -18,7 +18,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 
-from backend.core.cases import Floats, Integers
+from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
 from backend.settings import Settings
 from backend.store.connection import Connection, insert, matrix_of, publish, reading

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.phantom.causes import CAUSES, CAUSES_BY_NAME
 from backend.phantom.plan import plan_of
@@ -32,7 +33,7 @@ def _without_geometry(e: CellEvidence) -> CellEvidence:
 
 
 def _without_dominance(e: CellEvidence) -> CellEvidence:
-    return dataclasses.replace(e, dominance=None)
+    return dataclasses.replace(e, dominance=Estimate.undefined(len(e.high), "left out"))
 
 
 def _without_gains(e: CellEvidence) -> CellEvidence:
@@ -54,11 +55,11 @@ def _without_scores(e: CellEvidence) -> CellEvidence:
     """Scores as a usable judge spreads them; their drifts stay."""
     low, high = e.score_range
     spread = np.round(np.linspace(low + 1, high - 1, e.n))
-    return dataclasses.replace(e, first_scores=None, last_scores=spread)
+    return dataclasses.replace(e, cases=dataclasses.replace(e.cases, first=None, last=spread))
 
 
 def _without_length(e: CellEvidence) -> CellEvidence:
-    return dataclasses.replace(e, length_drift=np.zeros(e.n))
+    return dataclasses.replace(e, cases=dataclasses.replace(e.cases, length=np.zeros(e.n)))
 
 
 ABLATIONS: dict[str, Callable[[CellEvidence], CellEvidence]] = {

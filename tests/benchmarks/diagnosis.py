@@ -194,18 +194,19 @@ def calibrate() -> None:
 def _markers(cell: PhantomCell) -> dict[str, float]:
     evidence = cell.evidence
     ratios, gaps = markers(evidence)
-    assert evidence.first_scores is not None and evidence.dominance is not None
-    stability = pearson(evidence.first_scores, evidence.last_scores).r or 0.0
-    length = pearson(evidence.drifts[MEAN_DIFFERENCE], evidence.length_drift)
-    probe = evidence.gain(evidence.drifts["ridge_drift"], evidence.drifts[MEAN_DIFFERENCE])
+    cases, plain = evidence.cases, evidence.drifts[MEAN_DIFFERENCE]
+    assert cases.first is not None and evidence.dominance.value is not None
+    stability = pearson(cases.cases(cases.first, cases.last)).value or 0.0
+    length = pearson(cases.cases(plain, cases.length))
+    probe = evidence.gain(evidence.drifts["ridge_drift"], plain)
     return {
         "norm ratio": float(ratios.max()),
         "cosine gap": float(gaps.max()),
-        "dominance": evidence.dominance,
+        "dominance": evidence.dominance.value,
         "share at an end": float((evidence.scores == 0).mean()),
         "rounding share": 1 / 12 / float(evidence.scores.var()),
         "1 - stability": 1 - stability,
-        "length r": abs(length.r or 0.0),
+        "length r": abs(length.value or 0.0),
         "probe gain": probe.value or 0.0,
     }
 

@@ -14,12 +14,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from backend.core.geometry.prompt_space import PromptSpace
-from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.metrics.registry import live_metrics
 from backend.core.moments import moments
+from backend.core.prompt_cells import PromptCells
 from backend.core.vectors.cell_stack import CellStack, stack
 from backend.core.vectors.lab import evaluate
-from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import Pipeline
 
 MODELS, TRAITS, LAYERS, PROMPTS, SCENARIOS = 3, 8, 12, 40, 500
@@ -79,9 +78,7 @@ def direct(blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]], with_metrics
         r, kept = direct_r(prompts, responses, drift)
         rs.append(r)
         if with_metrics:
-            space = PromptSpace.from_activations(prompts[kept], HIGH[kept])
-            for name in LIVE_METRICS:
-                METRICS_BY_NAME[name].compute(space)
+            live_metrics(PromptCells.from_activations(prompts[kept], HIGH[kept]))
     return np.array(rs)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from backend.cli.main import COMMANDS, main
-from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.metrics.registry import METRICS
 from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -45,13 +45,13 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     found = json.loads(run(capsys, "metrics", run_id, "--json")[1])
     assert len(found) == 4
     for entry in found:
-        assert set(entry["metrics"]) == set(METRICS_BY_NAME)
+        assert set(entry["metrics"]) == {metric.name for metric in METRICS}
         assert set(entry["correlation"]) == {"target", "n", "r", "low", "high", "p", "reason"}
     by_query = cells(store, run_id)
     assert [e["correlation"]["r"] for e in found] == [c.correlation.value for c in by_query]
     text = run(capsys, "metrics", run_id, "--trait", "haste")[1]
     assert "haste, set default, layer 2" in text and "warmth" not in text
-    for name in METRICS_BY_NAME:
+    for name in (metric.name for metric in METRICS):
         assert name in text
 
 

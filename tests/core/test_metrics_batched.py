@@ -7,7 +7,7 @@ import pytest
 
 from backend.core.metrics import registry
 from backend.core.metrics.measured import Measured
-from backend.core.metrics.registry import LIVE_METRICS, PromptMetric, live_metrics, measure_all
+from backend.core.metrics.registry import PromptMetric, in_lab, live_metrics, measure_all
 from backend.core.metrics.stability import influences
 from backend.core.prompt_cells import PromptCells, mean_difference
 
@@ -70,7 +70,7 @@ def test_a_cell_in_a_batch_is_the_cell_alone(seed):
 def test_live_metrics_are_the_measured_ones():
     cells, _ = batch(cells_alone(9), np.random.default_rng(9))
     live, measured = live_metrics(cells), measure_all(cells)
-    assert tuple(live) == LIVE_METRICS
+    assert list(live) == [metric.name for metric in in_lab()]
     for name, values in live.items():
         assert [None if np.isnan(v) else v for v in values] == [m[name].value for m in measured]
 
@@ -106,7 +106,7 @@ def test_a_metric_registered_at_run_time_is_measured(monkeypatch):
         "median_norm", "Median norm", "activation", "median ||x_i||", "[0, ∞)",
         "fewer than 3 prompts", "neither", median_norm, live=True,
     )  # fmt: skip
-    monkeypatch.setattr(registry, "METRICS", (*registry.METRICS, entry))
+    monkeypatch.setattr(registry, "METRICS", [*registry.METRICS, entry])
     parts = cells_alone(12)
     cells, _ = batch(parts, np.random.default_rng(12))
     measured, live = measure_all(cells), live_metrics(cells)

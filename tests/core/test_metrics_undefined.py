@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.core.estimate import Estimate
 from backend.core.metrics.registry import measure_cell
 from backend.core.prompt_cells import PromptCells
-from backend.geometry.measure import Measure
 
 
 def measured(rows, high):
@@ -47,9 +47,9 @@ def test_opposed_halves_are_said_to_be_opposed():
 
 def test_a_measure_is_a_value_or_a_reason():
     with pytest.raises(ValueError, match="value or a reason"):
-        Measure(1.0, "both")
+        Estimate(1.0, "both")
     with pytest.raises(ValueError, match="finite"):
-        Measure(float("nan"))
+        Estimate(float("nan"))
 
 
 def test_a_prompt_space_needs_both_poles_and_matching_shapes():

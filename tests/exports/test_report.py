@@ -6,37 +6,46 @@ import dataclasses
 import datetime
 import json
 from html.parser import HTMLParser
+from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
 
 from backend.errors import ExportError
+from backend.exports.report import page
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.plotly_json import figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
+from backend.store.catalog import run_names
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.words import choice_rows as layer_rows
 from backend.views.layers.words import choice_sentence
 from backend.views.methods.comparison import method_comparison
-from backend.views.methods.compute import method_grid
 from backend.views.methods.tables import method_rows, overall_rows
 from backend.views.prompts.compute import prompt_view
 from backend.views.scorecard.compute import scorecard
 from backend.views.scorecard.figures import scorecard_grid
 from backend.views.scores.compute import score_columns
-from backend.views.scores.figures import use_rows
-from backend.views.scores.link_figures import link_rows
 from backend.views.scores.links import score_links
+from backend.views.scores.tables import link_rows, use_rows
 from backend.views.shared.view import View, checked, study_runs
-from backend.views.study_tests.evidence import findings_of_study
+from backend.views.study_tests.compute import findings_of_study
 from backend.views.transfer.compute import transfer_view
-from backend.views.transfer.figures import transfer_rows
-from backend.views.transfer.model_cases import run_names
+from backend.views.transfer.tables import transfer_rows
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
+ELEMENTS = set(
+    "html head meta title style script body header h1 p strong div table thead tr th tbody td wbr "
+    "nav ul li a main section h2 h3 h4 h5 details summary".split()
+)
+ATTRIBUTES = set(
+    "lang charset http-equiv content name class id style role aria-label type data-chart scope "
+    "href open".split()
+)
 MOMENT = datetime.datetime(2026, 2, 3, 4, 5, tzinfo=datetime.UTC)
 
 
@@ -47,6 +56,7 @@ class Parsed(HTMLParser):
         super().__init__(convert_charrefs=True)
         self.links, self.scripts, self.charts, self.tables, self.meta = [], [], {}, [], {}
         self.words, self.elements, self._open = [], [], []
+        self.attributes, self.comments = set(), []
         self.feed(text)
         self.close()
         self.text = " ".join("".join(self.words).split())
@@ -54,6 +64,7 @@ class Parsed(HTMLParser):
     def handle_starttag(self, tag, attributes):
         found = dict(attributes)
         self.elements.append(tag)
+        self.attributes |= set(found)
         self.links += [found[name] for name in ("src", "href", "action", "data") if name in found]
         if tag == "meta":
             self.meta[found.get("http-equiv", found.get("name", ""))] = found.get("content")
@@ -70,6 +81,9 @@ class Parsed(HTMLParser):
     def handle_endtag(self, tag):
         while self._open and self._open.pop()[0] != tag:
             pass
+
+    def handle_comment(self, data):
+        self.comments.append(data)
 
     def handle_data(self, data):
         tag, attributes = self._open[-1] if self._open else ("", {})
@@ -88,7 +102,7 @@ class Parsed(HTMLParser):
 
 def made(settings, view, tmp_path, sections=()):
     path = tmp_path / "report.html"
-    write_report(settings, view, path, sections, MOMENT)
+    write_report(results(settings), view, path, sections, MOMENT)
     return path.read_text("utf-8")
 
 
@@ -133,7 +147,8 @@ def test_every_chart_has_a_place_and_its_sentence(phantom):
 
 def test_the_charts_are_the_pages_charts(phantom):
     settings, view, _, parsed = phantom
-    card = scorecard(settings, view.run_ids, "default")
+    store = results(settings)
+    card = store.of_runs(scorecard, view.run_ids, "default", None, store.thresholds)
     grid = scorecard_grid(card, view.runs, view.runs[-1].traits, run_names(view.runs))
     drawn = parsed.charts["chart-1"]["data"][0]
     expected = json.loads(figure_json(grid))["data"][0]
@@ -143,55 +158,59 @@ def test_the_charts_are_the_pages_charts(phantom):
 
 def test_the_tables_hold_the_querys_numbers(phantom):
     settings, view, _, parsed = phantom
-    card = scorecard(settings, view.run_ids, "default")
+    store = results(settings)
+    card = store.of_runs(scorecard, view.run_ids, "default", None, store.thresholds)
     rows = [row for table in parsed.tables for row in table]
     for run, name in zip(view.runs, run_names(view.runs), strict=True):
         for trait in view.traits:
             cell = card.cells[run.record.run_id, trait]
             c = cell.correlation
             row = next(r for r in rows if r[:2] == [trait.replace("_", " "), name])
-            assert row[2:5] == [f"{c.r:+.3f}", f"[{c.low:+.2f}, {c.high:+.2f}]", str(c.n)]
+            assert row[2:5] == [f"{c.value:+.3f}", f"[{c.low:+.2f}, {c.high:+.2f}]", str(c.n)]
             assert row[6] == f"{cell.layer} (best of {cell.of_layers})" and row[7] == cell.status
             if run not in view.shown:
                 continue
-            (found,) = diagnose_run(settings, run.record.run_id, "default", trait)
+            (found,) = store.of_run(
+                diagnose_run, run.record.run_id, "default", trait, None, store.thresholds
+            )
             assert found.headline in parsed.text
             for judgement in found.judgements:
                 assert [judgement.title, judgement.verdict, judgement.summary] in [
                     r[:3] for r in rows
                 ]
-            prompts = prompt_view(
-                settings, run.record.run_id, trait, "default", found.layer, clustered=True
+            prompts = store.of_run(
+                prompt_view, run.record.run_id, trait, "default", found.layer, clustered=True
             )
             for prompt in prompts.rows:
                 assert [str(prompt.prompt_id), prompt.pole, prompt.text] in [r[:3] for r in rows]
-    for finding in findings_of_study(settings, view.run_ids, "default"):
+    for finding in store.of_runs(findings_of_study, view.run_ids, "default", store.thresholds):
         assert " ".join(finding.answer.split()) in parsed.text
 
 
 def test_every_section_holds_the_pages_tables(phantom):
     settings, view, _, parsed = phantom
+    store = results(settings)
     assert "is undefined. " not in parsed.text
     rows = [row for table in parsed.tables for row in table]
 
     def there(table):
         assert table and all([str(value) for value in row.values()] in rows for row in table)
 
-    moves = transfer_view(settings, view.run_ids, view.runs[-1].traits, "default", None, "text")
+    traits = view.runs[-1].traits
+    moves = store.with_saved(transfer_view, view.run_ids, traits, "default")
     there(transfer_rows(moves, moves.transfers))
     for run in [shown.record.run_id for shown in view.shown]:
-        choices = layer_choices(settings, run, "default")
+        choices = store.of_run(layer_choices, run, "default", store.thresholds)
         there(layer_rows(choices))
         for choice in choices:
             said = " ".join(choice_sentence(choice).split())
             assert (said in parsed.text) == (choice.trait in view.traits)
-        grid = method_grid(settings, run, "default", None)
-        comparison = method_comparison(settings, run, "default", None)
-        there(overall_rows(grid, comparison))
-        there(method_rows(grid, comparison, view.traits[0]))
-        there(use_rows(score_columns(settings, run, None)))
+        comparison = store.with_saved(method_comparison, [run], "default", None)
+        there(overall_rows(comparison))
+        there(method_rows(comparison, view.traits[0]))
+        there(use_rows(store.of_run(score_columns, run, None)))
         layer = choices[0].layer
-        there(link_rows(score_links(settings, run, "default", view.traits[0], layer).rows))
+        there(link_rows(store.of_run(score_links, run, "default", view.traits[0], layer).rows))
 
 
 def test_the_head_says_what_it_is(phantom):
@@ -218,7 +237,8 @@ def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tm
     assert "Real: these activations were extracted" in parsed.text
     assert "Simulated" not in parsed.text
     assert "haste on llama" in parsed.text and "warmth on llama" not in parsed.text
-    (found,) = diagnose_run(settings, "run-1", "default", "haste", 2)
+    store = results(settings)
+    (found,) = store.of_run(diagnose_run, "run-1", "default", "haste", 2, store.thresholds)
     assert f"r = {found.r.value:+.3f}" in parsed.text
     only = Parsed(made(settings, view, tmp_path, ["prompts"]))
     assert len(only.charts) == 2 and found.headline not in only.text
@@ -234,23 +254,68 @@ def test_undefined_is_shown_with_its_reason(settings, tiny_llama, tmp_path):
     assert not {"nan", "NaN", "None"} & set(cells)
 
 
-def test_texts_are_escaped(settings, tiny_llama, tmp_path):
-    bad = "</script><script>alert(1)</script><img src=http://x>"
-    study = small_study()
+BAD = "<script>alert(1)</script> </script></title><!-- <img src=//x> \" onload='x' &lt; {{ 7 * 7 }}"
+
+
+def test_texts_come_out_as_texts(settings, tiny_llama, tmp_path):
+    # A run's id names its file, which can have no slash or quote; that of the next test has.
+    trait, run_id = f"calm {BAD}", f"run {BAD}".translate(str.maketrans("/\"'", "|||"))
+    study = small_study(scenarios=30)
     study = dataclasses.replace(
         study,
-        title=f"T {bad}",
-        provenance=f"P {bad}",
-        prompts=tuple(dataclasses.replace(p, text=f"{p.text} {bad}") for p in study.prompts),
+        title=f"T {BAD}",
+        provenance=f"P {BAD}",
+        traits={trait: "", "haste": ""},
+        prompts=tuple(
+            # The long word is broken, which must not undo the escaping of its pieces.
+            dataclasses.replace(
+                p, trait=p.trait.replace("warmth", trait), text=f"{p.text} {BAD} {'<b>' * 12}"
+            )
+            for p in study.prompts
+        ),
+        responses=tuple(
+            dataclasses.replace(
+                r,
+                text=f"{r.text} {BAD}",
+                scores={trait: r.scores["warmth"], "haste": r.scores["haste"]},
+            )
+            for r in study.responses
+        ),
     )
-    publish_run(settings, study, tiny_llama, "run-1")
+    publish_run(settings, study, tiny_llama, run_id)
     runs = study_runs(settings, "small")
-    view = View(runs, runs, ("haste",), "default", 2)
-    text = made(settings, view, tmp_path, ["prompts"])
-    parsed = Parsed(text)
-    assert "<script>alert" not in text and "<img src" not in text
-    assert f"T {bad}" in parsed.text
-    assert "img" not in parsed.elements and all(link.startswith("#") for link in parsed.links)
+    parsed = Parsed(made(settings, View(runs, runs, (trait,), "default", None), tmp_path))
+    assert "is undefined. " not in parsed.text
+    assert_plain(parsed)
+    assert f"T {BAD}" in parsed.text and f"P {BAD}" in parsed.text
+    assert f"Shows run {run_id}, {trait}, prompt set" in parsed.text
+    rows = [row for table in parsed.tables for row in table]
+    assert ["run", run_id] in rows and any(row[0] == trait for row in rows)
+    cells = {cell for row in rows for cell in row}
+    assert {p.text for p in study.prompts if p.trait == trait} <= cells
+    charts = json.dumps(parsed.charts, ensure_ascii=False)
+    assert json.dumps(trait, ensure_ascii=False)[1:-1] in charts
+
+
+def test_a_fault_is_told_in_its_sections_place_as_text(settings, tiny_llama, tmp_path):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    (run,) = study_runs(settings, "small")
+    gone = dataclasses.replace(run, record=dataclasses.replace(run.record, run_id=BAD))
+    view = View((gone,), (gone,), (BAD,), BAD, None)
+    parsed = Parsed(made(settings, view, tmp_path))
+    assert_plain(parsed)
+    assert [e for e in parsed.elements if e == "section"] == ["section"] * len(SECTIONS)
+    assert "This section is undefined. " in parsed.text
+    assert f"Shows run {BAD}, {BAD}, prompt set {BAD}, " in parsed.text
+
+
+def assert_plain(parsed):
+    """The report has no script, element, attribute or address that a text brought in."""
+    own = (Path(page.__file__).parent / "report.js").read_text("utf-8")
+    assert [script.strip() for script in parsed.scripts] == [plotly_script().strip(), own.strip()]
+    assert parsed.elements.count("script") == 2 + len(parsed.charts)
+    assert set(parsed.elements) <= ELEMENTS and parsed.attributes <= ATTRIBUTES
+    assert all(link.startswith("#") for link in parsed.links) and not parsed.comments
 
 
 def test_the_registry_and_wrong_choices(settings, tiny_llama, tmp_path):

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
+from backend.views.diagnosis.verdicts import verdicts
 
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
 from backend.views.diagnosis.compute import diagnose_run
-from backend.views.diagnosis.verdicts import verdicts
 from backend.views.scorecard.compute import scorecard
 from pages.shared.navigate import _WAITING
 from tests.pages.test_pages import PAGES

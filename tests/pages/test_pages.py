@@ -10,8 +10,9 @@ import pytest
 from backend.jobs.queue import JobQueue
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.scorecard.compute import scorecard
-from backend.views.study_tests.evidence import findings_of_study
+from backend.views.study_tests.compute import findings_of_study
 from tests.support.pages import ROOT, opened, words
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -131,7 +132,8 @@ def test_study_tests_show_the_published_reference(store):
 def test_study_tests_show_the_chosen_study(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened("pages/study_tests.py", tests="chosen")
-    expected = findings_of_study(store, ["run-1"], "default")
+    found = results(store)
+    expected = found.of_runs(findings_of_study, ["run-1"], "default", found.thresholds)
     assert [e.label for e in app.expander] == [
         f"{number}. {f.question} **{f.verdict}**: {f.answer}"
         for number, f in enumerate(expected, start=1)

@@ -8,18 +8,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.behaviour import Behaviour, behaviour_of
+from backend.core.behaviour import behaviour_of
+from backend.core.estimate import Estimate
+from backend.core.vectors.fitting import FitInput
 from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.extraction.simulated import PROMPT_TOKENS
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
 from backend.runs.derive import trait_products
-from backend.runs.layer_data import layer_data, trait_cells
-from backend.runs.method_vectors import method_vectors
-from backend.runs.simulated import PHANTOM_METHODS
+from backend.runs.engines import PHANTOM_METHODS
+from backend.runs.layer_data import layer_data, prompt_groups
 from backend.settings import StatusThresholds
+from backend.store.run_values import PromptFirstTokens, ScoredCases
 from backend.views.diagnosis.evidence import CellEvidence
 
 
@@ -71,20 +74,31 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
     data = layer_data(own.prompts.astype(np.float64), lambda: iter([_rows(first)]), study, "cpu")
     for number, trait in enumerate(study.traits):
         ids = np.array([i for i, p in enumerate(study.prompts) if p.trait == trait])
-        (cell,) = trait_cells(study, trait, ids)
+        (group,) = prompt_groups(study, trait, ids)
         behaviour = behaviour_of(study.responses, trait, "drift")
-        products, within = trait_products(data, ids, (cell,), behaviour)
+        products, within = trait_products(data, ids, (group,), behaviour)
         judged = np.array([r.scores[trait] for r in study.responses])
-        found = method_vectors(
-            cell, data, ids, products, within, behaviour, judged, {}, PHANTOM_METHODS
+        given = FitInput(
+            group=group,
+            prompts=data.prompts[ids],
+            products=products,
+            inner_products=data.inner_products,
+            within=within,
+            responses=data.space,
+            features=data.features,
+            response_groups=data.response_groups,
+            scores=judged,
+            behaviour=behaviour,
         )
-        vectors = {f.method.name: f.vector for f in found if f.vector is not None}
+        found = {method.name: method.fit(given) for method in PHANTOM_METHODS}
+        vectors = {name: own.vector for name, own in found.items() if own.vector is not None}
         layer_vectors, layer_drifts = {}, {}
         for at, (acts, responses, _) in drawn.items():
             rows = acts.prompts[ids].astype(np.float64)
-            layer_vectors[at] = rows[cell.high].mean(0) - rows[~cell.high].mean(0)
-            layer_drifts[at] = drift_of(_rows(responses) @ layer_vectors[at], behaviour)
+            layer_vectors[at] = rows[group.high].mean(0) - rows[~group.high].mean(0)
+            layer_drifts[at] = behaviour.drift_of(_rows(responses) @ layer_vectors[at])
         plain = vectors[MEAN_DIFFERENCE]
+        dominance = float((plain**2).max() / (plain @ plain))
         assert behaviour.first is not None
         yield PhantomCell(
             planted=plan.planted(model, number),
@@ -92,20 +106,25 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
                 trait=trait,
                 layer=layer,
                 gram=products["identity"].gram,
-                high=cell.high,
-                dominance=float((plain**2).max() / (plain @ plain)),
-                drifts={
-                    f.method.name: drift_of(f.projections, behaviour)
-                    for f in found
-                    if f.vector is not None
-                },
+                high=group.high,
+                dominance=Estimate.exact(dominance, len(ids)),
+                drifts={name: behaviour.drift_of(found[name].projections) for name in vectors},
                 layer_drifts=layer_drifts,
-                behaviour=behaviour.values,
-                first_scores=judged[behaviour.first],
-                last_scores=judged[behaviour.last],
+                cases=ScoredCases(
+                    scenarios=behaviour.scenarios,
+                    responders=behaviour.responders,
+                    first_response=behaviour.first,
+                    last_response=behaviour.last,
+                    first=judged[behaviour.first],
+                    last=judged[behaviour.last],
+                    behaviour=behaviour.values,
+                    length=behaviour.drift_of(lengths[: plan.scenarios].reshape(-1) * 1.0),
+                ),
                 score_range=study.score_range,
-                length_drift=drift_of(lengths[: plan.scenarios].reshape(-1) * 1.0, behaviour),
                 thresholds=StatusThresholds(),
+                first_tokens=PromptFirstTokens(
+                    "mean", np.full(len(ids), float(PROMPT_TOKENS)), None, None
+                ),
             ),
             vectors=vectors,
             layer_vectors=layer_vectors,
@@ -125,11 +144,6 @@ def clean_vectors(plan: PhantomPlan, model: int = 0) -> list[dict[int, np.ndarra
         for trait in range(plan.traits):
             found[trait][layer] = means[trait, 0] - means[trait, 1]
     return found
-
-
-def drift_of(projections: np.ndarray, behaviour: Behaviour) -> np.ndarray:
-    """Drift of the projections of the cases."""
-    return projections[behaviour.last] - projections[behaviour.first]
 
 
 def _split(

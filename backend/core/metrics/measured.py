@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.core.arrays import Bools, Floats
 from backend.core.estimate import Estimate
-from backend.core.prompt_cells import Bools, Floats, PromptCells
+from backend.core.prompt_cells import PromptCells
 
 EMPTY_POLE = "a pole has no prompts"
 

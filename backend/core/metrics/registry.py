@@ -11,10 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Literal
 
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.metrics import contrast, held_out, stability, within_pole
 from backend.core.metrics.measured import Measured
-from backend.core.prompt_cells import Floats, PromptCells
+from backend.core.prompt_cells import PromptCells
 
 SCALE_FREE = "scale-free"
 Better = Literal["higher", "lower", "neither"]
@@ -103,7 +104,7 @@ def _pole_metrics(high: bool) -> tuple[PromptMetric, ...]:
     )
 
 
-METRICS: tuple[PromptMetric, ...] = (
+METRICS: list[PromptMetric] = [
     PromptMetric(
         "separation",
         "Separation",
@@ -216,9 +217,7 @@ METRICS: tuple[PromptMetric, ...] = (
         stability.split_half_stability,
         live=False,
     ),
-)
-
-METRICS_BY_NAME: dict[str, PromptMetric] = {metric.name: metric for metric in METRICS}
+]
 
 # The lab shows what the published study printed first; other live metrics follow.
 _FIRST_IN_LAB = (
@@ -235,14 +234,23 @@ _FIRST_IN_LAB = (
 )
 
 
+def metric_named(name: str) -> PromptMetric:
+    """The metric of that name.
+
+    Raises:
+        KeyError: no metric has it.
+    """
+    for metric in METRICS:
+        if metric.name == name:
+            return metric
+    raise KeyError(name)
+
+
 def in_lab() -> tuple[PromptMetric, ...]:
     """The live metrics in the order in which the lab shows them."""
     live = {metric.name: metric for metric in METRICS if metric.live}
     first = [live.pop(name) for name in _FIRST_IN_LAB if name in live]
     return (*first, *live.values())
-
-
-LIVE_METRICS: tuple[str, ...] = tuple(metric.name for metric in in_lab())
 
 
 def measure_all(cells: PromptCells) -> list[dict[str, Estimate]]:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import ROUNDING
+from backend.core.arrays import ROUNDING, Bools, Floats
 from backend.core.estimate import Estimate
 from backend.core.metrics.contrast import NO_SEPARATION
 from backend.core.metrics.measured import EMPTY_POLE, Measured
-from backend.core.prompt_cells import Bools, Floats, PromptCells
+from backend.core.prompt_cells import PromptCells
 
 SPLITS = 400
 SPLIT_SEED = 20260217

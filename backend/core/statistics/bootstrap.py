@@ -14,7 +14,8 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import BCA_BOOTSTRAP, Estimate
 from backend.core.statistics.correlation import pearson, spearman
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy import special, stats
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, Estimate
 
 # Below this share of the larger scale a spread is rounding, not signal.

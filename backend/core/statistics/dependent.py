@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from scipy import special
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import ZOU, Estimate
 from backend.core.statistics.correlation import fisher_interval, pearson
 

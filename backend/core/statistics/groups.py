@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 
 

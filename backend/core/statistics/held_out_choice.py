@@ -7,7 +7,8 @@ import math
 import numpy as np
 from scipy import stats
 
-from backend.core.cases import Bools, Cases, Floats
+from backend.core.arrays import Bools, Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 
 SPLITS = 200

@@ -6,7 +6,8 @@ import math
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.statistics.correlation import correlation_p, fisher_interval, pearson
 

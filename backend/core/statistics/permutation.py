@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 
 PERMUTATIONS = 4999
 SEED = 20260302

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import cosine_matrix
+from backend.core.prompt_cells import cosine_matrix
 
 RESAMPLES = 2000
 SEED = 20260302

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 
 
 def spearman_brown(r: float, factor: float = 2.0) -> float | None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.vectors.cell_stack import CellStack
 from backend.core.vectors.centre import geometric_median_weights, mean_weights
 from backend.core.vectors.pipeline import LEAST_PROMPTS, Pipeline

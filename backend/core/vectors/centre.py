@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 
 ITERATIONS = 500
 TOLERANCE = 1e-12

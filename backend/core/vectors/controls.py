@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.moments import Moments
 
 DRAWS = 400

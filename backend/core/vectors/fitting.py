@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.arrays import Bools, Floats, Integers
 from backend.core.behaviour import Behaviour
-from backend.core.cases import Bools, Floats, Integers
 from backend.core.estimate import Estimate
 from backend.core.moments import Moments, correlation_of_weights
 from backend.core.statistics.correlation import pearson

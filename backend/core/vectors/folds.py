@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.cases import Bools
+from backend.core.arrays import Bools
 
 
 def grouped_folds(groups: NDArray[np.intp], count: int, seed: int) -> list[Bools]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.vectors.responses import ResponseSpace
 
 # A coordinate is massive if its root mean square over responses exceeds this many times the

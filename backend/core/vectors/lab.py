@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
+from backend.core.metrics.registry import live_metrics
+from backend.core.prompt_cells import PromptCells
 from backend.core.vectors.build import Built, build
 from backend.core.vectors.cell_stack import CellStack
-from backend.core.vectors.live_metrics import live_metrics
 from backend.core.vectors.pipeline import Pipeline
 
 
@@ -60,13 +61,11 @@ def evaluate(
     r = correlations(built.weights, cells)
     ends = fisher_band(r, cells.count)
     high, low = built.kept & cells.high, built.kept & cells.low
+    rows = PromptCells(built.gram, high, low, built.row_weights, cells.width)
     if measured is None:
-        metrics = live_metrics(built.gram, high, low, built.row_weights, cells.width)
+        metrics = live_metrics(rows)
     else:
-        width = cells.width if isinstance(cells.width, int) else cells.width[measured]
-        found = live_metrics(
-            built.gram[measured], high[measured], low[measured], built.row_weights[measured], width
-        )
+        found = live_metrics(rows.take(measured))
         metrics = {name: np.full(len(cells), np.nan) for name in found}
         for name, values in found.items():
             metrics[name][measured] = values

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import expit
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 
 STEPS = 100
 GRADIENT = 1e-9

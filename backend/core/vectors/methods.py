@@ -114,9 +114,13 @@ METHODS: list[Method] = [
 ]
 
 
-def method_named(name: str) -> Method | None:
-    """The registered method of this name; None where there is none (any longer)."""
-    return next((method for method in METHODS if method.name == name), None)
+def method_named(name: str) -> Method:
+    """The registered method of this name.
 
-
-METHODS_BY_NAME: dict[str, Method] = {method.name: method for method in METHODS}
+    Raises:
+        KeyError: no method has it.
+    """
+    for method in METHODS:
+        if method.name == name:
+            return method
+    raise KeyError(name)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.vectors.folds import grouped_folds
 from backend.core.vectors.logistic import logistic_fits
 

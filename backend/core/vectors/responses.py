@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 
 # Probes are fitted in the span of this many principal components: all of it with as many
 # responses or fewer.

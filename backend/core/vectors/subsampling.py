@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Bools, Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.moments import Moments
 
 SIZES = (5, 10, 15, 20)

@@ -8,10 +8,6 @@ import plotly.graph_objects as go
 import plotly.io
 from plotly.offline import get_plotlyjs
 
-__all__ = ["Figure", "figure_height", "figure_json", "plotly_script"]
-
-Figure = go.Figure
-
 
 def plotly_script() -> str:
     """The whole of plotly.js, about 4.8 MB, to be put into a script element once."""

@@ -15,7 +15,7 @@ from backend.views.shared.blocks import Section
 from backend.views.study_tests import report as study_tests
 from backend.views.transfer import report as transfer
 
-SECTIONS: tuple[Section, ...] = (
+SECTIONS: list[Section] = [
     scorecard.SECTION,
     diagnosis.SECTION,
     prompts.SECTION,
@@ -24,4 +24,4 @@ SECTIONS: tuple[Section, ...] = (
     methods.SECTION,
     scores.SECTION,
     study_tests.SECTION,
-)
+]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from scipy.optimize import brentq
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 
 # r of a failing cell's behaviour without the planted cause. A template unlike the behaviour can
 # only be told by a probe, which needs more signal than a vector from prompts.

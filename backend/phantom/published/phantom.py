@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.phantom.geometry import (
     MEAN,
     Directions,

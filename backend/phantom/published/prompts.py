@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.optimize import least_squares
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.study_cell import StudyCell
 
 PROMPTS = 5  # per pole, as in the study

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.phantom.causes import NONE
 from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, Directions
 from backend.phantom.latents import Latents

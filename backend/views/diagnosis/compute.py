@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
+from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.settings import StatusThresholds
@@ -63,7 +63,7 @@ def verdict_lines(
 
 def fix_pipeline(fix: Fix) -> Pipeline | None:
     """The settings of the Filter lab that are this fix; None where it is no vector of prompts."""
-    return None if fix.method is None else METHODS_BY_NAME[fix.method].pipeline
+    return None if fix.method is None else method_named(fix.method).pipeline
 
 
 def cell_evidence(

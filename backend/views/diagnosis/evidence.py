@@ -8,7 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
-from backend.core.cases import Bools, Cases, Floats
+from backend.core.arrays import Bools, Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.dependent import compare_predictors

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.core.estimate import Estimate
 from backend.core.finding import Row
-from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, METHODS_BY_NAME
+from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, method_named
 from backend.views.diagnosis.evidence import CellEvidence
 
 UNIT_ROWS = "unit_rows"
@@ -25,4 +25,4 @@ def gain_of(evidence: CellEvidence, method: str) -> Estimate:
 
 def gain_row(evidence: CellEvidence, method: str) -> Row:
     """The same as a row of a judgement."""
-    return Row(f"change of r with: {METHODS_BY_NAME[method].title}", gain_of(evidence, method))
+    return Row(f"change of r with: {method_named(method).title}", gain_of(evidence, method))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.vectors.cell_stack import CellStack, stack
 from backend.core.vectors.lab import Steps, built_at, threshold_steps
 from backend.core.vectors.pipeline import Pipeline

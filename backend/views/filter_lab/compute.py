@@ -8,12 +8,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import FISHER_Z, Estimate
-from backend.core.geometry.prompt_space import cosine_matrix
+from backend.core.metrics.registry import in_lab
+from backend.core.prompt_cells import cosine_matrix
 from backend.core.status import STATUSES, Status, status_of
 from backend.core.vectors.lab import LabResult, evaluate
-from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.store.run import Run
@@ -168,11 +168,11 @@ def lab_view(
         if layer is None or any(base.keys[i][2] == layer for i in places)
     }
     metrics = {
-        name: (
-            _number(base.mean_difference.metrics[name][chosen]),
-            None if after.own[chosen] < 0 else _number(now.metrics[name][after.own[chosen]]),
+        metric.name: (
+            _number(base.mean_difference.metrics[metric.name][chosen]),
+            None if after.own[chosen] < 0 else _number(now.metrics[metric.name][after.own[chosen]]),
         )
-        for name in LIVE_METRICS
+        for metric in in_lab()
     }
     prompts, matrix = _prompts(base, stack, pipeline, now, chosen, int(after.own[chosen]))
     return LabView(

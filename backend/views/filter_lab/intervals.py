@@ -6,16 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.vectors.build import build
 from backend.core.vectors.inner_product import IDENTITY, missing_inner_product
+from backend.core.vectors.lab import threshold_steps
 from backend.core.vectors.pipeline import Pipeline
 from backend.store.run import Run
-from backend.views.filter_lab.axis import cell_steps, effective, one_cell
+from backend.views.filter_lab.axis import effective, one_cell
 
 
 @dataclass(frozen=True)
@@ -49,35 +50,31 @@ def lab_intervals(
         pipeline: the setting.
     """
     own = run.product_cases(pipeline.metric, trait, prompt_set, layer)
-    plain = own
+    cell = one_cell(run, pipeline.metric, trait, prompt_set, layer)
+    plain, published = own, cell
     if pipeline.metric != IDENTITY:
         plain = run.product_cases(IDENTITY, trait, prompt_set, layer)
-    published, _ = _weights(run, trait, prompt_set, layer, Pipeline())
-    before = plain.cases.cases(plain.drifts @ published)
+        published = one_cell(run, IDENTITY, trait, prompt_set, layer)
+    weights = np.zeros(plain.drifts.shape[1])
+    if published is not None:
+        weights = build(Pipeline(), published).weights[0]
+    before = plain.cases.cases(plain.drifts @ weights)
+    if cell is None:
+        why = missing_inner_product(pipeline.metric, layer)
+        refused = Estimate.undefined(len(before), why)
+        return LabIntervals(bootstrap_r(before), refused, refused, None)
     held_out = None
-    steps = cell_steps(run, trait, prompt_set, layer, pipeline)
-    if steps is not None:
-        held_out = held_out_choice(steps.weights @ own.drifts.T, before)
-    weights, refusal = _weights(run, trait, prompt_set, layer, effective(pipeline))
-    if refusal is not None:
-        refused = Estimate.undefined(len(before), refusal)
+    if pipeline.filter_reference != "none":
+        candidates = threshold_steps(pipeline, cell).weights @ own.drifts.T
+        held_out = held_out_choice(candidates, before)
+    built = build(effective(pipeline), cell)
+    if built.refusals:
+        refused = Estimate.undefined(len(before), built.refusals[0])
         return LabIntervals(bootstrap_r(before), refused, refused, held_out)
-    after = own.cases.cases(own.drifts @ weights)
+    after = own.cases.cases(own.drifts @ built.weights[0])
     return LabIntervals(
         bootstrap_r(before), bootstrap_r(after), _difference(after, before), held_out
     )
-
-
-def _weights(
-    run: Run, trait: str, prompt_set: str, layer: int, pipeline: Pipeline
-) -> tuple[Floats, str | None]:
-    """Weights of one cell's vector on its prompts, [n], and why there is none."""
-    cell = one_cell(run, pipeline.metric, trait, prompt_set, layer)
-    if cell is None:
-        prompts = len(run.members(trait, prompt_set))
-        return np.zeros(prompts), missing_inner_product(pipeline.metric, layer)
-    built = build(pipeline, cell)
-    return built.weights[0], built.refusals.get(0)
 
 
 def _difference(after: Cases, before: Cases) -> Estimate:

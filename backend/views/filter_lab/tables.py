@@ -8,8 +8,7 @@ import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 from backend.core.estimate import Estimate
-from backend.core.geometry.registry import METRICS
-from backend.core.vectors.live_metrics import LIVE_METRICS
+from backend.core.metrics.registry import in_lab
 from backend.types import POLES
 from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.compute import CardChange, LabView
@@ -139,11 +138,9 @@ def metrics_table(view: LabView) -> str:
     Args:
         view: the setting.
     """
-    by_name = {metric.name: metric for metric in METRICS}
     rows = []
-    for name in LIVE_METRICS:
-        metric = by_name[name]
-        before, after = view.metrics[name]
+    for metric in in_lab():
+        before, after = view.metrics[metric.name]
         unit, verdict = metric.unit, _verdict(metric.better, before, after)
         if view.pipeline.metric in UNITLESS and not metric.scale_free:
             unit, verdict = f"{unit} → units of the metric", "not comparable"

@@ -9,7 +9,7 @@ from typing import Literal
 import plotly.graph_objects as go
 from plotly.subplots import make_subplots
 
-from backend.core.geometry.registry import METRICS
+from backend.core.metrics.registry import metric_named
 from backend.settings import StatusThresholds
 from backend.store.run import NOT_COMPUTED
 from backend.store.run_values import CellResult
@@ -41,7 +41,6 @@ CONTROLS = {
 POLE_DASHES = {"high": "solid", "low": "dash"}
 # Share of a value below which differences between layers are rounding.
 FLAT = 1e-6
-_METRICS = {metric.name: metric for metric in METRICS}
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,7 @@ class Panel:
     @property
     def unit(self) -> str:
         """Unit of its metrics."""
-        return _METRICS[self.metrics[0]].unit
+        return metric_named(self.metrics[0]).unit
 
 
 def _of_poles(name: str, title: str, *, scales: bool = False) -> Panel:
@@ -251,7 +250,7 @@ def metric_panels(
                     _name(name, metric),
                     cells,
                     _values(cells, metric),
-                    _METRICS[metric].title.lower(),
+                    metric_named(metric).title.lower(),
                     _dash(metric),
                 )
                 figure.add_trace(line, row=row, col=1)
@@ -388,7 +387,7 @@ def _hover(cell: CellResult) -> str:
 def _line(own: Sequence[CellResult], metric: str, first: int) -> go.Scatter:
     pole = _pole(metric)
     colour = BLUE if pole is None else POLE_COLOURS[pole]
-    title = _METRICS[metric].title
+    title = metric_named(metric).title
     return go.Scatter(
         x=[cell.key.layer for cell in own],
         y=_values(own, metric),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME
+from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
 from backend.views.methods.comparison import MethodChoice, MethodComparison
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.methods.words import interval_text, marked, missing_text, spread_text
@@ -100,7 +100,7 @@ def choice_rows(found: MethodChoice) -> list[dict[str, str]]:
     Args:
         found: of one trait.
     """
-    name = "none" if found.method is None else METHODS_BY_NAME[found.method].title
+    name = "none" if found.method is None else method_named(found.method).title
     at = "" if found.layer is None else f", layer {found.layer}"
     return [
         {

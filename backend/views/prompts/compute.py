@@ -10,9 +10,9 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.spatial.distance import squareform
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
-from backend.core.geometry.prompt_space import cosine_matrix
+from backend.core.prompt_cells import cosine_matrix
 from backend.errors import StoreError
 from backend.store.run import NOT_COMPUTED, Run
 from backend.store.run_values import CellResult, PromptRow

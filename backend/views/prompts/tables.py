@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
-from backend.core.geometry.registry import METRICS
+from backend.core.metrics.registry import METRICS
 from backend.store.run_values import CellResult
 from backend.types import POLES
 from backend.views.prompts.compute import PromptView

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding
 from backend.core.statistics.correlation import pearson

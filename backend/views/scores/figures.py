@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.statistics.line import Line
 from backend.views.diagnosis import thresholds as at
 from backend.views.layers.compute import LayerChoice

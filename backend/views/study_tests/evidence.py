@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.study_cell import StudyCell
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.statistics.reliability import PoleCounts, count_poles

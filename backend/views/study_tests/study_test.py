@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding
 from backend.core.study_cell import StudyCell

@@ -8,7 +8,7 @@ from itertools import permutations
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.runs.saved_vectors import saved_cases

@@ -7,7 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from backend.core.cases import Cases, Integers
+from backend.core.arrays import Integers
+from backend.core.cases import Cases
 from backend.views.transfer.model_projections import ModelProjections
 from backend.views.transfer.transfers import TransferCase
 

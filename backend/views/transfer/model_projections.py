@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Bools, Cases, Floats, Integers
+from backend.core.arrays import Bools, Floats, Integers
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.store.run_values import CaseTexts, RunSummary

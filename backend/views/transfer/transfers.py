@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.dependent import compare_dependent, compare_predictors
 from backend.core.statistics.multiple import benjamini_hochberg

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from backend.core.cases import Cases
-from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import pearson, spearman
 from backend.core.statistics.dependent import compare_dependent

@@ -9,13 +9,12 @@ import pytest
 
 from backend.core.behaviour import behaviour_of
 from backend.core.cases import Cases
-from backend.core.geometry.prompt_space import PromptSpace
-from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.metrics.registry import in_lab, measure_cell
+from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.correlation import fisher_interval
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.status import status_of
-from backend.core.vectors.live_metrics import LIVE_METRICS
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.store.connection import matrix_of
@@ -182,13 +181,13 @@ def test_metrics_are_those_of_the_kept_prompts(phantom):
     kept = direct.cell(*place, threshold=threshold)[1]
     assert (~kept).sum() >= 2
     _, high, rows = direct.prompts(*place)
-    spaces = [
-        PromptSpace.from_activations(rows, high),
-        PromptSpace.from_activations(rows[kept], high[kept]),
+    measured = [
+        measure_cell(PromptCells.from_activations(rows, high)),
+        measure_cell(PromptCells.from_activations(rows[kept], high[kept])),
     ]
-    for name in LIVE_METRICS:
-        for shown, space in zip(view.metrics[name], spaces, strict=True):
-            assert shown == pytest.approx(METRICS_BY_NAME[name].compute(space).value, rel=1e-6)
+    for metric in in_lab():
+        for shown, expected in zip(view.metrics[metric.name], measured, strict=True):
+            assert shown == pytest.approx(expected[metric.name].value, rel=1e-6)
 
 
 def test_without_choices_nothing_moves_and_the_card_is_the_scorecard(phantom):

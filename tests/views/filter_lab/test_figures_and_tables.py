@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backend.core.estimate import Estimate
-from backend.core.vectors.live_metrics import LIVE_METRICS
+from backend.core.metrics.registry import in_lab
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.views.filter_lab import figures, tables, words
@@ -128,7 +128,7 @@ def test_colours_are_those_of_the_heatmaps():
 
 def test_metrics_say_before_after_and_whether_it_is_good(shown):
     _, view, *_ = shown
-    chosen = {name: (None, None) for name in LIVE_METRICS}
+    chosen = {metric.name: (None, None) for metric in in_lab()}
     chosen |= {
         "high_cosine": (0.5, 0.75),
         "auroc": (0.9, 0.8),

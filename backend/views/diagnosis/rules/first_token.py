@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.cases import Cases, Floats
+from backend.core.arrays import Floats
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.first_token import FirstTokens, share_beyond

@@ -5,7 +5,7 @@ from __future__ import annotations
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson, residual
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.methods import method_named
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
@@ -64,7 +64,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             Row("r of projection drift and length drift", along),
             Row("gain with length regressed out", adjusted),
         ),
-        Fix(METHODS_BY_NAME[method].title, method, None, gains[method]),
+        Fix(method_named(method).title, method, None, gains[method]),
         confusions,
     )
 

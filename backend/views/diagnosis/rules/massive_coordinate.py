@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from backend.core.estimate import Estimate
 from backend.core.finding import Row
-from backend.core.geometry.contrast import NO_SEPARATION
-from backend.core.vectors.methods import MASSIVE_REMOVED, METHODS_BY_NAME
+from backend.core.metrics.contrast import NO_SEPARATION
+from backend.core.vectors.methods import MASSIVE_REMOVED, method_named
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
@@ -57,7 +57,7 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
             ),
             *others,
         ),
-        Fix(METHODS_BY_NAME[method].title, method, None, gain),
+        Fix(method_named(method).title, method, None, gain),
         "A first token left in the mean brings the same coordinate.",
         explained=from_first,
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from backend.core.cases import Floats, Integers
+from backend.core.arrays import Floats, Integers
 from backend.core.estimate import ZOU, Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson

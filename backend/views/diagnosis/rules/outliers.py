@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.cases import Floats
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row
-from backend.core.geometry.prompt_space import cosine_matrix
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.prompt_cells import cosine_matrix
+from backend.core.vectors.methods import method_named
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
@@ -113,7 +113,7 @@ def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
 
 def _fix(evidence: CellEvidence, cause: str) -> Fix:
     method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
-    return Fix(METHODS_BY_NAME[method].title, method, None, gain_of(evidence, method))
+    return Fix(method_named(method).title, method, None, gain_of(evidence, method))
 
 
 RULES = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS_BY_NAME, RIDGE
+from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE, method_named
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
@@ -72,7 +72,7 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
             Row("held-out r of the ridge probe", evidence.r(RIDGE)),
             Row("probe - template", gain),
         ),
-        Fix(METHODS_BY_NAME[RIDGE].title, RIDGE, None, gain),
+        Fix(method_named(RIDGE).title, RIDGE, None, gain),
         "Faults of the prompts' geometry, which a probe is not subject to.",
         explained=bool(simpler),
     )
@@ -83,7 +83,7 @@ def _best_reader(evidence: CellEvidence) -> tuple[str, Estimate]:
     # The mean difference is asked for in any case: without a vector it says why it has no r.
     found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
     name = max(found, key=lambda n: -2.0 if (r := found[n].value) is None else r)
-    return METHODS_BY_NAME[name].title, found[name]
+    return method_named(name).title, found[name]
 
 
 def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:

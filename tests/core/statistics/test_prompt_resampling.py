@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.core.geometry.prompt_space import PromptSpace
-from backend.core.geometry.registry import METRICS_BY_NAME
+from backend.core.metrics.registry import measure_cell
+from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.prompt_resampling import (
     POLE_MEASURES,
     RESAMPLES,
@@ -64,8 +64,8 @@ def test_resamples_are_those_of_a_direct_computation(name):
 @pytest.mark.parametrize("name", BY_NAME)
 def test_with_every_prompt_once_the_measure_is_the_registered_metric(name):
     rows = np.vstack([drawn(2, 7), drawn(3, 6)])
-    space = PromptSpace.from_activations(rows, np.arange(13) < 7)
-    expected = METRICS_BY_NAME[f"high_{name}"].compute(space).value
+    space = PromptCells.from_activations(rows, np.arange(13) < 7)
+    expected = measure_cell(space)[f"high_{name}"].value
     assert BY_NAME[name].value(sample(rows[:7])) == pytest.approx(expected, rel=1e-12)
 
 

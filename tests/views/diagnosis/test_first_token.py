@@ -8,13 +8,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens, share_beyond
-from backend.core.vectors.methods import METHODS_BY_NAME
+from backend.core.vectors.methods import method_named
 from backend.settings import StatusThresholds
-from backend.views.diagnosis.diagnose import RULES, diagnose
+from backend.store.run_values import PromptFirstTokens, ScoredCases
+from backend.views.diagnosis.diagnose import diagnose
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import AGAINST_HUGE
-from backend.views.diagnosis.rules import first_token, massive_coordinate, outliers
+from backend.views.diagnosis.rules import first_token
 from backend.views.diagnosis.thresholds import FIRST_TOKEN
 
 WIDTH, POLE, CASES = 40, 10, 200
@@ -54,22 +56,32 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
         layer=12,
         gram=means @ means.T,
         high=high,
-        dominance=float((v**2).max() / (v @ v)),
+        dominance=Estimate.exact(float((v**2).max() / (v @ v)), 2 * POLE),
         drifts={
             "mean_difference": drift(means),
             "massive_removed": drift(means, unsunk),
             "unit_rows": drift(unit),
         },
         layer_drifts={12: drift(means)},
-        behaviour=behaviour,
-        first_scores=None,
-        last_scores=np.clip(5 + 2 * behaviour, 0, 10),
+        cases=ScoredCases(
+            scenarios=tuple(f"s{i}" for i in range(CASES)),
+            responders=("author",) * CASES,
+            first_response=None,
+            last_response=np.arange(CASES),
+            first=None,
+            last=np.clip(5 + 2 * behaviour, 0, 10),
+            behaviour=behaviour,
+            length=rng.normal(size=CASES),
+        ),
         score_range=(0.0, 10.0),
-        length_drift=rng.normal(size=CASES),
         thresholds=StatusThresholds(),
-        tokens=tokens.astype(float),
-        first=FirstTokens(
-            np.linalg.norm(firsts, axis=1), (firsts * means).sum(axis=1) / tokens / squares
+        first_tokens=PromptFirstTokens(
+            "mean",
+            tokens.astype(float),
+            FirstTokens(
+                np.linalg.norm(firsts, axis=1), (firsts * means).sum(axis=1) / tokens / squares
+            ),
+            None,
         ),
     )
 
@@ -80,12 +92,21 @@ def planted():
     return cell((30, 40), (8, 14))
 
 
+def recorded(cell, **changes):
+    """The cell with something else recorded of its first tokens."""
+    return dataclasses.replace(cell, first_tokens=dataclasses.replace(cell.first_tokens, **changes))
+
+
+def judge(cell, cause="first_token"):
+    return next(j for j in diagnose(cell).judgements if j.cause == cause)
+
+
 def row(judgement, words):
     return next(row for row in judgement.rows if words in row.name)
 
 
 def test_a_planted_first_token_is_supported_and_the_fix_is_another_extraction(planted):
-    judged = first_token.judge(planted)
+    judged = judge(planted)
     assert judged.verdict == "supported" and judged.weight > 1.5
     assert judged.fix.pooling == "mean_rest" and judged.fix.method is None
     assert judged.fix.gain.value is None and "extracting again" in judged.fix.gain.reason
@@ -94,10 +115,10 @@ def test_a_planted_first_token_is_supported_and_the_fix_is_another_extraction(pl
 
 
 def test_the_numbers_are_those_of_the_arrays(planted):
-    judged = first_token.judge(planted)
-    tokens, norms = planted.tokens, np.sqrt(np.diag(planted.gram))
+    judged = judge(planted)
+    tokens, norms = planted.first_tokens.tokens, np.sqrt(np.diag(planted.gram))
     ordinary = 1 / tokens
-    expected = np.median((planted.first.shares - ordinary) / (1 - ordinary))
+    expected = np.median((planted.first_tokens.first.shares - ordinary) / (1 - ordinary))
     assert row(judged, "beyond an ordinary").estimate.value == pytest.approx(expected)
     assert judged.weight == pytest.approx(expected / FIRST_TOKEN)
     found = row(judged, "1 / tokens").estimate
@@ -123,14 +144,14 @@ def test_the_norm_of_the_others_is_exact():
 
 def test_without_harm_it_is_undetermined():
     """Poles of equal length: the first token is in every mean, but it cancels in the vector."""
-    judged = first_token.judge(cell((20, 21), (20, 21)))
+    judged = judge(cell((20, 21), (20, 21)))
     assert judged.weight > 1.5
     assert judged.verdict == "undetermined"
     assert judged.fix.pooling == "mean_rest"
 
 
 def test_an_ordinary_first_token_is_ruled_out():
-    judged = first_token.judge(cell((30, 40), (8, 14), size=0.0))
+    judged = judge(cell((30, 40), (8, 14), size=0.0))
     assert judged.verdict == "ruled out" and judged.weight < 0.5 and judged.fix is None
 
 
@@ -138,51 +159,49 @@ def test_an_ordinary_first_token_is_ruled_out():
     ("pooling", "why"), [("mean_rest", "mean without the first token"), ("mean", "special token")]
 )
 def test_where_it_is_left_out_it_is_ruled_out(planted, pooling, why):
-    without = FirstTokens(planted.first.norms, np.zeros_like(planted.first.shares))
-    judged = first_token.judge(dataclasses.replace(planted, pooling=pooling, first=without))
+    first = planted.first_tokens.first
+    without = FirstTokens(first.norms, np.zeros_like(first.shares))
+    judged = judge(recorded(planted, pooling=pooling, first=without))
     assert judged.verdict == "ruled out" and why in judged.summary
-    assert not first_token.stands(dataclasses.replace(planted, pooling=pooling, first=without))
+    assert not judged.marked
 
 
 def test_where_it_was_not_recorded_only_the_pooling_can_rule_it_out(planted):
-    bare = dataclasses.replace(planted, first=None)
-    judged = first_token.judge(bare)
+    bare = recorded(planted, first=None)
+    judged = judge(bare)
     assert (judged.verdict, judged.weight, judged.fix) == ("undetermined", 0.0, None)
     assert "not recorded" in judged.summary
     for pooling in ("last", "mean_rest"):
-        judged = first_token.judge(dataclasses.replace(bare, pooling=pooling))
+        judged = judge(recorded(bare, pooling=pooling))
         assert judged.verdict == "ruled out"
 
 
 def test_prompts_of_one_token_cannot_tell(planted):
-    single = dataclasses.replace(
-        planted,
-        tokens=np.ones(2 * POLE),
-        first=FirstTokens(planted.first.norms, np.ones(2 * POLE)),
-    )
-    judged = first_token.judge(single)
+    first = FirstTokens(planted.first_tokens.first.norms, np.ones(2 * POLE))
+    single = recorded(planted, tokens=np.ones(2 * POLE), first=first)
+    judged = judge(single)
     assert judged.verdict == "undetermined" and "besides the first" in judged.summary
     assert np.isnan(share_beyond(np.ones(2), np.ones(2))).all()
 
 
 def test_what_looks_alike_names_the_first_token_and_comes_after_it(planted):
-    massive, length = massive_coordinate.judge(planted), outliers.judge_length(planted)
+    massive, length = judge(planted, "massive_coordinate"), judge(planted, "magnitude_outliers")
     assert massive.verdict == "supported" and massive.explained
     assert "may be the first token's" in massive.summary
-    assert "massive coordinate may be" in first_token.judge(planted).summary
+    assert "massive coordinate may be" in judge(planted).summary
     assert length.weight < 1 or length.explained
-    bare = massive_coordinate.judge(dataclasses.replace(planted, first=None))
+    bare = judge(recorded(planted, first=None), "massive_coordinate")
     assert bare.verdict == "supported" and not bare.explained and "token" not in bare.summary
 
 
 def test_every_remedy_against_huge_activations_is_measured_by_some_rule(planted):
     shown = set()
-    for judged in (rule.judge(planted) for rule in RULES):
+    for judged in diagnose(planted).judgements:
         shown |= {row.name.removeprefix("change of r with: ") for row in judged.rows}
         shown |= {judged.fix.title} if judged.fix else set()
-    assert {METHODS_BY_NAME[method].title for method in AGAINST_HUGE} <= shown
+    assert {method_named(method).title for method in AGAINST_HUGE} <= shown
 
 
 def test_responses_read_as_plain_text_are_shown_too(planted):
-    judged = first_token.judge(dataclasses.replace(planted, response_first_share=0.4))
+    judged = judge(recorded(planted, response_share=0.4))
     assert row(judged, "over responses").estimate.value == 0.4

@@ -4,24 +4,20 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import json
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from backend.cli.main import main
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
-from backend.errors import StoreError
 from backend.phantom.causes import CAUSES, NONE
 from backend.phantom.plan import plan_of
-from backend.runs.phantom_run import publish_phantom
-from backend.views.diagnosis.compute import diagnose_run
-from backend.views.diagnosis.diagnose import RULES, diagnose
-from backend.views.diagnosis.rules import outliers, unreliable_judge
+from backend.store.run_values import ScoredCases
+from backend.views.diagnosis.diagnose import diagnose
+from backend.views.diagnosis.registry import RULES
+from backend.views.diagnosis.rules import outliers
 from tests.support.phantoms import phantom_cells
-from tests.support.runs import publish_run
-from tests.support.studies import small_study
 
 SIZES = {"models": 1, "traits": 2, "layers": 12, "prompts": 10, "width": 256}
 
@@ -34,6 +30,11 @@ def cells(causes, seed, strength=1.0, **sizes):
 @pytest.fixture(scope="module")
 def healthy():
     return cells([NONE], 41)[0].evidence
+
+
+def with_cases(evidence, **changes):
+    """The evidence with something else known of its cases."""
+    return dataclasses.replace(evidence, cases=dataclasses.replace(evidence.cases, **changes))
 
 
 @pytest.mark.parametrize(
@@ -71,16 +72,20 @@ def test_another_scale_changes_no_judgement(healthy):
 def test_order_of_cases_and_prompts_changes_no_verdict(healthy):
     rng = np.random.default_rng(3)
     cases, prompts = rng.permutation(healthy.n), rng.permutation(len(healthy.high))
+    known = healthy.cases
     shuffled = dataclasses.replace(
-        healthy,
+        with_cases(
+            healthy,
+            scenarios=tuple(known.scenarios[i] for i in cases),
+            first=known.first[cases],
+            last=known.last[cases],
+            behaviour=known.behaviour[cases],
+            length=known.length[cases],
+        ),
         gram=healthy.gram[np.ix_(prompts, prompts)],
         high=healthy.high[prompts],
         drifts={name: d[cases] for name, d in healthy.drifts.items()},
         layer_drifts={layer: d[cases] for layer, d in healthy.layer_drifts.items()},
-        behaviour=healthy.behaviour[cases],
-        first_scores=healthy.first_scores[cases],
-        last_scores=healthy.last_scores[cases],
-        length_drift=healthy.length_drift[cases],
     )
     before = {j.cause: j.verdict for j in diagnose(healthy).judgements}
     assert {j.cause: j.verdict for j in diagnose(shuffled).judgements} == before
@@ -122,22 +127,21 @@ def test_outlier_markers_by_hand():
 
 def test_a_negative_stability_is_not_taken_for_error(healthy):
     """Planned drifts make scores of t1 and tN correlate negatively: that is structure."""
-    flipped = dataclasses.replace(healthy, last_scores=10 - healthy.last_scores, drifts={})
-    judged = unreliable_judge.judge(flipped)
+    flipped = with_cases(dataclasses.replace(healthy, drifts={}), last=10 - healthy.cases.last)
+    judged = next(j for j in diagnose(flipped).judgements if j.cause == "unreliable_judge")
     assert judged.verdict == "ruled out"
-    expected = stats.pearsonr(flipped.first_scores, flipped.last_scores).statistic
+    expected = stats.pearsonr(flipped.cases.first, flipped.cases.last).statistic
     assert judged.rows[0].estimate.value == pytest.approx(expected) and expected < -0.2
 
 
 def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(healthy):
-    bare = dataclasses.replace(
-        healthy, drifts={}, layer_drifts={}, first_scores=None, dominance=None
+    zero = Estimate.undefined(len(healthy.high), "the two poles have the same mean")
+    bare = with_cases(
+        dataclasses.replace(healthy, drifts={}, layer_drifts={}, dominance=zero), first=None
     )
     found = diagnose(bare)
     assert found.r.value is None and found.supported == ()
-    empty = dataclasses.replace(
-        bare, behaviour=np.zeros(0), last_scores=np.zeros(0), length_drift=np.zeros(0)
-    )
+    empty = dataclasses.replace(bare, cases=ScoredCases.none())
     assert "undefined" in diagnose(empty).headline or diagnose(empty).supported
 
 
@@ -151,48 +155,33 @@ def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
         assert "Measured:" in text and "Why:" in text and "Confusions:" in text, rule.cause
 
 
-def test_a_stored_run_is_diagnosed_as_its_arrays_are(settings):
-    sizes = SIZES | {"layers": 2, "scenarios": 100, "width": 64}
-    plan = plan_of("stored", 48, ["direction_outliers"], 1.0, **sizes)
-    _, (run_id,) = publish_phantom(settings, plan, lambda _: None)
-    # The arrays of a phantom are drawn for twice the scenarios, so the run is checked by itself.
-    for diagnosis in diagnose_run(settings, run_id, layer=1):
-        assert len(diagnosis.judgements) == len(RULES)
-        assert diagnosis.layer == 1 and diagnosis.r.n == 100
-    (found,) = diagnose_run(settings, run_id, trait="trait_1", layer=1)
-    assert found.supported[0].cause == "direction_outliers"
-    with pytest.raises(StoreError, match="no cell with trait nothing"):
-        diagnose_run(settings, run_id, trait="nothing")
-
-
-def test_the_command_prints_text_and_json(settings, tiny_llama, monkeypatch, capsys):
-    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
-    publish_run(settings, small_study(scenarios=30), tiny_llama, "run", (1, 2))
-    assert main(["diagnose", "run", "--trait", "warmth"]) == 0
-    assert "warmth, layer" in capsys.readouterr().out
-    assert main(["diagnose", "run", "--json", "--layer", "2"]) == 0
-    found = json.loads(capsys.readouterr().out)
-    assert [d["layer"] for d in found] == [2, 2]
-    assert {j["verdict"] for j in found[0]["judgements"]} <= {
-        "supported",
-        "undetermined",
-        "ruled out",
-    }
-    publish_run(settings, small_study(name="level", turns=False), tiny_llama, "level", (1,))
-    assert main(["diagnose", "level"]) == 0
-    publish_run(settings, small_study(name="bare", scenarios=0), tiny_llama, "bare", (1,))
-    assert main(["diagnose", "bare"]) == 0
-    assert "r is undefined" in capsys.readouterr().out
-    assert main(["diagnose", "run", "--layer", "7"]) == 1
-    assert "and layer 7" in capsys.readouterr().err
-
-
 def test_the_base_of_every_gain_is_the_mean_difference(healthy):
     gain = healthy.gain(healthy.drifts["unit_rows"], healthy.drifts[MEAN_DIFFERENCE])
     by_hand = [
-        stats.pearsonr(healthy.drifts[m], healthy.behaviour).statistic
+        stats.pearsonr(healthy.drifts[m], healthy.cases.behaviour).statistic
         for m in ("unit_rows", MEAN_DIFFERENCE)
     ]
     assert gain.value == pytest.approx(by_hand[0] - by_hand[1])
     same = healthy.gain(healthy.drifts[MEAN_DIFFERENCE], healthy.drifts[MEAN_DIFFERENCE])
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+
+
+def test_a_zero_activation_has_no_direction_and_is_no_fault(healthy):
+    gram = healthy.gram.copy()
+    gram[0] = gram[:, 0] = 0
+    found = diagnose(dataclasses.replace(healthy, gram=gram)).judgements
+    judged = next(j for j in found if j.cause == "direction_outliers")
+    assert (judged.verdict, judged.weight, judged.rows) == ("undetermined", 0.0, ())
+    assert "activation is zero" in judged.summary
+
+
+def test_a_vector_without_dominance_says_why(healthy):
+    for reason, said in (
+        ("the two poles have the same mean, so the vector is zero", "The vector is zero."),
+        ("not computed in this run: derive again", "Not computed in this run: derive again."),
+    ):
+        missing = Estimate.undefined(len(healthy.high), reason)
+        found = diagnose(dataclasses.replace(healthy, dominance=missing)).judgements
+        judged = next(j for j in found if j.cause == "massive_coordinate")
+        assert (judged.verdict, judged.summary) == ("ruled out", said)
+        assert judged.rows[0].estimate.value is None

@@ -1,0 +1,54 @@
+"""The prompts' figures and tables show their numbers and nothing else."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from backend.core.metrics.registry import METRICS
+from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement
+from backend.views.prompts.tables import (
+    NORM,
+    TURN,
+    metric_rows,
+    pole_rows,
+    prompt_rows,
+    prompt_text_rows,
+)
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+from tests.views.prompts.test_compute import view_of
+
+
+@pytest.fixture
+def view(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    return view_of(settings, clustered=True)
+
+
+def test_the_heatmap_holds_the_cosines_and_both_texts(view):
+    heatmap = cosine_heatmap(view).data[0]
+    for i in range(10):
+        assert heatmap.z[i][i] is None
+        for j in range(10):
+            if i != j:
+                assert heatmap.z[i][j] == view.cosines[i, j]
+    both = heatmap.customdata[2][7]
+    assert f"#{view.rows[2].prompt_id}" in both and f"#{view.rows[7].prompt_id}" in both
+    scatter = norms_and_agreement(view)
+    norms = np.concatenate([trace.x for trace in scatter.data])
+    assert sorted(norms) == pytest.approx(sorted(row.norm for row in view.rows))
+    assert "activation units" in scatter.layout.xaxis.title.text
+
+
+def test_tables_hold_the_numbers(view):
+    for row, shown, text in zip(view.rows, prompt_rows(view), prompt_text_rows(view), strict=True):
+        assert (shown["#"], shown[NORM], shown[TURN]) == (
+            row.prompt_id,
+            row.norm,
+            row.influence.value,
+        )
+        assert text[TURN] == f"{row.influence.value:.1f}" and list(text) == list(shown)
+    assert [row["metric"] for row in metric_rows(view.cell)] == [m.title for m in METRICS]
+    spread = next(row for row in pole_rows(view.cell) if "spread" in row["within a pole"])
+    assert spread["high"] == f"{view.cell.metrics['high_spread'].value:.4g}"

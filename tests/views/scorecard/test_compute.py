@@ -1,0 +1,67 @@
+"""The scorecard chooses the best layer, counts statuses and leaves gaps where r is undefined."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from backend.store.catalog import run_summary
+from backend.views.scorecard.compute import layer_to_show, scorecard
+from tests.support.results import cells, results
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+
+def card_of(settings, prompt_set="default", layer=None):
+    found = results(settings)
+    return found.of_runs(scorecard, ["run-1"], prompt_set, layer, found.thresholds)
+
+
+def test_best_layer_counts_and_fixed_layer(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1", (0, 1, 2, 3))
+    card = card_of(settings)
+    for trait in ("warmth", "haste"):
+        every = cells(settings, "run-1", trait)
+        best = max(every, key=lambda c: c.correlation.value)
+        shown = card.cells["run-1", trait]
+        assert (shown.layer, shown.correlation, shown.of_layers) == (
+            best.key.layer,
+            best.correlation,
+            4,
+        )
+    assert sum(card.counts["run-1"].values()) == 2
+    fixed = card_of(settings, layer=2)
+    assert {(c.layer, c.of_layers) for c in fixed.cells.values()} == {(2, 1)}
+
+
+def test_geometry_only_is_undefined_not_zero(settings, tiny_llama):
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1", (0, 1, 2))
+    card = card_of(settings)
+    cell = card.cells["run-1", "haste"]
+    assert (cell.status, cell.layer, cell.correlation.value) == ("undefined", None, None)
+    assert card.counts["run-1"]["undefined"] == 2
+    assert card.target == "none"
+
+
+def test_prompt_sets_are_separate_cells(settings, tiny_llama):
+    study = small_study()
+    other = tuple(
+        dataclasses.replace(p, prompt_set="other", text=f"{p.text} again") for p in study.prompts
+    )
+    publish_run(
+        settings, dataclasses.replace(study, prompts=study.prompts + other), tiny_llama, "run-1"
+    )
+    one = card_of(settings).cells["run-1", "haste"]
+    two = card_of(settings, "other").cells["run-1", "haste"]
+    assert one.correlation.value != two.correlation.value
+    nothing = card_of(settings, "third")
+    assert nothing.cells == {} and set(nothing.counts["run-1"].values()) == {0}
+
+
+def test_the_layer_to_show_is_the_cells_or_the_middle_one(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run-1", (0, 1, 2, 3))
+    run, card = run_summary(settings, "run-1"), card_of(settings)
+    assert layer_to_show(card, run, "haste") == card.cells["run-1", "haste"].layer
+    assert layer_to_show(card, run, "calm") == 2
+    publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1", (0, 1, 2))
+    run = run_summary(settings, "run-1")
+    assert layer_to_show(card_of(settings), run, "haste") == 1
