@@ -14,8 +14,6 @@ from backend.exports.report.sections import SECTIONS
 from backend.exports.tables import (
     FORMATS,
     Source,
-    Table,
-    TableFormat,
     list_tables,
     offered,
     total_bytes,
@@ -25,6 +23,7 @@ from backend.exports.tables import (
 from backend.exports.vector_description import vector_rows
 from backend.exports.vector_files import (
     VECTOR_FORMATS,
+    VectorFormat,
     check_gguf,
     file_name,
     gguf_layers,
@@ -33,7 +32,7 @@ from backend.exports.vector_files import (
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
 from backend.exports.vectors import BEST, Choice, VectorSet, method_titles, read_saved, read_vectors
 from backend.runs.saved_vectors import saved_vectors
-from backend.store.run_values import RunSummary
+from backend.store.run_values import RunSummary, Table, TableFormat
 from backend.views.shared.view import View
 from pages.shared import data
 from pages.shared.address import segmented, select, several, toggle
@@ -43,6 +42,11 @@ from pages.shared.states import require_run
 _ALL, _RUN = "all", "run"
 # Offered first: what most come for.
 _FIRST = ("correlations", "scores")
+_FORMAT_NAMES: dict[TableFormat, str] = {"csv": "CSV", "parquet": "Parquet"}
+_VECTOR_FORMAT_NAMES: dict[VectorFormat, str] = {
+    "safetensors": "safetensors",
+    "gguf": "GGUF for llama.cpp",
+}
 
 
 def _report(chosen: Selection, run: RunSummary) -> None:
@@ -94,7 +98,7 @@ def _tables(_: Selection, run: RunSummary) -> None:
         {"run": "This run", "study": "The study"},
         help="A run holds its study's tables too, and all that was computed.",
     )
-    form = segmented("Format", FORMATS, "table_format", {"csv": "CSV", "parquet": "Parquet"})
+    form = segmented("Format", FORMATS, "table_format", _FORMAT_NAMES)
     source = Source("run", run.record.run_id) if kind == "run" else Source("study", run.study_key)
     tables = list_tables(data.settings(), source)
     by_name = {table.name: table for table in tables if table.bytes_as(form) is not None}
@@ -118,7 +122,7 @@ def _tables(_: Selection, run: RunSummary) -> None:
     )
     st.markdown("#### One table")
     order = sorted(by_name, key=lambda name: name not in _FIRST)
-    name = select("Table", order, "table", {name: name for name in order})
+    name = select("Table", order, "table", {each: each for each in order})
     _download(
         f"Download {name}, {_size(by_name[name], form)}",
         partial(write_table, data.settings(), source, name, form),
@@ -153,7 +157,7 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
         "Format",
         VECTOR_FORMATS,
         "vector_format",
-        {"safetensors": "safetensors", "gguf": "GGUF for llama.cpp"},
+        _VECTOR_FORMAT_NAMES,
     )
     if source == _RUN:
         found = _chosen_vectors(chosen, run, form)
@@ -200,7 +204,6 @@ def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:
     with right:
         layer = select("Layers", list(numbers), "vector_layers", numbers)
     choice = Choice(
-        run.record.run_id,
         () if which == _ALL else (chosen.trait,),
         () if method == _ALL else (method,),
         chosen.prompt_set,

@@ -37,7 +37,8 @@ def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _json(diagnosis: Diagnosis) -> dict[str, object]:
-    return to_json(diagnosis) | {"r": correlation_json(diagnosis.r)}
+    found: dict[str, object] = to_json(diagnosis)
+    return found | {"r": correlation_json(diagnosis.r)}
 
 
 def _print(diagnosis: Diagnosis) -> None:

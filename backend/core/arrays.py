@@ -1,6 +1,8 @@
-"""Names for arrays of numbers."""
+"""Names for arrays of numbers, what in them is rounding, and how many to work on at a time."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +13,22 @@ Bools = NDArray[np.bool_]
 
 # A difference of two sums below this share of them is rounding.
 ROUNDING = 1e-14
-# Cells that are worked on at a time, so that their numbers stay in a processor's cache.
-CACHED = 96
+# Numbers that are worked on at a time, so that they stay in a processor's cache.
+CACHED = 2**18
 
 
 def flat(blocks: Floats) -> Floats:
     """Each cell's block as one row, [C, m, k] -> [C, m k]."""
     cells, rows, columns = blocks.shape
     return blocks.reshape(cells, rows * columns)
+
+
+def parts(cells: int, numbers: int) -> Iterator[slice]:
+    """Slices of all cells, each small enough for a processor's cache.
+
+    Args:
+        cells: how many cells there are.
+        numbers: how many numbers each has.
+    """
+    step = max(1, CACHED // max(1, numbers))
+    return (slice(start, start + step) for start in range(0, cells, step))

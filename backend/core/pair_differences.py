@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import CACHED, Bools, Floats, flat
+from backend.core.arrays import Bools, Floats, flat, parts
 from backend.core.pole_cells import PoleCells
 
 
@@ -43,8 +43,7 @@ def pair_differences(
         low_to_high: x_j . (sum of the high prompts), [C, m_low].
     """
     values, zero = np.empty_like(cross), np.zeros(len(cross), bool)
-    for start in range(0, len(cross), CACHED):
-        part = slice(start, start + CACHED)
+    for part in parts(len(cross), cross.shape[1] * cross.shape[2]):
         zero[part] = _differ(
             high, low, part, cross[part], high_to_low[part], low_to_high[part], values[part]
         )

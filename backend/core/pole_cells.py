@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.arrays import CACHED, ROUNDING, Bools, Floats, flat
+from backend.core.arrays import ROUNDING, Bools, Floats, flat, parts
 
 
 @dataclass(frozen=True)
@@ -128,8 +128,7 @@ def gather(gram: Floats, high: Bools, low: Bools) -> Gathered:
     ordered = gram if in_order else np.empty((cells, most, most))
     to_high, to_low = np.empty((cells, most)), np.empty((cells, most))
     there = members.astype(np.float64)
-    for start in range(0, cells, CACHED):
-        part = slice(start, start + CACHED)
+    for part in parts(cells, most * most):
         if not in_order:
             places = np.arange(cells)[part, None, None] * n + rows[part, :, None]
             taken = np.take(gram, places * n + rows[part, None, :])

@@ -8,11 +8,14 @@ option's own key is written here.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 import streamlit as st
 
+Option = TypeVar("Option", bound=str)
 
-def select(label: str, options: Sequence[str], key: str, names: Mapping[str, str]) -> str:
+
+def select(label: str, options: Sequence[Option], key: str, names: Mapping[Option, str]) -> Option:
     """A select box whose choice is read from and written to the address.
 
     Args:
@@ -26,17 +29,18 @@ def select(label: str, options: Sequence[str], key: str, names: Mapping[str, str
     """
     _prepare(key, options)
     chosen = st.selectbox(label, options, key=key, format_func=lambda option: names[option])
-    return _kept(key, str(chosen))
+    write(key, chosen)
+    return chosen
 
 
 def segmented(
     label: str,
-    options: Sequence[str],
+    options: Sequence[Option],
     key: str,
-    names: Mapping[str, str],
+    names: Mapping[Option, str],
     help: str | None = None,
     former: Mapping[str, str] | None = None,
-) -> str:
+) -> Option:
     """Like :func:`select`, as a row of buttons; for up to five short options.
 
     Args:
@@ -51,7 +55,9 @@ def segmented(
     chosen = st.segmented_control(
         label, options, key=key, format_func=lambda option: names[option], help=help, required=True
     )
-    return _kept(key, str(chosen))
+    assert chosen is not None  # required
+    write(key, chosen)
+    return chosen
 
 
 def slider(
@@ -118,11 +124,6 @@ def _prepare(key: str, options: Sequence[str], former: Mapping[str, str] | None 
     if former and wanted in former:
         wanted = former[wanted]
     st.session_state[key] = wanted if wanted in options else options[0]
-
-
-def _kept(key: str, chosen: str) -> str:
-    write(key, chosen)
-    return chosen
 
 
 def write(key: str, value: str) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from backend.views.diagnosis.verdicts import verdicts
 
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
-from backend.views.diagnosis.compute import diagnose_run
-from backend.views.scorecard.compute import scorecard
 from pages.shared.navigate import _WAITING
 from tests.pages.test_pages import PAGES
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_preset
 from tests.support.runs import publish_run
+from tests.support.views import card, diagnoses, lines
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -45,18 +43,18 @@ def test_every_page_shows_the_sample(store, tiny_llama, page):
 def test_the_phantoms_scorecard_diagnosis_and_verdicts_are_the_querys(store):
     _, run_ids = publish_small_preset(store)
     app = opened("pages/scorecard.py")
-    card = scorecard(store, run_ids, "default")
+    counts = card(store, run_ids).counts
     table = app.dataframe[0].value
     for row, run_id in enumerate(run_ids):
         shown = {c.split()[1]: table[c][row] for c in table.columns[1:]}
-        assert shown == card.counts[run_id]
-    lines = verdicts(store, run_ids, "default", None)
+        assert shown == counts[run_id]
+    found = lines(store, run_ids)
     why = app.dataframe[-1].value
     for column, run_id in zip(why.columns[1:], run_ids, strict=True):
         traits = [trait.replace(" ", "_") for trait in why["trait"]]
-        assert list(why[column]) == [lines[run_id, trait] for trait in traits]
+        assert list(why[column]) == [found[run_id][trait] for trait in traits]
     app = opened("pages/diagnosis.py", run=run_ids[2], trait="crisis_recognition")
-    (expected,) = diagnose_run(store, run_ids[2], trait="crisis_recognition")
+    (expected,) = diagnoses(store, run_ids[2], "crisis_recognition")
     assert app.subheader[0].value == expected.headline
 
 

@@ -8,13 +8,12 @@ import re
 import pytest
 
 from backend.jobs.queue import JobQueue
-from backend.views.diagnosis.compute import diagnose_run
-from backend.views.scorecard.compute import scorecard
 from backend.views.study_tests.compute import findings_of_study
 from tests.support.pages import ROOT, opened, words
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
+from tests.support.views import card, diagnoses
 
 PAGES = tuple(re.findall(r'st.Page\(\s*"(pages/\w+\.py)"', (ROOT / "app.py").read_text("utf-8")))
 
@@ -58,7 +57,7 @@ def test_every_page_opens_on_every_kind_of_study(store, tiny_llama, page, kind):
 def test_the_scorecards_counts_are_the_querys(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGES[0])
-    counts = scorecard(store, ["run-1"], "default").counts["run-1"]
+    counts = card(store, ["run-1"]).counts["run-1"]
     table = app.dataframe[0].value
     for column in table.columns[1:]:
         status = column.split()[1]
@@ -109,7 +108,7 @@ def test_two_prompt_sets_can_be_chosen(store, tiny_llama):
 def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
     publish_run(store, small_study(scenarios=30), tiny_llama, "run-1")
     app = opened("pages/diagnosis.py", trait="haste", layer="2")
-    (expected,) = diagnose_run(store, "run-1", trait="haste", layer=2)
+    (expected,) = diagnoses(store, "run-1", "haste", 2)
     assert app.subheader[0].value == expected.headline
     assert [e.label for e in app.expander] == [
         f"{j.title}: **{j.verdict}**" for j in expected.judgements

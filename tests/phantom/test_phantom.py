@@ -17,7 +17,7 @@ from backend.phantom.plan import FEW, PhantomPlan, plan_of
 from backend.runs.phantom_run import publish_phantom
 from backend.store.catalog import run_summary
 from backend.store.run_record import SIMULATED
-from backend.views.scorecard.compute import scorecard
+from tests.support.views import card
 
 SIZES = {"models": 1, "traits": 8, "layers": 12, "scenarios": 300, "prompts": 10, "width": 256}
 MIDDLE = 6
@@ -149,10 +149,10 @@ def test_a_published_phantom_is_labelled_and_its_scorecard_is_the_definition(set
     assert summary.record.model_source == SIMULATED
     assert summary.study_provenance.startswith("Simulated") and "simulated" in summary.study_title
     for layer in (1, 2):
-        card = scorecard(settings, run_ids, "default", layer=layer)
+        shown_card = card(settings, run_ids, layer=layer)
         for model, run_id in enumerate(run_ids):
             expected = rs(plan, layer, model)
-            shown = [card.cells[run_id, t].correlation.value for t in summary.traits]
+            shown = [shown_card.cells[run_id, t].correlation.value for t in summary.traits]
             assert shown == pytest.approx(expected, abs=1e-5)
 
 

@@ -16,8 +16,7 @@ from backend.phantom.published.phantom import LAYERS, TITLE, PublishedPhantom
 from backend.phantom.published.prompts import PROMPTS
 from backend.runs.phantom_run import publish_phantom
 from backend.store.catalog import run_summary
-from backend.views.diagnosis.compute import diagnose_run
-from backend.views.scorecard.compute import scorecard
+from tests.support.views import card, diagnoses
 
 PRINTED = list(
     csv.DictReader(
@@ -137,13 +136,13 @@ def test_the_job_finds_its_model(phantom):
 def test_published_it_is_the_scorecard_of_the_study_and_the_causes_are_found(settings):
     phantom = PublishedPhantom(layers=(19,))
     ref, run_ids = publish_phantom(settings, phantom, lambda _: None)
-    card = scorecard(settings, run_ids, "default")
+    cells = card(settings, run_ids).cells
     summary = run_summary(settings, run_ids[1])
     assert summary.record.layers == (19,) and summary.study_key == ref.key
     for row in PRINTED:
         if row["layer"] == "19":
             run_id = run_ids[MODELS.index(row["model"])]
-            shown = card.cells[run_id, row["trait"]].correlation.value
+            shown = cells[run_id, row["trait"]].correlation.value
             assert shown == pytest.approx(float(row["r"]), abs=5e-4)
     for model, run_id in enumerate(run_ids):
         for trait, name in enumerate(phantom.study.traits):
@@ -154,7 +153,7 @@ def test_published_it_is_the_scorecard_of_the_study_and_the_causes_are_found(set
                     if (r["model"], r["trait"]) == (MODELS[model], name)
                 )
             ):
-                (diagnosis,) = diagnose_run(settings, run_id, trait=name)
+                (diagnosis,) = diagnoses(settings, run_id, name)
                 found = [j.cause for j in diagnosis.supported]
                 harmful = [c for c in phantom.planted(model, trait) if CAUSES_BY_NAME[c].harms]
                 assert found[:1] == harmful, (run_id, name, diagnosis.headline)

@@ -15,16 +15,17 @@ from backend.errors import SpanNotFound, StoreError
 from backend.runs.session import session_of
 from backend.store.catalog import run_summary
 from backend.store.connection import matrix_of
-from backend.store.run import run_path
+from backend.store.run import open_run, run_path
 from backend.store.study import publish_study
 from backend.store.work_file import WorkFile
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Prompt
-from backend.views.diagnosis.compute import diagnose_run, read_evidence
+from backend.views.diagnosis.compute import cell_evidence
 from backend.views.diagnosis.rules import first_token
 from tests.support.raw import reading_run
 from tests.support.studies import small_study
 from tests.support.tiny_models import without_bos
+from tests.support.views import diagnoses
 
 LAYERS = (0, 2)
 
@@ -56,8 +57,12 @@ def extract(settings, run_id, ref, model, pooling):
 
 
 def evidence(settings, run_id):
-    with reading_run(settings, run_id) as connection:
-        return read_evidence(connection, settings, "warmth", "default", 2)
+    with open_run(settings, run_id) as run:
+        return cell_evidence(run, "warmth", "default", 2, settings.thresholds)
+
+
+def judge(settings, run_id):
+    return first_token.judge(evidence(settings, run_id), {})
 
 
 def test_the_run_shows_the_first_token_and_another_pooling_leaves_it_out(settings, sink_model):
@@ -67,25 +72,26 @@ def test_the_run_shows_the_first_token_and_another_pooling_leaves_it_out(setting
     tokenizer = AutoTokenizer.from_pretrained(sink_model)
     model = AutoModelForCausalLM.from_pretrained(sink_model, dtype=torch.float64)
     whole, rest = evidence(settings, "mean"), evidence(settings, "mean_rest")
+    with_first, without = whole.first_tokens, rest.first_tokens
     own = [prompt for prompt in study.prompts if prompt.trait == "warmth"]
     for place, prompt in enumerate(own):
         ids = torch.tensor([tokenizer(prompt.text)["input_ids"]])
         with torch.no_grad():
             states = model(ids, output_hidden_states=True).hidden_states[2][0].numpy()
         mean = states.mean(0)
-        assert whole.tokens[place] == len(states) and rest.tokens[place] == len(states) - 1
+        assert with_first.tokens[place] == len(states) == without.tokens[place] + 1
         share = states[0] @ mean / len(states) / (mean @ mean)
-        assert whole.first.shares[place] == pytest.approx(share, rel=1e-4)
-        for found in (whole, rest):
+        assert with_first.first.shares[place] == pytest.approx(share, rel=1e-4)
+        for found in (with_first, without):
             norm = np.linalg.norm(states[0])
             assert found.first.norms[place] == pytest.approx(norm, rel=1e-4)
         expected = np.linalg.norm(states[1:].mean(0))
         assert rest.gram[place, place] ** 0.5 == pytest.approx(expected, rel=1e-4)
-    assert first_token.judge(whole).weight > 1.5
-    assert first_token.judge(rest).verdict == "ruled out"
-    assert first_token.judge(evidence(settings, "last")).verdict == "ruled out"
+    assert judge(settings, "mean").weight > 1.5
+    assert judge(settings, "mean_rest").verdict == "ruled out"
+    assert judge(settings, "last").verdict == "ruled out"
     # Responses stand in a chat: their first token is the template's under either pooling.
-    assert whole.response_first_share == rest.response_first_share == 0
+    assert with_first.response_share == without.response_share == 0
     with reading_run(settings, "mean") as one, reading_run(settings, "mean_rest") as other:
         query = "SELECT activation FROM response_activations ORDER BY layer, response_id"
         np.testing.assert_array_equal(matrix_of(one, query, []), matrix_of(other, query, []))
@@ -96,7 +102,7 @@ def test_a_token_before_the_text_keeps_the_first_out_of_the_mean(settings, tiny_
     _, ref = publish(settings)
     extract(settings, "run", ref, tiny_llama, "mean")
     extract(settings, "rest", ref, tiny_llama, "mean_rest")
-    judged = first_token.judge(evidence(settings, "run"))
+    judged = judge(settings, "run")
     assert judged.verdict == "ruled out" and "special token" in judged.summary
     np.testing.assert_array_equal(evidence(settings, "run").gram, evidence(settings, "rest").gram)
 
@@ -137,7 +143,7 @@ def test_a_run_of_the_format_before_is_read_as_not_recorded(settings, sink_model
     _, ref = publish(settings)
     extract(settings, "run", ref, sink_model, "mean")
     older(run_path(settings, "run"))
-    for diagnosis in diagnose_run(settings, "run", layer=2):
+    for diagnosis in diagnoses(settings, "run", layer=2):
         judged = next(j for j in diagnosis.judgements if j.cause == "first_token")
         assert judged.verdict == "undetermined" and "not recorded" in judged.summary
 

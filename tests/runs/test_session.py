@@ -23,10 +23,10 @@ from backend.store.connection import matrix_of
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
-from backend.views.prompts.compute import prompt_view
 from tests.support.raw import reading_run
 from tests.support.results import cells
 from tests.support.studies import small_study
+from tests.support.views import prompts
 
 TABLES = (
     "prompts",
@@ -133,7 +133,7 @@ def test_every_stored_number_equals_a_direct_computation(settings, tiny_llama):
             assert cell.correlation.value == pytest.approx(expected.statistic, abs=1e-9)
             assert cell.correlation.p == pytest.approx(expected.pvalue, rel=1e-6)
             assert cell.metrics["separation"].value == pytest.approx(np.linalg.norm(v), rel=1e-5)
-    view = prompt_view(settings, "run", "warmth", "default", 1, clustered=True)
+    view = prompts(settings, "run", "warmth", 1, clustered=True)
     order = [row.prompt_id for row in view.rows]
     normed = p[order] / np.linalg.norm(p[order], axis=1, keepdims=True)
     np.testing.assert_allclose(view.cosines, normed @ normed.T, atol=1e-5)

@@ -10,12 +10,12 @@ from backend.views.diagnosis.tables import cause_rows, evidence_rows
 from backend.views.diagnosis.words import r_sentence
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-from tests.views.diagnosis.test_compute import diagnosed
+from tests.support.views import diagnoses
 
 
 def test_fix_gains_are_drawn_with_their_intervals(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
-    (diagnosis,) = diagnosed(settings, "run-1", trait="haste", layer=2)
+    (diagnosis,) = diagnoses(settings, "run-1", trait="haste", layer=2)
     measured = [j for j in diagnosis.judgements if j.fix and j.fix.gain.value is not None]
     drawn = {}
     for trace in fix_gains(diagnosis).data:

@@ -20,7 +20,7 @@ from backend.views.shared.view import View
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-from tests.views.diagnosis.test_compute import diagnosed
+from tests.support.views import diagnoses
 from tests.views.diagnosis.test_rules import cells
 
 TITLE = "A cause of its own"
@@ -87,7 +87,7 @@ def test_a_rule_registered_at_run_time_is_judged_shown_and_reported(
 ):
     monkeypatch.setattr(registry, "RULES", (*RULES, rule("new", "few_scenarios", weight=1e6)))
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
-    (diagnosis,) = diagnosed(settings, "run-1", trait="haste", layer=2)
+    (diagnosis,) = diagnoses(settings, "run-1", trait="haste", layer=2)
     judged = diagnosis.supported[0]
     assert (judged.cause, len(diagnosis.judgements)) == ("new", len(RULES) + 1)
     assert TITLE.lower() in diagnosis.headline and diagnosis.line.startswith(TITLE)

@@ -11,16 +11,15 @@ import pytest
 from backend.errors import StoreError
 from backend.store.connection import matrix_of
 from backend.store.run import run_path
-from backend.views.prompts.compute import prompt_view
+from tests.support import views
 from tests.support.raw import reading_run
-from tests.support.results import cells, results
+from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 
-def view_of(settings, prompt_set="default", clustered=False):
-    found = results(settings)
-    return found.of_run(prompt_view, "run-1", "haste", prompt_set, 1, clustered=clustered)
+def view_of(settings, **choices):
+    return views.prompts(settings, "run-1", "haste", 1, **choices)
 
 
 def test_prompt_sets_are_separate_cells(settings, tiny_llama):
@@ -31,7 +30,7 @@ def test_prompt_sets_are_separate_cells(settings, tiny_llama):
     publish_run(
         settings, dataclasses.replace(study, prompts=study.prompts + other), tiny_llama, "run-1"
     )
-    view = view_of(settings, "other")
+    view = view_of(settings, prompt_set="other")
     assert [row.prompt_id for row in view.rows] == list(range(30, 40))
     (cell,) = (
         cell
@@ -40,7 +39,7 @@ def test_prompt_sets_are_separate_cells(settings, tiny_llama):
     )
     assert view.cell == cell
     with pytest.raises(StoreError, match="no prompts of 'haste', set 'third'"):
-        view_of(settings, "third", clustered=True)
+        view_of(settings, prompt_set="third", clustered=True)
 
 
 def test_clustering_only_reorders(settings, tiny_llama):

@@ -17,13 +17,13 @@ from backend.views.prompts.tables import (
 )
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-from tests.views.prompts.test_compute import view_of
+from tests.support.views import prompts
 
 
 @pytest.fixture
 def view(settings, tiny_llama):
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    return view_of(settings, clustered=True)
+    return prompts(settings, "run-1", "haste", 1, clustered=True)
 
 
 def test_the_heatmap_holds_the_cosines_and_both_texts(view):

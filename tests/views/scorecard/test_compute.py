@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 from backend.store.catalog import run_summary
-from backend.views.scorecard.compute import layer_to_show, scorecard
-from tests.support.results import cells, results
+from backend.views.scorecard.compute import layer_to_show
+from tests.support import views
+from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 
 def card_of(settings, prompt_set="default", layer=None):
-    found = results(settings)
-    return found.of_runs(scorecard, ["run-1"], prompt_set, layer, found.thresholds)
+    return views.card(settings, ["run-1"], prompt_set, layer)
 
 
 def test_best_layer_counts_and_fixed_layer(settings, tiny_llama):

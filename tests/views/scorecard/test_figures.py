@@ -10,13 +10,13 @@ from backend.views.scorecard.figures import scorecard_grid, scorecard_intervals
 from backend.views.scorecard.tables import count_rows, number_rows
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-from tests.views.scorecard.test_compute import card_of
+from tests.support.views import card
 
 
 @pytest.fixture
 def shown(settings, tiny_llama):
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    return card_of(settings), run_list(settings).runs, ("warmth", "haste")
+    return card(settings, ["run-1"]), run_list(settings).runs, ("warmth", "haste")
 
 
 def test_the_grid_holds_r_interval_layer_and_status(shown):
@@ -63,12 +63,12 @@ def test_tables_hold_the_counts_and_the_numbers(shown):
 
 def test_undefined_cells_say_why_and_hold_no_number(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
-    card = card_of(settings)
+    found = card(settings, ["run-1"])
     runs = run_list(settings).runs
-    heatmap = scorecard_grid(card, runs, ("haste",), ["tiny"]).data[0]
+    heatmap = scorecard_grid(found, runs, ("haste",), ["tiny"]).data[0]
     assert heatmap.z[0][0] is None
     assert "undefined" in heatmap.text[0][0]
     assert "at least 3" in heatmap.customdata[0][0]
-    assert len(scorecard_intervals(card, runs, ("haste",), ["t"], StatusThresholds()).data) == 0
-    (row,) = number_rows(card, runs, ("haste",), ["tiny"])
+    assert len(scorecard_intervals(found, runs, ("haste",), ["t"], StatusThresholds()).data) == 0
+    (row,) = number_rows(found, runs, ("haste",), ["tiny"])
     assert "at least 3" in row["r over nones"] and row["layer"] == "none"
