@@ -121,7 +121,7 @@ with data.faults_shown():
             own,
             choice,
             thresholds,
-            interval="bootstrap" if interval == "bootstrap" else "fisher",
+            interval=interval,
             faint=faint,
             marked=chosen.layer,
         ),

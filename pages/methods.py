@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 import streamlit as st
 
 from backend.core.vectors.methods import MEAN_DIFFERENCE
@@ -35,16 +33,15 @@ def _grid(grid: MethodGrid, layer: int | None) -> None:
     st.subheader("Every method on every trait")
     shown: words.Shown = "best"
     if layer is None:
-        chosen_r = segmented(
+        shown = segmented(
             "r shown",
             list(words.SHOWN),
             "methods_r",
-            {str(key): name for key, name in words.SHOWN.items()},
+            words.SHOWN,
             help="The layer with the highest r flatters r. The other number chooses the layer "
             "on one half of the scenarios and takes r on the other, many times.",
             former=_FORMER,
         )
-        shown = cast(words.Shown, chosen_r)
     st.caption(
         f"{words.grid_caption(grid, shown, layer)} Intervals: in the hover and, for one trait, "
         "below."

@@ -39,7 +39,7 @@ ONLY = {
 }
 # What a page may ask; the rest of its sentences and figures come from views.
 PAGE_MAY = {
-    "views", "runs", "jobs", "exports", "models", "studies", "store", "core",
+    "views", "runs", "jobs", "exports", "models", "studies", "phantom", "store", "core",
     "types", "errors", "settings",
 }  # fmt: skip
 MODULES = sorted((ROOT / "backend").rglob("*.py"))

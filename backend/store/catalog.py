@@ -69,8 +69,13 @@ def run_summary(settings: Settings, run_id: str) -> RunSummary:
 
 
 def run_list(settings: Settings) -> RunList:
-    """All published runs; a file that cannot be read is listed with its reason, not raised."""
-    return RunList(*_readable(list_run_ids(settings), lambda run_id: run_summary(settings, run_id)))
+    """All published runs, oldest extraction first.
+
+    A file that cannot be read is listed with its reason, not raised.
+    """
+    runs, broken = _readable(list_run_ids(settings), lambda run_id: run_summary(settings, run_id))
+    # Not by the file's date, which a derivation moves.
+    return RunList(tuple(sorted(runs, key=lambda r: (r.record.created_at, r.run_id))), broken)
 
 
 def study_list(settings: Settings) -> StudyList:

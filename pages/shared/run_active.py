@@ -38,9 +38,15 @@ def active_jobs() -> None:
 
 
 def just_ended() -> None:
-    """Say which runs were published since the page was opened, and offer to compare them."""
+    """Say which runs were published or derived since the page was opened."""
+    ended = st.session_state.get("just_ended", ())
+    if not ended:
+        return
     published = {run.run_id for run in data.run_list().runs}
-    for run_id in st.session_state.get("just_ended", ()):
+    for job in data.queue().jobs():
+        if job.run_id in ended and job.state == "finished" and job.target != job.run_id:
+            st.success(f"**{job.target}** was derived again from its activations.")
+    for run_id in ended:
         if run_id in published:
             with st.container(border=True):
                 st.markdown(f":material/check_circle: **{run_id}** is published.")

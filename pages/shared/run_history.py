@@ -85,12 +85,20 @@ def _deleted(run_id: str) -> None:
 def _published(run: RunSummary) -> None:
     """What can be done with a run: compare it, delete it."""
     st.markdown(
-        f"**{run.run_id}**: {run.bytes / 1e6:.1f} MB. A published run can be deleted, and never "
-        "changes."
+        f"**{run.run_id}**: {run.bytes / 1e6:.1f} MB. Its activations never change. What was "
+        "computed from them can be computed again, such as after an update."
     )
     with st.container(horizontal=True):
         offer_comparison(run.run_id, "past")
+        _derivation(run)
         _deletion(run.run_id)
+
+
+def _derivation(run: RunSummary) -> None:
+    if st.button("Derive again", key=f"derive-{run.run_id}", icon=":material/refresh:"):
+        with data.faults_shown():
+            data.queue().enqueue_derivation(run)
+            st.rerun()
 
 
 def _deletion(run_id: str) -> None:

@@ -19,7 +19,7 @@ from backend.exports.report.sections import SECTIONS
 from backend.store.catalog import run_names
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.layers.compute import layer_choices
-from backend.views.layers.words import choice_rows as layer_rows
+from backend.views.layers.tables import choice_rows as layer_rows
 from backend.views.layers.words import choice_sentence
 from backend.views.methods.comparison import method_comparison
 from backend.views.methods.tables import method_rows, overall_rows

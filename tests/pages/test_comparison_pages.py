@@ -7,8 +7,7 @@ import pytest
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_summary
-from backend.views.methods.comparison import method_choice
-from backend.views.methods.compute import method_grid
+from backend.views.methods.comparison import method_choice, method_comparison
 from backend.views.transfer.compute import transfer_view
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
@@ -69,12 +68,12 @@ def test_methods_show_what_the_queries_find(store):
     text = words(app)
     assert "Not computed in this run: Logistic probe" in text
     assert "on the same data flatters it" in " ".join(text.split())
-    grid = method_grid(store, run_ids[0], "default")
+    comparison = results(store).with_saved(method_comparison, run_ids[:1], "default")
     by_method = app.dataframe[0].value.set_index("method")
-    cell = grid.cells["lda", trait]
-    assert by_method.loc["Shrunk LDA"]["layer"] == str(cell.layer)
-    assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{cell.correlation.value:+.2f}")
-    choice = method_choice(store, run_ids[0], trait, "default")
+    lda = comparison.grid.results["lda", trait]
+    assert by_method.loc["Shrunk LDA"]["layer"] == str(lda.layer)
+    assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{lda.correlation.value:+.2f}")
+    choice = results(store).of_run(method_choice, run_ids[0], trait, "default")
     assert f"{choice.held_out.value:+.2f}" in app.dataframe[1].value["r"][1]
     at_a_layer = opened(METHODS, run=run_ids[0], layer="2")
     assert set(at_a_layer.dataframe[0].value["layer"]) == {"2", "–"}

@@ -33,7 +33,7 @@ from backend.views.shared.style import (
 )
 
 Interval = Literal["fisher", "bootstrap"]
-INTERVALS = {"fisher": "Fisher z", "bootstrap": "bootstrap over scenarios"}
+INTERVALS: dict[Interval, str] = {"fisher": "Fisher z", "bootstrap": "bootstrap over scenarios"}
 CONTROLS = {
     "random_direction": ("random directions, 95%", "dot", 0.10),
     "shuffled_labels": ("shuffled labels, 95%", "dash", 0.14),

@@ -15,9 +15,10 @@ class Entry:
     """A line of the history.
 
     Attributes:
-        run_id: name of job and run.
-        state: finished, failed or cancelled as the queue has it; ``published`` for a run without
-            a job; ``deleted`` for a finished job whose run is gone.
+        run_id: name of the job; also of its run, unless it derived another one.
+        state: finished, failed or cancelled as the queue has it; ``derived`` for a finished
+            derivation; ``published`` for a run without a job; ``deleted`` for a finished job
+            whose run is gone.
         model: as the user gave it.
         layers: first and last, and how many.
         pooling: how tokens were pooled.
@@ -51,7 +52,7 @@ def history(jobs: Sequence[Job], runs: Sequence[RunSummary]) -> tuple[Entry, ...
     """
     published = {run.run_id: run for run in runs}
     known = {job.run_id for job in jobs}
-    entries = [_of_job(job, published.get(job.run_id)) for job in jobs if not job.active]
+    entries = [_of_job(job, published.get(job.target)) for job in jobs if not job.active]
     entries += [_of_run(run) for run_id, run in published.items() if run_id not in known]
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.run_id), reverse=True))
 
@@ -60,7 +61,7 @@ def _of_job(job: Job, run: RunSummary | None) -> Entry:
     queued = datetime.datetime.fromtimestamp(job.created_at / 1000, datetime.UTC)
     return Entry(
         run_id=job.run_id,
-        state="deleted" if job.state == "finished" and run is None else job.state,
+        state=_state(job, run),
         model=job.request.model,
         layers=_span(job.request.layers),
         pooling=job.request.pooling,
@@ -88,6 +89,12 @@ def _of_run(run: RunSummary) -> Entry:
         job=None,
         run=run,
     )
+
+
+def _state(job: Job, run: RunSummary | None) -> str:
+    if job.state == "finished" and run is None:
+        return "deleted"
+    return "derived" if job.state == "finished" and job.target != job.run_id else job.state
 
 
 def _span(layers: Sequence[int]) -> str:

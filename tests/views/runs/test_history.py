@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from backend.jobs.queue import Job
 from backend.store.catalog import run_list
 from backend.types import ExtractionRequest
@@ -30,5 +32,9 @@ def test_the_history_joins_jobs_and_runs(settings, tiny_llama):
     assert entries["run-1"].study == ref.key
     assert entries["run-1"].megabytes == round(runs[0].bytes / 1e6, 1)
     assert entries["broken"].layers == "3–5 (3)"
+    again = dataclasses.replace(REQUEST, derives="run-1")
+    derivation = dataclasses.replace(job("derive-run-1", "finished", 9), request=again)
+    newest, own = history([derivation], runs)
+    assert (newest.state, newest.run, own.state) == ("derived", runs[0], "published")
     (only,) = history([job("run-1", "finished", 3)], runs)
     assert only.state == "finished" and only.run == runs[0]
