@@ -17,8 +17,6 @@ from backend.types import ExtractionRequest
 
 # A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
 SIMULATED_PREFIX = "simulated:"
-# No planted cause needs the methods that take nine tenths of the time of deriving.
-PHANTOM_METHODS = tuple(method for method in METHODS if not method.costly)
 
 
 @dataclass(frozen=True)
@@ -29,13 +27,18 @@ class EngineKind:
         name: as in a run's provenance.
         takes: whether it makes the activations of a request; the first kind that does is used.
         make: the engine for a request.
-        methods: which vectors its runs hold; None for all registered ones.
+        costly_methods: whether its runs hold the vectors of costly methods too.
     """
 
     name: str
     takes: Callable[[ExtractionRequest], bool]
     make: Callable[[Settings, ExtractionRequest], Engine]
-    methods: tuple[Method, ...] | None = None
+    costly_methods: bool = True
+
+    @property
+    def methods(self) -> tuple[Method, ...]:
+        """The registered methods whose vectors its runs hold."""
+        return tuple(method for method in METHODS if self.costly_methods or not method.costly)
 
 
 def _simulated(_: Settings, request: ExtractionRequest) -> Engine:
@@ -57,7 +60,8 @@ ENGINES: list[EngineKind] = [
         "phantom",
         lambda request: request.model.startswith(SIMULATED_PREFIX),
         _simulated,
-        PHANTOM_METHODS,
+        # No planted cause needs what takes nine tenths of the time of deriving.
+        costly_methods=False,
     ),
     EngineKind("local", lambda _: True, _local),
 ]
@@ -75,4 +79,4 @@ def methods_of_engine(name: str) -> Sequence[Method]:
         name: as in a run's provenance.
     """
     known = next((kind for kind in ENGINES if kind.name == name), None)
-    return METHODS if known is None or known.methods is None else known.methods
+    return METHODS if known is None else known.methods

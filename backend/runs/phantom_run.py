@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from backend.extraction.simulated import SimulatedEngine
+from backend.extraction.simulated import NAME, SimulatedEngine
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
-from backend.runs.engines import PHANTOM_METHODS
+from backend.runs.engines import methods_of_engine
 from backend.runs.session import ExtractionSession
 from backend.settings import Settings
 from backend.store.study import publish_study
@@ -38,7 +38,7 @@ def publish_phantom(
         run_id = simulated_run_id(ref, name)
         run_ids.append(run_id)
         engine, tell = SimulatedEngine(made, model), partial(_tell, report, name)
-        ExtractionSession(settings, run_id, ref.key, engine, tell, PHANTOM_METHODS).run()
+        ExtractionSession(settings, run_id, ref.key, engine, tell, methods_of_engine(NAME)).run()
     return ref, tuple(run_ids)
 
 

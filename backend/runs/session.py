@@ -289,9 +289,8 @@ def session_of(
     if request.derives:
         return DerivationSession(settings, request.derives, report)
     kind = engine_of(request)
-    methods = METHODS if kind.methods is None else kind.methods
     engine = kind.make(settings, request)
-    return ExtractionSession(settings, run_id, request.study, engine, report, methods)
+    return ExtractionSession(settings, run_id, request.study, engine, report, kind.methods)
 
 
 def _derive_some(

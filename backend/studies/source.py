@@ -8,14 +8,21 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from backend.studies.faults import FaultList
+from backend.studies.metadata import FILE
+from backend.studies.tables import FORMATS
 
-FORMATS = (".jsonl", ".csv", ".parquet")
-WANTED = frozenset(
-    {f"{table}{suffix}" for table in ("prompts", "responses") for suffix in FORMATS}
-    | {"study.json"}
-)
 # A zip that unpacks to more is a bomb or a mistake.
 MOST_BYTES = 2 * 2**30
+
+
+def _names(table: str) -> list[str]:
+    """What the file of a table may be called."""
+    return [f"{table}{form.suffix}" for form in FORMATS]
+
+
+def _wanted() -> list[str]:
+    """The files of a study, by name."""
+    return sorted([*_names("prompts"), *_names("responses"), FILE])
 
 
 def read_source(path: Path, faults: FaultList) -> Mapping[str, bytes]:
@@ -26,9 +33,7 @@ def read_source(path: Path, faults: FaultList) -> Mapping[str, bytes]:
         faults: told of everything wrong.
     """
     if path.is_dir():
-        return {
-            name: (path / name).read_bytes() for name in sorted(WANTED) if (path / name).is_file()
-        }
+        return {name: (path / name).read_bytes() for name in _wanted() if (path / name).is_file()}
     if path.is_file() and zipfile.is_zipfile(path):
         return _read_zip(path, faults)
     what = "is neither a folder nor a zip." if path.exists() else "does not exist."
@@ -47,7 +52,7 @@ def choose_table(
         faults: told if there are several, or none though one is required.
         required: whether the table must be there.
     """
-    found = [f"{table}{suffix}" for suffix in FORMATS if f"{table}{suffix}" in files]
+    found = [name for name in _names(table) if name in files]
     if len(found) > 1:
         faults.add(found[1], None, f"{' and '.join(found)} are both there.", "Keep one of them.")
     if not found and required:
@@ -55,7 +60,7 @@ def choose_table(
             f"{table}.jsonl",
             None,
             f"There is no {table} file.",
-            f"Add {', '.join(table + suffix for suffix in FORMATS)}.",
+            f"Add {', '.join(_names(table))}.",
         )
     return found[0] if found else None
 
@@ -73,7 +78,8 @@ def _read_zip(path: Path, faults: FaultList) -> Mapping[str, bytes]:
             )
         if bad:
             return {}
-        wanted = [entry for entry in entries if PurePosixPath(entry.filename).name in WANTED]
+        names = _wanted()
+        wanted = [entry for entry in entries if PurePosixPath(entry.filename).name in names]
         folders = {str(PurePosixPath(entry.filename).parent) for entry in wanted}
         if len(folders) > 1:
             faults.add(

@@ -1,11 +1,11 @@
-"""Rows with line numbers, out of jsonl, csv or parquet."""
+"""Rows with line numbers, out of a file in one of the registered formats."""
 
 from __future__ import annotations
 
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,14 +36,11 @@ def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
         content: its bytes.
         faults: told of everything wrong.
     """
-    if name.endswith(".parquet"):
-        rows = _parquet_rows(name, content, faults)
-    else:
-        text = _decode(name, content, faults)
-        if text is None:
-            return []
-        reader = _csv_rows if name.endswith(".csv") else _jsonl_rows
-        rows = list(reader(name, text, faults))
+    read = next(form.read for form in FORMATS if name.endswith(form.suffix))
+    found = read(name, content, faults)
+    if found is None:
+        return []
+    rows = list(found)
     if not rows:
         faults.add(name, None, "The file holds no readable record.", "Add at least one row.")
     return rows
@@ -96,6 +93,16 @@ def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
         faults.add(name, row.line, f"{column} is empty.", "Fill it in, or remove the row.")
         return None
     return value
+
+
+def _jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
+    text = _decode(name, content, faults)
+    return None if text is None else _jsonl_rows(name, text, faults)
+
+
+def _csv(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
+    text = _decode(name, content, faults)
+    return None if text is None else _csv_rows(name, text, faults)
 
 
 def _decode(name: str, content: bytes, faults: FaultList) -> str | None:
@@ -176,3 +183,25 @@ def _parquet_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
         faults.add(name, None, f"Not a parquet file: {reason}.", "Write it again as parquet.")
         return []
     return [Row(number, record) for number, record in enumerate(records, start=1)]
+
+
+@dataclass(frozen=True)
+class FileFormat:
+    """How a table of a study may be written.
+
+    Attributes:
+        suffix: end of the file's name.
+        read: gets the file's name, its bytes and the list of faults; its rows, or None where
+            nothing of the file can be read, which it has then told of.
+    """
+
+    suffix: str
+    read: Callable[[str, bytes, FaultList], Iterable[Row] | None]
+
+
+# A new format is a function like those above and one line here.
+FORMATS: list[FileFormat] = [
+    FileFormat(".jsonl", _jsonl),
+    FileFormat(".csv", _csv),
+    FileFormat(".parquet", _parquet_rows),
+]

@@ -16,7 +16,7 @@ from backend.exports.report import page
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.plotly_json import figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
-from backend.store.catalog import run_names
+from backend.store.catalog import run_list, run_names
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.tables import choice_rows as layer_rows
@@ -29,7 +29,7 @@ from backend.views.scorecard.figures import scorecard_grid
 from backend.views.scores.compute import score_columns
 from backend.views.scores.links import score_links
 from backend.views.scores.tables import link_rows, use_rows
-from backend.views.shared.view import View, checked, study_runs
+from backend.views.shared.view import View, checked
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.transfer.compute import transfer_view
 from backend.views.transfer.tables import transfer_rows
@@ -112,7 +112,7 @@ def phantom(tmp_path_factory):
 
     settings = Settings(cache=tmp_path_factory.mktemp("store"))
     publish_small_phantom(settings)
-    runs = study_runs(settings, "demo")
+    runs = run_list(settings).of_study("demo")
     view = View(runs, runs[-1:], runs[-1].traits[:2], "default", None)
     text = made(settings, view, tmp_path_factory.mktemp("report"))
     return settings, view, text, Parsed(text)
@@ -231,7 +231,7 @@ def test_the_head_says_what_it_is(phantom):
 
 def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tmp_path):
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
-    runs = study_runs(settings, "small")
+    runs = run_list(settings).of_study("small")
     view = checked(View(runs, runs, ("haste",), "default", 2))
     parsed = Parsed(made(settings, view, tmp_path, ["scorecard", "diagnosis"]))
     assert "Real: these activations were extracted" in parsed.text
@@ -246,7 +246,7 @@ def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tm
 
 def test_undefined_is_shown_with_its_reason(settings, tiny_llama, tmp_path):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "run-1")
-    runs = study_runs(settings, "small")
+    runs = run_list(settings).of_study("small")
     text = made(settings, View(runs, runs, ("haste",), "default", None), tmp_path)
     parsed = Parsed(text)
     assert "undefined: " in parsed.text and "at least 3" in parsed.text
@@ -283,7 +283,7 @@ def test_texts_come_out_as_texts(settings, tiny_llama, tmp_path):
         ),
     )
     publish_run(settings, study, tiny_llama, run_id)
-    runs = study_runs(settings, "small")
+    runs = run_list(settings).of_study("small")
     parsed = Parsed(made(settings, View(runs, runs, (trait,), "default", None), tmp_path))
     assert "is undefined. " not in parsed.text
     assert_plain(parsed)
@@ -299,7 +299,7 @@ def test_texts_come_out_as_texts(settings, tiny_llama, tmp_path):
 
 def test_a_fault_is_told_in_its_sections_place_as_text(settings, tiny_llama, tmp_path):
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    (run,) = study_runs(settings, "small")
+    (run,) = run_list(settings).of_study("small")
     gone = dataclasses.replace(run, record=dataclasses.replace(run.record, run_id=BAD))
     view = View((gone,), (gone,), (BAD,), BAD, None)
     parsed = Parsed(made(settings, view, tmp_path))
@@ -321,12 +321,11 @@ def assert_plain(parsed):
 def test_the_registry_and_wrong_choices(settings, tiny_llama, tmp_path):
     assert len({section.name for section in SECTIONS}) == len(SECTIONS)
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    runs = study_runs(settings, "small")
+    runs = run_list(settings).of_study("small")
     view = View(runs, runs, ("haste",), "default", None)
     with pytest.raises(ExportError, match="no section nothing"):
         made(settings, view, tmp_path, ["nothing"])
     for wrong in ({"traits": ("calm",)}, {"prompt_set": "other"}, {"layer": 9}):
         with pytest.raises(ExportError, match="The shown runs have no"):
             checked(dataclasses.replace(view, **wrong))
-    with pytest.raises(ExportError, match="No run of study 'none'"):
-        study_runs(settings, "none")
+    assert run_list(settings).of_study("none") == ()

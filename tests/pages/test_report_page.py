@@ -8,7 +8,8 @@ from backend.exports.download import size_text
 from backend.exports.report.page import expected_bytes
 from backend.exports.tables import Source, list_tables, offered, total_bytes
 from backend.exports.vectors import BEST, Choice, read_vectors
-from backend.views.shared.view import View, study_runs
+from backend.store.catalog import run_list
+from backend.views.shared.view import View
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
@@ -32,7 +33,7 @@ def test_an_empty_store_says_what_to_do(store):
 
 
 def test_a_report_of_the_view_or_of_the_study(run):
-    runs = study_runs(run, "small")
+    runs = run_list(run).of_study("small")
     view = View(runs, runs, ("haste",), "default", 2)
     size = size_text(expected_bytes(view))
     app = opened(PAGE, trait="haste", layer="2")

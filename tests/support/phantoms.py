@@ -19,7 +19,7 @@ from backend.phantom.latents import Latents, draw_latents, judge, words
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
 from backend.runs.derive import trait_products
-from backend.runs.engines import PHANTOM_METHODS
+from backend.runs.engines import methods_of_engine
 from backend.runs.layer_data import layer_data, prompt_groups
 from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
@@ -90,7 +90,7 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
             scores=judged,
             behaviour=behaviour,
         )
-        found = {method.name: method.fit(given) for method in PHANTOM_METHODS}
+        found = {method.name: method.fit(given) for method in methods_of_engine("phantom")}
         vectors = {name: own.vector for name, own in found.items() if own.vector is not None}
         layer_vectors, layer_drifts = {}, {}
         for at, (acts, responses, _) in drawn.items():

@@ -34,7 +34,7 @@ def test_the_history_joins_jobs_and_runs(settings, tiny_llama):
     assert entries["broken"].layers == "3–5 (3)"
     again = dataclasses.replace(REQUEST, derives="run-1")
     derivation = dataclasses.replace(job("derive-run-1", "finished", 9), request=again)
-    newest, own = history([derivation], runs)
-    assert (newest.state, newest.run, own.state) == ("derived", runs[0], "published")
+    own, derived = history([derivation], runs)
+    assert (derived.state, derived.run, own.state) == ("derived", runs[0], "published")
     (only,) = history([job("run-1", "finished", 3)], runs)
     assert only.state == "finished" and only.run == runs[0]

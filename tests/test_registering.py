@@ -1,0 +1,187 @@
+"""A new metric, method, cause, file format, engine, section or page is one file and one line.
+
+Each test registers one while the program runs, and finds it where a user would.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+
+from backend.core.metrics import registry
+from backend.core.metrics.measured import Measured
+from backend.core.metrics.registry import SCALE_FREE, PromptMetric
+from backend.core.vectors.fitting import from_prompts
+from backend.core.vectors.methods import METHODS, Method
+from backend.core.vectors.pipeline import Pipeline
+from backend.exports.report.page import write_report
+from backend.exports.report.sections import SECTIONS
+from backend.extraction.engine import Batch, PooledBatch, SourceRecord
+from backend.runs.engines import ENGINES, EngineKind
+from backend.runs.session import session_of
+from backend.store.catalog import run_list
+from backend.store.run import open_run
+from backend.store.study import publish_study
+from backend.studies.hashing import content_hash
+from backend.studies.importer import read_study
+from backend.studies.tables import FORMATS, FileFormat, Row
+from backend.types import ExtractionRequest
+from backend.views.methods.comparison import method_comparison
+from backend.views.prompts.tables import metric_rows
+from backend.views.shared.blocks import Section, Text
+from backend.views.shared.view import View
+from tests.conftest import REPOSITORY
+from tests.support.results import results
+from tests.support.studies import small_study
+from tests.support.study_files import write_study
+
+WIDTH = 12
+
+
+class WordEngine:
+    """Activations that depend on the letters of a text alone."""
+
+    @contextmanager
+    def opened(self, study, report):
+        yield OpenWords(study)
+
+
+class OpenWords:
+    def __init__(self, study):
+        self.texts = [p.text for p in study.prompts] + [r.text for r in study.responses]
+        self.batches = (Batch(tuple(range(len(self.texts))), len(self.texts)),)
+        self.record = SourceRecord(
+            model="words:a",
+            model_name="a",
+            model_revision="",
+            model_source="words",
+            weights_hash="",
+            tokenizer_hash="",
+            chat_template_hash="",
+            architecture="words",
+            width=WIDTH,
+            depth=2,
+            layers=(1, 2),
+            pooling="mean",
+            batch_tokens=0,
+            device="cpu",
+            dtype="float32",
+            engine="words",
+            versions={},
+        )
+
+    def pool(self, batch):
+        rows = [self._row(self.texts[i]) for i in batch.texts]
+        return PooledBatch(
+            np.stack([rows, 2 * np.array(rows)]).astype(np.float32), (1,) * len(rows), None
+        )
+
+    def _row(self, text):
+        return np.bincount([ord(letter) % WIDTH for letter in text], minlength=WIDTH)
+
+
+@pytest.fixture
+def words(monkeypatch):
+    kind = EngineKind("words", lambda request: request.model.startswith("words:"), made, False)
+    monkeypatch.setattr("backend.runs.engines.ENGINES", [kind, *ENGINES])
+
+
+def made(_, request):
+    return WordEngine()
+
+
+def published(settings):
+    study = small_study()
+    ref = publish_study(settings, study, content_hash(study))
+    request = ExtractionRequest(ref.key, "words:a", (1, 2))
+    session_of(settings, "run-1", request, lambda _: None).run()
+    return ref
+
+
+def test_an_engine_makes_runs_that_every_page_reads(settings, words):
+    published(settings)
+    (run,) = run_list(settings).runs
+    assert (run.record.engine, run.record.width) == ("words", WIDTH)
+    with open_run(settings, "run-1") as opened:
+        assert all(cell.correlation.n > 0 for cell in opened.cells())
+
+
+def test_a_metric_is_stored_shown_and_known_to_the_lab(settings, words, monkeypatch):
+    entry = PromptMetric(
+        name="own_metric",
+        title="Twice the separation",
+        unit=SCALE_FREE,
+        formula="2 ||v||",
+        range="[0, ∞)",
+        undefined_when="never",
+        better="neither",
+        compute=lambda cells: Measured.unless(cells, 2 * cells.separation),
+        live=True,
+    )
+    monkeypatch.setattr(registry, "METRICS", [*registry.METRICS, entry])
+    monkeypatch.setattr("backend.store.run.METRICS", registry.METRICS)
+    monkeypatch.setattr("backend.views.prompts.tables.METRICS", registry.METRICS)
+    published(settings)
+    with open_run(settings, "run-1") as run:
+        cell = run.cells("warmth")[0]
+    assert cell.metrics["own_metric"].value == 2 * cell.metrics["separation"].value
+    assert "Twice the separation" in str(metric_rows(cell))
+    assert "own_metric" in [metric.name for metric in registry.in_lab()]
+
+
+def test_a_method_is_derived_and_compared(settings, words, monkeypatch):
+    twice = Method("own_method", "Own method", "here", from_prompts(Pipeline()), Pipeline())
+    METHODS.append(twice)
+    try:
+        published(settings)
+        compared = results(settings).with_saved(method_comparison, ["run-1"], "default", None)
+    finally:
+        METHODS.remove(twice)
+    plain = compared.grid.results["mean_difference", "warmth"]
+    assert compared.grid.results["own_method", "warmth"].r == plain.r
+
+
+def test_a_file_format_is_imported(tmp_path):
+    def read(name, content, faults):
+        head, *lines = content.decode().strip().split("\n")
+        names = head.split("|")
+        return [
+            Row(i + 2, dict(zip(names, line.split("|"), strict=True)))
+            for i, line in enumerate(lines)
+        ]
+
+    study = small_study(scenarios=0)
+    folder = write_study(tmp_path / "small", study, "csv")
+    rows = ["trait|pole|text", *(f"{p.trait}|{p.pole}|{p.text}" for p in study.prompts)]
+    (folder / "prompts.csv").unlink()
+    (folder / "prompts.pipes").write_text("\n".join(rows), "utf-8")
+    own = FileFormat(".pipes", read)
+    FORMATS.append(own)
+    try:
+        found = read_study(folder)
+    finally:
+        FORMATS.remove(own)
+    assert [p.text for p in found.prompts] == [p.text for p in study.prompts]
+
+
+def test_a_section_is_part_of_every_report(settings, words, tmp_path):
+    published(settings)
+    own = Section("own", "Own section", "own", lambda *_: (Text("Words of one's own."),), 0)
+    SECTIONS.append(own)
+    try:
+        runs = run_list(settings).of_study("small")
+        view = View(runs, runs, ("warmth",), "default", None)
+        write_report(results(settings), view, tmp_path / "r.html", ["own"])
+    finally:
+        SECTIONS.remove(own)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert '<section id="own">' in text and "Words of one&#39;s own." in text
+
+
+def test_every_page_is_a_file_and_a_line_of_the_app():
+    listed = re.findall(r'st\.Page\("pages/(\w+)\.py"', (REPOSITORY / "app.py").read_text("utf-8"))
+    files = {path.stem for path in (REPOSITORY / "pages").glob("*.py")} - {"__init__"}
+    assert sorted(listed) == sorted(files)
