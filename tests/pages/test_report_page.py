@@ -9,6 +9,7 @@ from backend.exports.report.page import expected_bytes
 from backend.exports.tables import Source, list_tables, offered, total_bytes
 from backend.exports.vectors import BEST, Choice, read_vectors
 from backend.store.catalog import run_list
+from backend.store.run import open_run
 from backend.views.shared.view import View
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
@@ -72,9 +73,9 @@ def test_activations_are_added_when_asked_for(run):
 
 def test_vectors_show_layer_length_and_r(run):
     app = opened(PAGE, take="vectors", trait="haste")
-    (vector,) = read_vectors(
-        run, Choice("run-1", ("haste",), ("mean_difference",), layers=BEST)
-    ).vectors
+    with open_run(run, "run-1") as opened_run:
+        choice = Choice(("haste",), ("mean_difference",), layers=BEST)
+        (vector,) = read_vectors(opened_run, choice).vectors
     shown = app.dataframe[0].value
     assert list(shown["layer"]) == [vector.layer]
     assert list(shown["r"]) == [f"{vector.r:+.3f}"] and list(shown["n"]) == [vector.n]

@@ -23,7 +23,7 @@ from backend.views.study_tests.evidence import study_evidence
 from backend.views.study_tests.study_test import Evidence, StudyTest
 
 # In the study's order.
-TESTS: tuple[StudyTest, ...] = (
+TESTS: list[StudyTest] = [
     scorecard.TEST,
     layers.TEST,
     compression.TEST,
@@ -34,7 +34,7 @@ TESTS: tuple[StudyTest, ...] = (
     units.TEST,
     feasibility.TEST,
     agreement.TEST,
-)
+]
 
 
 def study_findings(evidence: Evidence, thresholds: StatusThresholds) -> tuple[Finding, ...]:
