@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared import tour
+from pages.shared import navigate, tour
 from pages.shared.sidebar import choose, selection
 from pages.shared.states import label_simulated
 
@@ -25,7 +25,9 @@ page = st.navigation(
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
     ]
 )
+navigate.follow(page.url_path)
 choose()
+navigate.arrive()
 tour.banner()
 label_simulated(selection())
 page.run()

@@ -28,14 +28,15 @@ def _try(cause: str, fix: Fix, layer: int) -> None:
     pipeline = fix_pipeline(fix)
     if pipeline is not None:
         try_in_lab("Try this fix in the Filter lab", f"try_{cause}", pipeline, layer)
-    elif fix.layer is not None:
-        if st.button(f"Look at layer {fix.layer}", key=f"try_{cause}", icon=":material/layers:"):
-            open_page("pages/layers.py", {"layer": str(fix.layer)})
+        return
+    label, icon, page = "Compare with all methods", ":material/leaderboard:", "pages/methods.py"
+    choices: dict[str, object] = {}
+    if fix.layer is not None:
+        label, icon, page = f"Look at layer {fix.layer}", ":material/layers:", "pages/layers.py"
+        choices = {"layer": str(fix.layer)}
     elif fix.pooling is not None:
-        if st.button(fix.title, key=f"try_{cause}", icon=":material/play_circle:"):
-            open_page("pages/runs.py", {})
-    elif st.button("Compare with all methods", key=f"try_{cause}", icon=":material/leaderboard:"):
-        open_page("pages/methods.py", {})
+        label, icon, page = fix.title, ":material/play_circle:", "pages/runs.py"
+    st.button(label, key=f"try_{cause}", icon=icon, on_click=open_page, args=(page, choices))
 
 
 def _details(judgement: Judgement, layer: int) -> None:

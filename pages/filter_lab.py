@@ -19,6 +19,7 @@ from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, thres
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import LabStack, RunCell, inner_product_titles, lab_stack
 from pages.shared import data
+from pages.shared.acting import act, fault_shown
 from pages.shared.address import several
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
@@ -32,6 +33,7 @@ _LAST = "lab_last"
 _FILLED = "lab_filled"
 _NOW = "lab_now"
 _READING = "Reading the study's cells"
+_NAME, _SAVED = "lab_name", "lab_saved"
 # Presses the button below once nothing has been redrawn for 0.45 s: the server is not polled, and
 # no run of the script stands in the way of the next move. Tried again where the button came late.
 _WHEN_AT_REST = """<script>
@@ -170,25 +172,33 @@ def _save(prompt_set: str, place: RunCell) -> None:
             "Its r is kept with it as it stands now. If you chose the settings by looking at r, "
             "that r is flattered; the held-out figure above is not."
         )
-        name = st.text_input(
-            "Name", placeholder="warmth-l19-filtered", help="Small letters, digits and dashes."
+        st.text_input(
+            "Name",
+            placeholder="warmth-l19-filtered",
+            key=_NAME,
+            help="Small letters, digits and dashes.",
         )
-        if st.form_submit_button("Save"):
-            run_id, trait, layer = place
-            with data.faults_shown():
-                saved = save_vector(
-                    data.settings(),
-                    name.strip(),
-                    run_id,
-                    trait,
-                    prompt_set,
-                    layer,
-                    effective(st.session_state[_NOW]),
-                )
-                st.success(
-                    f"Saved as **{saved.name}**: {saved.pipeline.label}, built from "
-                    f"{len(saved.prompt_ids)} prompts of layer {layer}."
-                )
+        st.form_submit_button("Save", on_click=act, args=(_SAVED, _keep, prompt_set, place))
+        fault_shown(_SAVED)
+        saved = st.session_state.pop(_SAVED, None)
+        if saved is not None:
+            st.success(
+                f"Saved as **{saved.name}**: {saved.pipeline.label}, built from "
+                f"{len(saved.prompt_ids)} prompts of layer {saved.layer}."
+            )
+
+
+def _keep(prompt_set: str, place: RunCell) -> None:
+    run_id, trait, layer = place
+    st.session_state[_SAVED] = save_vector(
+        data.settings(),
+        st.session_state[_NAME].strip(),
+        run_id,
+        trait,
+        prompt_set,
+        layer,
+        effective(st.session_state[_NOW]),
+    )
 
 
 def _page(chosen: Selection, run: RunSummary) -> None:

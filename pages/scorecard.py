@@ -26,7 +26,7 @@ _WHAT = {
     "none": "This study has no scored responses, so there is no r: only the geometry of the "
     "prompts can be looked at.",
 }
-_GRID, _WHY, _OPENED = "grid", "why", "opened_cell"
+_GRID, _WHY = "grid", "why"
 
 
 def _shown(chosen: Selection) -> tuple[RunSummary, ...]:
@@ -39,20 +39,18 @@ def _shown(chosen: Selection) -> tuple[RunSummary, ...]:
 def _grid_clicked() -> None:
     cell = picked_data(_GRID)
     if cell is not None:
-        st.session_state[_OPENED] = (cell[0], cell[1])
+        _open(cell[0], cell[1])
 
 
 def _why_clicked(runs: tuple[RunSummary, ...], names: list[str], traits: tuple[str, ...]) -> None:
     cells = st.session_state[_WHY].selection.cells
     if cells and cells[0][1] in names:
         run = runs[names.index(cells[0][1])]
-        st.session_state[_OPENED] = (run.run_id, traits[cells[0][0]])
+        _open(run.run_id, traits[cells[0][0]])
 
 
-def _open_clicked() -> None:
-    opened = st.session_state.pop(_OPENED, None)
-    if opened is not None:
-        open_page("pages/diagnosis.py", {"run": opened[0], "trait": opened[1]})
+def _open(run_id: str, trait: str) -> None:
+    open_page("pages/diagnosis.py", {"run": run_id, "trait": trait})
 
 
 def _why(
@@ -93,7 +91,6 @@ def _grid(
         )
 
 
-_open_clicked()
 chosen = selection()
 st.title("Which traits work where?")
 tour.invitation()

@@ -6,6 +6,7 @@ import streamlit as st
 
 from backend.core.vectors.pipeline import Pipeline
 from backend.views.filter_lab.axis import KEEP_ALL
+from pages.shared.navigate import open_page
 
 ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_rows",
@@ -54,12 +55,11 @@ def try_in_lab(label: str, key: str, pipeline: Pipeline, layer: int | None = Non
         pipeline: the settings.
         layer: sets the sidebar's layer too; None leaves it.
     """
-    if st.button(label, key=key, icon=":material/tune:", on_click=_set_layer, args=(layer,)):
-        kept = st.query_params.to_dict()
-        st.switch_page(LAB, query_params=kept | lab_parameters(pipeline))
-
-
-def _set_layer(layer: int | None) -> None:
-    if layer is not None:
-        st.session_state["layer"] = str(layer)
-        st.query_params["layer"] = str(layer)
+    choices = {} if layer is None else {"layer": str(layer)}
+    st.button(
+        label,
+        key=key,
+        icon=":material/tune:",
+        on_click=open_page,
+        args=(LAB, choices, lab_parameters(pipeline)),
+    )

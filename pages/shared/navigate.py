@@ -1,29 +1,78 @@
-"""Go to another page with other choices, as a click on a cell does."""
+"""Go to another page with other choices, as a click on a cell does.
+
+A click asks for the move in its callback and app.py makes it. What a page's own code does after
+``if st.button(...)`` is lost when the run is interrupted before it gets there, or when an earlier
+run that is just ending takes the click back; a callback has been called by then.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import streamlit as st
 
-_WAITING = "choices_for_the_next_page"
+_FIRST = "pages/scorecard.py"
+_HERE = "page_shown"
+_MOVE = "page_asked_for"
 
 
-def open_page(page: str, choices: Mapping[str, object]) -> None:
-    """Leave for a page with some of its choices made.
+@dataclass(frozen=True)
+class Move:
+    """A page that a click asked for.
 
-    Choices are kept until the next run begins, as a widget that has been drawn already cannot be
-    given another value.
+    Attributes:
+        page: such as ``pages/diagnosis.py``.
+        choices: made there, by widget key: those of the sidebar or of the page.
+        parameters: written into the address besides what stands there; None clears the address.
+        origin: the page of the click.
+    """
+
+    page: str
+    choices: Mapping[str, object]
+    parameters: Mapping[str, str] | None = None
+    origin: str = ""
+
+
+def open_page(
+    page: str, choices: Mapping[str, object], parameters: Mapping[str, str] | None = None
+) -> None:
+    """Ask for a page with some of its choices made; for a callback outside fragments.
 
     Args:
         page: such as ``pages/diagnosis.py``.
         choices: by widget key: those of the sidebar or of the page.
+        parameters: see :class:`Move`.
     """
-    st.session_state[_WAITING] = dict(choices)
-    st.switch_page(page)
+    st.session_state[_MOVE] = Move(page, choices, parameters, st.session_state.get(_HERE, ""))
 
 
-def make_waiting_choices() -> None:
-    """Make the choices of :func:`open_page`. Called once per rerun, before any widget."""
-    for key, value in st.session_state.pop(_WAITING, {}).items():
-        st.session_state[key] = value
+def follow(path: str) -> None:
+    """Leave for the page that was asked for; once there, make its choices.
+
+    Called once per rerun, before any widget, as one that has been drawn already cannot be given
+    another value. The move stays asked for until :func:`arrive`, whatever interrupts this run.
+
+    Args:
+        path: of the page that this run draws, in its address; empty for the first page.
+    """
+    here = f"pages/{path}.py" if path else _FIRST
+    st.session_state[_HERE] = here
+    move: Move | None = st.session_state.get(_MOVE)
+    if move is None:
+        return
+    if here == move.page:
+        for key, value in move.choices.items():
+            st.session_state[key] = value
+    elif here == move.origin:
+        kept = None
+        if move.parameters is not None:
+            kept = st.query_params.to_dict() | dict(move.parameters)
+        st.switch_page(move.page, query_params=kept)
+    else:  # a later click went elsewhere
+        arrive()
+
+
+def arrive() -> None:
+    """The sidebar shows the choices, so the move is done. Called once per rerun."""
+    st.session_state.pop(_MOVE, None)

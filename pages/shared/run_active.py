@@ -8,8 +8,11 @@ from backend.jobs.logs import read_log
 from backend.jobs.queue import ahead_of
 from backend.jobs.workers import live_workers
 from pages.shared import data
+from pages.shared.acting import act, fault_shown
 from pages.shared.run_compare import offer_comparison
 from pages.shared.states import POLL_SECONDS, no_worker, show_progress
+
+_PLACE = "active jobs"
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -24,16 +27,20 @@ def active_jobs() -> None:
     if gone := before - st.session_state["active_jobs"]:
         st.session_state["just_ended"] = sorted(gone)
         st.rerun(scope="app")
+    fault_shown(_PLACE)
     if not active:
         st.caption("Nothing is queued or running.")
     for job in reversed(active):
         bar, button = st.columns([5, 1], vertical_alignment="center")
         with bar:
             show_progress(job, ahead_of(job, jobs))
-        if button.button("Cancel", key=f"cancel-{job.run_id}", icon=":material/stop:"):
-            with data.faults_shown():
-                data.queue().cancel(job.run_id)
-                st.rerun(scope="app")
+        button.button(
+            "Cancel",
+            key=f"cancel-{job.run_id}",
+            icon=":material/stop:",
+            on_click=act,
+            args=(_PLACE, data.queue().cancel, job.run_id),
+        )
         show_log(job.run_id)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.errors import SteerscopeError
 from backend.models.presets import PRESETS
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
@@ -13,7 +14,13 @@ from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
 from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
+from pages.shared.acting import act, fault_shown
 from pages.shared.sidebar import Selection
+
+_START, _IMPORT = "start", "import"
+_STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "form_pooling"
+_BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
+_FILES, _NAME = "import_files", "import_name"
 
 
 def new_extraction(chosen: Selection) -> None:
@@ -22,27 +29,45 @@ def new_extraction(chosen: Selection) -> None:
     if not studies:
         st.info("Import a study below first; the bundled sample comes with the first worker.")
         return
+    study = _fields(studies, chosen)
     request = None
     with data.faults_shown():
-        request = _request(studies, chosen)
+        request = _request(study)
     if request is not None:
         _show_forecast(request)
-    if st.button("Start extraction", type="primary", icon=":material/play_arrow:") and request:
-        with data.faults_shown():
-            run_id = data.queue().enqueue(request)
-            st.toast(f"Queued {run_id}", icon=":material/schedule:")
+    st.button(
+        "Start extraction",
+        type="primary",
+        icon=":material/play_arrow:",
+        on_click=act,
+        args=(_START, _start, study),
+    )
+    fault_shown(_START)
 
 
-def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionRequest:
+def _start(study: str) -> None:
+    try:
+        request = _request(study)
+    except SteerscopeError:
+        return  # the page says so where it reads the fields
+    run_id = data.queue().enqueue(request)
+    st.toast(f"Queued {run_id}", icon=":material/schedule:")
+
+
+def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
+    """Everything that is asked for; returns the key of the study's field."""
     keys = list(studies)
     models = {preset.name: preset.title for preset in PRESETS}
-    key = st.selectbox(
+    default = chosen.study.key if chosen.study else keys[0]
+    study = f"{_STUDY} {default}"  # another study in the sidebar is another default here
+    st.selectbox(
         "Study",
         keys,
-        index=keys.index(chosen.study.key) if chosen.study else 0,
+        index=keys.index(default),
         format_func=lambda name: _study_line(studies[name]),
+        key=study,
     )
-    model = st.selectbox(
+    st.selectbox(
         "Model",
         list(models),
         index=list(models).index(DEFAULT_MODEL),
@@ -50,35 +75,51 @@ def _request(studies: dict[str, StudySummary], chosen: Selection) -> ExtractionR
         accept_new_options=True,
         help="A preset, a Hugging Face id[@revision], a local folder or a .gguf file: "
         "choose, or type your own.",
+        key=_MODEL,
     )
     left, middle, right = st.columns(3)
-    layers = left.text_input(
-        "Layers", DEFAULT_LAYERS, help="Such as 8-19 or 0,4,8. 0 is the embedding output."
+    left.text_input(
+        "Layers",
+        DEFAULT_LAYERS,
+        key=_LAYERS,
+        help="Such as 8-19 or 0,4,8. 0 is the embedding output.",
     )
-    pooling = middle.selectbox(
+    middle.selectbox(
         "Pooling",
         POOLINGS,
         format_func=POOLING_TITLES.__getitem__,
         help="Mean over the text's tokens, the last of them, or the mean without the very "
         "first token, which some models give a huge activation.",
+        key=_POOLING,
     )
-    device = right.selectbox("Device", ["auto", "cpu", "cuda", "mps"])
-    batch_tokens = left.number_input(
-        "Tokens per batch", 0, 1_000_000, 0, 256, help="Padded; 0 chooses by device."
+    right.selectbox("Device", ["auto", "cpu", "cuda", "mps"], key=_DEVICE)
+    left.number_input(
+        "Tokens per batch", 0, 1_000_000, 0, 256, key=_BATCH, help="Padded; 0 chooses by device."
     )
-    dtype = middle.selectbox(
+    middle.selectbox(
         "Number type of the weights",
         ["auto", "float32", "bfloat16", "float16"],
         help="auto is bfloat16 on CUDA and float32 elsewhere. Activations are kept as float32.",
+        key=_DTYPE,
     )
+    return study
+
+
+def _request(study: str) -> ExtractionRequest:
+    """What the fields say.
+
+    Args:
+        study: key of the study's field.
+    """
+    said = st.session_state
     return ExtractionRequest(
-        study=key,
-        model=str(model),
-        layers=parse_layers(layers),
-        pooling=pooling,
-        batch_tokens=int(batch_tokens),
-        device=device,
-        dtype=dtype,
+        study=said[study],
+        model=str(said[_MODEL]),
+        layers=parse_layers(said[_LAYERS]),
+        pooling=said[_POOLING],
+        batch_tokens=int(said[_BATCH]),
+        device=said[_DEVICE],
+        dtype=said[_DTYPE],
     )
 
 
@@ -113,17 +154,24 @@ def _study_line(study: StudySummary) -> str:
 def study_import() -> None:
     """Upload a study and keep it if nothing is wrong with it."""
     with st.form("import", clear_on_submit=False):
-        files = st.file_uploader(
+        st.file_uploader(
             "A zip, or prompts.* with optional responses.* and study.json",
             type=["zip", "jsonl", "csv", "parquet", "json"],
             accept_multiple_files=True,
+            key=_FILES,
         )
-        name = st.text_input("Name of the study", help="Small letters, digits, dots and dashes.")
-        if st.form_submit_button("Check and import", icon=":material/upload:"):
-            with data.faults_shown():
-                content = {file.name: file.getvalue() for file in files}
-                ref = import_upload(data.settings(), content, name.strip())
-                st.session_state["imported"] = ref.key
-                st.rerun()
+        st.text_input(
+            "Name of the study", key=_NAME, help="Small letters, digits, dots and dashes."
+        )
+        st.form_submit_button(
+            "Check and import", icon=":material/upload:", on_click=act, args=(_IMPORT, _import)
+        )
+        fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
         st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
+
+
+def _import() -> None:
+    content = {file.name: file.getvalue() for file in st.session_state[_FILES]}
+    ref = import_upload(data.settings(), content, st.session_state[_NAME].strip())
+    st.session_state["imported"] = ref.key

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
 from backend.store.run_values import RunSummary
 from backend.views.runs.history import Entry, history
 from pages.shared import data
+from pages.shared.acting import act, fault_shown
 from pages.shared.address import select
 from pages.shared.run_active import show_log
 from pages.shared.run_compare import offer_comparison
@@ -51,16 +54,12 @@ def _unfinished(entry: Entry) -> None:
         st.markdown(f"{_SIGNS[entry.state]} **{run_id}** {entry.state}")
         if entry.job is not None and entry.job.error:
             st.error(entry.job.error)
-        with st.container(horizontal=True), data.faults_shown():
-            if entry.state == "cancelled" and st.button("Resume", key=f"resume-{run_id}"):
-                queue.resume(run_id)
-                st.rerun()
-            if st.button("Start afresh", key=f"retry-{run_id}"):
-                queue.retry(run_id)
-                st.rerun()
-            if st.button("Remove", key=f"remove-{run_id}"):
-                queue.remove(run_id)
-                st.rerun()
+        with st.container(horizontal=True):
+            if entry.state == "cancelled":
+                _button("Resume", "resume", run_id, queue.resume)
+            _button("Start afresh", "retry", run_id, queue.retry)
+            _button("Remove", "remove", run_id, queue.remove)
+        fault_shown(run_id)
         show_log(run_id)
 
 
@@ -71,34 +70,33 @@ def _finished(entry: Entry) -> None:
             _deleted(entry.run_id)
         else:
             _published(entry.run)
+        fault_shown(entry.run_id)
+        if entry.run is not None and entry.run.run_id != entry.run_id:
+            fault_shown(entry.run.run_id)
         show_log(entry.run_id)
 
 
 def _deleted(run_id: str) -> None:
     st.markdown(f"**{run_id}** was finished, and its file has been deleted since.")
-    if st.button("Remove from the history", key=f"forget-{run_id}"):
-        with data.faults_shown():
-            data.queue().remove(run_id)
-            st.rerun()
+    _button("Remove from the history", "forget", run_id, data.queue().remove)
 
 
 def _published(run: RunSummary) -> None:
-    """What can be done with a run: compare it, delete it."""
+    """What can be done with a run: compare it, derive it again, delete it."""
     st.markdown(
         f"**{run.run_id}**: {run.bytes / 1e6:.1f} MB. Its activations never change. What was "
         "computed from them can be computed again, such as after an update."
     )
     with st.container(horizontal=True):
         offer_comparison(run.run_id, "past")
-        _derivation(run)
+        st.button(
+            "Derive again",
+            key=f"derive-{run.run_id}",
+            icon=":material/refresh:",
+            on_click=act,
+            args=(run.run_id, data.queue().enqueue_derivation, run),
+        )
         _deletion(run.run_id)
-
-
-def _derivation(run: RunSummary) -> None:
-    if st.button("Derive again", key=f"derive-{run.run_id}", icon=":material/refresh:"):
-        with data.faults_shown():
-            data.queue().enqueue_derivation(run)
-            st.rerun()
 
 
 def _deletion(run_id: str) -> None:
@@ -107,7 +105,14 @@ def _deletion(run_id: str) -> None:
             f"This deletes **{run_id}** with its activations and all its numbers. It cannot be "
             "undone; links to it will open another run."
         )
-        if st.button("Delete it for good", key=f"delete-{run_id}", type="primary"):
-            with data.faults_shown():
-                data.queue().delete_run(run_id)
-                st.rerun()
+        st.button(
+            "Delete it for good",
+            key=f"delete-{run_id}",
+            type="primary",
+            on_click=act,
+            args=(run_id, data.queue().delete_run, run_id),
+        )
+
+
+def _button(label: str, name: str, run_id: str, action: Callable[[str], object]) -> None:
+    st.button(label, key=f"{name}-{run_id}", on_click=act, args=(run_id, action, run_id))

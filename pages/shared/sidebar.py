@@ -12,7 +12,6 @@ from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import IMAGES
-from pages.shared.navigate import make_waiting_choices
 
 BEST = "best"
 _KEY = "selection"
@@ -47,7 +46,6 @@ def selection() -> Selection:
 
 def choose() -> None:
     """Draw the sidebar's widgets and keep what they say. Called once per rerun, by app.py."""
-    make_waiting_choices()
     studies = data.study_list().studies
     with st.sidebar:
         if not studies:

@@ -24,7 +24,8 @@ def banner() -> None:
     if at is None:
         return
     if _KEY not in st.session_state:  # a link: make the step's choices
-        _go(steps, at)
+        _go(steps[at - 1], at)
+        st.rerun()
     write(_KEY, str(at))
     step = steps[at - 1]
     with st.container(border=True):
@@ -39,22 +40,23 @@ def banner() -> None:
                 ("Next", at + 1, ":material/arrow_forward:"),
             )
             for label, to, icon in moves:
-                if 1 <= to <= len(steps) and st.button(label, key=f"tour_{to}", icon=icon):
-                    _go(steps, to)
-            if st.button("End the tour", key="tour_end", icon=":material/close:"):
-                st.session_state[_KEY] = None
-                if _KEY in st.query_params:
-                    del st.query_params[_KEY]
-                st.rerun()
+                if 1 <= to <= len(steps):
+                    st.button(
+                        label, key=f"tour_{to}", icon=icon, on_click=_go, args=(steps[to - 1], to)
+                    )
+            st.button("End the tour", key="tour_end", icon=":material/close:", on_click=_end)
 
 
 def invitation() -> None:
     """A button that begins the tour, on the first page."""
     steps = _steps()
-    if _present(len(steps)) is None and st.button(
-        f"Tour: the published story in {len(steps)} steps", icon=":material/explore:"
-    ):
-        _go(steps, 1)
+    if _present(len(steps)) is None:
+        st.button(
+            f"Tour: the published story in {len(steps)} steps",
+            icon=":material/explore:",
+            on_click=_go,
+            args=(steps[0], 1),
+        )
 
 
 def _steps() -> tuple[Step, ...]:
@@ -71,8 +73,13 @@ def _present(count: int) -> int | None:
     return int(written) if written.isdecimal() and 1 <= int(written) <= count else None
 
 
-def _go(steps: tuple[Step, ...], number: int) -> None:
-    step = steps[number - 1]
+def _end() -> None:
+    st.session_state[_KEY] = None
+    if _KEY in st.query_params:
+        del st.query_params[_KEY]
+
+
+def _go(step: Step, number: int) -> None:
     st.session_state[_KEY] = number
     choices = dict(step.choices)
     study = _demo_study()

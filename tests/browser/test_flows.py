@@ -24,9 +24,20 @@ def preset_study(application):
     return next((application.cache / "studies").glob("published-*.duckdb")).stem
 
 
+CALM = """ms => {
+  const app = document.querySelector("[data-testid=stApp]");
+  const resting = app?.dataset.testScriptState === "notRunning" &&
+    app.dataset.testConnectionState === "CONNECTED";
+  if (!resting) window.restingSince = undefined;
+  else window.restingSince ??= performance.now();
+  return resting && performance.now() - window.restingSince > ms;
+}"""
+
+
 def settled(page):
-    """Wait until the script has run to its end."""
-    page.locator("[data-testid=stStatusWidget]").wait_for(state="detached")
+    """Wait until the script has run to its end, and no other run has begun for half a second."""
+    page.evaluate("window.restingSince = undefined")
+    page.wait_for_function(CALM, arg=500, polling=50)
     return page
 
 
@@ -49,6 +60,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     page.mouse.click(*place)
     expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
     expect(page.get_by_text(re.compile("crisis recognition on mistral-simulated"))).to_be_visible()
+    settled(page)
     outliers = page.get_by_text(re.compile("^Prompts of outlying direction"))
     outliers.first.click()
     page.get_by_role("button", name="Try this fix in the Filter lab").first.click()
@@ -85,9 +97,10 @@ def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
     settled(here)
     slider = here.get_by_role("slider").first
     slider.focus()
+    before = here.url
     for _ in range(6):
         slider.press("ArrowRight")
-    here.wait_for_timeout(1500)
+    expect(here).not_to_have_url(before)
     settled(here)
     threshold = slider.input_value()
     there = settled(watched(here.url))

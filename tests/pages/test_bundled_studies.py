@@ -8,7 +8,7 @@ import pytest
 
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
-from pages.shared.navigate import _WAITING
+from pages.shared.navigate import _MOVE, Move
 from tests.pages.test_pages import PAGES
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_preset
@@ -61,7 +61,9 @@ def test_the_phantoms_scorecard_diagnosis_and_verdicts_are_the_querys(store):
 def test_a_link_with_choices_makes_them_before_any_widget(store):
     _, run_ids = publish_small_preset(store)
     choices = {"run": run_ids[1], "trait": "uncritical_validation", "layer": "18"}
-    app = opened("pages/diagnosis.py", **{_WAITING: choices})
+    move = Move("pages/diagnosis.py", choices, origin="pages/scorecard.py")
+    app = opened("pages/scorecard.py", **{_MOVE: move})
+    assert app.title[0].value == "Why does this trait fail?" and _MOVE not in app.session_state
     assert "uncritical validation on qwen2-simulated" in words(app) and "layer 18" in words(app)
 
 
