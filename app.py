@@ -25,9 +25,9 @@ page = st.navigation(
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
     ]
 )
-navigate.follow(page.url_path)
+navigate.make_waiting_choices(page.url_path)
 choose()
-navigate.arrive()
+navigate.follow()
 tour.banner()
 label_simulated(selection())
 page.run()

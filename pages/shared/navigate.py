@@ -47,11 +47,11 @@ def open_page(
     st.session_state[_MOVE] = Move(page, choices, parameters, st.session_state.get(_HERE, ""))
 
 
-def follow(path: str) -> None:
-    """Leave for the page that was asked for; once there, make its choices.
+def make_waiting_choices(path: str) -> None:
+    """Make the choices of a page that was asked for, once there.
 
     Called once per rerun, before any widget, as one that has been drawn already cannot be given
-    another value. The move stays asked for until :func:`arrive`, whatever interrupts this run.
+    another value.
 
     Args:
         path: of the page that this run draws, in its address; empty for the first page.
@@ -64,15 +64,23 @@ def follow(path: str) -> None:
     if here == move.page:
         for key, value in move.choices.items():
             st.session_state[key] = value
-    elif here == move.origin:
-        kept = None
-        if move.parameters is not None:
-            kept = st.query_params.to_dict() | dict(move.parameters)
-        st.switch_page(move.page, query_params=kept)
-    else:  # a later click went elsewhere
-        arrive()
+    elif here != move.origin:  # a later click went elsewhere
+        del st.session_state[_MOVE]
 
 
-def arrive() -> None:
-    """The sidebar shows the choices, so the move is done. Called once per rerun."""
-    st.session_state.pop(_MOVE, None)
+def follow() -> None:
+    """Leave for the page that was asked for.
+
+    Called once per rerun, after the sidebar: what it shows is kept from page to page then, and
+    once there it shows the choices. Until then the move stays asked for, whatever interrupts a run.
+    """
+    move: Move | None = st.session_state.get(_MOVE)
+    if move is None:
+        return
+    if st.session_state[_HERE] == move.page:
+        del st.session_state[_MOVE]
+        return
+    kept = None
+    if move.parameters is not None:
+        kept = st.query_params.to_dict() | dict(move.parameters)
+    st.switch_page(move.page, query_params=kept)

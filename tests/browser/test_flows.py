@@ -49,6 +49,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     page = watched(f"{stocked.url}/?study={study}")
     settled(page)
     chart = page.locator(".js-plotly-plot").first
+    chart.locator(".scatterlayer .point").last.wait_for(state="attached")
     place = chart.evaluate(
         "(plot, run) => { const data = plot.data[1].customdata;"
         " const i = data.findIndex(d => d[0] === run && d[1] === 'crisis_recognition');"
