@@ -79,7 +79,7 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
         stderr=log,
     )
     url = f"http://127.0.0.1:{port}"
-    _wait_until_up(url)
+    _wait_until_up(url, process)
     yield Application(url, cache, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
@@ -142,9 +142,10 @@ def _console_fault(message: ConsoleMessage) -> list[str]:
     return [message.text] if message.type == "error" and not own else []
 
 
-def _wait_until_up(url: str) -> None:
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline:
+def _wait_until_up(url: str, process: subprocess.Popen[bytes]) -> None:
+    """Ends at once where the application has ended; a slow machine is given time."""
+    deadline = time.monotonic() + 300
+    while process.poll() is None and time.monotonic() < deadline:
         try:
             with urllib.request.urlopen(f"{url}/_stcore/health", timeout=2):
                 return
