@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker test lint bench bench-diagnosis bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-diagnosis bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -16,6 +16,10 @@ worker: setup
 # In the order of the files: the browser's few long tests would otherwise come last, one by one.
 test: lint
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+# In under a minute, without a network or a browser: before every commit.
+check: lint
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not model and not slow"
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -11,6 +11,8 @@ from backend.cli.main import main
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(settings, monkeypatch, tiny_llama, capsys):

@@ -25,6 +25,8 @@ from backend.exports.tables import (
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def run(settings, tiny_llama):

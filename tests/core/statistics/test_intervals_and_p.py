@@ -36,6 +36,8 @@ from backend.core.statistics.reliability import (
     spearman_brown,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def pair(rng, n=40, r=0.4):
     x = rng.normal(size=n)
