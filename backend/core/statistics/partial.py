@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from backend.core.arrays import Floats
@@ -39,17 +37,6 @@ def partial_correlation(cases: Cases, controls: Floats) -> Estimate:
         return Estimate(found.value, None, None, p, n, "too few cases for an interval")
     low, high = fisher_interval(found.value, n - k)
     return Estimate(found.value, low, high, p, n, None, FISHER_Z)
-
-
-def partial_from_r(r_xy: float, r_xc: float, r_yc: float) -> float | None:
-    """Partial correlation of x and y given one control, from the three correlations.
-
-    None if a variable is wholly explained by the control. Range [-1, 1].
-    """
-    scale = (1 - r_xc**2) * (1 - r_yc**2)
-    if scale <= 0:
-        return None
-    return (r_xy - r_xc * r_yc) / math.sqrt(scale)
 
 
 def _residual(design: Floats, values: Floats) -> Floats | None:

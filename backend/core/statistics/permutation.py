@@ -36,24 +36,6 @@ class BestLayer:
     reason: str | None = None
 
 
-def permutation_p(
-    cases: Cases, *, permutations: int = PERMUTATIONS, seed: int = SEED
-) -> float | None:
-    """Two-sided permutation p of Pearson's r; None where r is undefined.
-
-    Args:
-        cases: x and y; y is permuted.
-    """
-    x, y = cases.x, cases.y
-    standard = _standardised(x[None, :])
-    if standard is None or _standardised(y[None, :]) is None:
-        return None
-    shuffled = _shuffled(y, permutations, seed)
-    observed = abs(float((standard @ _unit(y[None, :]).T)[0, 0]))
-    null = np.abs(standard @ shuffled.T)[0]
-    return (1 + int((null >= observed - 1e-12).sum())) / (permutations + 1)
-
-
 def best_layer(
     projections: Floats, cases: Cases, *, permutations: int = PERMUTATIONS, seed: int = SEED
 ) -> BestLayer:

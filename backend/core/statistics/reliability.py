@@ -1,44 +1,12 @@
-"""How high can r be at all? Reliability, attenuation, floors and ceilings of the scores."""
+"""How high can r be at all? Agreement, floors, ceilings and rounding of the scores."""
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
 from backend.core.arrays import Floats
-
-
-def spearman_brown(r: float, factor: float = 2.0) -> float | None:
-    """Reliability of a measure ``factor`` times as long, from reliability r of the present one.
-
-    factor r / (1 + (factor - 1) r). None if the denominator is not positive, where the formula
-    has no meaning. Source: Spearman 1910, Brown 1910 (British Journal of Psychology 3).
-
-    Args:
-        r: reliability or split-half correlation, in [-1, 1].
-        factor: ratio of lengths, > 0.
-    """
-    denominator = 1 + (factor - 1) * r
-    if denominator <= 0:
-        return None
-    return factor * r / denominator
-
-
-def attenuation_ceiling(reliability_x: float, reliability_y: float = 1.0) -> float | None:
-    """Highest expected r between two measures of perfectly related truths.
-
-    sqrt(reliability_x reliability_y). Range [0, 1]. None if a reliability is negative. Source:
-    Spearman 1904, American Journal of Psychology 15: 72-101.
-
-    Args:
-        reliability_x: share of the variance of x that is not error, in [0, 1].
-        reliability_y: the same of y.
-    """
-    if reliability_x < 0 or reliability_y < 0:
-        return None
-    return math.sqrt(min(1.0, reliability_x) * min(1.0, reliability_y))
 
 
 def agreement_ceiling(agreement: float) -> float | None:

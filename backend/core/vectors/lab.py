@@ -92,18 +92,6 @@ def correlations(weights: Floats, cells: CellStack) -> Floats:
     return found
 
 
-def threshold_axis(pipeline: Pipeline, cells: CellStack, thresholds: Floats) -> Floats:
-    """r of every cell along the threshold axis, [thresholds, C]; NaN where refused or undefined.
-
-    Args:
-        pipeline: the choices; its threshold is replaced.
-        cells: inner products under the pipeline's metric.
-        thresholds: [thresholds].
-    """
-    found = [built_at(pipeline, cells, float(threshold)) for threshold in thresholds]
-    return np.array([correlations(built.weights, cells) for built in found])
-
-
 @dataclass(frozen=True)
 class Steps:
     """One cell along the threshold axis: between two prompts' cosines nothing changes.

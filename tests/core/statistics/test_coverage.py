@@ -17,7 +17,7 @@ from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.groups import compare_groups
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.partial import partial_correlation
-from backend.core.statistics.permutation import best_layer, permutation_p
+from backend.core.statistics.permutation import best_layer
 
 pytestmark = pytest.mark.slow
 DRAWS = 2000
@@ -141,13 +141,6 @@ def null_mann_whitney(rng):
     return compare_groups(rng.normal(size=13), rng.normal(size=11)).mann_whitney.p
 
 
-def null_permutation(rng):
-    x, y = normal_pair(rng, 20, 0.0)
-    return permutation_p(
-        Cases.independent(x, y**3), permutations=199, seed=int(rng.integers(1 << 30))
-    )
-
-
 def null_best_layer(rng):
     shared, y = rng.normal(size=(2, 40))
     layers = rng.normal(size=(12, 40)) + shared
@@ -164,7 +157,6 @@ NULLS = [
     null_student,
     null_welch,
     null_mann_whitney,
-    null_permutation,
     null_best_layer,
 ]
 

@@ -15,7 +15,7 @@ from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
 from backend.core.vectors.cell_stack import stack, take
 from backend.core.vectors.centre import geometric_median_weights
-from backend.core.vectors.lab import evaluate, threshold_axis
+from backend.core.vectors.lab import evaluate
 from backend.core.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
 from backend.errors import VectorError
 
@@ -213,16 +213,6 @@ def test_a_filter_that_keeps_too_few_refuses():
     found = evaluate(Pipeline(filter_reference="mean", threshold=0.999), stacked([cell(8)]))
     assert "a pole needs 2" in found.refusals[0]
     assert np.isnan(found.r[0]) and all(np.isnan(v[0]) for v in found.metrics.values())
-
-
-def test_the_axis_is_that_of_single_results():
-    cells = stacked([cell(9), cell(10)])
-    pipeline = Pipeline(filter_reference="mean")
-    thresholds = np.linspace(0.5, 0.99, 12)
-    rows = threshold_axis(pipeline, cells, thresholds)
-    for threshold, row in zip(thresholds, rows, strict=True):
-        one = evaluate(Pipeline(filter_reference="mean", threshold=float(threshold)), cells)
-        assert np.array_equal(row, one.r, equal_nan=True)
 
 
 def test_cells_may_differ_in_width():
