@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker check test lint bench bench-diagnosis bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-diagnosis bench-libraries bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -31,6 +31,9 @@ bench: setup-dev
 
 bench-diagnosis: setup-dev
 	$(BIN)/python -m tests.benchmarks.diagnosis
+
+bench-libraries: setup-dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
 
 bench-ui: setup-dev
 	$(BIN)/python -m tests.benchmarks.ui

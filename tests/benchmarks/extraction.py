@@ -7,7 +7,6 @@ memory is measured in processes of their own. Run with ``make bench``.
 
 from __future__ import annotations
 
-import resource
 import statistics
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from backend.settings import DEFAULT_MODEL, Settings
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
 from backend.types import Prompt
+from tests.benchmarks.memory import peak_of_this_process
 
 TEXTS, LAYERS, ROUNDS = 96, tuple(range(8, 20)), 2
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -92,15 +92,6 @@ def batch32(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[np.f
 
 
 WAYS: dict[str, Extract] = {"steerscope": steerscope, "batch1": batch1, "batch32": batch32}
-
-
-def peak_of_this_process() -> int:
-    """Peak resident bytes; on Linux without those of the process it was forked from."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        line = next(x for x in status.read_text().splitlines() if x.startswith("VmHWM"))
-        return int(line.split()[1]) * 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def peak_memory(way: str) -> float:

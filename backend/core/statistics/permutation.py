@@ -74,12 +74,6 @@ def _shuffled(y: Floats, permutations: int, seed: int) -> Floats:
     return _unit(rng.permuted(np.tile(y, (permutations, 1)), axis=1))
 
 
-def _standardised(rows: Floats) -> Floats | None:
-    if rows.shape[1] < 3 or np.ptp(rows) <= 1e-12 * np.abs(rows).max():
-        return None
-    return _unit(rows)
-
-
 def _unit(rows: Floats) -> Floats:
     centred = rows - rows.mean(axis=1, keepdims=True)
     unit: Floats = centred / np.linalg.norm(centred, axis=1, keepdims=True)
