@@ -23,7 +23,7 @@ def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None)
     """Draw a figure over the full width.
 
     Args:
-        figure: from backend.charts.
+        figure: from a view.
         key: unique on the page.
         on_pick: called before the rerun that clicking a point starts; see :func:`picked`.
     """

@@ -12,7 +12,6 @@ from backend.errors import ExportError
 from backend.exports.atomic import atomic_file, atomic_folder
 from backend.exports.download import as_bytes, size_text
 from backend.exports.tables import (
-    ACTIVATIONS,
     FORMATS,
     Source,
     list_tables,
@@ -22,6 +21,7 @@ from backend.exports.tables import (
     write_table,
     write_tables,
 )
+from backend.store.study import ACTIVATION_TABLES
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -52,7 +52,7 @@ def test_every_table_reads_back_equal_as_parquet(settings, run, tmp_path):
 
 def test_every_table_reads_back_equal_as_csv(settings, run, tmp_path):
     for table in list_tables(settings, run):
-        if table.name in ACTIVATIONS:
+        if table.name in ACTIVATION_TABLES:
             assert table.csv_bytes is None
             continue
         path = tmp_path / f"{table.name}.csv"
@@ -83,7 +83,7 @@ def test_the_zip_holds_every_table_whole(settings, run, tmp_path):
     for form in FORMATS:
         taken, left = offered(tables, form, activations=True)
         names = [table.name for table in taken]
-        assert [table.name for table in left] == (list(ACTIVATIONS) if form == "csv" else [])
+        assert [table.name for table in left] == (list(ACTIVATION_TABLES) if form == "csv" else [])
         path = tmp_path / f"all.{form}.zip"
         write_archive(settings, run, names, form, path)
         with zipfile.ZipFile(path) as archive:
@@ -107,7 +107,7 @@ def test_a_study_has_tables_too_and_light_downloads_leave_products_out(settings,
     names = [table.name for table in list_tables(settings, study)]
     assert {"study", "traits", "prompts", "responses", "scores"} <= set(names)
     taken, left = offered(list_tables(settings, run), "parquet", activations=False)
-    assert {"gram", "alignment", "moments", *ACTIVATIONS} <= {table.name for table in left}
+    assert {"gram", "alignment", "moments", *ACTIVATION_TABLES} <= {table.name for table in left}
     assert {"correlations", "vectors", "projections"} <= {table.name for table in taken}
 
 
@@ -115,7 +115,7 @@ def test_what_is_not_there_is_refused_by_name(settings, run, tmp_path):
     with pytest.raises(ExportError, match="no table 'nothing'"):
         write_table(settings, run, "nothing", "csv", tmp_path / "x")
     with pytest.raises(ExportError, match="not offered as CSV"):
-        write_tables(settings, run, ["metrics", ACTIVATIONS[0]], "csv", tmp_path)
+        write_tables(settings, run, ["metrics", ACTIVATION_TABLES[0]], "csv", tmp_path)
     assert not list(tmp_path.glob("*.csv"))
 
 

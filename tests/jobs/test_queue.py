@@ -28,8 +28,8 @@ from backend.store.run import run_path
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
+from tests.runs.test_session import contents, extract, request_for
 from tests.support.studies import small_study
-from tests.worker.test_session import contents, extract, request_for
 
 
 def test_layers_as_users_write_them():

@@ -10,12 +10,13 @@ import pytest
 from scipy import stats
 
 from backend.cli.main import main
-from backend.jobs.bundled import SIMULATED_PREFIX, simulated_model
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.published.phantom import LAYERS, TITLE, PublishedPhantom
 from backend.phantom.published.prompts import PROMPTS
+from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.runs.phantom_run import publish_phantom
 from backend.store.catalog import run_summary
+from backend.types import ExtractionRequest
 from tests.support.views import card, diagnoses
 
 PRINTED = list(
@@ -127,9 +128,11 @@ def test_a_seed_is_repeatable(phantom):
 
 
 def test_the_job_finds_its_model(phantom):
-    found, model = simulated_model(f"{SIMULATED_PREFIX}qwen2-simulated")
-    assert found.models[model] == "qwen2-simulated" and found.layers == LAYERS
-    assert simulated_model("Qwen/Qwen2-7B-Instruct") is None
+    for model, name in (
+        (f"{SIMULATED_PREFIX}qwen2-simulated", "phantom"),
+        ("Qwen/Qwen2-7B-Instruct", "local"),
+    ):
+        assert engine_of(ExtractionRequest("a@b", model, LAYERS)).name == name
 
 
 @pytest.mark.slow

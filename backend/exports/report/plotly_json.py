@@ -22,7 +22,7 @@ def figure_json(figure: go.Figure) -> str:
     its theme.
 
     Args:
-        figure: from backend.charts; it is not changed.
+        figure: from a view; it is not changed.
     """
     values = figure.to_plotly_json()
     values["layout"]["template"] = _plain_template()

@@ -9,7 +9,6 @@ import pytest
 from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
-from tests.vectors.test_lab_exact import cell
 
 from backend.core.moments import correlation_of_weights, moments
 from backend.core.vectors.controls import random_directions, shuffled_labels
@@ -19,6 +18,7 @@ from backend.core.vectors.logistic import logistic_fits
 from backend.core.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
 from backend.core.vectors.responses import response_space
 from backend.core.vectors.subsampling import subsample
+from tests.core.vectors.test_lab_exact import cell
 
 
 def space_of(responses, chunk=7):
