@@ -13,8 +13,9 @@ from backend.errors import JobError, RunNotFound
 from backend.jobs.queue import JobQueue
 from backend.runs.session import DerivationSession, session_of
 from backend.store.catalog import run_list, run_summary
-from backend.store.run import derivation_path, open_run, run_path
+from backend.store.run import open_run, run_path
 from backend.store.schema import DERIVED_TABLES, FORMAT
+from backend.store.work_file import derivation_path
 from backend.types import ExtractionRequest
 from tests.support.results import cells
 from tests.support.runs import publish_run
