@@ -82,7 +82,10 @@ def test_worker_slots_are_exclusive_and_show_life_and_death(settings):
     assert [beat.name for beat in live_workers(settings)] == ["worker-1"]
     second.release()
     assert first.dead_names() == ("worker-2",)
-    assert WorkerSlot(settings).name == "worker-2"
+    again = WorkerSlot(settings)
+    assert again.name == "worker-2"
+    again.release()
+    first.release()
 
 
 class Worker:

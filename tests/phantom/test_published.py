@@ -19,11 +19,8 @@ from backend.store.catalog import run_summary
 from backend.types import ExtractionRequest
 from tests.support.views import card, diagnoses
 
-PRINTED = list(
-    csv.DictReader(
-        (Path(__file__).parents[2] / "backend/studies/published_data/vector_diagnostics.csv").open()
-    )
-)
+TABLE = Path(__file__).parents[2] / "backend/studies/published_data/vector_diagnostics.csv"
+PRINTED = list(csv.DictReader(TABLE.read_text("utf-8").splitlines()))
 MODELS = ("llama3", "qwen2", "mistral")
 # Half a unit of the last printed digit.
 WITHIN = {
