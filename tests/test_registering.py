@@ -141,7 +141,7 @@ def test_a_method_is_derived_and_compared(settings, words, monkeypatch):
     finally:
         METHODS.remove(twice)
     plain = compared.grid.results["mean_difference", "warmth"]
-    assert compared.grid.results["own_method", "warmth"].r == plain.r
+    assert compared.grid.results["own_method", "warmth"].correlation == plain.correlation
 
 
 def test_a_file_format_is_imported(tmp_path):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from backend.core.estimate import Estimate
 from backend.core.metrics.registry import measure_cell
 from backend.core.prompt_cells import PromptCells
 
@@ -43,13 +42,6 @@ def test_opposed_halves_are_said_to_be_opposed():
     rows = [[10.0, 1.0], [10.0, -1.0], [10.0, -1.0], [10.0, 1.0]]
     found = measured(rows, [True, True, False, False])
     assert found["split_half_stability"].value is None
-
-
-def test_a_measure_is_a_value_or_a_reason():
-    with pytest.raises(ValueError, match="value or a reason"):
-        Estimate(1.0, "both")
-    with pytest.raises(ValueError, match="finite"):
-        Estimate(float("nan"))
 
 
 def test_a_prompt_space_needs_both_poles_and_matching_shapes():

@@ -97,13 +97,13 @@ class Worker:
         self.start()
 
     def start(self):
-        log = (self._settings.cache / "worker.log").open("a")
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "backend", "worker", "--no-sample"],
-            env=self._environment,
-            stdout=log,
-            stderr=log,
-        )
+        with (self._settings.cache / "worker.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "backend", "worker", "--no-sample"],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+            )
 
     def kill(self):
         self.process.send_signal(signal.SIGKILL)

@@ -13,7 +13,7 @@ import pytest
 from backend.core.first_token import first_tokens
 from backend.errors import RunNotFound, StudyNotFound, UnreadableFile
 from backend.store.connection import publish
-from backend.store.run import delete_run, list_run_ids, run_path
+from backend.store.run import delete_run, list_run_ids, open_run, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, list_studies, load_study, publish_study
 from backend.store.work_file import WorkFile
@@ -83,7 +83,7 @@ def test_studies_are_found_by_name_or_key(settings):
 
 
 def test_a_failed_publication_leaves_nothing(settings, monkeypatch):
-    monkeypatch.setattr("backend.store.study_files.write_tables", lambda *a: 1 / 0)
+    monkeypatch.setattr("backend.store.study.write_study", lambda *a: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         publish_study(settings, small_study(), "abc")
     assert list(settings.studies.iterdir()) == list(settings.work.iterdir()) == []
@@ -110,9 +110,9 @@ def test_batches_are_kept_once_and_survive_reopening(settings):
     work.close()
     work = WorkFile(settings.work / "run-1.duckdb")
     assert work.initialised
-    assert work.record() == RECORD
+    assert work.run.record == RECORD
     assert work.done_batches() == {0}
-    prompts = work.activations("prompt", 2, 0, 100)
+    prompts = work.run.activations("prompt", 2, 0, 100)
     np.testing.assert_array_equal(prompts, first[1, : len(prompts)])
 
 
@@ -158,7 +158,7 @@ def test_a_failed_commit_leaves_no_half_batch(settings, monkeypatch):
         )
         work.commit_batch(0, pooled(half[:3], 2), [1] * 3, 0.1)
     assert work.done_batches() == frozenset()
-    assert len(work.activations("prompt", 1, 0, 100)) == 0
+    assert len(work.run.activations("prompt", 1, 0, 100)) == 0
 
 
 def test_a_published_run_is_read_while_another_is_written(settings):
@@ -198,7 +198,7 @@ def test_two_writers_of_one_work_file_are_refused(settings):
 
 
 def test_missing_and_damaged_runs(settings):
-    with pytest.raises(RunNotFound, match="No run is called 'x'"), reading_run(settings, "x"):
+    with pytest.raises(RunNotFound, match="No run is called 'x'"), open_run(settings, "x"):
         pass
     run_path(settings, "junk").write_bytes(b"junk" * 1000)
     duckdb.connect(str(run_path(settings, "empty"))).close()
@@ -211,7 +211,7 @@ def test_missing_and_damaged_runs(settings):
         ("empty", "no Steerscope tables"),
         ("old", "format 0, kind run"),
     ):
-        with pytest.raises(UnreadableFile, match=words), reading_run(settings, run_id):
+        with pytest.raises(UnreadableFile, match=words), open_run(settings, run_id):
             pass
 
 
