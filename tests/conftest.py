@@ -15,6 +15,15 @@ from backend.settings import Settings
 from tests.support.tiny_models import FAMILIES, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+# Folders whose tests extract a run or draw a page, each of which takes seconds.
+SLOW = [REPOSITORY / "tests" / name for name in ("pages", "views", "runs", "exports")]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is slow by where it lies; ``make test`` still runs it."""
+    for item in items:
+        if any(folder in item.path.parents for folder in SLOW):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture

@@ -38,8 +38,6 @@ from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 ELEMENTS = set(
     "html head meta title style script body header h1 p strong div table thead tr th tbody td wbr "
     "nav ul li a main section h2 h3 h4 h5 details summary".split()

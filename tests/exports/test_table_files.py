@@ -25,8 +25,6 @@ from backend.store.study import ACTIVATION_TABLES
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def run(settings, tiny_llama):

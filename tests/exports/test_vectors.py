@@ -32,8 +32,6 @@ from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 LAYERS = (1, 2, 3)
 
 

@@ -15,8 +15,6 @@ from tests.support.raw import reading_run
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 METRICS = (
     "identity",
     "massive_removed",

@@ -19,8 +19,6 @@ from backend.views.diagnosis.registry import RULES
 from backend.views.diagnosis.rules import outliers
 from tests.support.phantoms import phantom_cells
 
-pytestmark = pytest.mark.slow
-
 SIZES = {"models": 1, "traits": 2, "layers": 12, "prompts": 10, "width": 256}
 
 

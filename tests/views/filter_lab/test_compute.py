@@ -31,8 +31,6 @@ from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 SET = "default"
 LIMITS = StatusThresholds()
 

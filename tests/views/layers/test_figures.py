@@ -23,8 +23,6 @@ from tests.support.results import cells, results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
-pytestmark = pytest.mark.slow
-
 
 def choices_of(settings, run_id):
     """The best layers of a run's default prompts."""

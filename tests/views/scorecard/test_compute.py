@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 
-import pytest
-
 from backend.store.catalog import run_summary
 from backend.views.scorecard.compute import layer_to_show
 from tests.support import views
 from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-
-pytestmark = pytest.mark.slow
 
 
 def card_of(settings, prompt_set="default", layer=None):
