@@ -28,7 +28,7 @@ from backend.exports.vectors import BEST, Choice, method_titles, read_saved, rea
 from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_summary
 from tests.support.phantom_store import publish_small_phantom
-from tests.support.results import cells
+from tests.support.results import cells, results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -48,8 +48,13 @@ def stored(settings, run_id="run-1"):
     return {tuple(row[:3]): np.array(row[3], np.float64).astype(np.float32) for row in rows}
 
 
+def chosen(settings, run_id, *choice, **named):
+    """Vectors of a run, as the page and the command get them."""
+    return results(settings).of_run(read_vectors, run_id, Choice(*choice, **named))
+
+
 def test_safetensors_hold_every_stored_vector_bit_for_bit(store, tmp_path):
-    found = read_vectors(store, Choice("run-1", (), (), layers=()))
+    found = chosen(store, "run-1", (), (), layers=())
     path = tmp_path / "all.safetensors"
     write_safetensors(found, path)
     expected = stored(store)
@@ -67,7 +72,7 @@ def test_safetensors_hold_every_stored_vector_bit_for_bit(store, tmp_path):
 
 
 def test_the_head_says_where_a_vector_comes_from(store, tmp_path):
-    found = read_vectors(store, Choice("run-1", ("haste",), ("mean_difference",), layers=(2,)))
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(2,))
     path = tmp_path / "one.safetensors"
     write_safetensors(found, path)
     record = run_summary(store, "run-1").record
@@ -87,9 +92,9 @@ def test_the_head_says_where_a_vector_comes_from(store, tmp_path):
 
 
 def test_gguf_is_a_control_vector_bit_for_bit(store, tmp_path):
-    choice = Choice("run-1", ("haste",), ("mean_difference",), layers=(2, 3))
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(2, 3))
     path = tmp_path / "haste.gguf"
-    write_gguf(read_vectors(store, choice), path)
+    write_gguf(found, path)
     reader = gguf.GGUFReader(path)
     head = {key: field.contents() for key, field in reader.fields.items()}
     assert head["general.architecture"] == "controlvector"
@@ -106,7 +111,7 @@ def test_gguf_is_a_control_vector_bit_for_bit(store, tmp_path):
 
 
 def test_several_control_vectors_go_into_a_zip(store, tmp_path):
-    found = read_vectors(store, Choice("run-1", (), ("mean_difference",), layers=(2,)))
+    found = chosen(store, "run-1", (), ("mean_difference",), layers=(2,))
     with pytest.raises(ExportError, match="2 pairs of trait and method"):
         write_gguf(found, tmp_path / "all.gguf")
     name = file_name(found, "gguf")
@@ -122,13 +127,13 @@ def test_several_control_vectors_go_into_a_zip(store, tmp_path):
 
 
 def test_what_llama_cpp_cannot_use_is_refused(store, settings, tmp_path):
-    found = read_vectors(store, Choice("run-1", ("haste",), ("mean_difference",), layers=(1, 2)))
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(1, 2))
     with pytest.raises(ExportError, match="cannot add a vector at layer 1") as fault:
         write_gguf(found, tmp_path / "x.gguf")
     assert "layers 2 to 3" in fault.value.expected
     assert gguf_layers((0, 1, 2, 3)) == (2, 3)
     _, run_ids = publish_small_phantom(settings)
-    simulated = read_vectors(settings, Choice(run_ids[0], (), ("mean_difference",)))
+    simulated = chosen(settings, run_ids[0], (), ("mean_difference",))
     with pytest.raises(ExportError, match="simulated"):
         write_gguf(simulated, tmp_path / "x.gguf")
     assert not (tmp_path / "x.gguf").exists()
@@ -137,7 +142,7 @@ def test_what_llama_cpp_cannot_use_is_refused(store, settings, tmp_path):
 
 def test_best_takes_the_layer_the_run_says(settings):
     _, run_ids = publish_small_phantom(settings)
-    found = read_vectors(settings, Choice(run_ids[0], (), ("mean_difference",), layers=BEST))
+    found = chosen(settings, run_ids[0], (), ("mean_difference",), layers=BEST)
     with duckdb.connect(str(settings.runs / f"{run_ids[0]}.duckdb"), read_only=True) as connection:
         best = dict(
             connection.execute(
@@ -150,11 +155,11 @@ def test_best_takes_the_layer_the_run_says(settings):
 
 def test_what_is_missing_is_told(store):
     with pytest.raises(ExportError, match="no layer 9"):
-        read_vectors(store, Choice("run-1", (), (), layers=(2, 9)))
+        chosen(store, "run-1", (), (), layers=(2, 9))
     with pytest.raises(ExportError, match="no trait calm") as fault:
-        read_vectors(store, Choice("run-1", ("calm",), ()))
+        chosen(store, "run-1", ("calm",), ())
     assert "warmth, haste" in fault.value.expected
-    found = read_vectors(store, Choice("run-1", (), (), layers=()))
+    found = chosen(store, "run-1", (), (), layers=())
     there = {(v.trait, v.method, v.layer) for v in found.vectors}
     with duckdb.connect(str(store.runs / "run-1.duckdb"), read_only=True) as connection:
         tried = set(connection.execute("SELECT trait, method, layer FROM correlations").fetchall())
@@ -197,8 +202,7 @@ def steered(folder, block, vector):
 
 @pytest.mark.parametrize("alpha", [0.5, -2.0])
 def test_an_exported_vector_steers_by_alpha_times_its_length(store, tiny_llama, tmp_path, alpha):
-    choice = Choice("run-1", ("warmth",), ("mean_difference",), layers=(2,))
-    found = read_vectors(store, choice)
+    found = chosen(store, "run-1", ("warmth",), ("mean_difference",), layers=(2,))
     write_safetensors(found, tmp_path / "v.safetensors")
     write_gguf(found, tmp_path / "v.gguf")
     with safe_open(tmp_path / "v.safetensors", "pt") as file:

@@ -78,7 +78,8 @@ def test_vectors_show_layer_length_and_r(run):
         (vector,) = read_vectors(opened_run, choice).vectors
     shown = app.dataframe[0].value
     assert list(shown["layer"]) == [vector.layer]
-    assert list(shown["r"]) == [f"{vector.r:+.3f}"] and list(shown["n"]) == [vector.n]
+    r = vector.correlation
+    assert list(shown["r"]) == [f"{r.value:+.3f}"] and list(shown["n"]) == [r.n]
     every = opened(PAGE, take="vectors", vector_traits="all", vector_layers="all")
     assert len(every.dataframe[0].value) == 4
     assert labels(every)[0].startswith("Download 4 vectors")

@@ -141,7 +141,7 @@ def test_a_run_is_compared_with_the_one_before_it_by_one_click(store, tiny_llama
 def test_a_run_is_deleted_for_good(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGE)
-    assert "can be deleted, and never changes" in words(app)
+    assert "Its activations never change" in words(app)
     press(app, "Delete it for good")
     assert list_run_ids(store) == ()
     assert "No extraction has ended yet." in words(app)
