@@ -84,7 +84,12 @@ def test_the_head_says_where_a_vector_comes_from(store, tmp_path):
     (known,) = json.loads(head["vectors"]).values()
     cell = next(c for c in cells(store, "run-1", "haste") if c.key.layer == 2)
     c = cell.correlation
-    assert (known["r"], known["r_low"], known["r_high"], known["n"]) == (c.r, c.low, c.high, c.n)
+    assert (known["r"], known["r_low"], known["r_high"], known["n"]) == (
+        c.value,
+        c.low,
+        c.high,
+        c.n,
+    )
     assert known["pipeline"]["centre"] == "mean" and known["fitted_on_responses"] is False
     assert known["norm"] == pytest.approx(cell.metrics["separation"].value, rel=1e-6)
     (row,) = vector_rows(found)
@@ -150,7 +155,7 @@ def test_best_takes_the_layer_the_run_says(settings):
             ).fetchall()
         )
     assert {v.trait: v.layer for v in found.vectors} == best
-    assert "mean_difference" in method_titles(settings, run_ids[0])
+    assert "mean_difference" in results(settings).of_run(method_titles, run_ids[0])
 
 
 def test_what_is_missing_is_told(store):
