@@ -93,7 +93,7 @@ def test_the_head_says_where_a_vector_comes_from(store, tmp_path):
     assert known["pipeline"]["centre"] == "mean" and known["fitted_on_responses"] is False
     assert known["norm"] == pytest.approx(cell.metrics["separation"].value, rel=1e-6)
     (row,) = vector_rows(found)
-    assert row["r"] == f"{c.r:+.3f}" and row["n"] == c.n
+    assert row["r"] == f"{c.value:+.3f}" and row["n"] == c.n
 
 
 def test_gguf_is_a_control_vector_bit_for_bit(store, tmp_path):
