@@ -70,14 +70,14 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    log = (cache / "serve.log").open("w")
-    process = subprocess.Popen(
-        [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
-        cwd=ROOT,
-        env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
-        stdout=log,
-        stderr=log,
-    )
+    with (cache / "serve.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
+            cwd=ROOT,
+            env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
+            stdout=log,
+            stderr=log,
+        )
     url = f"http://127.0.0.1:{port}"
     _wait_until_up(url, process)
     yield Application(url, cache, process)
