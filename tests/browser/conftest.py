@@ -59,6 +59,13 @@ class Application:
     process: subprocess.Popen[bytes]
 
 
+def _as_a_user(cache: Path) -> dict[str, str]:
+    """The environment without the limits that keep the tests' own processes to one thread."""
+    limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    kept = {name: value for name, value in os.environ.items() if name not in limits}
+    return kept | {"STEERSCOPE_CACHE": str(cache)}
+
+
 @contextmanager
 def _serving(cache: Path, *options: str) -> Iterator[Application]:
     """``python -m backend serve`` on a store that knows SmolLM2's weights."""
@@ -74,7 +81,7 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
             cwd=ROOT,
-            env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
+            env=_as_a_user(cache),
             stdout=log,
             stderr=log,
         )

@@ -55,9 +55,9 @@ def test_a_link_to_a_page_works_on_a_server_nobody_has_opened_yet(page, applicat
 def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, application):
     page.goto(application.url)
     expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
-    expect(page.get_by_text(re.compile(r"batch \d+ of \d+"))).to_be_visible(timeout=4 * MINUTES)
+    expect(page.get_by_text(re.compile(r"batch \d+ of \d+"))).to_be_visible(timeout=10 * MINUTES)
     expect(page.get_by_text(re.compile(r"texts/s, \d+ tokens/s"))).to_be_visible()
-    expect(page.get_by_text("How sure is each r?")).to_be_visible(timeout=6 * MINUTES)
+    expect(page.get_by_text("How sure is each r?")).to_be_visible(timeout=15 * MINUTES)
     shown, expected = grid(page), stored(application.cache)
     assert shown["r"] == [r for r, _ in expected.values()]
     on_screen = page.locator(".js-plotly-plot").first.inner_text()
