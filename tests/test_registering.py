@@ -122,8 +122,6 @@ def test_a_metric_is_stored_shown_and_known_to_the_lab(settings, words, monkeypa
         live=True,
     )
     monkeypatch.setattr(registry, "METRICS", [*registry.METRICS, entry])
-    monkeypatch.setattr("backend.store.run.METRICS", registry.METRICS)
-    monkeypatch.setattr("backend.views.prompts.tables.METRICS", registry.METRICS)
     published(settings)
     with open_run(settings, "run-1") as run:
         cell = run.cells("warmth")[0]

@@ -10,7 +10,7 @@ import sys
 from backend.cli.command import Command
 from backend.cli.json_output import correlation_json, measure_json, to_json
 from backend.core.estimate import Estimate
-from backend.core.metrics.registry import METRICS
+from backend.core.metrics import registry
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
@@ -85,7 +85,7 @@ def _cell_json(cell: CellResult) -> dict[str, object]:
         "controls": {kind: to_json(control) for kind, control in cell.controls.items()},
         "metrics": {
             metric.name: measure_json(cell.metrics[metric.name]) | {"unit": metric.unit}
-            for metric in METRICS
+            for metric in registry.METRICS
         },
     }
 
@@ -108,7 +108,7 @@ def _print_cell(cell: CellResult) -> None:
                 f"  {'r of ' + kind.replace('_', ' '):26} 95% [{low:+.3f}, {high:+.3f}]"
                 f"  {control.draws} draws  p={control.p:.2g}"
             )
-    for metric in METRICS:
+    for metric in registry.METRICS:
         found = cell.metrics[metric.name]
         shown = f"undefined: {found.reason}" if found.value is None else f"{found.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +23,11 @@ class WorkerBeat:
 
     Attributes:
         name: its executor id, such as ``worker-1``.
-        host: machine it runs on.
-        pid: its process id there.
-        age: seconds since the sign.
+        pid: its process id, on the machine it runs on.
     """
 
     name: str
-    host: str
     pid: int
-    age: float
 
 
 class WorkerSlot:
@@ -64,7 +59,7 @@ class WorkerSlot:
 
     def beat(self) -> None:
         """Leave a sign of life."""
-        beat = {"host": socket.gethostname(), "pid": os.getpid()}
+        beat = {"pid": os.getpid()}
         path = self._folder / f"{self.name}.json"
         draft = path.with_suffix(".draft")
         draft.write_text(json.dumps(beat))
@@ -99,7 +94,7 @@ def live_workers(settings: Settings) -> tuple[WorkerBeat, ...]:
         except FileNotFoundError:
             continue  # the worker stopped between listing and reading
         if age <= STALE_SECONDS:
-            beats.append(WorkerBeat(path.stem, values["host"], values["pid"], max(0.0, age)))
+            beats.append(WorkerBeat(path.stem, values["pid"]))
     return tuple(beats)
 
 

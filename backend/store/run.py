@@ -16,7 +16,7 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, Estimate
 from backend.core.first_token import FirstTokens
-from backend.core.metrics.registry import METRICS
+from backend.core.metrics import registry
 from backend.core.moments import Moments
 from backend.core.vectors.controls import Control
 from backend.core.vectors.inner_product import IDENTITY
@@ -203,7 +203,7 @@ class Run(StudyFile):
                         metric.name,
                         Estimate.undefined(counts[row.trait, row.prompt_set], NOT_COMPUTED),
                     )
-                    for metric in METRICS
+                    for metric in registry.METRICS
                 },
             )
             for row in self.correlations(MEAN_DIFFERENCE, trait, prompt_set, layer)

@@ -228,9 +228,10 @@ class WorkFile:
         """
         compact = self.path.with_name(self.path.stem + ".compact.duckdb")
         compact.unlink(missing_ok=True)
-        name = self.connection.execute("SELECT current_database()").fetchall()[0][0]
+        (name,) = self.connection.execute("SELECT current_database()").fetchall()[0]
+        own = name.replace('"', '""')
         self.connection.execute(f"ATTACH '{_quoted(compact)}' AS compact")
-        self.connection.execute(f'COPY FROM DATABASE "{name}" TO compact')
+        self.connection.execute(f'COPY FROM DATABASE "{own}" TO compact')
         self.connection.execute("CHECKPOINT compact")
         self.connection.execute("DETACH compact")
         self.close()

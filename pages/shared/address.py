@@ -67,7 +67,6 @@ def slider(
     step: float,
     default: float,
     key: str,
-    help: str | None = None,
 ) -> float:
     """A slider whose value is read from and written to the address.
 
@@ -79,7 +78,7 @@ def slider(
     except ValueError:
         value = default
     st.session_state[key] = value if low <= value <= high else default
-    chosen = st.slider(label, low, high, step=step, key=key, help=help)
+    chosen = st.slider(label, low, high, step=step, key=key)
     write(key, f"{chosen:g}")
     return float(chosen)
 

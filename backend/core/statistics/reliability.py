@@ -28,16 +28,12 @@ class ScoreUse:
 
     Attributes:
         n: number of scores.
-        mean: mean score.
-        sd: sample standard deviation; None with fewer than 2.
         floor: share of scores at the lowest allowed value, [0, 1].
         ceiling: share at the highest allowed value, [0, 1].
         distinct: number of different values used.
     """
 
     n: int
-    mean: float
-    sd: float | None
     floor: float
     ceiling: float
     distinct: int
@@ -55,8 +51,6 @@ def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
         return None
     return ScoreUse(
         n=len(scores),
-        mean=float(scores.mean()),
-        sd=float(scores.std(ddof=1)) if len(scores) > 1 else None,
         floor=float((scores <= low).mean()),
         ceiling=float((scores >= high).mean()),
         distinct=len(np.unique(scores)),

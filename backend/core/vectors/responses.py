@@ -42,11 +42,6 @@ class ResponseSpace:
         rms: Floats = np.sqrt(self.variance + np.square(self.mean))
         return rms
 
-    def coordinates(self, responses: Floats) -> Floats:
-        """Centred coordinates of some responses along the components, [N, q]."""
-        found: Floats = (responses - self.mean) @ self.components.T
-        return found
-
 
 def response_space(chunks: Callable[[], Iterable[Floats]], count: int, width: int) -> ResponseSpace:
     """Moments and principal components of responses that arrive in chunks.

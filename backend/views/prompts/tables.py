@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
-from backend.core.metrics.registry import METRICS
+from backend.core.metrics import registry
 from backend.store.run_values import CellResult
 from backend.types import POLES
 from backend.views.prompts.compute import PromptView
@@ -43,7 +43,7 @@ def prompt_text_rows(view: PromptView) -> list[dict[str, object]]:
 def metric_rows(cell: CellResult) -> list[dict[str, str]]:
     """Every metric of a cell as a table: value and unit, or why it is undefined."""
     rows = []
-    for metric in METRICS:
+    for metric in registry.METRICS:
         found = cell.metrics[metric.name]
         rows.append(
             {

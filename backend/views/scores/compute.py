@@ -33,14 +33,12 @@ class Histogram:
     Attributes:
         centres: middle of each bin, ascending.
         counts: values in each bin, all of them together n.
-        width: of a bin, score units.
         sd: standard deviation of the values with its interval.
         mean: of the values; None without any.
     """
 
     centres: tuple[float, ...]
     counts: tuple[int, ...]
-    width: float
     sd: Estimate
     mean: float | None
 
@@ -189,7 +187,6 @@ def _histogram(values: Floats, start: float, width: float, bins: int) -> Histogr
     return Histogram(
         centres=tuple(float(start + width * (i + 0.5)) for i in range(bins)),
         counts=tuple(int(count) for count in counts),
-        width=width,
         sd=standard_deviation(values),
         mean=float(values.mean()) if len(values) else None,
     )

@@ -35,7 +35,7 @@ def feasibility_counts(
 
 
 def feasibility_finding(
-    counts: Mapping[Column, PoleCounts], at_least: float, at_most: float, total_known: bool = True
+    counts: Mapping[Column, PoleCounts], at_least: float, at_most: float
 ) -> Finding:
     """Which responders and traits have enough of both poles.
 
@@ -43,14 +43,13 @@ def feasibility_finding(
         counts: responses of each pole.
         at_least: lowest score of the high pole.
         at_most: highest score of the low pole.
-        total_known: whether the responses between the poles were counted too.
     """
     if not counts:
         return not_computable(NAME, QUESTION, "there are no scored responses")
     lines = []
     for (responder, trait), found in counts.items():
         total = found.high + found.low + found.between
-        note = f"of {total} responses" if total_known else ""
+        note = f"of {total} responses"
         for sign, bound, count in (("≥", at_least, found.high), ("≤", at_most, found.low)):
             name = f"{responder}, {trait}: scores {sign} {bound:g}"
             lines.append(Row(name, Estimate.exact(count, total), note=note))

@@ -209,7 +209,6 @@ def test_score_use_and_counts():
     scores = np.array([0, 0, 0, 2, 5, 6, 10.0])
     use = score_use(scores, 0, 10)
     assert (use.floor, use.ceiling, use.distinct) == (3 / 7, 1 / 7, 5)
-    assert use.sd == pytest.approx(np.std(scores, ddof=1))
     assert score_use(np.array([]), 0, 10) is None
     counts = count_poles(scores, 6, 2)
     assert (counts.high, counts.low, counts.between) == (2, 4, 1)

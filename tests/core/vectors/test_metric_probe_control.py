@@ -41,7 +41,8 @@ def test_response_components_are_sklearns(count):
     assert found.sizes == pytest.approx(oracle.explained_variance_[:k] * (count - 1) / count)
     aligned = np.abs(np.einsum("ij,ij->i", found.components, oracle.components_[:k]))
     assert aligned == pytest.approx(1.0, abs=1e-6)
-    back = found.coordinates(responses) @ found.components + found.mean
+    coordinates = (responses - found.mean) @ found.components.T
+    back = coordinates @ found.components + found.mean
     assert back == pytest.approx(responses, abs=1e-8)
 
 

@@ -44,7 +44,7 @@ def test_columns_are_the_studys_scores(settings, tiny_llama):
     for column in columns:
         first, last = (scores_of(study, column.trait, turn) for turn in ("t1", "tN"))
         both = np.concatenate([first, last])
-        assert column.cases == 30 and column.last.width == 0.5
+        assert column.cases == 30 and np.diff(column.last.centres) == pytest.approx(0.5)
         assert counted(column.first) == Counter(first) and counted(column.last) == Counter(last)
         assert counted(column.drift) == Counter(last - first)
         assert counted(column.every) == Counter(both)
