@@ -43,12 +43,16 @@ class Prompt:
         pole: which end of the trait.
         text: what the model reads.
         prompt_set: which set it belongs to, so that sets can be compared.
+        pair: what a high and a low prompt have in common, such as the question that both answer;
+            None where prompts do not come in pairs.
     """
 
     trait: str
     pole: Pole
     text: str
     prompt_set: str = "default"
+    # The same text is the same prompt, whatever it is paired with.
+    pair: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,11 @@ class Response:
         turn: first (t1) or last (tN) turn; None in a study with one response per scenario.
         responder: the model or person who wrote it.
         messages: the chat before the response; empty if there was none.
-        scores: score per trait; a trait that was not judged is absent.
+        scores: score per trait, the mean where it was scored several times; a trait that was
+            not judged is absent.
+        repeats: trait -> every score, in the order given, where there are several.
+        group: what makes responses dependent, such as the question that several scenarios
+            sample; None for the scenario itself.
     """
 
     scenario: str
@@ -70,6 +78,13 @@ class Response:
     responder: str = "unknown"
     messages: tuple[Message, ...] = ()
     scores: dict[str, float] = field(default_factory=dict)
+    repeats: dict[str, tuple[float, ...]] = field(default_factory=dict)
+    group: str | None = None
+
+    @property
+    def dependence(self) -> str:
+        """Responses of one group, by default of one scenario, are dependent."""
+        return self.scenario if self.group is None else self.group
 
 
 @dataclass(frozen=True)

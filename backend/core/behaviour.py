@@ -21,6 +21,7 @@ class Behaviour:
         target: ``drift`` (tN minus t1) or ``level`` (the single response).
         scenarios: scenario id per case, [cases].
         responders: who responded, [cases].
+        groups: what makes cases dependent, [cases]: by default the scenario.
         first: index of the t1 response per case; None for levels.
         last: index of the tN (or single) response per case, [cases].
         values: score drift or score level per case, [cases], score units.
@@ -29,6 +30,7 @@ class Behaviour:
     target: Target
     scenarios: tuple[str, ...]
     responders: tuple[str, ...]
+    groups: tuple[str, ...]
     first: NDArray[np.intp] | None
     last: NDArray[np.intp]
     values: NDArray[np.float64]
@@ -44,7 +46,7 @@ class Behaviour:
 
     def cases(self, x: Floats) -> Cases:
         """The cases with a predictor of the behaviour, [cases]."""
-        return Cases.of_scenarios(x, self.values, self.scenarios, self.responders)
+        return Cases.of_study(x, self.values, self.scenarios, self.responders, self.groups)
 
 
 def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> Behaviour:
@@ -77,6 +79,7 @@ def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> B
         target=target,
         scenarios=tuple(scenario for scenario, _ in pairs),
         responders=tuple(responder for _, responder in pairs),
+        groups=tuple(responses[i].dependence for i in last),
         first=first,
         last=last,
         values=values,

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 # How intervals are made, as Estimate.interval_method says it.
 FISHER_Z = "Fisher z"
-BCA_BOOTSTRAP = "BCa bootstrap over scenarios"
+BCA_BOOTSTRAP = "BCa bootstrap over groups of scenarios"
 ZOU = "Zou"
+HALVES = "Fisher z over random halves"
+JACKKNIFE = "jackknife over groups"
 
 
 @dataclass(frozen=True)
@@ -20,10 +22,13 @@ class Estimate:
         low: lower end of the 95% interval; None where there is none.
         high: upper end.
         p: two-sided p of no effect, where there is a test; else None.
-        n: number of independent cases behind it (of a metric of prompts: prompts).
+        n: number of cases behind it (of a metric of prompts: prompts).
         reason: why something is missing; None if all is there.
         interval_method: how the interval was made; None where nobody needs to be told, as there
             is no interval.
+        effective: of dependent cases, how many independent ones would be as sure; None where
+            it is n.
+        groups: number of groups that dependent cases come in; None where they are independent.
     """
 
     value: float | None
@@ -33,6 +38,8 @@ class Estimate:
     n: int
     reason: str | None = None
     interval_method: str | None = None
+    effective: float | None = None
+    groups: int | None = None
 
     def __post_init__(self) -> None:
         """NaN never leaves a statistic: an undefined number is None with a reason."""

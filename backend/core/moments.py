@@ -8,13 +8,18 @@ r = w'b / sqrt(w'Sw y'y).
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Bools, Floats, Integers
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
+from backend.core.statistics.clustered import LEAST_GROUPS, effective_of, p_over, quantile_over
 from backend.core.statistics.correlation import pearson_from_sums
 
 
@@ -26,8 +31,11 @@ class Moments:
         s: S = D'D, [n, n], activation units to the fourth.
         b: b = D'y, [n], activation squared times score.
         y_square: y'y, score units squared.
-        count: number of scenarios (rows of D).
+        count: number of cases (rows of D).
         rounding: largest mean square of any column of A, the scale below which S is rounding.
+        effective: number of independent cases that would be as sure of r: less than ``count``
+            where cases are dependent, or have several responders' means taken off.
+        groups: number of groups that dependent cases come in; None where they are independent.
     """
 
     s: Floats
@@ -35,25 +43,56 @@ class Moments:
     y_square: float
     count: int
     rounding: float
+    effective: float
+    groups: int | None = None
+
+    def of(self, members: Integers | Bools) -> Moments:
+        """The moments of some of the prompts.
+
+        Args:
+            members: their positions, or a mask.
+        """
+        places = np.arange(len(self.b))[members]
+        return dataclasses.replace(self, s=self.s[np.ix_(places, places)], b=self.b[places])
+
+    @property
+    def z_half(self) -> float:
+        """Half the width of the 95% interval of Fisher's z; NaN where there are too few cases."""
+        if self.effective < 4 or (self.groups is not None and self.groups < LEAST_GROUPS):
+            return math.nan
+        normal = float(stats.norm.ppf(0.975))
+        quantile = normal if self.groups is None else quantile_over(self.groups)
+        return quantile / math.sqrt(self.effective - 3)
 
 
 def moments(
-    alignment: Floats, first: NDArray[np.intp] | None, last: NDArray[np.intp], behaviour: Floats
+    alignment: Floats,
+    first: NDArray[np.intp] | None,
+    last: NDArray[np.intp],
+    cases: Cases,
+    weights: Floats | None = None,
 ) -> Moments:
-    """S, b and y'y of one trait at one layer.
+    """S, b and y'y of one trait at one layer, within responders.
 
     Args:
         alignment: A = RP', [N, n].
         first: rows of A at t1, one per scenario; None for levels, when ``last`` alone counts.
         last: rows of A at tN (drift) or of the single response (level), [scenarios].
-        behaviour: drift or level of the score, [scenarios].
+        cases: whose y is the drift or level of the score; their x does not count.
+        weights: w of the vector that says how many independent cases dependent ones are worth,
+            [n]; without one they count as if they were independent.
     """
+    behaviour = cases.y
     rows = alignment[last] if first is None else alignment[last] - alignment[first]
     if len(rows) == 0:
         n = alignment.shape[1]
-        return Moments(np.zeros((n, n)), np.zeros(n), 0.0, 0, 0.0)
+        return Moments(np.zeros((n, n)), np.zeros(n), 0.0, 0, 0.0, 0.0)
+    effective = float(len(rows) - cases.absorbed)
+    if weights is not None and cases.dependent:
+        effective = effective_of(cases.with_x(rows @ weights))
+    rows, inner = cases.centred(rows), cases.centred(behaviour)
     centred = rows - rows.mean(axis=0)
-    y = behaviour - behaviour.mean()
+    y = inner - inner.mean()
     y_square = float(y @ y)
     if np.abs(y).max() <= 1e-12 * np.abs(behaviour).max():
         y_square = 0.0
@@ -63,6 +102,8 @@ def moments(
         y_square=y_square,
         count=len(rows),
         rounding=float(np.square(alignment[last]).sum(axis=0).max()),
+        effective=effective,
+        groups=cases.group_count if cases.dependent else None,
     )
 
 
@@ -78,4 +119,23 @@ def correlation_of_weights(weights: Floats, m: Moments) -> Estimate:
     floor = 1e-24 * m.rounding * float(np.abs(weights).sum()) ** 2
     if x_square <= floor:
         x_square = 0.0
-    return pearson_from_sums(float(weights @ m.b), x_square, m.y_square, m.count)
+    plain = pearson_from_sums(
+        float(weights @ m.b), x_square, m.y_square, m.count, round(m.count - m.effective)
+    )
+    if m.groups is None or plain.value is None:
+        return plain
+    half = m.z_half
+    if math.isnan(half):
+        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {m.groups}"
+        return Estimate(plain.value, None, None, None, m.count, why, groups=m.groups)
+    z = math.atanh(max(-1 + 1e-15, min(1 - 1e-15, plain.value)))
+    return Estimate(
+        value=plain.value,
+        low=math.tanh(z - half),
+        high=math.tanh(z + half),
+        p=p_over(m.groups, z * math.sqrt(m.effective - 3)),
+        n=m.count,
+        interval_method="Fisher z, effective number of cases",
+        effective=m.effective,
+        groups=m.groups,
+    )

@@ -15,10 +15,10 @@ from backend.core.arrays import Floats, Integers
 from backend.core.behaviour import Behaviour, behaviour_of
 from backend.core.metrics.registry import measure_cell
 from backend.core.metrics.stability import influences
-from backend.core.moments import Moments, moments
+from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.bootstrap import bootstrap_r
-from backend.core.statistics.correlation import spearman
+from backend.core.statistics.correlation import pearson, spearman
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitProducts
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
@@ -32,7 +32,7 @@ from backend.store.work_file import WorkFile
 from backend.types import Study
 
 # Raise it when what is computed changes, so that a run says by which version its numbers are.
-DERIVATION = 1
+DERIVATION = 2
 
 
 def underived_layers(work: WorkFile) -> tuple[int, ...]:
@@ -152,10 +152,16 @@ def trait_products(
     """
 
     def with_moments(gram: Floats, alignment: Floats) -> TraitProducts:
-        found = moments(alignment, behaviour.first, behaviour.last, behaviour.values)
+        found = moments(alignment, behaviour.first, behaviour.last, cases, weights)
         return TraitProducts(gram, alignment, found)
 
     rows = data.prompts[ids]
+    cases = behaviour.cases(behaviour.values)
+    high = np.zeros(len(ids), bool)
+    for group in groups:
+        high[group.members] = group.high
+    # What dependence costs is asked of the mean difference of all prompts of the trait.
+    weights = np.where(high, 1 / max(1, high.sum()), -1 / max(1, (~high).sum()))
     products = {
         metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment[metric.name][:, ids])
         for metric in data.inner_products
@@ -180,6 +186,8 @@ def _store_products(tables: Tables, key: Columns, ids: Integers, own: TraitProdu
         cases=integers([m.count]),
         y_square=[m.y_square],
         rounding=[m.rounding],
+        effective=doubles([m.effective]),
+        groups=integers([m.groups]),
     )
     if len(own.alignment):
         responses = integers(np.arange(len(own.alignment)))
@@ -219,10 +227,13 @@ def _store_method(
         "prompt_set": group.prompt_set,
     }
     c = found.correlation
+    pooled = c
     boot_low = boot_high = rho = rho_low = rho_high = None
     if c.value is not None:
         cases = behaviour.cases(behaviour.drift_of(found.projections))
         boot, rank = bootstrap_r(cases), spearman(cases)
+        if cases.absorbed:
+            pooled = pearson(cases.pooled())
         boot_low, boot_high = boot.low, boot.high
         rho, rho_low, rho_high = rank.value, rank.low, rank.high
     tables.add(
@@ -239,6 +250,11 @@ def _store_method(
         rho=doubles([rho]),
         rho_low=doubles([rho_low]),
         rho_high=doubles([rho_high]),
+        groups=integers([c.groups]),
+        effective=doubles([c.effective]),
+        pooled_r=doubles([pooled.value]),
+        pooled_low=doubles([pooled.low]),
+        pooled_high=doubles([pooled.high]),
         reason=texts([c.reason]),
     )
     if found.vector is not None:
@@ -263,10 +279,12 @@ def _store_controls(
 ) -> None:
     chosen = np.ix_(group.members, group.members)
     m = own.moments
-    part = Moments(m.s[chosen], m.b[group.members], m.y_square, m.count, m.rounding)
+    part = m.of(group.members)
     controls = {
         "shuffled_labels": shuffled_labels(group.high, part, r),
-        "random_direction": random_directions(behaviour.drift_of(data.random), behaviour.values, r),
+        "random_direction": random_directions(
+            behaviour.drift_of(data.random), behaviour.cases(behaviour.values), r
+        ),
     }
     key: Columns = {"trait": group.trait, "prompt_set": group.prompt_set}
     found = list(controls.values())
@@ -306,6 +324,7 @@ def _behaviour_rows(trait: str, behaviour: Behaviour) -> Columns:
         "case_id": integers(np.arange(count)),
         "scenario": list(behaviour.scenarios),
         "responder": list(behaviour.responders),
+        "group_name": list(behaviour.groups),
         "first_response": integers(first),
         "last_response": integers(behaviour.last),
         "value": behaviour.values,

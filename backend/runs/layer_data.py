@@ -29,7 +29,7 @@ class LayerData:
         alignment: metric -> A = RMP', [N, n].
         features: coordinates of the responses along their principal components, [N, q].
         random: responses along random directions, [N, draws].
-        response_groups: group (scenario) of each response as 0..k-1, [N].
+        response_groups: group of dependent responses of each response as 0..k-1, [N].
         device: where products are computed.
     """
 
@@ -88,7 +88,7 @@ def layer_data(
         alignment={m.name: products[i] for i, m in enumerate(metrics)},
         features=features,
         random=products[-1],
-        response_groups=group_numbers([r.scenario for r in study.responses]),
+        response_groups=group_numbers([r.dependence for r in study.responses]),
         device=device,
     )
 

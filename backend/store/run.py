@@ -6,6 +6,7 @@ numbered formats they have had are in :mod:`backend.store.schema`.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.core.arrays import Floats
-from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, Estimate
+from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, JACKKNIFE, Estimate
 from backend.core.first_token import FirstTokens
 from backend.core.metrics import registry
 from backend.core.moments import Moments
@@ -195,6 +196,7 @@ class Run(StudyFile):
                 key=key,
                 target=row.target,
                 correlation=row.correlation,
+                pooled=row.pooled,
                 bootstrap=row.bootstrap,
                 rank=row.rank,
                 controls=controls.get(key, {}),
@@ -219,9 +221,12 @@ class Run(StudyFile):
     ) -> tuple[CorrelationRow, ...]:
         """r of every vector, by method, trait in the study's order, prompt set and layer; each
         argument narrows them down."""
+        newer = "groups, effective, pooled_r, pooled_low, pooled_high"
+        older = "NULL, NULL, r, low, high"
         rows = self._rows(
             "SELECT method, c.trait, prompt_set, layer, target, n, r, low, high, p, reason,"
-            " boot_low, boot_high, rho, rho_low, rho_high"
+            " boot_low, boot_high, rho, rho_low, rho_high,"
+            f" {newer if self.format >= 5 else older}"
             " FROM correlations c JOIN traits t USING (trait)"
             " WHERE ($method::VARCHAR IS NULL OR method = $method)"
             " AND ($trait::VARCHAR IS NULL OR c.trait = $trait)"
@@ -232,7 +237,7 @@ class Run(StudyFile):
         )
         found = []
         for name, of_trait, of_set, at, target, n, r, low, high, p, reason, *rest in rows:
-            boot_low, boot_high, rho, rho_low, rho_high = rest
+            boot_low, boot_high, rho, rho_low, rho_high, groups, effective, *pooled = rest
             found.append(
                 CorrelationRow(
                     method=name,
@@ -240,9 +245,18 @@ class Run(StudyFile):
                     prompt_set=of_set,
                     layer=at,
                     target=target,
-                    correlation=_estimate(r, low, high, p, n, reason, FISHER_Z),
+                    correlation=_correlation(r, low, high, p, n, reason, effective, groups),
+                    pooled=_correlation(*pooled, None, n, reason, None, groups),
                     bootstrap=_estimate(r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP),
-                    rank=_estimate(rho, rho_low, rho_high, None, n, reason, "Bonett and Wright"),
+                    rank=_estimate(
+                        rho,
+                        rho_low,
+                        rho_high,
+                        None,
+                        n,
+                        reason,
+                        f"Fisher z, {JACKKNIFE}" if groups else "Bonett and Wright",
+                    ),
                 )
             )
         return tuple(found)
@@ -346,7 +360,9 @@ class Run(StudyFile):
         key: list[object] = [metric, trait, layer, layer]
         where = "WHERE metric = ? AND trait = ? AND (?::INTEGER IS NULL OR layer = ?)"
         totals = self._rows(
-            f"SELECT layer, cases, y_square, rounding FROM moment_totals {where} ORDER BY layer",
+            "SELECT layer, cases, y_square, rounding,"
+            f" {'effective, groups' if self.format >= 5 else 'cases, NULL'}"
+            f" FROM moment_totals {where} ORDER BY layer",
             key,
         )
         order = "ORDER BY layer, prompt_id"
@@ -357,9 +373,18 @@ class Run(StudyFile):
         ids = tuple(prompts[i].prompt_id for i in members)
         chosen = np.ix_(members, members)
         cells = []
-        for place, (at, cases, y_square, rounding) in enumerate(totals):
+        for place, (at, *others) in enumerate(totals):
             rows = slice(place * count, (place + 1) * count)
-            moments = Moments(squares[rows][chosen], b[rows, 0][members], y_square, cases, rounding)
+            cases, y_square, rounding, effective, groups = others
+            moments = Moments(
+                squares[rows][chosen],
+                b[rows, 0][members],
+                y_square,
+                cases,
+                rounding,
+                effective,
+                groups,
+            )
             cells.append(CellProducts(trait, at, ids, grams[rows][chosen], high, moments))
         return tuple(cells)
 
@@ -417,7 +442,7 @@ class Run(StudyFile):
             "WITH lengths AS (SELECT response_id, tokens FROM response_activations"
             " WHERE layer = (SELECT min(layer) FROM response_activations))"
             " SELECT c.scenario, c.responder, c.first_response, c.last_response, f.score, l.score,"
-            " c.value, b.tokens, a.tokens FROM behaviours c"
+            f" c.value, b.tokens, a.tokens, {self._group_of('c')} FROM behaviours c"
             " LEFT JOIN scores f ON f.response_id = c.first_response AND f.trait = c.trait"
             " JOIN scores l ON l.response_id = c.last_response AND l.trait = c.trait"
             " LEFT JOIN lengths b ON b.response_id = c.first_response"
@@ -427,12 +452,13 @@ class Run(StudyFile):
         )
         if not rows:
             return ScoredCases.none()
-        scenarios, responders, firsts, lasts, *columns = zip(*rows, strict=True)
+        scenarios, responders, firsts, lasts, *columns, groups = zip(*rows, strict=True)
         first, last, behaviour, before, after = (np.array(part, np.float64) for part in columns)
         levels = firsts[0] is None
         return ScoredCases(
             scenarios=scenarios,
             responders=responders,
+            groups=groups,
             first_response=None if levels else np.array(firsts, np.intp),
             last_response=np.array(lasts, np.intp),
             first=None if levels else first,
@@ -441,24 +467,31 @@ class Run(StudyFile):
             length=after if levels else after - before,
         )
 
+    def _group_of(self, table: str) -> str:
+        """SQL for what makes the cases of a table dependent."""
+        return f"{table}.group_name" if self.format >= 5 else f"{table}.scenario"
+
     def case_texts(self) -> dict[str, CaseTexts]:
         """The cases of every trait that has any, with a digest of the texts of each, in the order
         of every drift of the run."""
         rows = self._rows(
             "WITH digests AS (SELECT response_id, turn, md5(messages || chr(0) || text) AS digest"
             " FROM responses) SELECT b.trait, b.scenario, b.responder, coalesce(l.turn, ''),"
-            " coalesce(f.digest, '') || l.digest, b.value FROM behaviours b"
+            f" coalesce(f.digest, '') || l.digest, b.value, {self._group_of('b')}"
+            " FROM behaviours b"
             " JOIN digests l ON l.response_id = b.last_response"
             " LEFT JOIN digests f ON f.response_id = b.first_response ORDER BY b.trait, b.case_id"
         )
-        by_trait: dict[str, list[tuple[tuple[str, str, str], str, float]]] = {}
-        for trait, scenario, responder, turn, digest, value in rows:
-            by_trait.setdefault(trait, []).append(((scenario, responder, turn), digest, value))
+        by_trait: dict[str, list[tuple[tuple[str, str, str], str, float, str]]] = {}
+        for trait, scenario, responder, turn, digest, value, group in rows:
+            case = (scenario, responder, turn)
+            by_trait.setdefault(trait, []).append((case, digest, value, group))
         return {
             trait: CaseTexts(
-                cases=tuple(case for case, _, _ in found),
-                texts=tuple(digest for _, digest, _ in found),
-                behaviour=np.array([value for _, _, value in found]),
+                cases=tuple(case for case, *_ in found),
+                groups=tuple(group for *_, group in found),
+                texts=tuple(digest for _, digest, *_ in found),
+                behaviour=np.array([value for _, _, value, _ in found]),
             )
             for trait, found in by_trait.items()
         }
@@ -579,19 +612,16 @@ class Run(StudyFile):
         parameters: list[object] = [*columns, list(range(len(wanted))), prompt_set]
         matrix = self._matrix("SELECT v.vector" + source + " ORDER BY w.place", parameters)
         rows = self._rows(
-            "SELECT v.trait, v.method, v.layer, c.r, c.low, c.high, c.p, coalesce(c.n, 0), c.reason"
+            "SELECT v.trait, v.method, v.layer, c.r, c.low, c.high, c.p, coalesce(c.n, 0),"
+            f" c.reason, {'c.effective, c.groups' if self.format >= 5 else 'NULL, NULL'}"
             + source
             + " LEFT JOIN correlations c ON c.trait = v.trait AND c.method = v.method"
             " AND c.layer = v.layer AND c.prompt_set = v.prompt_set ORDER BY w.place",
             parameters,
         )
         return tuple(
-            StoredVector(
-                trait, method, layer, values, _estimate(r, low, high, p, n, reason, FISHER_Z)
-            )
-            for (trait, method, layer, r, low, high, p, n, reason), values in zip(
-                rows, matrix, strict=True
-            )
+            StoredVector(trait, method, layer, values, _correlation(*stored))
+            for (trait, method, layer, *stored), values in zip(rows, matrix, strict=True)
         )
 
     # -- deriving --------------------------------------------------------------------------------
@@ -619,3 +649,19 @@ def _estimate(
     """An estimate from stored columns."""
     why = reason or ("its reason was not recorded" if value is None else None)
     return Estimate(value, low, high, p, n, why, None if low is None else interval_method)
+
+
+def _correlation(
+    r: float | None,
+    low: float | None,
+    high: float | None,
+    p: float | None,
+    n: int,
+    reason: str | None,
+    effective: float | None,
+    groups: int | None,
+) -> Estimate:
+    """A correlation from stored columns."""
+    method = FISHER_Z if groups is None else f"Fisher z, {JACKKNIFE}"
+    found = _estimate(r, low, high, p, n, reason, method)
+    return dataclasses.replace(found, effective=effective, groups=groups)

@@ -97,7 +97,8 @@ class CellResult:
     Attributes:
         key: which cell.
         target: ``drift``, ``level`` or ``none``: what r is taken over.
-        correlation: r with Fisher's interval, p and n.
+        correlation: r within responders, with interval, p and n.
+        pooled: r over all responders together; the same where there is one.
         bootstrap: the same r with its BCa bootstrap interval over scenarios.
         rank: Spearman's rho with its interval.
         controls: kind (shuffled_labels, random_direction) -> how r compares with it.
@@ -107,6 +108,7 @@ class CellResult:
     key: CellKey
     target: str
     correlation: Estimate
+    pooled: Estimate
     bootstrap: Estimate
     rank: Estimate
     controls: dict[str, Control]
@@ -123,7 +125,8 @@ class CorrelationRow:
         prompt_set: which prompts.
         layer: the layer.
         target: what r is taken over.
-        correlation: r with Fisher's interval, p and n.
+        correlation: r within responders, with interval, p and n.
+        pooled: r over all responders together; the same where there is one.
         bootstrap: the same r with its BCa bootstrap interval over scenarios.
         rank: Spearman's rho with its interval.
     """
@@ -134,6 +137,7 @@ class CorrelationRow:
     layer: int
     target: str
     correlation: Estimate
+    pooled: Estimate
     bootstrap: Estimate
     rank: Estimate
 
@@ -232,6 +236,7 @@ class ScoredCases:
     Attributes:
         scenarios: scenario of each case.
         responders: who responded.
+        groups: what makes cases dependent: by default the scenario.
         first_response: id of the response at t1, [cases]; None for levels.
         last_response: id of the response at tN (or of the single one), [cases].
         first: score at t1, [cases]; None for levels.
@@ -242,6 +247,7 @@ class ScoredCases:
 
     scenarios: tuple[str, ...]
     responders: tuple[str, ...]
+    groups: tuple[str, ...]
     first_response: Integers | None
     last_response: Integers
     first: Floats | None
@@ -253,7 +259,7 @@ class ScoredCases:
     def none(cls) -> ScoredCases:
         """No cases at all."""
         empty = np.zeros(0)
-        return cls((), (), None, np.zeros(0, np.intp), None, empty, empty, empty)
+        return cls((), (), (), None, np.zeros(0, np.intp), None, empty, empty, empty)
 
     def __len__(self) -> int:
         return len(self.behaviour)
@@ -275,7 +281,7 @@ class ScoredCases:
             y: what is predicted; None for the behaviour.
         """
         shown = self.behaviour if y is None else y
-        return Cases.of_scenarios(x, shown, self.scenarios, self.responders)
+        return Cases.of_study(x, shown, self.scenarios, self.responders, self.groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -297,11 +303,13 @@ class CaseTexts:
 
     Attributes:
         cases: scenario, responder and turn.
+        groups: what makes cases dependent: by default the scenario.
         texts: digest of the texts of each case, conversation included.
         behaviour: score drift (or level), [n].
     """
 
     cases: tuple[CaseKey, ...]
+    groups: tuple[str, ...]
     texts: tuple[str, ...]
     behaviour: Floats
 

@@ -8,10 +8,11 @@ needs no new format and no model.
 
 from __future__ import annotations
 
-FORMAT = 4
+FORMAT = 5
 # Formats that can be read. A run of format 2 says nothing of first tokens; one of format 3 does
-# not say by which version its derived tables were computed.
-READABLE = (2, 3, 4)
+# not say by which version its derived tables were computed; in one of format 4 the scenario is
+# all that makes responses dependent, and r is over all responders together.
+READABLE = (2, 3, 4, 5)
 # Format -> statements that make a run of the format before it one of this format. Each is run in
 # one transaction on a copy, when the run is derived again; a published file never changes.
 MIGRATIONS: dict[int, tuple[str, ...]] = {
@@ -21,6 +22,28 @@ MIGRATIONS: dict[int, tuple[str, ...]] = {
         for column in ("first_norm", "first_share")
     ),
     4: ("CREATE TABLE derivations (version INTEGER NOT NULL, made_at VARCHAR NOT NULL)",),
+    5: (
+        "CREATE TABLE repeated_scores (response_id INTEGER NOT NULL, trait VARCHAR NOT NULL,"
+        " repeat INTEGER NOT NULL, score DOUBLE NOT NULL,"
+        " PRIMARY KEY (response_id, trait, repeat))",
+        *(
+            f"ALTER TABLE {table} ADD COLUMN {column}"
+            for table, columns in {
+                "prompts": ("pair VARCHAR",),
+                "responses": ("group_name VARCHAR",),
+                "behaviours": ("group_name VARCHAR",),
+                "moment_totals": ("effective DOUBLE", "groups INTEGER"),
+                "correlations": (
+                    "groups INTEGER",
+                    "effective DOUBLE",
+                    "pooled_r DOUBLE",
+                    "pooled_low DOUBLE",
+                    "pooled_high DOUBLE",
+                ),
+            }.items()
+            for column in columns
+        ),
+    ),
 }
 # What is computed from the activations, and can be computed again.
 DERIVED_TABLES = (
@@ -50,13 +73,17 @@ CREATE TABLE traits (
     position INTEGER NOT NULL, trait VARCHAR PRIMARY KEY, description VARCHAR NOT NULL);
 CREATE TABLE prompts (
     prompt_id INTEGER PRIMARY KEY, trait VARCHAR NOT NULL, pole VARCHAR NOT NULL,
-    prompt_set VARCHAR NOT NULL, text VARCHAR NOT NULL);
+    prompt_set VARCHAR NOT NULL, text VARCHAR NOT NULL, pair VARCHAR);
 CREATE TABLE responses (
     response_id INTEGER PRIMARY KEY, scenario VARCHAR NOT NULL, turn VARCHAR,
-    responder VARCHAR NOT NULL, messages VARCHAR NOT NULL, text VARCHAR NOT NULL);
+    responder VARCHAR NOT NULL, messages VARCHAR NOT NULL, text VARCHAR NOT NULL,
+    group_name VARCHAR);
 CREATE TABLE scores (
     response_id INTEGER NOT NULL, trait VARCHAR NOT NULL, score DOUBLE NOT NULL,
     PRIMARY KEY (response_id, trait));
+CREATE TABLE repeated_scores (
+    response_id INTEGER NOT NULL, trait VARCHAR NOT NULL, repeat INTEGER NOT NULL,
+    score DOUBLE NOT NULL, PRIMARY KEY (response_id, trait, repeat));
 """
 
 
@@ -84,7 +111,7 @@ CREATE TABLE response_activations (
 CREATE TABLE behaviours (
     trait VARCHAR NOT NULL, case_id INTEGER NOT NULL, scenario VARCHAR NOT NULL,
     responder VARCHAR NOT NULL, first_response INTEGER, last_response INTEGER NOT NULL,
-    value DOUBLE NOT NULL);
+    value DOUBLE NOT NULL, group_name VARCHAR);
 CREATE TABLE inner_products (
     metric VARCHAR NOT NULL, trait VARCHAR, layer INTEGER NOT NULL, title VARCHAR NOT NULL,
     note VARCHAR NOT NULL);
@@ -99,7 +126,8 @@ CREATE TABLE moments (
     prompt_id INTEGER NOT NULL, s DOUBLE[] NOT NULL, b DOUBLE NOT NULL);
 CREATE TABLE moment_totals (
     metric VARCHAR NOT NULL, trait VARCHAR NOT NULL, layer INTEGER NOT NULL,
-    cases INTEGER NOT NULL, y_square DOUBLE NOT NULL, rounding DOUBLE NOT NULL);
+    cases INTEGER NOT NULL, y_square DOUBLE NOT NULL, rounding DOUBLE NOT NULL,
+    effective DOUBLE, groups INTEGER);
 CREATE TABLE vectors (
     method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
     layer INTEGER NOT NULL, vector DOUBLE[{width}] NOT NULL);
@@ -117,7 +145,8 @@ CREATE TABLE correlations (
     method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
     layer INTEGER NOT NULL, target VARCHAR NOT NULL, n INTEGER NOT NULL,
     r DOUBLE, low DOUBLE, high DOUBLE, p DOUBLE, boot_low DOUBLE, boot_high DOUBLE,
-    rho DOUBLE, rho_low DOUBLE, rho_high DOUBLE, reason VARCHAR);
+    rho DOUBLE, rho_low DOUBLE, rho_high DOUBLE, reason VARCHAR, groups INTEGER,
+    effective DOUBLE, pooled_r DOUBLE, pooled_low DOUBLE, pooled_high DOUBLE);
 CREATE TABLE best_layers (
     method VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL, layer INTEGER,
     of_layers INTEGER NOT NULL, r DOUBLE, p DOUBLE, null_95 DOUBLE, held_out_r DOUBLE,

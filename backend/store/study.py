@@ -71,12 +71,14 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StoredPrompt:
-    """A prompt as stored. Attributes: prompt_id (number in the study), prompt_set, pole, text."""
+    """A prompt as stored. Attributes: prompt_id (number in the study), prompt_set, pole, text and
+    pair (None where prompts do not come in pairs)."""
 
     prompt_id: int
     prompt_set: str
     pole: Pole
     text: str
+    pair: str | None
 
 
 class StudyFile:
@@ -166,7 +168,8 @@ class StudyFile:
         return tuple(
             StoredPrompt(*row)
             for row in self._rows(
-                "SELECT prompt_id, prompt_set, pole, text FROM prompts WHERE trait = ?"
+                f"SELECT prompt_id, prompt_set, pole, text, {'pair' if self.format >= 5 else 'NULL'}"
+                " FROM prompts WHERE trait = ?"
                 " ORDER BY prompt_id",
                 [trait],
             )
@@ -194,6 +197,14 @@ class StudyFile:
             "SELECT response_id, trait, score FROM scores ORDER BY response_id"
         ):
             scores.setdefault(response_id, {})[trait] = score
+        newer = self.format >= 5
+        repeats: dict[int, dict[str, tuple[float, ...]]] = {}
+        if newer:
+            for response_id, trait, values in self._rows(
+                "SELECT response_id, trait, list(score ORDER BY repeat) FROM repeated_scores"
+                " GROUP BY ALL ORDER BY ALL"
+            ):
+                repeats.setdefault(response_id, {})[trait] = tuple(values)
         return Study(
             name=head["name"],
             title=head["title"],
@@ -203,9 +214,10 @@ class StudyFile:
             score_range=self.score_range,
             traits=self.traits,
             prompts=tuple(
-                Prompt(trait=trait, pole=pole, text=text, prompt_set=prompt_set)
-                for trait, pole, text, prompt_set in self._rows(
-                    "SELECT trait, pole, text, prompt_set FROM prompts ORDER BY prompt_id"
+                Prompt(*row)
+                for row in self._rows(
+                    f"SELECT trait, pole, text, prompt_set, {'pair' if newer else 'NULL'}"
+                    " FROM prompts ORDER BY prompt_id"
                 )
             ),
             responses=tuple(
@@ -216,9 +228,12 @@ class StudyFile:
                     responder=responder,
                     messages=tuple(Message(**message) for message in json.loads(messages)),
                     scores=scores.get(response_id, {}),
+                    repeats=repeats.get(response_id, {}),
+                    group=group,
                 )
-                for response_id, scenario, text, turn, responder, messages in self._rows(
-                    "SELECT response_id, scenario, text, turn, responder, messages FROM responses"
+                for response_id, scenario, text, turn, responder, messages, group in self._rows(
+                    "SELECT response_id, scenario, text, turn, responder, messages,"
+                    f" {'group_name' if newer else 'NULL'} FROM responses"
                     " ORDER BY response_id"
                 )
             ),
@@ -445,6 +460,7 @@ def write_study(
             "pole": [p.pole for p in study.prompts],
             "prompt_set": [p.prompt_set for p in study.prompts],
             "text": [p.text for p in study.prompts],
+            "pair": pa.array([p.pair for p in study.prompts], pa.string()),
         },
     )
     insert(
@@ -462,6 +478,7 @@ def write_study(
                 for r in study.responses
             ],
             "text": [r.text for r in study.responses],
+            "group_name": pa.array([r.group for r in study.responses], pa.string()),
         },
     )
     scores = [
@@ -476,5 +493,21 @@ def write_study(
             "response_id": pa.array([row[0] for row in scores], pa.int32()),
             "trait": [row[1] for row in scores],
             "score": pa.array([row[2] for row in scores], pa.float64()),
+        },
+    )
+    repeated = [
+        (index, trait, repeat, score)
+        for index, response in enumerate(study.responses)
+        for trait, values in response.repeats.items()
+        for repeat, score in enumerate(values, start=1)
+    ]
+    insert(
+        connection,
+        "repeated_scores",
+        {
+            "response_id": pa.array([row[0] for row in repeated], pa.int32()),
+            "trait": [row[1] for row in repeated],
+            "repeat": pa.array([row[2] for row in repeated], pa.int32()),
+            "score": pa.array([row[3] for row in repeated], pa.float64()),
         },
     )

@@ -25,7 +25,10 @@ def content_hash(study: Study) -> str:
         "provenance": study.provenance,
         "score_range": [float(bound) for bound in study.score_range],
         "traits": [[trait, text] for trait, text in study.traits.items()],
-        "prompts": sorted([p.trait, p.pole, p.prompt_set, p.text] for p in study.prompts),
+        "prompts": sorted(
+            [p.trait, p.pole, p.prompt_set, p.text, *([] if p.pair is None else [p.pair])]
+            for p in study.prompts
+        ),
         "responses": sorted((_response(r) for r in study.responses), key=json.dumps),
     }
     canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
@@ -33,6 +36,12 @@ def content_hash(study: Study) -> str:
 
 
 def _response(response: Response) -> list[Any]:
+    # What few studies have enters only where it is there, so that the others keep their hash.
+    more: dict[str, Any] = {}
+    if response.group is not None:
+        more["group"] = response.group
+    if response.repeats:
+        more["repeats"] = sorted([t, sorted(values)] for t, values in response.repeats.items())
     return [
         response.scenario,
         response.turn or "",
@@ -40,4 +49,5 @@ def _response(response: Response) -> list[Any]:
         response.text,
         [[message.role, message.content] for message in response.messages],
         sorted([trait, float(score)] for trait, score in response.scores.items()),
+        *([more] if more else []),
     ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from backend.studies.faults import FaultList
-from backend.studies.tables import Row, check_columns, text_of
+from backend.studies.tables import Row, check_columns, name_of, text_of
 from backend.types import POLES, Pole, Prompt
 
 LEAST_PER_POLE = 2
@@ -40,7 +40,7 @@ def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tup
         rows: its records.
         faults: told of rows that are no prompt.
     """
-    good = check_columns(name, rows, ("trait", "pole", "text"), ("prompt_set",), faults)
+    good = check_columns(name, rows, ("trait", "pole", "text"), ("prompt_set", "pair"), faults)
     found = [(_prompt(name, row, faults), row.line) for row in good]
     return [(prompt, Place(name, line)) for prompt, line in found if prompt is not None]
 
@@ -67,6 +67,7 @@ def check_prompts(
             continue
         first_at[prompt] = place
     _check_opposite(first_at, faults)
+    _check_pairs(first_at, faults)
     _check_poles(name, first_at, faults)
     return list(first_at)
 
@@ -86,9 +87,14 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
     prompt_set = "default"
     if row.values.get("prompt_set") is not None:
         prompt_set = text_of(name, row, "prompt_set", faults) or ""
+    pair: str | None = None
+    if row.values.get("pair") is not None:
+        pair = name_of(name, row, "pair", faults)
+        if pair is None:
+            return None
     if trait is None or text is None or not prompt_set:
         return None
-    return Prompt(trait=trait, pole=cast(Pole, pole), text=text, prompt_set=prompt_set)
+    return Prompt(trait, cast(Pole, pole), text, prompt_set, pair)
 
 
 def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
@@ -101,6 +107,33 @@ def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None
                 low.line,
                 f"The same text is the high pole on {_where(place, low)}.",
                 "A text can show only one pole of a trait.",
+            )
+
+
+def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    """A pair is one high and one low prompt of one trait and set."""
+    seen: dict[tuple[str, str, str, str], Place] = {}
+    for prompt, place in first_at.items():
+        if prompt.pair is None:
+            continue
+        key = (prompt.trait, prompt.prompt_set, prompt.pair, prompt.pole)
+        if key in seen:
+            faults.add(
+                place.file,
+                place.line,
+                f"Pair {prompt.pair!r} has its {prompt.pole} prompt on "
+                f"{_where(seen[key], place)} already.",
+                "Give each pair one high and one low prompt.",
+            )
+        seen[key] = place
+    for (trait, prompt_set, pair, pole), place in seen.items():
+        other = "low" if pole == "high" else "high"
+        if (trait, prompt_set, pair, other) not in seen:
+            faults.add(
+                place.file,
+                place.line,
+                f"Pair {pair!r} has no {other} prompt.",
+                "Give each pair one high and one low prompt, or leave the pair out.",
             )
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, cast
 
 from backend.studies.conversation import read_messages
 from backend.studies.faults import FaultList, nearest
 from backend.studies.scores import read_scores
-from backend.studies.tables import Row, check_columns, text_of
+from backend.studies.tables import Row, check_columns, name_of, text_of
 from backend.types import TURNS, Response, Turn
 
 SCORE_PREFIX = "score:"
+# A second score of the same response, by the same judge or another: score:warmth#2.
+_REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
 
 
 def read_responses(
@@ -31,7 +34,7 @@ def read_responses(
         faults: told of everything wrong.
     """
     in_object = name.endswith(".jsonl")
-    optional = ("turn", "responder", "messages", *(("scores",) if in_object else ()))
+    optional = ("turn", "responder", "group", "messages", *(("scores",) if in_object else ()))
     prefix = "" if in_object else SCORE_PREFIX
     good = check_columns(name, rows, ("scenario", "text"), optional, faults, prefix)
     responses: list[Response] = []
@@ -39,13 +42,13 @@ def read_responses(
     unknown: set[str] = set()
     for row in good:
         raw = _raw_scores(name, row, in_object, faults)
-        for trait in raw.keys() - set(traits) - unknown:
+        for trait in sorted({_trait_of(key, traits) for key in raw} - set(traits) - unknown):
             unknown.add(trait)
             hint = nearest(trait, traits) if traits else "No trait has prompts."
             faults.add(name, row.line, f"Scored trait {trait!r} has no prompts.", hint)
-        known = {trait: value for trait, value in raw.items() if trait in traits}
+        known = {key: value for key, value in raw.items() if _trait_of(key, traits) in traits}
         scores = read_scores(name, row.line, known, score_range, faults)
-        response = _response(name, row, scores, faults)
+        response = _response(name, row, _by_trait(scores, traits), faults)
         if response is None:
             continue
         key = (response.scenario, response.responder, response.turn)
@@ -71,11 +74,24 @@ def read_responses(
     return responses
 
 
-def _response(name: str, row: Row, scores: dict[str, float], faults: FaultList) -> Response | None:
-    scenario_value = row.values["scenario"]
-    if isinstance(scenario_value, int) and not isinstance(scenario_value, bool):
-        row.values["scenario"] = str(scenario_value)
-    scenario = text_of(name, row, "scenario", faults)
+def _trait_of(key: str, traits: Collection[str]) -> str:
+    """The trait of a column of scores: ``warmth`` of warmth and of warmth#2."""
+    found = _REPEAT.fullmatch(key)
+    return key if key in traits or found is None else found["trait"]
+
+
+def _by_trait(scores: Mapping[str, float], traits: Collection[str]) -> dict[str, list[float]]:
+    """Trait -> its scores, in the order of the columns."""
+    found: dict[str, list[float]] = {}
+    for key, score in scores.items():
+        found.setdefault(_trait_of(key, traits), []).append(score)
+    return found
+
+
+def _response(
+    name: str, row: Row, scores: Mapping[str, Sequence[float]], faults: FaultList
+) -> Response | None:
+    scenario = name_of(name, row, "scenario", faults)
     text = text_of(name, row, "text", faults)
     turn = row.values.get("turn")
     if turn is not None and turn not in TURNS:
@@ -84,6 +100,11 @@ def _response(name: str, row: Row, scores: dict[str, float], faults: FaultList) 
     responder = "unknown"
     if row.values.get("responder") is not None:
         responder = text_of(name, row, "responder", faults) or ""
+    group: str | None = None
+    if row.values.get("group") is not None:
+        group = name_of(name, row, "group", faults)
+        if group is None:
+            return None
     messages = read_messages(name, row.line, row.values.get("messages"), faults)
     if scenario is None or text is None or not responder or messages is None:
         return None
@@ -93,7 +114,9 @@ def _response(name: str, row: Row, scores: dict[str, float], faults: FaultList) 
         turn=cast("Turn | None", turn),
         responder=responder,
         messages=messages,
-        scores=scores,
+        scores={trait: sum(values) / len(values) for trait, values in scores.items()},
+        repeats={trait: tuple(values) for trait, values in scores.items() if len(values) > 1},
+        group=group,
     )
 
 

@@ -95,6 +95,15 @@ def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
     return value
 
 
+def name_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
+    """The row's name in a column, a whole number being one too, or None after noting what else
+    it is."""
+    value = row.values.get(column)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    return text_of(name, row, column, faults)
+
+
 def _jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
     text = _decode(name, content, faults)
     return None if text is None else _jsonl_rows(name, text, faults)

@@ -3,7 +3,7 @@
 A resample is a vector of counts, one per scenario, so every resampled r is a ratio of a few
 matrix products (Pearson) or of cumulative counts along the sorted values (Spearman): no loop
 over resamples. Scenarios, not responses, are drawn, as responses of one scenario are not
-independent. Source: Efron 1987, JASA 82: 171-185.
+independent, and each is taken from its responder's mean. Source: Efron 1987, JASA 82: 171-185.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ def bootstrap_r(
     undefined, or where resamples leave r undefined or do not vary. Range of value, low and high:
     [-1, 1].
     """
-    x, y, groups, count = cases.x, cases.y, cases.groups, cases.group_count
+    inner = cases.within_responders()
+    x, y, groups, count = inner.x, inner.y, cases.groups, cases.group_count
     whole = pearson(cases) if kind == "pearson" else spearman(cases)
     if whole.value is None:
         return Estimate.undefined(count, whole.reason or "r is undefined")

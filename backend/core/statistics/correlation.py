@@ -2,46 +2,102 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 from scipy import special, stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Bools, Floats
 from backend.core.cases import Cases
-from backend.core.estimate import FISHER_Z, Estimate
+from backend.core.estimate import FISHER_Z, JACKKNIFE, Estimate
+from backend.core.statistics.clustered import (
+    LEAST_GROUPS,
+    correlations_of,
+    effective_count,
+    fisher_z,
+    jackknife_error,
+    left_out_products,
+    p_over,
+    quantile_over,
+)
 
 # Below this share of the larger scale a spread is rounding, not signal.
 FLAT = 1e-12
 
 
 def pearson(cases: Cases) -> Estimate:
-    """Pearson's r with Fisher's 95% interval and p.
+    """Pearson's r within responders, with 95% interval and p.
 
-    Range of value, low and high: [-1, 1]. p is two-sided, of r = 0, by Student's t with n - 2
-    degrees of freedom. Undefined if n < 3 or either side is constant; the interval needs n >= 4.
+    Each value is taken from its responder's mean, as responders that differ make a correlation
+    that says nothing of the vector; ``Cases.pooled`` gives the r over all of them. Range of value,
+    low and high: [-1, 1]. Independent cases: Fisher's interval, and Student's t with n - 2 degrees
+    of freedom, less one for each further responder. Dependent ones: Fisher's z with its jackknife
+    error over groups and Student's t with groups - 1. Undefined if n < 3 or either side is
+    constant; the interval needs 4 cases, or 4 groups.
     """
-    x, y = cases.x, cases.y
-    if len(x) < 3:
-        return _too_few(len(x))
-    dx, dy = x - x.mean(), y - y.mean()
-    if np.abs(dx).max() <= FLAT * np.abs(x).max():
-        return Estimate.undefined(len(x), "the projections do not vary")
-    if np.abs(dy).max() <= FLAT * np.abs(y).max():
-        return Estimate.undefined(len(x), "the scores do not vary")
-    return pearson_from_sums(
-        product=float(dx @ dy), x_square=float(dx @ dx), y_square=float(dy @ dy), n=len(x)
+    n = len(cases)
+    if n < 3:
+        return _too_few(n)
+    inner = cases.within_responders()
+    dx, dy = inner.x - inner.x.mean(), inner.y - inner.y.mean()
+    where = " within any responder" if cases.absorbed else ""
+    if np.abs(dx).max() <= FLAT * np.abs(cases.x).max():
+        return Estimate.undefined(n, f"the projections do not vary{where}")
+    if np.abs(dy).max() <= FLAT * np.abs(cases.y).max():
+        return Estimate.undefined(n, f"the scores do not vary{where}")
+    product, x_square, y_square = float(dx @ dy), float(dx @ dx), float(dy @ dy)
+    if not cases.dependent:
+        return pearson_from_sums(product, x_square, y_square, n, cases.absorbed)
+    r = max(-1.0, min(1.0, product / math.sqrt(x_square * y_square)))
+    return over_groups(r, cases, correlations_of(_without_groups(cases), 0, 1))
+
+
+def over_groups(r: float, cases: Cases, left_out: Floats) -> Estimate:
+    """A correlation of dependent cases with the interval and p that its groups give it.
+
+    Args:
+        r: the correlation over all cases.
+        cases: whose groups they are.
+        left_out: the correlation without each group, [groups]; NaN where undefined.
+    """
+    n, k = len(cases), cases.group_count
+    if k < LEAST_GROUPS:
+        reason = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
+        return Estimate(r, None, None, None, n, reason, groups=k)
+    if np.isnan(left_out).any():
+        reason = "without one of the groups nothing varies"
+        return Estimate(r, None, None, None, n, reason, groups=k)
+    z = float(fisher_z(np.float64(r)))
+    error = float(jackknife_error(fisher_z(left_out)))
+    half = quantile_over(k) * error
+    return Estimate(
+        value=r,
+        low=math.tanh(z - half),
+        high=math.tanh(z + half),
+        p=p_over(k, z / error) if error > 0 else 0.0,
+        n=n,
+        interval_method=f"Fisher z, {JACKKNIFE}",
+        effective=effective_count(error, n - cases.absorbed),
+        groups=k,
     )
 
 
-def pearson_from_sums(product: float, x_square: float, y_square: float, n: int) -> Estimate:
-    """Pearson's r from centred sums, so that it can come from w'b, w'Sw and y'y.
+def _without_groups(cases: Cases) -> Floats:
+    return left_out_products(np.column_stack([cases.x, cases.y]), cases).products
+
+
+def pearson_from_sums(
+    product: float, x_square: float, y_square: float, n: int, absorbed: int = 0
+) -> Estimate:
+    """Pearson's r of independent cases from centred sums, such as w'b, w'Sw and y'y.
 
     Args:
         product: sum of (x - mean x)(y - mean y).
         x_square: sum of squares of the centred x.
         y_square: sum of squares of the centred y.
         n: number of pairs.
+        absorbed: degrees of freedom that were taken by means beyond the first.
 
     Undefined if n < 3 or a sum of squares is zero; the interval needs n >= 4.
     """
@@ -52,30 +108,83 @@ def pearson_from_sums(product: float, x_square: float, y_square: float, n: int) 
     if y_square <= 0:
         return Estimate.undefined(n, "the scores do not vary")
     r = max(-1.0, min(1.0, product / math.sqrt(x_square * y_square)))
-    if n < 4:
-        reason = f"an interval needs at least 4 scenarios, not {n}"
-        return Estimate(r, None, None, correlation_p(r, n), n, reason)
-    return Estimate(r, *fisher_interval(r, n), correlation_p(r, n), n, None, FISHER_Z)
+    free = n - absorbed
+    if free < 4:
+        reason = f"an interval needs at least {4 + absorbed} scenarios, not {n}"
+        p = correlation_p(r, free) if free > 2 else None
+        return Estimate(r, None, None, p, n, reason)
+    effective = float(free) if absorbed else None
+    return Estimate(
+        r,
+        *fisher_interval(r, free),
+        correlation_p(r, free),
+        n,
+        None,
+        FISHER_Z,
+        effective=effective,
+    )
 
 
 def spearman(cases: Cases) -> Estimate:
-    """Spearman's rho: Pearson's r of midranks.
+    """Spearman's rho: Pearson's r of midranks, ranked within each responder.
 
     The interval is Fisher's z with Bonett and Wright's variance (1 + rho^2 / 2) / (n - 3)
     (Psychometrika 2000, 65: 23-28), because ranks are not normal. p is Student's t with n - 2
-    degrees of freedom, as in scipy. Undefined where Pearson's r of the ranks is.
+    degrees of freedom, as in scipy. Of dependent cases both are by the jackknife over groups, with
+    the ranks taken anew without each. Undefined where Pearson's r of the ranks is.
     """
-    found = pearson(cases.with_x(stats.rankdata(cases.x)).with_y(stats.rankdata(cases.y)))
+    ranked = cases.with_x(_ranks(cases.x, cases)).with_y(_ranks(cases.y, cases))
+    found = pearson(ranked)
     if found.value is None or found.low is None:
         return found
-    return Estimate(
-        found.value,
-        *spearman_interval(found.value, found.n),
-        correlation_p(found.value, found.n),
-        found.n,
-        None,
-        "Bonett and Wright",
-    )
+    if cases.dependent:
+        return over_groups(found.value, cases, _rho_without_groups(cases))
+    low, high = spearman_interval(found.value, found.n - cases.absorbed)
+    return dataclasses.replace(found, low=low, high=high, interval_method="Bonett and Wright")
+
+
+def _ranks(values: Floats, cases: Cases) -> Floats:
+    """Midranks within each responder; as shares of its cases where there are several."""
+    if cases.stratum_count < 2:
+        ranks: Floats = stats.rankdata(values)
+        return ranks
+    found = np.empty(len(values))
+    for stratum in range(cases.stratum_count):
+        own = cases.strata == stratum
+        found[own] = stats.rankdata(values[own]) / (own.sum() + 1)
+    return found
+
+
+def _rho_without_groups(cases: Cases) -> Floats:
+    """rho without each group, [groups], ranks being those of the cases that are left."""
+    kept = ~(cases.groups[None, :] == np.arange(cases.group_count)[:, None])
+    ranks = [_ranks_without_groups(values, cases, kept) for values in (cases.x, cases.y)]
+    products = np.zeros((2, 2, cases.group_count))
+    for stratum in range(cases.stratum_count):
+        own = cases.strata == stratum
+        count = np.maximum(kept[:, own].sum(axis=1, keepdims=True), 1)
+        rows = [np.where(kept[:, own], rank[:, own], 0.0) for rank in ranks]
+        rows = [
+            np.where(kept[:, own], row - row.sum(axis=1, keepdims=True) / count, 0.0)
+            for row in rows
+        ]
+        products += np.array([[(a * b).sum(axis=1) for b in rows] for a in rows])
+    return correlations_of(np.moveaxis(products, -1, 0), 0, 1)
+
+
+def _ranks_without_groups(values: Floats, cases: Cases, kept: Bools) -> Floats:
+    """Midrank of each case among those of its responder that are kept, [groups, n]."""
+    found = np.zeros(kept.shape)
+    for stratum in range(cases.stratum_count):
+        own = np.flatnonzero(cases.strata == stratum)
+        _, level = np.unique(values[own], return_inverse=True)
+        gone = np.zeros((cases.group_count, int(level.max()) + 1))
+        np.add.at(gone, (cases.groups[own], level), 1.0)
+        left = np.bincount(level) - gone
+        middle = np.cumsum(left, axis=1) - 0.5 * (left - 1)
+        share = left.sum(axis=1, keepdims=True) + 1 if cases.absorbed else 1.0
+        found[:, own] = middle[:, level] / share
+    return found
 
 
 def correlation_p(r: float, n: int, controls: int = 0) -> float:

@@ -9,11 +9,20 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import special
 
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
-from backend.core.estimate import ZOU, Estimate
+from backend.core.estimate import JACKKNIFE, ZOU, Estimate
+from backend.core.statistics.clustered import (
+    LEAST_GROUPS,
+    correlations_of,
+    jackknife_error,
+    left_out_products,
+    p_over,
+    quantile_over,
+)
 from backend.core.statistics.correlation import fisher_interval, pearson
 
 
@@ -46,16 +55,46 @@ def compare_predictors(cases: Cases, second: Floats) -> PredictorComparison:
         cases: with the first predictor as x.
         second: the other predictor, [n].
 
-    The difference is undefined where one of the three correlations is, with its reason.
+    Independent cases are compared by Williams and Zou; dependent ones by the jackknife of the
+    difference over their groups. The difference is undefined where one of the three correlations
+    is, with its reason.
     """
     rs = (pearson(cases), pearson(cases.with_x(second)), pearson(cases.with_y(second)))
     first, other, between = rs
     if first.value is None or other.value is None or between.value is None:
         reason = next(r.reason for r in rs if r.value is None)
         difference = Estimate.undefined(len(cases), reason or "a correlation is undefined")
+    elif cases.dependent:
+        difference = _over_groups(first.value - other.value, cases, second)
     else:
-        difference = compare_dependent(first.value, other.value, between.value, len(cases))
+        free = len(cases) - cases.absorbed
+        difference = compare_dependent(first.value, other.value, between.value, free)
     return PredictorComparison(*rs, difference)
+
+
+def _over_groups(difference: float, cases: Cases, second: Floats) -> Estimate:
+    n, k = len(cases), cases.group_count
+    if k < LEAST_GROUPS:
+        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
+        return Estimate(difference, None, None, None, n, why, groups=k)
+    columns = np.column_stack([cases.x, second, cases.y])
+    left_out = left_out_products(columns, cases).products
+    error = float(
+        jackknife_error(correlations_of(left_out, 0, 2) - correlations_of(left_out, 1, 2))
+    )
+    if not error > 1e-12:
+        why = "the difference does not vary from group to group"
+        return Estimate(difference, None, None, None, n, why, groups=k)
+    half = quantile_over(k) * error
+    return Estimate(
+        value=difference,
+        low=difference - half,
+        high=difference + half,
+        p=p_over(k, difference / error),
+        n=n,
+        interval_method=f"difference of r, {JACKKNIFE}",
+        groups=k,
+    )
 
 
 def compare_dependent(r_first: float, r_second: float, r_between: float, n: int) -> Estimate:

@@ -9,7 +9,8 @@ from scipy import stats
 
 from backend.core.arrays import Bools, Floats
 from backend.core.cases import Cases
-from backend.core.estimate import Estimate
+from backend.core.estimate import HALVES, Estimate
+from backend.core.statistics.clustered import effective_of, p_over, quantile_over
 
 SPLITS = 200
 SEED = 20260303
@@ -30,7 +31,9 @@ def held_out_choice(
 
     Halves swap roles and splits are random; Fisher's z is averaged over both halves of all
     splits. Each scenario is held out once per split, so the interval is that of two independent
-    halves, z +- 1.96 sqrt((1/(n1-3) + 1/(n2-3)) / 4), and p is that of z = 0.
+    halves, z +- 1.96 sqrt((1/(n1-3) + 1/(n2-3)) / 4), and p is that of z = 0. Of dependent cases
+    n is what the candidate that is best on all of them is worth in independent ones (see
+    ``clustered``), and Student's t with groups - 1 takes the place of 1.96.
 
     Args:
         candidates: drift (or level) of the projections of each, [candidates, n].
@@ -40,7 +43,8 @@ def held_out_choice(
 
     Undefined with fewer than 10 scenarios or where half of them does not vary.
     """
-    y, groups, n = cases.y, cases.groups, cases.group_count
+    groups, n = cases.groups, cases.group_count
+    y, candidates = cases.centred(cases.y), cases.centred(candidates.T).T
     if n < 10:
         return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
     rng = np.random.default_rng(seed)
@@ -59,11 +63,25 @@ def held_out_choice(
             return Estimate.undefined(n, "a half of the scenarios does not vary")
         zs.append(np.arctanh(np.clip(held, -1 + 1e-12, 1 - 1e-12)))
     z = float(np.mean(zs))
-    error = math.sqrt((1 / (half - 3) + 1 / (n - half - 3)) / 4)
-    width = float(stats.norm.ppf(0.975)) * error
-    p = float(2 * stats.norm.sf(abs(z) / error))
-    low, high = math.tanh(z - width), math.tanh(z + width)
-    return Estimate(math.tanh(z), low, high, p, n, None, "Fisher z over random halves")
+    worth = float(n - cases.absorbed)
+    if cases.dependent:
+        whole = _half_r(candidates, y, np.ones((1, len(y)), bool))[0]
+        worth = effective_of(cases.with_x(candidates[int(np.nanargmax(whole))]))
+    first = worth * half / n
+    error = math.sqrt((1 / max(1.0, first - 3) + 1 / max(1.0, worth - first - 3)) / 4)
+    if cases.dependent:
+        width, p = quantile_over(n) * error, p_over(n, z / error)
+    else:
+        width = float(stats.norm.ppf(0.975)) * error
+        p = float(2 * stats.norm.sf(abs(z) / error))
+    return Estimate(
+        value=math.tanh(z),
+        low=math.tanh(z - width),
+        high=math.tanh(z + width),
+        p=p,
+        n=n,
+        interval_method=HALVES,
+    )
 
 
 def _half_r(projections: Floats, y: Floats, halves: Bools) -> Floats:

@@ -10,7 +10,14 @@ from scipy import stats
 
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
-from backend.core.estimate import Estimate
+from backend.core.estimate import JACKKNIFE, Estimate
+from backend.core.statistics.clustered import (
+    LEAST_GROUPS,
+    jackknife_error,
+    left_out_products,
+    p_over,
+    quantile_over,
+)
 from backend.core.statistics.correlation import FLAT
 
 POINTS = 41
@@ -23,7 +30,8 @@ class Line:
     Attributes:
         x: where it is evaluated, [points], ascending.
         y: the line there, [points].
-        low: lower end of the 95% interval of the mean of y, [points].
+        low: lower end of the 95% interval of the mean of y, [points]; NaN where there are too
+            few groups for one.
         high: upper end.
         slope: change of y per unit of x, with Student's t interval and p.
     """
@@ -36,7 +44,9 @@ class Line:
 
 
 def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
-    """The least squares line of y on x with a pointwise band; errors of equal variance assumed.
+    """The least squares line of y on x within responders, with a pointwise band.
+
+    Independent cases: errors of equal variance assumed. Dependent ones: the jackknife over groups.
 
     Args:
         cases: x and y.
@@ -45,7 +55,8 @@ def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
     Returns:
         None with fewer than 3 points or where x does not vary.
     """
-    x, y = cases.x, cases.y
+    inner = cases.within_responders()
+    x, y = inner.x, inner.y
     n = len(x)
     if n < 3 or np.ptp(x) <= FLAT * np.abs(x).max():
         return None
@@ -53,12 +64,36 @@ def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
     square = float(dx @ dx)
     slope = float(dx @ y) / square
     rest = y - y.mean() - slope * dx
-    scale = math.sqrt(float(rest @ rest) / (n - 2))
     at = np.linspace(x.min(), x.max(), POINTS)
     middle = y.mean() + slope * (at - x.mean())
-    t = float(stats.t.ppf(0.5 + level / 2, n - 2))
+    if cases.dependent:
+        return _over_groups(inner, at, middle, slope, level)
+    free = n - 2 - cases.absorbed
+    if free < 1:
+        return None
+    scale = math.sqrt(float(rest @ rest) / free)
+    t = float(stats.t.ppf(0.5 + level / 2, free))
     half = t * scale * np.sqrt(1 / n + np.square(at - x.mean()) / square)
     error = scale / math.sqrt(square)
-    p = float(2 * stats.t.sf(abs(slope) / error, n - 2)) if error > 0 else 0.0
+    p = float(2 * stats.t.sf(abs(slope) / error, free)) if error > 0 else 0.0
     found = Estimate(slope, slope - t * error, slope + t * error, p, n, None, "Student t")
+    return Line(at, middle, middle - half, middle + half, found)
+
+
+def _over_groups(cases: Cases, at: Floats, middle: Floats, slope: float, level: float) -> Line:
+    n, k = len(cases), cases.group_count
+    if k < LEAST_GROUPS:
+        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
+        nowhere = np.full(len(at), np.nan)
+        return Line(at, middle, nowhere, nowhere, Estimate(slope, None, None, None, n, why))
+    left = left_out_products(np.column_stack([cases.x, cases.y]), cases).products
+    slopes = left[:, 0, 1] / left[:, 0, 0]
+    counts = n - np.bincount(cases.groups)
+    mean_x, mean_y = ((v.sum() - np.bincount(cases.groups, v)) / counts for v in (cases.x, cases.y))
+    lines = mean_y[:, None] + slopes[:, None] * (at - mean_x[:, None])
+    t = quantile_over(k, level)
+    half, error = t * jackknife_error(lines), float(jackknife_error(slopes))
+    p = p_over(k, slope / error) if error > 0 else 0.0
+    ends = slope - t * error, slope + t * error
+    found = Estimate(slope, *ends, p, n, None, f"slope, {JACKKNIFE}", groups=k)
     return Line(at, middle, middle - half, middle + half, found)

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, Integers
 from backend.core.cases import Cases
 
 PERMUTATIONS = 4999
 SEED = 20260302
+# With fewer groups that can take each other's place, few permutations differ.
+ALIKE = 8
 
 
 @dataclass(frozen=True)
@@ -42,13 +44,18 @@ def best_layer(
     """The layer with the highest r and the permutation p of the maximum over layers.
 
     The scores are permuted against the scenarios, the same way for all layers, so that the
-    layers' dependence is kept. Source: Westfall and Young 1993 (maximum statistic).
+    layers' dependence is kept. Source: Westfall and Young 1993 (maximum statistic). They move
+    within a responder, and whole groups of dependent cases move together; groups move only to
+    places of groups with the same number of cases of each responder. Where too few groups are
+    alike for that, the sums over groups change their signs at random instead, all layers alike
+    (a wild bootstrap of the score; Cameron, Gelbach and Miller 2008, Review of Economics and
+    Statistics 90: 414-427).
 
     Args:
         projections: [layers, n].
         cases: y; their x does not count.
     """
-    y = cases.y
+    y = cases.centred(cases.y)
     if projections.shape[1] < 4:
         return BestLayer(None, None, None, None, "fewer than 4 scenarios")
     if np.ptp(y) <= 1e-12 * np.abs(y).max():
@@ -56,9 +63,20 @@ def best_layer(
     varies = np.ptp(projections, axis=1) > 1e-12 * np.abs(projections).max(axis=1)
     if not varies.any():
         return BestLayer(None, None, None, None, "the projections do not vary at any layer")
-    standard = _unit(projections[varies])
-    observed = (standard @ _unit(y[None, :]).T)[:, 0]
-    null = (standard @ _shuffled(y, permutations, seed).T).max(axis=0)
+    standard = _unit(cases.centred(projections[varies].T).T)
+    unit = _unit(y[None, :])
+    observed = (standard @ unit.T)[:, 0]
+    rng = np.random.default_rng(seed)
+    if not cases.dependent and not cases.absorbed:
+        shuffled = _unit(rng.permuted(np.tile(y, (permutations, 1)), axis=1))
+        null = (standard @ shuffled.T).max(axis=0)
+    else:
+        alike = _groups_alike(cases)
+        if alike is None:
+            null = _signs_changed(standard * unit, cases, permutations, rng).max(axis=0)
+        else:
+            orders = _orders(alike, permutations, rng)
+            null = (standard @ unit[0, orders].T).max(axis=0)
     place = int(observed.argmax())
     p = (1 + int((null >= observed[place] - 1e-12).sum())) / (permutations + 1)
     return BestLayer(
@@ -69,9 +87,44 @@ def best_layer(
     )
 
 
-def _shuffled(y: Floats, permutations: int, seed: int) -> Floats:
-    rng = np.random.default_rng(seed)
-    return _unit(rng.permuted(np.tile(y, (permutations, 1)), axis=1))
+def _groups_alike(cases: Cases) -> list[Integers] | None:
+    """Cases in tables whose rows are groups that can take each other's place.
+
+    Returns:
+        Tables [groups, cases of each], in one order of responders; None where fewer than
+        ``ALIKE`` groups are alike in some way.
+    """
+    order = np.lexsort((cases.strata, cases.groups))
+    members = np.split(order, np.flatnonzero(np.diff(cases.groups[order])) + 1)
+    kinds: dict[tuple[int, ...], list[Integers]] = {}
+    for rows in members:
+        kinds.setdefault(tuple(cases.strata[rows].tolist()), []).append(rows)
+    tables = [np.stack(rows) for rows in kinds.values()]
+    return tables if all(len(table) >= ALIKE for table in tables) else None
+
+
+def _orders(alike: list[Integers], permutations: int, rng: np.random.Generator) -> Integers:
+    """Which case gives its score to which in each permutation, [permutations, n]."""
+    orders = np.empty((permutations, sum(table.size for table in alike)), np.intp)
+    for table in alike:
+        places = rng.permuted(np.tile(np.arange(len(table)), (permutations, 1)), axis=1)
+        orders[:, table.ravel()] = table[places].reshape(permutations, -1)
+    return orders
+
+
+def _signs_changed(
+    products: Floats, cases: Cases, permutations: int, rng: np.random.Generator
+) -> Floats:
+    """Sums of products with the sign of each group drawn at random, [layers, permutations].
+
+    Args:
+        products: of every layer's x with y, both of unit length, [layers, n].
+    """
+    sums = np.zeros((cases.group_count, len(products)))
+    np.add.at(sums, cases.groups, products.T)
+    signs = rng.choice([-1.0, 1.0], size=(permutations, cases.group_count))
+    found: Floats = (signs @ sums).T
+    return found
 
 
 def _unit(rows: Floats) -> Floats:

@@ -24,6 +24,7 @@ class CellStack:
         b: b = D'y, [C, n].
         y_square: y'y, [C].
         count: cases behind r, [C].
+        z_half: half the width of the 95% interval of Fisher's z, [C]; NaN where there is none.
         rounding: scale below which S is rounding, [C].
         width: d, the number of coordinates of an activation; [C] where cells differ in it.
     """
@@ -35,6 +36,7 @@ class CellStack:
     b: Floats
     y_square: Floats
     count: Floats
+    z_half: Floats
     rounding: Floats
     width: int | Floats
 
@@ -58,6 +60,7 @@ def take(cells: CellStack, chosen: NDArray[np.intp]) -> CellStack:
         cells.b[chosen],
         cells.y_square[chosen],
         cells.count[chosen],
+        cells.z_half[chosen],
         cells.rounding[chosen],
         width,
     )
@@ -93,6 +96,7 @@ def stack(
         b=b,
         y_square=np.array([m.y_square for m in moments], np.float64),
         count=np.array([m.count for m in moments], np.float64),
+        z_half=np.array([m.z_half for m in moments], np.float64),
         rounding=np.array([m.rounding for m in moments], np.float64),
         width=width,
     )

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.core.arrays import Bools, Floats
+from backend.core.cases import Cases
 from backend.core.moments import Moments
 
 DRAWS = 400
@@ -60,18 +61,18 @@ def shuffled_labels(
     return _summary(weights @ moments.b, x_square, moments.y_square, moments.count, r)
 
 
-def random_directions(projections: Floats, behaviour: Floats, r: float | None) -> Control:
+def random_directions(projections: Floats, cases: Cases, r: float | None) -> Control:
     """Isotropic random directions of the residual stream.
 
     Args:
         projections: drift (or level) of the responses along each direction, [cases, draws].
-        behaviour: drift (or level) of the scores, [cases].
+        cases: whose y is the drift (or level) of the scores; their x does not count.
         r: r of the trait's vector.
     """
-    if not len(behaviour):
+    if not len(cases):
         return Control(0, None, None, None, None, "there are no scored responses")
-    centred = projections - projections.mean(axis=0)
-    y = behaviour - behaviour.mean()
+    centred = cases.centred(projections) - projections.mean(axis=0)
+    y = cases.centred(cases.y) - cases.y.mean()
     x_square = np.square(centred).sum(axis=0)
     return _summary(centred.T @ y, x_square, float(y @ y), len(y), r)
 

@@ -116,8 +116,7 @@ def from_prompts(pipeline: Pipeline) -> Fit:
             return _nothing(given, f"there is no metric {name} at this layer")
         own = given.products[name]
         chosen = np.ix_(group.members, group.members)
-        m = own.moments
-        part = Moments(m.s[chosen], m.b[group.members], m.y_square, m.count, m.rounding)
+        part = own.moments.of(group.members)
         cells = stack([own.gram[chosen]], [group.high], [part], given.prompts.shape[1])
         built = build(pipeline, cells)
         if 0 in built.refusals:
@@ -128,7 +127,12 @@ def from_prompts(pipeline: Pipeline) -> Fit:
         length = float(np.linalg.norm(vector))
         if length <= 0:
             return _nothing(given, "the vector is zero")
-        return Fitted(vector, own.alignment @ weights / length, correlation_of_weights(weights, m))
+        projections = own.alignment @ weights / length
+        correlation = correlation_of_weights(weights, own.moments)
+        if own.moments.groups is not None and correlation.value is not None:
+            # Sums over all cases do not say what each group of them does.
+            correlation = pearson(given.behaviour.cases(given.behaviour.drift_of(projections)))
+        return Fitted(vector, projections, correlation)
 
     return fit
 

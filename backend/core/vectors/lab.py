@@ -11,8 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
-
 from backend.core.arrays import Bools, Floats
 from backend.core.metrics.registry import live_metrics
 from backend.core.prompt_cells import PromptCells
@@ -28,6 +26,7 @@ class LabResult:
     Attributes:
         r: [C], NaN where undefined.
         low: lower end of Fisher's 95% interval, [C]; it knows nothing of any choice made by r.
+            Of dependent cases it is as wide as for the mean difference of the cell.
         high: upper end.
         weights: w with v = P'w, [C, n].
         kept: which prompts pass the filter, [C, n].
@@ -59,7 +58,7 @@ def evaluate(
     """
     built = build(pipeline, cells)
     r = correlations(built.weights, cells)
-    ends = fisher_band(r, cells.count)
+    ends = fisher_band(r, cells.z_half)
     high, low = built.kept & cells.high, built.kept & cells.low
     rows = PromptCells(built.gram, high, low, built.row_weights, cells.width)
     if measured is None:
@@ -129,7 +128,7 @@ def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
     n = cell.high.shape[1]
     weights = np.array([built.weights[0] for built in found]).reshape(-1, n)
     r = np.array([correlations(built.weights, cell)[0] for built in found])
-    low, high = fisher_band(r, np.full(len(r), cell.count[0]))
+    low, high = fisher_band(r, np.full(len(r), cell.z_half[0]))
     kept = [[int((built.kept & pole).sum()) for pole in (cell.high, cell.low)] for built in found]
     return Steps(thresholds, weights, r, low, high, np.array(kept, np.intp).reshape(-1, 2))
 
@@ -139,17 +138,12 @@ def built_at(pipeline: Pipeline, cells: CellStack, threshold: float) -> Built:
     return build(dataclasses.replace(pipeline, threshold=threshold), cells)
 
 
-def fisher_band(r: Floats, count: Floats) -> tuple[Floats, Floats]:
-    """Ends of Fisher's 95% interval of many r; NaN where r is, or with fewer than 4 cases.
+def fisher_band(r: Floats, half: Floats) -> tuple[Floats, Floats]:
+    """Ends of Fisher's 95% interval of many r; NaN where either argument is.
 
     Args:
         r: [C], NaN where undefined.
-        count: cases behind each, [C].
+        half: half the width of the interval of Fisher's z, [C].
     """
-    defined = ~np.isnan(r) & (count >= 4)
-    z = np.arctanh(np.clip(np.where(defined, r, 0.0), -1 + 1e-15, 1 - 1e-15))
-    half = stats.norm.ppf(0.975) / np.sqrt(np.where(defined, count - 3, 1.0))
-    return (
-        np.where(defined, np.tanh(z - half), np.nan),
-        np.where(defined, np.tanh(z + half), np.nan),
-    )
+    z = np.arctanh(np.clip(r, -1 + 1e-15, 1 - 1e-15))
+    return np.tanh(z - half), np.tanh(z + half)

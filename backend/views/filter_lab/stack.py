@@ -97,7 +97,18 @@ def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
         [cell.moments for cell in found],
         np.array(widths, np.float64),
     )
-    for name in ("gram", "high", "low", "s", "b", "y_square", "count", "rounding", "width"):
+    for name in (
+        "gram",
+        "high",
+        "low",
+        "s",
+        "b",
+        "y_square",
+        "count",
+        "z_half",
+        "rounding",
+        "width",
+    ):
         getattr(stacked, name).setflags(write=False)
     return LabStack(tuple(keys), tuple(cell.prompt_ids for cell in found), stacked, missing)
 

@@ -114,6 +114,7 @@ class _TraitSide:
         layer: the layer shown.
         cases: case -> projection drift and behaviour; empty where there is no vector.
         texts: case -> digest of its texts.
+        groups: case -> what makes it dependent on others.
         poles: the prompts of each pole.
     """
 
@@ -121,6 +122,7 @@ class _TraitSide:
     layer: int
     cases: dict[CaseName, tuple[float, float]]
     texts: dict[CaseName, str]
+    groups: dict[CaseName, str]
     poles: dict[Pole, PoleSample]
 
 
@@ -269,6 +271,7 @@ def _read_side(run: Run, prompt_set: str, layer: int | None) -> dict[str, _Trait
             layer=at,
             cases=cases,
             texts=dict(zip(names, own.texts if own else (), strict=True)),
+            groups=dict(zip(names, own.groups if own else (), strict=True)),
             poles=_poles(run, trait, prompt_set, at),
         )
     return found
@@ -327,7 +330,8 @@ def _matched(side: _TraitSide, matched: Sequence[CaseName]) -> Cases:
     pairs = np.array([side.cases[case] for case in matched], np.float64).reshape(-1, 2)
     scenarios = [scenario for scenario, _ in matched]
     responders = [responder for _, responder in matched]
-    return Cases.of_scenarios(pairs[:, 0], pairs[:, 1], scenarios, responders)
+    groups = [side.groups[case] for case in matched]
+    return Cases.of_study(pairs[:, 0], pairs[:, 1], scenarios, responders, groups)
 
 
 def _difference(

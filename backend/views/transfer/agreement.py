@@ -72,6 +72,6 @@ def _agreement(
     shared = sorted(set(scores[0]) & set(scores[1]))
     x, y = (np.array([own[scenario] for scenario in shared], np.float64) for own in scores)
     # A case is a scenario here: two responders stand in it, so none is its responder.
-    r = pearson(Cases.of_scenarios(x, y, shared, ()))
+    r = pearson(Cases.of_study(x, y, shared))
     ceiling = None if r.value is None else agreement_ceiling(r.value)
     return Agreement(trait, *names, r, ceiling)

@@ -58,11 +58,12 @@ class ModelProjections:
             x: the predictor, a value a row.
         """
         chosen = [self.scored.cases[row] for row in rows]
-        return Cases.of_scenarios(
+        return Cases.of_study(
             x,
             self.scored.behaviour[rows],
             [scenario for scenario, _, _ in chosen],
             [responder for _, responder, _ in chosen],
+            [self.scored.groups[row] for row in rows],
         )
 
 
