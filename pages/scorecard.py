@@ -89,6 +89,8 @@ def _grid(
         st.caption(
             f"{words.BEST_LAYER} Choose a layer in the sidebar for numbers without that choice."
         )
+    if (misled := words.responders_sentence(card.cells.values())) is not None:
+        st.warning(misled, icon=":material/groups:")
 
 
 chosen = selection()

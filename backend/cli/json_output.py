@@ -32,7 +32,7 @@ def to_json(value: object) -> Any:
 
 
 def correlation_json(estimate: Estimate) -> dict[str, float | int | str | None]:
-    """An estimate that is a correlation: n, r, low, high, p and reason."""
+    """An estimate that is a correlation: n, r, low, high, p, reason, effective and groups."""
     return {
         "n": estimate.n,
         "r": estimate.value,
@@ -40,6 +40,8 @@ def correlation_json(estimate: Estimate) -> dict[str, float | int | str | None]:
         "high": estimate.high,
         "p": estimate.p,
         "reason": estimate.reason,
+        "effective": estimate.effective,
+        "groups": estimate.groups,
     }
 
 

@@ -80,6 +80,7 @@ def _cell_json(cell: CellResult) -> dict[str, object]:
         "prompt_set": cell.key.prompt_set,
         "layer": cell.key.layer,
         "correlation": {"target": cell.target} | correlation_json(cell.correlation),
+        "pooled": correlation_json(cell.pooled),
         "bootstrap": to_json(cell.bootstrap),
         "rank": to_json(cell.rank),
         "controls": {kind: to_json(control) for kind, control in cell.controls.items()},
@@ -97,7 +98,10 @@ def _print_cell(cell: CellResult) -> None:
         print(f"  {'r over ' + cell.target:26} undefined: {c.reason}")
     else:
         interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
-        print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  n={c.n}  p={c.p:.2g}")
+        p = "p undefined" if c.p is None else f"p={c.p:.2g}"
+        print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  {_count(c)}  {p}")
+        if cell.pooled.value is not None and cell.pooled.value != c.value:
+            print(f"  {'over all responders':26} {cell.pooled.value:+.3f}  not judged")
         print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
     if cell.rank.value is not None:
         print(f"  {'Spearman rho':26} {cell.rank.value:+.3f}  {_interval('95%', cell.rank)}")
@@ -112,6 +116,13 @@ def _print_cell(cell: CellResult) -> None:
         found = cell.metrics[metric.name]
         shown = f"undefined: {found.reason}" if found.value is None else f"{found.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")
+
+
+def _count(found: Estimate) -> str:
+    if found.groups is None:
+        return f"n={found.n}"
+    worth = "" if found.effective is None else f", worth {found.effective:.0f}"
+    return f"n={found.n} in {found.groups} groups{worth}"
 
 
 def _interval(title: str, found: Estimate) -> str:

@@ -246,7 +246,9 @@ class Run(StudyFile):
                     layer=at,
                     target=target,
                     correlation=_correlation(r, low, high, p, n, reason, effective, groups),
-                    pooled=_correlation(*pooled, None, n, reason, None, groups),
+                    pooled=_correlation(
+                        pooled[0], pooled[1], pooled[2], None, n, reason, None, groups
+                    ),
                     bootstrap=_estimate(r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP),
                     rank=_estimate(
                         rho,

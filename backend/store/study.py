@@ -168,7 +168,8 @@ class StudyFile:
         return tuple(
             StoredPrompt(*row)
             for row in self._rows(
-                f"SELECT prompt_id, prompt_set, pole, text, {'pair' if self.format >= 5 else 'NULL'}"
+                "SELECT prompt_id, prompt_set, pole, text,"
+                f" {'pair' if self.format >= 5 else 'NULL'}"
                 " FROM prompts WHERE trait = ?"
                 " ORDER BY prompt_id",
                 [trait],

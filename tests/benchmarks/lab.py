@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from backend.core.cases import Cases
 from backend.core.metrics.registry import live_metrics
 from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
@@ -49,9 +50,9 @@ def cells_of(blocks: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> CellSta
     grams, found = [], []
     first = np.arange(SCENARIOS)
     for prompts, responses, drift in blocks:
-        p = prompts.astype(np.float64)
+        p, cases = prompts.astype(np.float64), Cases.independent(drift, drift)
         grams.append(p @ p.T)
-        found.append(moments(responses.astype(np.float64) @ p.T, first, first + SCENARIOS, drift))
+        found.append(moments(responses.astype(np.float64) @ p.T, first, first + SCENARIOS, cases))
     turns = [i % len(blocks) for i in range(CELLS)]
     width = blocks[0][0].shape[1]
     return stack([grams[i] for i in turns], [HIGH] * CELLS, [found[i] for i in turns], width)

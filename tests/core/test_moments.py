@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from backend.core.cases import Cases
 from backend.core.moments import correlation_of_weights, moments
 
 
@@ -24,7 +25,7 @@ def test_r_of_any_weights_equals_scipys_on_projections(drift, shift):
     cases = len(y)
     first = np.arange(cases) if drift else None
     last = np.arange(cases, 2 * cases)
-    m = moments(r @ p.T, first, last, y)
+    m = moments(r @ p.T, first, last, Cases.independent(y, y))
     for _ in range(5):
         w = rng.normal(size=len(p))
         v = p.T @ w
@@ -41,7 +42,7 @@ def test_r_of_any_weights_equals_scipys_on_projections(drift, shift):
 
 def test_length_and_sign_of_the_weights():
     rng, p, r, y = study(2)
-    m = moments(r @ p.T, np.arange(60), np.arange(60, 120), y)
+    m = moments(r @ p.T, np.arange(60), np.arange(60, 120), Cases.independent(y, y))
     w = rng.normal(size=len(p))
     assert correlation_of_weights(1e3 * w, m).value == pytest.approx(
         correlation_of_weights(w, m).value
@@ -52,11 +53,15 @@ def test_length_and_sign_of_the_weights():
 def test_constant_scores_and_constant_projections_have_no_r():
     _, p, r, y = study(3)
     first, last = np.arange(60), np.arange(60, 120)
-    flat = correlation_of_weights(np.ones(len(p)), moments(r @ p.T, first, last, np.full(60, 2.5)))
+    flat = correlation_of_weights(
+        np.ones(len(p)), moments(r @ p.T, first, last, Cases.independent(y, np.full(60, 2.5)))
+    )
     assert flat.value is None
     assert "scores do not vary" in flat.reason
     same = np.concatenate([r[:60], r[:60] + 3.0])
-    still = correlation_of_weights(np.ones(len(p)), moments(same @ p.T, first, last, y))
+    still = correlation_of_weights(
+        np.ones(len(p)), moments(same @ p.T, first, last, Cases.independent(y, y))
+    )
     assert still.value is None
     assert "projections do not vary" in still.reason
 
@@ -64,6 +69,8 @@ def test_constant_scores_and_constant_projections_have_no_r():
 def test_no_cases_have_no_r():
     _, p, r, _ = study(4)
     none = np.array([], dtype=int)
-    found = correlation_of_weights(np.ones(len(p)), moments(r @ p.T, none, none, np.array([])))
+    found = correlation_of_weights(
+        np.ones(len(p)), moments(r @ p.T, none, none, Cases.independent(np.zeros(0), np.zeros(0)))
+    )
     assert found.n == 0
     assert "at least 3" in found.reason

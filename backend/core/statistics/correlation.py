@@ -68,7 +68,7 @@ def over_groups(r: float, cases: Cases, left_out: Floats) -> Estimate:
     if np.isnan(left_out).any():
         reason = "without one of the groups nothing varies"
         return Estimate(r, None, None, None, n, reason, groups=k)
-    z = float(fisher_z(np.float64(r)))
+    z = float(fisher_z(np.array(r)))
     error = float(jackknife_error(fisher_z(left_out)))
     half = quantile_over(k) * error
     return Estimate(

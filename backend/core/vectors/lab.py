@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
 from backend.core.arrays import Bools, Floats
 from backend.core.metrics.registry import live_metrics
 from backend.core.prompt_cells import PromptCells

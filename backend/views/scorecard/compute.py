@@ -22,7 +22,9 @@ class ScorecardCell:
         trait: the trait.
         layer: the layer shown; None if r is undefined at every layer.
         of_layers: among how many layers it was the best; 1 if the layer was given.
-        correlation: r at that layer with an interval that knows nothing of the choice of layer.
+        correlation: r within responders at that layer, with an interval that knows nothing of the
+            choice of layer.
+        pooled: r over all responders together.
         status: by the thresholds.
     """
 
@@ -31,6 +33,7 @@ class ScorecardCell:
     layer: int | None
     of_layers: int
     correlation: Estimate
+    pooled: Estimate
     status: Status
 
 
@@ -90,8 +93,10 @@ def _best(
     """The candidate with the highest r, the lowest layer among equals."""
     known = [(r, -row.layer, row) for row in candidates if (r := row.correlation.value) is not None]
     if not known:
-        correlation = candidates[0].correlation
-        return ScorecardCell(run_id, trait, None, len(candidates), correlation, "undefined")
+        first = candidates[0]
+        return ScorecardCell(
+            run_id, trait, None, len(candidates), first.correlation, first.pooled, "undefined"
+        )
     r, _, best = max(known, key=lambda found: found[:2])
     return ScorecardCell(
         run_id=run_id,
@@ -99,5 +104,6 @@ def _best(
         layer=best.layer,
         of_layers=len(candidates),
         correlation=best.correlation,
+        pooled=best.pooled,
         status=status_of(r, thresholds),
     )

@@ -10,8 +10,9 @@ from backend.core.status import STATUSES
 from backend.settings import StatusThresholds
 from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import Scorecard, ScorecardCell
-from backend.views.scorecard.words import interval_text
+from backend.views.scorecard.words import interval_text, responders_differ
 from backend.views.shared.intervals import error_bars
+from backend.views.shared.numbers import count_text
 from backend.views.shared.style import (
     DIVERGING,
     GREY,
@@ -190,6 +191,15 @@ def _grid_text(cell: ScorecardCell | None) -> str:
     )
 
 
+def _together(cell: ScorecardCell) -> str:
+    if not responders_differ(cell):
+        return ""
+    return (
+        f"<br>over all responders together r = {cell.pooled.value:+.2f}:"
+        "<br>that is how responders differ, not how the vector reads"
+    )
+
+
 def _hover(cell: ScorecardCell | None, target: str) -> str:
     if cell is None:
         return "not in this run"
@@ -205,5 +215,5 @@ def _hover(cell: ScorecardCell | None, target: str) -> str:
     )
     return (
         f"<b>{name}</b>: {cell.status}<br>r over {target}s = {c.value:+.3f} {interval_text(cell)}"
-        f"<br>n = {c.n}, layer {cell.layer}{p}{chosen}"
+        f"<br>{count_text(c)}, layer {cell.layer}{p}{chosen}{_together(cell)}"
     )

@@ -22,12 +22,14 @@ def _build(results: Results, view: View) -> Sequence[Block]:
     grid = scorecard_grid(card, view.runs, traits, names)
     # Only the cells: what lies over them leads to another page when clicked.
     grid.data = grid.data[:1]
+    misled = words.responders_sentence(card.cells.values())
     return (
         Text(
             words.BEST_LAYER
             if view.layer is None
             else f"All cells are taken at layer {view.layer}."
         ),
+        *(() if misled is None else (Text(misled),)),
         Chart("r by trait and run", words.GRID, grid),
         Table("", "", count_rows(card, view.runs, names, limits)),
         Chart(

@@ -93,7 +93,8 @@ def _numbers(cell: ScorecardCell, target: str) -> dict[str, object]:
     return {
         over: f"undefined: {c.reason}" if c.value is None else f"{c.value:+.3f}",
         "95% interval": interval_text(cell),
-        "n": c.n,
+        "n": c.n if c.groups is None else f"{c.n} ({c.groups} groups)",
+        "worth, independent": c.n if c.effective is None else round(c.effective),
         "p at this layer alone": p,
         "layer": "none" if cell.layer is None else f"{cell.layer} ({of})",
         "status": cell.status,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from backend.views.scorecard.compute import ScorecardCell
 
 GRID = (
@@ -16,6 +18,34 @@ INTERVALS = (
     "A cell is only as good as its interval: one that reaches over a dotted threshold could as "
     "well have the next status."
 )
+
+
+def responders_differ(cell: ScorecardCell) -> bool:
+    """Whether r over all responders together lies outside the interval of r within them."""
+    together, within = cell.pooled.value, cell.correlation
+    if together is None or within.low is None or within.high is None:
+        return False
+    return not within.low <= together <= within.high
+
+
+def responders_sentence(cells: Iterable[ScorecardCell]) -> str | None:
+    """What is said where responders differ so that r over all of them would mislead; None where
+    it would not.
+
+    Args:
+        cells: of the grid.
+    """
+    misled = [cell for cell in cells if responders_differ(cell)]
+    if not misled:
+        return None
+    worst = max(misled, key=lambda c: abs((c.pooled.value or 0.0) - (c.correlation.value or 0.0)))
+    name = worst.trait.replace("_", " ")
+    count = "1 cell" if len(misled) == 1 else f"{len(misled)} cells"
+    return (
+        f"In {count} the responders differ from each other more than the vector reads within any "
+        f"of them: of {name}, r over all responders together is {worst.pooled.value:+.2f}, within "
+        f"them {worst.correlation.value:+.2f}. Only the r within responders is judged."
+    )
 
 
 def interval_text(cell: ScorecardCell) -> str:

@@ -31,7 +31,15 @@ def r_text(found: Estimate, *, count: bool = True) -> str:
     shown = f"{found.value:+.2f}"
     if found.low is not None and found.high is not None:
         shown += f" [{found.low:+.2f}, {found.high:+.2f}]"
-    return f"{shown}, n = {found.n}" if count else shown
+    return f"{shown}, {count_text(found)}" if count else shown
+
+
+def count_text(found: Estimate) -> str:
+    """How many cases a correlation is over; of dependent ones also how many they are worth."""
+    if found.groups is None:
+        return f"n = {found.n}"
+    worth = "" if found.effective is None else f", worth {found.effective:.0f} independent ones"
+    return f"n = {found.n} in {found.groups} groups{worth}"
 
 
 def p_text(p: float | None) -> str:

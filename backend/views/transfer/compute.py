@@ -131,7 +131,7 @@ def _read(run: Run, name: str, traits: Sequence[str], prompt_set: str, layer: in
     for trait in traits:
         at = best.get(trait) if layer is None else layer
         projection, reason = _projection(summary, drifts, (MEAN_DIFFERENCE, trait, prompt_set), at)
-        scored = cases.get(trait, CaseTexts((), (), np.zeros(0)))
+        scored = cases.get(trait, CaseTexts((), (), (), np.zeros(0)))
         projections[trait] = ModelProjections(trait, name, responders, scored, projection, reason)
         layers[trait] = None if projection is None else at
     return _Model(run, name, responders, cases, projections, layers)

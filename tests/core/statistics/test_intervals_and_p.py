@@ -96,7 +96,7 @@ def test_bootstrap_draws_scenarios_not_cases():
     once = bootstrap_r(Cases.independent(x, y))
     x4, y4 = np.repeat(x, 4), np.repeat(y, 4)
     names = [f"s{i:02d}" for i in np.repeat(np.arange(30), 4)]
-    twice = bootstrap_r(Cases.of_scenarios(x4, y4, names, ["a"] * 120))
+    twice = bootstrap_r(Cases.of_study(x4, y4, names, ["a"] * 120))
     assert twice.n == 30
     assert twice.low == pytest.approx(once.low, abs=1e-9)
     naive = bootstrap_r(Cases.independent(np.repeat(x, 4), np.repeat(y, 4)))
@@ -230,8 +230,10 @@ def test_held_out_best_layer_finds_the_planted_layer_and_no_other():
     # Every scenario answered twice alike is no more to learn from, if its cases stay together.
     y2, names = np.repeat(y, 2), [f"s{i:03d}" for i in np.repeat(np.arange(400), 2)]
     twice = held_out_choice(
-        np.repeat(layers, 2, axis=1), Cases.of_scenarios(y2, y2, names, ["a"] * 800)
+        np.repeat(layers, 2, axis=1), Cases.of_study(y2, y2, names, ["a"] * 800)
     )
     assert twice.n == 400
-    for name in ("value", "low", "high", "p"):
-        assert getattr(twice, name) == pytest.approx(getattr(found, name), rel=1e-9)
+    assert twice.value == pytest.approx(found.value, rel=1e-9)
+    # How much the second answer adds is learned from the cases, so the ends are not the same.
+    width, once = (np.arctanh(e.high) - np.arctanh(e.low) for e in (twice, found))
+    assert width == pytest.approx(once, rel=0.15)

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
+from backend.core.cases import Cases
 from backend.core.metrics.registry import METRICS, in_lab, live_metrics
 from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
@@ -41,7 +42,14 @@ def stacked(parts):
     for prompts, mask, first, last, drift in parts:
         alignment = np.concatenate([first, last]) @ prompts.T
         count = len(first)
-        found.append(moments(alignment, np.arange(count), np.arange(count) + count, drift))
+        found.append(
+            moments(
+                alignment,
+                np.arange(count),
+                np.arange(count) + count,
+                Cases.independent(drift, drift),
+            )
+        )
         grams.append(prompts @ prompts.T)
         masks.append(mask)
     return stack(grams, masks, found, parts[0][0].shape[1])

@@ -10,6 +10,7 @@ from sklearn.covariance import LedoitWolf
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression, Ridge
 
+from backend.core.cases import Cases
 from backend.core.moments import correlation_of_weights, moments
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.folds import grouped_folds
@@ -181,7 +182,9 @@ def drift_moments(part):
     prompts, _, first, last, drift = part
     count = len(first)
     alignment = np.concatenate([first, last]) @ prompts.T
-    return moments(alignment, np.arange(count), np.arange(count) + count, drift)
+    return moments(
+        alignment, np.arange(count), np.arange(count) + count, Cases.independent(drift, drift)
+    )
 
 
 def test_shuffled_labels_by_direct_shuffling():
@@ -201,11 +204,12 @@ def test_random_directions_by_direct_projection():
     rng = np.random.default_rng(10)
     drift, y = rng.normal(size=(50, 12)), rng.normal(size=50)
     directions = rng.normal(size=(12, 40))
-    found = random_directions(drift @ directions, y, 0.2)
+    found = random_directions(drift @ directions, Cases.independent(y, y), 0.2)
     rs = [np.corrcoef(drift @ d, y)[0, 1] for d in directions.T]
     assert found.typical == pytest.approx(np.median(np.abs(rs)))
     assert found.p == (1 + sum(abs(r) >= 0.2 for r in rs)) / 41
-    assert random_directions(drift @ directions, np.ones(50), 0.2).reason is not None
+    flat = Cases.independent(y, np.ones(50))
+    assert random_directions(drift @ directions, flat, 0.2).reason is not None
 
 
 def test_subsampling_by_direct_vectors():
