@@ -113,6 +113,7 @@ def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[Pha
                 cases=ScoredCases(
                     scenarios=behaviour.scenarios,
                     responders=behaviour.responders,
+                    groups=behaviour.groups,
                     first_response=behaviour.first,
                     last_response=behaviour.last,
                     first=judged[behaviour.first],

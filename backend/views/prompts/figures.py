@@ -25,9 +25,12 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
     high = float(finite.max()) if finite.size else 1.0
     figure = go.Figure(
         go.Heatmap(
-            z=[[None if np.isnan(value) else float(value) for value in row] for row in cosines],
-            customdata=[[f"{a}<br>{b}" for b in texts] for a in texts],
-            hovertemplate="cosine %{z:.3f}<br>%{customdata}<extra></extra>",
+            # The texts stand on the axes, each once: in every cell's hover they would be n times
+            # the study.
+            x=texts,
+            y=texts,
+            z=cosines,
+            hovertemplate="cosine %{z:.3f}<br>%{y}<br>%{x}<extra></extra>",
             colorscale=SEQUENTIAL,
             zmin=low,
             zmax=high,
@@ -38,11 +41,11 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
     for edge in ("add_hline", "add_vline"):
         at = {"y": highs - 0.5} if edge == "add_hline" else {"x": highs - 0.5}
         getattr(figure, edge)(**at, line={"width": 2, "color": "#FFFFFF"})
-    middles = [(highs - 1) / 2, highs + (count - highs - 1) / 2]
-    figure.update_xaxes(tickvals=middles, ticktext=list(POLES), showgrid=False, side="top")
+    middles = [texts[i] for i in (highs // 2, (highs + count) // 2) if i < count]
+    ticks = {"type": "category", "tickvals": middles, "ticktext": list(POLES)}
+    figure.update_xaxes(ticks, showgrid=False, side="top")
     figure.update_yaxes(
-        tickvals=middles,
-        ticktext=list(POLES),
+        ticks,
         showgrid=False,
         autorange="reversed",
         scaleanchor="x",

@@ -66,6 +66,7 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
         cases=ScoredCases(
             scenarios=tuple(f"s{i}" for i in range(CASES)),
             responders=("author",) * CASES,
+            groups=tuple(f"s{i}" for i in range(CASES)),
             first_response=None,
             last_response=np.arange(CASES),
             first=None,

@@ -29,12 +29,16 @@ def view(settings, tiny_llama):
 def test_the_heatmap_holds_the_cosines_and_both_texts(view):
     heatmap = cosine_heatmap(view).data[0]
     for i in range(10):
-        assert heatmap.z[i][i] is None
+        assert np.isnan(heatmap.z[i][i])
         for j in range(10):
             if i != j:
                 assert heatmap.z[i][j] == view.cosines[i, j]
-    both = heatmap.customdata[2][7]
-    assert f"#{view.rows[2].prompt_id}" in both and f"#{view.rows[7].prompt_id}" in both
+    for axis in (heatmap.x, heatmap.y):
+        assert all(
+            f"#{row.prompt_id}" in text and row.text.split()[0] in text
+            for row, text in zip(view.rows, axis, strict=True)
+        )
+    assert heatmap.customdata is None
     scatter = norms_and_agreement(view)
     norms = np.concatenate([trace.x for trace in scatter.data])
     assert sorted(norms) == pytest.approx(sorted(row.norm for row in view.rows))

@@ -24,6 +24,7 @@ def projections(model, cases, texts=None):
         responders=(model,),
         scored=CaseTexts(
             cases=tuple((scenario, who, "tN") for scenario, who in cases),
+            groups=tuple(scenario for scenario, _ in cases),
             texts=tuple(texts) if texts else tuple("".join(c) for c in cases),
             behaviour=RNG.normal(size=n),
         ),
