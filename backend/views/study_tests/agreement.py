@@ -45,7 +45,7 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
 
 
 def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
-    return agreement_finding(agreements(evidence.behaviours), thresholds.working)
+    return agreement_finding(agreements(evidence.behaviours, evidence.groups), thresholds.working)
 
 
 TEST = StudyTest(NAME, QUESTION, _of_evidence)

@@ -14,7 +14,7 @@ from backend.store.catalog import run_names
 from backend.store.run import Run
 from backend.store.run_values import CaseTexts, CellResult
 from backend.views.study_tests.study_test import Evidence, LayerSweep, PromptSetR
-from backend.views.transfer.agreement import behaviours
+from backend.views.transfer.agreement import behaviours, groups_of
 from backend.views.transfer.matching import transfer_case
 from backend.views.transfer.model_projections import ModelProjections, responder_names
 from backend.views.transfer.transfers import TransferCase
@@ -44,6 +44,7 @@ def study_evidence(runs: Sequence[Run], prompt_set: str) -> Evidence:
         scores=runs[0].scores(),
         score_range=runs[0].score_range,
         behaviours=behaviours([cases]),
+        groups=groups_of([cases]),
     )
 
 

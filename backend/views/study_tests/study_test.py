@@ -66,6 +66,7 @@ class Evidence:
         scores: (responder, trait) -> scores of its responses.
         score_range: lowest and highest allowed score.
         behaviours: trait -> responder -> scenario -> score drift (or level).
+        groups: scenario -> its group of dependent scenarios.
     """
 
     cells: tuple[StudyCell, ...]
@@ -77,6 +78,7 @@ class Evidence:
     scores: Mapping[tuple[str, str], Floats]
     score_range: tuple[float, float]
     behaviours: Behaviours
+    groups: Mapping[str, str]
 
 
 @dataclass(frozen=True)

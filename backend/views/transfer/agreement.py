@@ -53,25 +53,43 @@ def behaviours(runs: Sequence[Mapping[str, CaseTexts]]) -> Behaviours:
     return found
 
 
-def agreements(behaviours: Behaviours) -> tuple[Agreement, ...]:
+def groups_of(runs: Sequence[Mapping[str, CaseTexts]]) -> dict[str, str]:
+    """Scenario -> what makes its cases dependent on others, in the cases of some runs.
+
+    Args:
+        runs: trait -> cases of each; where two studies disagree, the first counts.
+    """
+    found: dict[str, str] = {}
+    for run in runs:
+        for own in run.values():
+            for (scenario, *_), group in zip(own.cases, own.groups, strict=True):
+                found.setdefault(scenario, group)
+    return found
+
+
+def agreements(behaviours: Behaviours, groups: Mapping[str, str]) -> tuple[Agreement, ...]:
     """Every pair of responders on every trait.
 
     Args:
         behaviours: of every responder.
+        groups: scenario -> its group of dependent scenarios.
     """
     return tuple(
-        _agreement(trait, (first, second), (responders[first], responders[second]))
+        _agreement(trait, (first, second), (responders[first], responders[second]), groups)
         for trait, responders in behaviours.items()
         for first, second in combinations(responders, 2)
     )
 
 
 def _agreement(
-    trait: str, names: tuple[str, str], scores: tuple[Mapping[str, float], Mapping[str, float]]
+    trait: str,
+    names: tuple[str, str],
+    scores: tuple[Mapping[str, float], Mapping[str, float]],
+    groups: Mapping[str, str],
 ) -> Agreement:
     shared = sorted(set(scores[0]) & set(scores[1]))
     x, y = (np.array([own[scenario] for scenario in shared], np.float64) for own in scores)
     # A case is a scenario here: two responders stand in it, so none is its responder.
-    r = pearson(Cases.of_study(x, y, shared))
+    r = pearson(Cases.of_study(x, y, shared, (), [groups[scenario] for scenario in shared]))
     ceiling = None if r.value is None else agreement_ceiling(r.value)
     return Agreement(trait, *names, r, ceiling)

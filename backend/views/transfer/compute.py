@@ -16,7 +16,7 @@ from backend.store.catalog import run_names
 from backend.store.run import DriftKey, Drifts, Run
 from backend.store.run_values import CaseTexts, RunSummary
 from backend.store.saved_vector import SavedVector
-from backend.views.transfer.agreement import Agreement, agreements, behaviours
+from backend.views.transfer.agreement import Agreement, agreements, behaviours, groups_of
 from backend.views.transfer.matching import Matching, transfer_case
 from backend.views.transfer.model_projections import ModelProjections, responder_names
 from backend.views.transfer.transfers import Transfer, transfers
@@ -80,6 +80,7 @@ def transfer_view(
     layers = {(trait, model.name): model.layers[trait] for trait in traits for model in models}
     layers |= {(projections.trait, projections.model): at for projections, at in extra}
     alike = behaviours([model.cases for model in models])
+    dependent = groups_of([model.cases for model in models])
     return TransferView(
         models=tuple(names),
         traits=tuple(traits),
@@ -100,7 +101,7 @@ def transfer_view(
         own={(t, model.name): model.projections[t].own_r() for t in traits for model in models},
         layers=layers,
         judged_on={model.name: model.judged_on() for model in models},
-        agreements=tuple(a for a in agreements(alike) if a.trait in traits),
+        agreements=tuple(a for a in agreements(alike, dependent) if a.trait in traits),
         responders=tuple(sorted({who for found in alike.values() for who in found})),
     )
 
