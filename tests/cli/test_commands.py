@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.json_output import correlation_json
 from backend.cli.main import COMMANDS, main
+from backend.core.estimate import Estimate
 from backend.core.metrics.registry import METRICS
 from tests.support.results import cells
 from tests.support.runs import publish_run
@@ -46,7 +48,7 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     assert len(found) == 4
     for entry in found:
         assert set(entry["metrics"]) == {metric.name for metric in METRICS}
-        assert set(entry["correlation"]) == {"target", "n", "r", "low", "high", "p", "reason"}
+        assert set(entry["correlation"]) == {"target", *correlation_json(Estimate.exact(0.0, 1))}
     by_query = cells(store, run_id)
     assert [e["correlation"]["r"] for e in found] == [c.correlation.value for c in by_query]
     text = run(capsys, "metrics", run_id, "--trait", "haste")[1]

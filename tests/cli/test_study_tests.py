@@ -43,10 +43,12 @@ def test_the_command_runs_on_a_study(settings, tiny_llama, capsys, monkeypatch):
 def test_json_does_not_say_how_an_interval_was_made():
     estimate = Estimate(0.5, 0.1, 0.8, 0.02, 20, None, FISHER_Z)
     numbers = {"value": 0.5, "low": 0.1, "high": 0.8, "p": 0.02, "n": 20, "reason": None}
+    dependence = {"effective": None, "groups": None}
+    numbers |= dependence
     assert to_json({"rows": (Row("r", estimate), "x")}) == {
         "rows": [{"name": "r", "estimate": numbers, "published": None, "note": ""}, "x"]
     }
     assert list(to_json(estimate)) == list(numbers)
-    assert list(correlation_json(estimate)) == ["n", "r", "low", "high", "p", "reason"]
+    assert list(correlation_json(estimate)) == ["n", "r", "low", "high", "p", "reason", *dependence]
     assert correlation_json(estimate)["r"] == 0.5
     assert measure_json(Estimate.undefined(3, "why")) == {"value": None, "reason": "why"}

@@ -200,7 +200,7 @@ def test_coverage_with_few_groups_and_of_ranks(icc, each):
 @pytest.mark.parametrize("uneven", [False, True])
 def test_the_choice_of_a_layer_is_at_its_level(icc, each, uneven):
     rng = np.random.default_rng([12, int(10 * icc), each])
-    draws, layers = 600, 6
+    draws, layers = 1000, 4
     chosen = held = compared = 0
     for _ in range(draws):
         cases = draw(rng, 60, each, icc)
