@@ -19,7 +19,7 @@ test: lint
 
 # In under a minute, without a network or a browser: before every commit.
 check: lint
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not browser and not model and not slow" --ignore tests/pages --ignore tests/browser
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/core tests/studies tests/test_architecture.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -12,17 +12,16 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 from backend.errors import HubUnreachable
 from backend.settings import Settings
-from tests.support.tiny_models import FAMILIES, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parent.parent
-# Folders whose tests extract a run or draw a page, each of which takes seconds.
-SLOW = [REPOSITORY / "tests" / name for name in ("pages", "views", "runs", "exports")]
+# Elsewhere most tests extract a run, load a model or draw a page, each of which takes seconds.
+FAST = [REPOSITORY / "tests" / name for name in ("core", "studies", "test_architecture.py")]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is slow by where it lies; ``make test`` still runs it."""
     for item in items:
-        if any(folder in item.path.parents for folder in SLOW):
+        if not any(place in (item.path, *item.path.parents) for place in FAST):
             item.add_marker(pytest.mark.slow)
 
 
@@ -37,6 +36,9 @@ def settings(tmp_path) -> Settings:
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory):
     """Family -> folder of a saved random 3-layer model with a tiny fast tokenizer."""
+    # Here, as most tests need no model and should not wait for torch.
+    from tests.support.tiny_models import FAMILIES, save_tiny_model
+
     root = tmp_path_factory.mktemp("models")
     return {family: save_tiny_model(root / family, family) for family in FAMILIES}
 

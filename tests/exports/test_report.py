@@ -167,7 +167,7 @@ def test_the_tables_hold_the_querys_numbers(phantom):
             c = cell.correlation
             row = next(r for r in rows if r[:2] == [trait.replace("_", " "), name])
             assert row[2:5] == [f"{c.value:+.3f}", f"[{c.low:+.2f}, {c.high:+.2f}]", str(c.n)]
-            assert row[6] == f"{cell.layer} (best of {cell.of_layers})" and row[7] == cell.status
+            assert row[7] == f"{cell.layer} (best of {cell.of_layers})" and row[8] == cell.status
             if run not in view.shown:
                 continue
             (found,) = store.of_run(

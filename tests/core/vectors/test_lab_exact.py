@@ -122,6 +122,7 @@ pipelines = st.builds(
 
 @settings(max_examples=300, deadline=None)
 @given(pipelines, st.integers(0, 10_000))
+@pytest.mark.slow
 def test_a_result_equals_the_direct_computation(pipeline, seed):
     parts = [cell(seed), cell(seed + 1, high=5, low=9), cell(seed + 2, high=4, low=4, scale=100.0)]
     found = evaluate(pipeline, stacked(parts))

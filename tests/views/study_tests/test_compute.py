@@ -277,7 +277,9 @@ def test_agreement_is_over_shared_scenarios():
     b = a + rng.normal(0, 5, size=200)
     first = {f"s{i}": float(x) for i, x in enumerate(a)}
     second = {f"s{i}": float(x) for i, x in enumerate(b) if i != 3}
-    (found,) = agreements({"t": {"p": first, "q": second | {"only": 1.0}}})
+    (found,) = agreements(
+        {"t": {"p": first, "q": second | {"only": 1.0}}}, {name: name for name in first}
+    )
     keep = np.arange(200) != 3
     assert found.r.value == pytest.approx(stats.pearsonr(a[keep], b[keep]).statistic)
     assert found.r.n == 199 and found.ceiling == found.r.value
@@ -286,7 +288,7 @@ def test_agreement_is_over_shared_scenarios():
 
 
 def test_an_empty_study_says_what_is_missing():
-    empty = Evidence((), {}, (), (), "default", (), {}, (0.0, 10.0), {})
+    empty = Evidence((), {}, (), (), "default", (), {}, (0.0, 10.0), {}, {})
     found = study_findings(empty, LIMITS)
     assert [(f.name, f.question) for f in found] == [(t.name, t.question) for t in TESTS]
     assert len(found) == 10
