@@ -19,31 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backend.core.first_token import FirstTokens, first_tokens
-from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.errors import LayerOutOfRange
 from backend.extraction.onednn import fast_linears
+from backend.extraction.residual import decoder_of, find_blocks
 from backend.extraction.spans import EncodedText
 from backend.types import Pooling
-
-
-def find_blocks(decoder: nn.Module, depth: int) -> tuple[nn.Module, str]:
-    """The module and attribute that hold the decoder blocks.
-
-    Args:
-        decoder: a transformers decoder without its head.
-        depth: number of blocks.
-
-    Raises:
-        UnsupportedArchitecture: no list of that many blocks exists.
-    """
-    for owner in decoder.modules():
-        for name, child in owner.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == depth:
-                return owner, name
-    raise UnsupportedArchitecture(
-        f"{type(decoder).__name__} holds no list of {depth} decoder blocks.",
-        expected="a decoder whose blocks are one torch ModuleList, as in Llama or Qwen2.",
-        remedy="use a decoder-only model of transformers, or report the architecture.",
-    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +62,8 @@ class PooledForward:
                 expected=f"one or more different layers from 0 (embedding) to {depth}, ascending.",
                 remedy="choose layers within that range.",
             )
-        self._decoder = model.get_decoder()
+        self._model = model
+        self._decoder = decoder_of(model)
         self._depth = depth
         self._layers = tuple(layers)
         self._pooling = pooling
@@ -92,9 +73,14 @@ class PooledForward:
 
     @contextmanager
     def opened(self) -> Iterator[PooledForward]:
-        """Cut the model and hook its blocks; both are undone on leaving."""
-        owner, name = find_blocks(self._decoder, self._depth)
-        blocks: Any = getattr(owner, name)
+        """Cut the model and hook its blocks; both are undone on leaving.
+
+        Raises:
+            UnsupportedArchitecture: it has no blocks that can be read, or is not causal.
+        """
+        found = find_blocks(self._model, self._depth)
+        owner, name = found.owner, found.name
+        blocks: Any = found.list
         last = max(1, self._layers[-1])
         handles = []
         setattr(owner, name, blocks[:last])
@@ -105,7 +91,7 @@ class PooledForward:
                 else:
                     hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
                 handles.append(hook)
-            with fast_linears(blocks[:last]):
+            with fast_linears(blocks[:last], found.untouchable):
                 yield self
         finally:
             for handle in handles:
