@@ -7,9 +7,10 @@ weights are held once, in oneDNN's form while extracting and in PyTorch's before
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, TypeGuard
+from typing import Any
 
 import torch
 from torch import nn
@@ -85,9 +86,7 @@ def read_directly(blocks: Sequence[nn.Module]) -> Iterator[set[int]]:
 
 
 @contextmanager
-def fast_linears(
-    blocks: Sequence[nn.Module], untouchable: Collection[int] = ()
-) -> Iterator[None]:
+def fast_linears(blocks: Sequence[nn.Module], untouchable: Collection[int] = ()) -> Iterator[None]:
     """Let oneDNN compute the linear layers of ``blocks``, where it can and it helps.
 
     Nothing changes unless the layer is a plain ``nn.Linear`` in float32 on the CPU. The model is
@@ -99,13 +98,11 @@ def fast_linears(
     """
     swapped: list[tuple[nn.Module, str, nn.Linear, _OneDnnLinear]] = []
     try:
-        for block in blocks:
-            for owner in list(block.modules()):
-                for name, child in list(owner.named_children()):
-                    if id(child) not in untouchable and _suits(child):
-                        fast = _OneDnnLinear(child)
-                        swapped.append((owner, name, child, fast))
-                        setattr(owner, name, fast)
+        for owner, name, child in _plain_linears(blocks):
+            if id(child) not in untouchable and _suits(child):
+                fast = _OneDnnLinear(child)
+                swapped.append((owner, name, child, fast))
+                setattr(owner, name, fast)
         yield
     finally:
         for owner, name, child, fast in swapped:
@@ -113,13 +110,26 @@ def fast_linears(
             setattr(owner, name, child)
 
 
-def _suits(linear: nn.Module) -> TypeGuard[nn.Linear]:
-    # A subclass computes something else, such as a quantised product. oneDNN sums long rows in
-    # fewer pieces than MKL and loses a digit there, so the projection back from the wide layer
-    # stays as it is: on SmolLM2 that halves the largest error and costs a seventh of the speed.
+def _plain_linears(blocks: Sequence[nn.Module]) -> list[tuple[nn.Module, str, nn.Linear]]:
+    """Plain linear layers with where they hang; those that blocks share (Zamba) are left out."""
+    # A subclass computes something else, such as a quantised product.
+    found = [
+        (owner, name, child)
+        for block in blocks
+        for owner in block.modules()
+        for name, child in owner.named_children()
+        if type(child) is nn.Linear
+    ]
+    uses = Counter(id(child.weight) for _, _, child in found)
+    return [entry for entry in found if uses[id(entry[2].weight)] == 1]
+
+
+def _suits(linear: nn.Linear) -> bool:
+    # oneDNN sums long rows in fewer pieces than MKL and loses a digit there, so the projection back
+    # from the wide layer stays as it is: on SmolLM2 that halves the largest error and costs a
+    # seventh of the speed.
     return (
-        type(linear) is nn.Linear
-        and linear.in_features <= linear.out_features
+        linear.in_features <= linear.out_features
         and linear.weight.dtype == torch.float32
         and linear.weight.device.type == "cpu"
         and bool(torch.backends.mkldnn.enabled)

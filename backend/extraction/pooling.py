@@ -9,7 +9,7 @@ so no real token can see the padding and no attention mask is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backend.core.first_token import FirstTokens, first_tokens
-from backend.errors import LayerOutOfRange
+from backend.errors import LayerOutOfRange, UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
-from backend.extraction.residual import decoder_of, find_blocks
+from backend.extraction.residual import Blocks, decoder_of, find_blocks
 from backend.extraction.spans import EncodedText
 from backend.types import Pooling
 
@@ -84,19 +84,34 @@ class PooledForward:
         last = max(1, self._layers[-1])
         handles = []
         setattr(owner, name, blocks[:last])
+        fast = ExitStack()
         try:
+            fast.enter_context(fast_linears(blocks[:last], found.untouchable))
+            if not found.still_give_the_same():
+                fast.close()
+                self._check_cut(found)
             for layer in self._layers:
                 if layer == 0:
                     hook = blocks[0].register_forward_pre_hook(self._pool_input, with_kwargs=True)
                 else:
                     hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
                 handles.append(hook)
-            with fast_linears(blocks[:last], found.untouchable):
-                yield self
+            yield self
         finally:
+            fast.close()
             for handle in handles:
                 handle.remove()
             setattr(owner, name, blocks)
+
+    def _check_cut(self, found: Blocks) -> None:
+        """Refuse a model whose first blocks need those after them."""
+        if not found.still_give_the_same():
+            raise UnsupportedArchitecture(
+                f"{type(self._model).__name__} gives other activations when the blocks after the "
+                "last wanted layer are left out.",
+                expected="blocks that depend on those before them alone.",
+                remedy=f"extract layer {self._depth} too, so that no block is left out.",
+            )
 
     def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """Pooled activations of one batch.
@@ -138,7 +153,7 @@ class PooledForward:
 
     def _pool_output(self, layer: int) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            self._reduce(layer, output[0] if isinstance(output, tuple) else output)
+            self._reduce(layer, output[0] if isinstance(output, (tuple, list)) else output)
 
         return hook
 

@@ -42,18 +42,40 @@ class Blocks:
         owner: the module that holds their list.
         name: of the attribute that is the list.
         untouchable: linear layers in them whose weights something else reads, by ``id``.
+        ids: two texts that were run to find them, [2, LONG].
+        states: their residual stream by layer, each [2, LONG, d].
     """
 
     decoder: nn.Module
     owner: nn.Module
     name: str
     untouchable: frozenset[int]
+    ids: torch.Tensor
+    states: tuple[torch.Tensor, ...]
 
     @property
     def list(self) -> nn.ModuleList:
         """The blocks, in order."""
         found: nn.ModuleList = getattr(self.owner, self.name)
         return found
+
+    def still_give_the_same(self) -> bool:
+        """Whether the blocks that are left of the list give what all of them gave.
+
+        Asked after the list was cut, or after linear layers were exchanged. The same means to half
+        of the digits of the number type.
+        """
+        now = self.list
+        try:
+            with _watched(list(now)) as seen:
+                _run(self.decoder, self.ids, type(self.decoder).__name__)
+        except UnsupportedArchitecture:
+            return False
+        states = _chain(seen, len(now))
+        return states is not None and all(
+            _apart(one, many) <= _allowed(many)
+            for one, many in zip(states, self.states, strict=False)
+        )
 
 
 @dataclass
@@ -112,8 +134,8 @@ def find_blocks(model: Any, depth: int) -> Blocks:
             expected="a residual stream of [texts, tokens, width], as in Llama or Qwen2.",
             remedy="use another model; this one keeps more than one stream, or in another order.",
         )
-    blocks = Blocks(decoder, owner, attribute, frozenset(direct))
-    _check_causal(blocks, ids, states, name)
+    blocks = Blocks(decoder, owner, attribute, frozenset(direct), ids, tuple(states))
+    _check_causal(blocks, name)
     return blocks
 
 
@@ -130,41 +152,49 @@ def decoder_of(model: Any) -> nn.Module:
     return decoder
 
 
-def _check_causal(
-    blocks: Blocks, ids: torch.Tensor, states: Sequence[torch.Tensor], name: str
-) -> None:
+def _check_causal(blocks: Blocks, name: str) -> None:
     """See that a short text gives the same alone and in front of other tokens, beside another.
 
     Args:
         blocks: of the model.
-        ids: texts that were run, [2, LONG].
-        states: their residual stream by layer, [2, LONG, d].
         name: of the model.
 
     Raises:
         UnsupportedArchitecture: it does not, by more than half of the digits of the number type.
     """
     with _watched(list(blocks.list)) as seen:
-        _run(blocks.decoder, ids[:1, :SHORT], name)
-    alone = _chain(seen, len(states) - 1)
+        _run(blocks.decoder, blocks.ids[:1, :SHORT], name)
+    alone = _chain(seen, len(blocks.list))
     assert alone is not None  # the same blocks made a chain a moment ago
-    allowed = torch.finfo(states[0].dtype).eps ** 0.5
-    for layer, (one, many) in enumerate(zip(alone, states, strict=True)):
-        short, beside = one[0].double(), many[0, :SHORT].double()
-        apart = (short - beside).norm(dim=-1) / short.norm(dim=-1).clamp_min(1e-30)
-        # What is not finite tells nothing: the first batch that is not will be refused by name.
-        apart = apart[apart.isfinite()]
-        # The median, because rounding alone can send single tokens to other experts.
-        if len(apart) and apart.median() > allowed:
+    for layer, (one, many) in enumerate(zip(alone, blocks.states, strict=True)):
+        apart, allowed = _apart(one, many[:1, :SHORT]), _allowed(many)
+        if apart > allowed:
             raise UnsupportedArchitecture(
                 f"{name} is not causal: a text of {SHORT} tokens gives other activations alone "
                 f"than in front of {LONG - SHORT} other tokens (layer {layer}, relative "
-                f"difference {float(apart.median()):.1g}, allowed {allowed:.1g}).",
+                f"difference {apart:.1g}, allowed {allowed:.1g}).",
                 expected="a model whose tokens see only those before them, so that padding and "
                 "batches change nothing.",
-                remedy="use a decoder that reads from left to right; an encoder, an embedding "
-                "model or is_causal: false in config.json is not one.",
+                remedy="use a decoder that reads from left to right. Encoders, embedding models "
+                "and is_causal: false in config.json read both ways.",
             )
+
+
+def _allowed(states: torch.Tensor) -> float:
+    """The relative difference that rounding may make: half of the digits of the number type."""
+    return float(torch.finfo(states.dtype).eps ** 0.5)
+
+
+def _apart(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Relative difference of two residual streams, the median over tokens, [texts, tokens, d].
+
+    The median, because rounding alone can send single tokens to other experts. What is not finite
+    tells nothing: the first batch that holds such a number is refused by name.
+    """
+    one, other = one.double(), other.double()
+    apart = (one - other).norm(dim=-1) / other.norm(dim=-1).clamp_min(1e-30)
+    apart = apart[apart.isfinite()]
+    return float(apart.median()) if apart.numel() else 0.0
 
 
 def _tokens(model: Any) -> torch.Tensor:
@@ -209,7 +239,7 @@ def _watched(modules: Sequence[nn.Module]) -> Iterator[_Seen]:
     def hook(place: int) -> Callable[..., None]:
         def note(_module: nn.Module, args: tuple[Any, ...], kwargs: Any, output: Any) -> None:
             given = args[0] if args else kwargs.get("hidden_states")
-            made = output[0] if isinstance(output, tuple) else output
+            made = output[0] if isinstance(output, (tuple, list)) else output
             seen.calls.append((place, given, made))
 
         return note

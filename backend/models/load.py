@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
@@ -19,7 +20,22 @@ from backend.errors import (
     UnsupportedArchitecture,
 )
 from backend.models.check import check_memory, choose_device, choose_dtype
+from backend.models.on_disk import tensor_count
 from backend.models.resolve import ResolvedModel
+
+
+# What transformers raises for a config that it cannot make sense of.
+_CANNOT_BUILD = (
+    ValueError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    StrictDataclassError,
+)
 
 
 @dataclass(frozen=True)
@@ -80,19 +96,73 @@ def load(
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     check_memory(resolved.folder, chosen_dtype, chosen_device)
+    config = _config(resolved)
+    depth, width = shape_of(config, resolved.reference)
+    _check_depth(depth, resolved)
     model = _model(resolved, chosen_dtype, chosen_device)
-    config = model.config.get_text_config()
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         resolved=resolved,
         device=str(model.device),
         dtype=str(chosen_dtype).removeprefix("torch."),
-        depth=int(config.num_hidden_layers),
-        width=int(config.hidden_size),
-        max_positions=getattr(config, "max_position_embeddings", None),
+        depth=depth,
+        width=width,
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
         tokenizer_hash=_tokenizer_hash(tokenizer, resolved),
         chat_template_hash=template,
+    )
+
+
+def shape_of(config: Any, name: str) -> tuple[int, int]:
+    """Decoder blocks and coordinates of an activation, as a model's config names them.
+
+    Args:
+        config: a transformers config.
+        name: of the model, for people.
+
+    Raises:
+        UnsupportedArchitecture: it names none, as those of models with several stacks do.
+    """
+    text = config.get_text_config()
+    # In a decoder taken out of a model with an encoder, num_hidden_layers counts the encoder's.
+    depth = getattr(text, "decoder_layers", None) or getattr(text, "num_hidden_layers", None)
+    width = getattr(text, "hidden_size", None)
+    if not isinstance(depth, int) or not isinstance(width, int) or depth < 1:
+        raise UnsupportedArchitecture(
+            f"The config of {name} ({text.model_type}) names no single stack of decoder blocks.",
+            expected="num_hidden_layers and hidden_size, or what its type calls them.",
+            remedy="use a decoder-only language model of text.",
+        )
+    return depth, width
+
+
+def _config(resolved: ResolvedModel) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(
+            str(resolved.folder), local_files_only=True, trust_remote_code=False
+        )
+    except _CANNOT_BUILD as fault:
+        raise _unbuildable(resolved, fault) from fault
+
+
+def _check_depth(depth: int, resolved: ResolvedModel) -> None:
+    """Refuse a config that names more blocks than there are weights: building them never ends."""
+    tensors = tensor_count(resolved.folder)
+    if depth > tensors:
+        raise ModelError(
+            f"The config of {resolved.reference} names {depth} decoder blocks, and its files hold "
+            f"{tensors} tensors.",
+            expected="at least one tensor for each block.",
+            remedy="complete the download, or correct num_hidden_layers in config.json.",
+        )
+
+
+def _unbuildable(resolved: ResolvedModel, fault: Exception) -> UnsupportedArchitecture:
+    return UnsupportedArchitecture(
+        f"transformers cannot build {resolved.reference}: {fault}",
+        expected="a decoder within transformers, in float32, bfloat16 or float16.",
+        remedy="use another model or an unquantised copy; remote code is never run.",
     )
 
 
@@ -122,12 +192,8 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
             expected=f"whole safetensors files in {resolved.folder}.",
             remedy="download the model again.",
         ) from fault
-    except (ValueError, ImportError, KeyError, RuntimeError) as fault:
-        raise UnsupportedArchitecture(
-            f"transformers cannot build {resolved.reference}: {fault}",
-            expected="a decoder within transformers, in float32, bfloat16 or float16.",
-            remedy="use another model or an unquantised copy; remote code is never run.",
-        ) from fault
+    except _CANNOT_BUILD as fault:
+        raise _unbuildable(resolved, fault) from fault
 
 
 def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:

@@ -84,6 +84,15 @@ def parameters(folder: Path) -> int:
     )
 
 
+def tensor_count(folder: Path) -> int:
+    """Number of tensors in a folder's weights.
+
+    Raises:
+        ModelError: a file is damaged or cut short.
+    """
+    return sum(name != "__metadata__" for path in weight_files(folder) for name in _tensors(path))
+
+
 def _folder(reference: ModelReference, models: Path) -> Path | None:
     if reference.kind == "folder":
         return Path(reference.target)

@@ -29,6 +29,83 @@ SIZES: tuple[tuple[str, int], ...] = (
 )  # fmt: skip
 
 
+# What cannot be told by a number's name: sizes that depend on each other.
+_LATENT = {"head_dim": 8, "qk_head_dim": 24, "num_key_value_heads": 4}
+_ROPE = {"rope_type": "default", "rope_theta": 10000.0}
+_HYBRID = ["linear_attention", "linear_attention", "hybrid", "linear_attention"]
+SPECIAL: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(
+        "axk1 axk2 deepseek_v2 deepseek_v3 deepseek_v32 glm_moe_dsa glm4_moe_lite hy_v4 minicpm3 "
+        "youtu".split(),
+        _LATENT | {"n_group": 1, "topk_group": 1, "num_experts_per_tok": 2},
+    ),
+    **dict.fromkeys(
+        ("bailing_hybrid", "kimi_linear"),
+        _LATENT
+        | {"num_experts_per_token": 2, "linear_head_dim": 16, "linear_num_heads": 4}
+        | {"num_expert_group": 1, "topk_group": 1},
+    ),
+    "dots3_note_text": _LATENT
+    | {
+        "per_layer_config": {},
+        "index_head_dim": 16,
+        "index_n_heads": 4,
+        "rope_parameters": {"indexed_attention": _ROPE, "sliding_attention": _ROPE},
+    },
+    "longcat_flash": _LATENT | {"num_layers": 2, "zero_expert_num": 4},
+    **dict.fromkeys(("bamba", "granitemoehybrid"), {"mamba_n_heads": 8, "mamba_d_head": 16}),
+    "beam": {"n_group": 2, "topk_group": 1},
+    **dict.fromkeys(("codegen", "gptj"), {"rotary_dim": 8}),
+    "cohere_compass_text": {
+        "rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}
+    },
+    "dots1": {"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2},
+    "falcon_h1": {"mamba_d_ssm": 128, "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 16},
+    **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral"), {"head_dim": 16}),
+    "gemma3n_text": {
+        "num_kv_shared_layers": 1,
+        "intermediate_size": [128] * DEPTH,
+        "layer_types": ["sliding_attention", "full_attention"] * 2,
+        "hidden_size_per_layer_input": 16,
+    },
+    "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
+    "mamba2": {"head_dim": 32, "n_groups": 2},
+    "nemotron": {"num_key_value_heads": 2},
+    "qwen4_exp_text": {
+        "ngram_vocab_size_base": 200,
+        "ple_embed_dim": 64,
+        "hc_lowrank": 16,
+        "indexer_n_heads": 8,
+        "indexer_kv_heads": 2,
+        "indexer_head_dim": 16,
+        "indexer_budget": 16,
+        "indexer_compress_ratio": 4,
+    },
+    "reformer": {
+        "is_decoder": True,
+        "axial_pos_shape": (8, 8),
+        "axial_pos_embds_dim": (16, 48),
+        "num_buckets": 4,
+    },
+    "rwkv": {"rescale_every": 2},
+    "xlstm": {"embedding_dim": 64, "num_blocks": DEPTH},
+    "xmod": {"default_language": "en_XX"},
+    "zamba": {
+        "attention_hidden_size": 128,
+        "attention_head_dim": 32,
+        "mamba_dt_rank": 4,
+        "layers_block_type": ["linear_attention", "hybrid"] * 2,
+    },
+    "zamba2": {
+        "attention_hidden_size": 128,
+        "attention_head_dim": 32,
+        "mamba_headdim": 16,
+        "layers_block_type": _HYBRID,
+        "hybrid_layer_ids": [2],
+    },
+}
+
+
 def shrunk(model_type: str) -> PretrainedConfig:
     """The default config of a type, with every size made small."""
     config = CONFIG_MAPPING[model_type]()
@@ -60,3 +137,8 @@ def _shrink(config: PretrainedConfig) -> None:
                     break
             if name.endswith("_token_id") and value > 100:
                 setattr(config, name, 1)
+    for name, value in SPECIAL.get(config.model_type, {}).items():
+        setattr(config, name, value)
+    if config.model_type == "dbrx":
+        config.attn_config.rope_theta = 10000.0
+        config.attn_config.clip_qkv = 8.0
