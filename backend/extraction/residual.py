@@ -123,7 +123,7 @@ def find_blocks(model: Any, depth: int) -> Blocks:
             remedy="use a decoder-only model of transformers, or report the architecture.",
         )
     place, states = chains[0]
-    owner, attribute, child = candidates[place]
+    owner, attribute, _child = candidates[place]
     shapes = {tuple(state.shape) for state in states}
     width = states[-1].shape[-1]
     if shapes != {(*ids.shape, width)}:

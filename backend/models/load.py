@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -23,9 +24,8 @@ from backend.models.check import check_memory, choose_device, choose_dtype
 from backend.models.on_disk import tensor_count
 from backend.models.resolve import ResolvedModel
 
-
 # What transformers raises for a config that it cannot make sense of.
-_CANNOT_BUILD = (
+CANNOT_BUILD = (
     ValueError,
     ImportError,
     LookupError,
@@ -91,7 +91,7 @@ def load(
         ModelError: the weights are damaged or incomplete.
     """
     transformers_logging.disable_progress_bar()
-    tokenizer = _tokenizer(resolved)
+    tokenizer = load_tokenizer(resolved.folder, resolved.reference)
     template = _chat_template(tokenizer, resolved, needed=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
@@ -109,7 +109,7 @@ def load(
         depth=depth,
         width=width,
         max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
-        tokenizer_hash=_tokenizer_hash(tokenizer, resolved),
+        tokenizer_hash=tokenizer_hash_of(tokenizer, resolved.folder),
         chat_template_hash=template,
     )
 
@@ -142,7 +142,7 @@ def _config(resolved: ResolvedModel) -> Any:
         return transformers.AutoConfig.from_pretrained(
             str(resolved.folder), local_files_only=True, trust_remote_code=False
         )
-    except _CANNOT_BUILD as fault:
+    except CANNOT_BUILD as fault:
         raise _unbuildable(resolved, fault) from fault
 
 
@@ -192,7 +192,7 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
             expected=f"whole safetensors files in {resolved.folder}.",
             remedy="download the model again.",
         ) from fault
-    except _CANNOT_BUILD as fault:
+    except CANNOT_BUILD as fault:
         raise _unbuildable(resolved, fault) from fault
 
 
@@ -211,14 +211,23 @@ def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:
         )
 
 
-def _tokenizer(resolved: ResolvedModel) -> Any:
+def load_tokenizer(folder: Path, name: str) -> Any:
+    """The tokenizer of a model's folder, padding on the right; no weights are read.
+
+    Args:
+        folder: holds tokenizer.json, or what transformers makes one from.
+        name: of the model, for people.
+
+    Raises:
+        SlowTokenizer: it cannot be loaded as a fast one.
+    """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(resolved.folder), local_files_only=True, trust_remote_code=False
+            str(folder), local_files_only=True, trust_remote_code=False
         )
     except (ValueError, ImportError, KeyError, OSError) as fault:
         raise SlowTokenizer(
-            f"The tokenizer of {resolved.reference} cannot be loaded as a fast one: {fault}",
+            f"The tokenizer of {name} cannot be loaded as a fast one: {fault}",
             expected="tokenizer.json, so that response tokens can be found by their offsets.",
             remedy="use a revision of the model that has tokenizer.json.",
         ) from fault
@@ -248,7 +257,13 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _tokenizer_hash(tokenizer: Any, resolved: ResolvedModel) -> str:
-    path = resolved.folder / "tokenizer.json"
+def tokenizer_hash_of(tokenizer: Any, folder: Path) -> str:
+    """sha256 of tokenizer.json, or of what it would hold if there is none.
+
+    Args:
+        tokenizer: loaded from the folder.
+        folder: of the model.
+    """
+    path = folder / "tokenizer.json"
     content = path.read_bytes() if path.exists() else tokenizer.backend_tokenizer.to_str().encode()
     return hashlib.sha256(content).hexdigest()

@@ -1,14 +1,27 @@
-"""A small random model of every causal type that transformers knows, from its shrunk config."""
+"""A small random model of every causal type that transformers knows, from its shrunk config.
+
+``python -m tests.support.causal_types`` writes what becomes of each type into docs/models.md.
+"""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, PretrainedConfig
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from backend.errors import SteerscopeError, UnsupportedArchitecture
+from backend.extraction.pooling import PooledForward
+from backend.extraction.residual import decoder_of
+from backend.extraction.spans import EncodedText
+from backend.models.check import check_config
+from backend.models.load import CANNOT_BUILD, shape_of
+
+DOC = Path(__file__).resolve().parents[2] / "docs" / "models.md"
 TYPES = tuple(sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES))
 DEPTH = 4
 # What a number of a config is shrunk to, by its name; the first pattern that fits decides.
@@ -53,15 +66,15 @@ SPECIAL: dict[str, dict[str, Any]] = {
         "rope_parameters": {"indexed_attention": _ROPE, "sliding_attention": _ROPE},
     },
     "longcat_flash": _LATENT | {"num_layers": 2, "zero_expert_num": 4},
-    **dict.fromkeys(("bamba", "granitemoehybrid"), {"mamba_n_heads": 8, "mamba_d_head": 16}),
+    **{key: {"mamba_n_heads": 8, "mamba_d_head": 16} for key in ("bamba", "granitemoehybrid")},
     "beam": {"n_group": 2, "topk_group": 1},
-    **dict.fromkeys(("codegen", "gptj"), {"rotary_dim": 8}),
+    **{key: {"rotary_dim": 8} for key in ("codegen", "gptj")},
     "cohere_compass_text": {
         "rope_parameters": {"full_attention": _ROPE, "sliding_attention": _ROPE}
     },
     "dots1": {"n_shared_experts": 1, "n_routed_experts": 4, "num_experts_per_tok": 2},
     "falcon_h1": {"mamba_d_ssm": 128, "mamba_n_heads": 8, "mamba_d_head": 16, "mamba_d_state": 16},
-    **dict.fromkeys(("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral"), {"head_dim": 16}),
+    **{key: {"head_dim": 16} for key in ("hunyuan_v1_dense", "hunyuan_v1_moe", "ministral")},
     "gemma3n_text": {
         "num_kv_shared_layers": 1,
         "intermediate_size": [128] * DEPTH,
@@ -142,3 +155,122 @@ def _shrink(config: PretrainedConfig) -> None:
     if config.model_type == "dbrx":
         config.attn_config.rope_theta = 10000.0
         config.attn_config.clip_qkv = 8.0
+
+
+# Doc's words for why a type is refused, by what the error says; the first that fits decides.
+REASONS: tuple[tuple[str, str], ...] = (
+    (r"is not causal", "not causal"),
+    (r"numbers instead of one vector", "more or other than one vector a token"),
+    (r"no list of", "no list of blocks that hand on one stream"),
+    (r"cannot run on the tokens", "not run by token ids alone"),
+    (r"no single stack", "no single stack of blocks"),
+    (r"cannot build", "not built by transformers from its small default config"),
+)
+EXACT = "exact"
+_TOLERANCE = 1e-4
+_MARKS = ("<!-- causal types: begin -->\n", "<!-- causal types: end -->")
+
+
+def outcome(model_type: str) -> str:
+    """``exact``, or in the doc's words why a type is refused.
+
+    Raises:
+        AssertionError: its activations are wrong, or its refusal is none that the doc knows.
+    """
+    try:
+        error = _error(model_type)
+    except SteerscopeError as fault:
+        for pattern, reason in REASONS:
+            if re.search(pattern, fault.what):
+                return reason
+        raise AssertionError(f"{model_type}: {fault}") from fault
+    assert error < _TOLERANCE, f"{model_type}: relative error {error:.2g}"
+    return EXACT
+
+
+def listed() -> dict[str, str]:
+    """Type -> outcome, as docs/models.md lists it."""
+    text = DOC.read_text(encoding="utf-8")
+    rows = text.split(_MARKS[0])[1].split(_MARKS[1])[0].splitlines()[2:]
+    cells = [row.strip("|").split("|") for row in rows if row]
+    return {
+        name.strip(" `"): reason.strip() for reason, names in cells for name in names.split(",")
+    }
+
+
+def write_list() -> None:
+    """Put the outcome of every type into docs/models.md."""
+    found = {model_type: outcome(model_type) for model_type in TYPES}
+    lines = ["| | types |", "|---|---|"]
+    for reason in (EXACT, *(reason for _, reason in REASONS)):
+        names = ", ".join(f"`{name}`" for name in TYPES if found[name] == reason)
+        if names:
+            lines.append(f"| {reason} | {names} |")
+    text = DOC.read_text(encoding="utf-8")
+    before, rest = text.split(_MARKS[0])
+    table = "\n".join(lines)
+    DOC.write_text(f"{before}{_MARKS[0]}{table}\n{_MARKS[1]}{rest.split(_MARKS[1])[1]}", "utf-8")
+
+
+def _error(model_type: str) -> float:
+    """Largest relative error of pooled activations against ``output_hidden_states``."""
+    try:
+        shape_of(shrunk(model_type), model_type)
+        model = small_model(model_type)
+    except CANNOT_BUILD as fault:
+        raise UnsupportedArchitecture(
+            f"transformers cannot build {model_type}: {fault}", expected="", remedy=""
+        ) from fault
+    return error_of(model)
+
+
+def error_of(model: Any) -> float:
+    """Largest error of a coordinate, relative to the largest of its vector, in any layer whose
+    output ``output_hidden_states`` shows; of texts pooled together, by the whole and cut model.
+
+    Raises:
+        SteerscopeError: the model is refused.
+    """
+    config = model.config.to_dict()
+    if config["model_type"] in TYPES:  # not the text part of a type with images
+        check_config(config, type(model).__name__)
+    depth, _ = shape_of(model.config, type(model).__name__)
+    size = int(model.config.get_text_config().vocab_size)
+    rng = np.random.default_rng(3)
+    ids = [tuple(int(i) for i in rng.integers(size // 10, size, n)) for n in (5, 17, 9, 24)]
+    texts = [EncodedText(one, (True,) * len(one)) for one in ids]
+    early = max(1, depth // 2)
+    with PooledForward(model, depth, range(depth + 1), "mean").opened() as forward:
+        whole = forward.pool(texts).activations
+    with PooledForward(model, depth, (early,), "mean").opened() as forward:
+        cut = forward.pool(texts).activations[0]
+    listed_states = [_hidden_states(model, one) for one in ids]
+    # The last is after the final norm. Mamba lists no embedding, and its first block first.
+    errors = {
+        shift: max(
+            _relative(whole[layer, text], states[layer - shift])
+            for text, states in enumerate(listed_states)
+            for layer in range(shift, depth)
+        )
+        for shift in (0, 1)
+    }
+    return max(min(errors.values()), max(map(_relative, cut, whole[early])))
+
+
+def _relative(found: Any, expected: Any) -> float:
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+def _hidden_states(model: Any, ids: tuple[int, ...]) -> list[Any]:
+    """Mean over tokens of what transformers lists, by layer, of one text alone."""
+    with torch.inference_mode():
+        made = decoder_of(model)(
+            input_ids=torch.tensor([ids]), use_cache=False, output_hidden_states=True
+        )
+    return [state[0].mean(0).numpy() for state in made.hidden_states]
+
+
+if __name__ == "__main__":
+    write_list()
