@@ -180,7 +180,7 @@ def check_finite(
     Raises:
         ExtractionError: some are infinite or undefined.
     """
-    bad: NDArray[np.bool_] = (~np.isfinite(activations)).any(axis=2)
+    bad = np.asarray(~np.isfinite(activations).all(axis=2))
     if not bad.any():
         return
     text = int(np.flatnonzero(bad.any(axis=0))[0])

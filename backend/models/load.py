@@ -91,14 +91,14 @@ def load(
         ModelError: the weights are damaged or incomplete.
     """
     transformers_logging.disable_progress_bar()
+    config = _config(resolved)
+    depth, width = shape_of(config, resolved.reference)
+    _check_depth(depth, resolved)
     tokenizer = load_tokenizer(resolved.folder, resolved.reference)
     template = _chat_template(tokenizer, resolved, needed=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     check_memory(resolved.folder, chosen_dtype, chosen_device)
-    config = _config(resolved)
-    depth, width = shape_of(config, resolved.reference)
-    _check_depth(depth, resolved)
     model = _model(resolved, chosen_dtype, chosen_device)
     return LoadedModel(
         model=model,
