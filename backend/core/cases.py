@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import Bools, Floats, Integers
+from backend.core.arrays import Bools, Floats, Integers, refuse_not_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +33,14 @@ class Cases:
         """All columns have one row a case.
 
         Raises:
-            ValueError: shapes differ.
+            ValueError: shapes differ, or x or y holds what is not finite.
         """
         if self.x.ndim != 1 or self.x.shape != self.y.shape or self.groups.shape != self.x.shape:
             raise ValueError(
                 f"x, y and groups must be vectors of one length, not {self.x.shape}, "
                 f"{self.y.shape} and {self.groups.shape}"
             )
+        refuse_not_finite(x=self.x, y=self.y)
 
     @classmethod
     def of_scenarios(

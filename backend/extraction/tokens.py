@@ -3,25 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from backend.core.pole_contrast import PoleTokens, pole_contrast
 from backend.extraction.spans import EncodedText
-from backend.types import POLES, Pooling, Prompt
-
-
-@dataclass(frozen=True)
-class ReadToken:
-    """One token of a text.
-
-    Attributes:
-        text: what the token stands for, white space included.
-        pooled: whether its activation is pooled.
-    """
-
-    text: str
-    pooled: bool
+from backend.types import POLES, Pooling, Prompt, ReadToken
 
 
 def read_tokens(tokenizer: Any, encoded: EncodedText, pooling: Pooling) -> tuple[ReadToken, ...]:

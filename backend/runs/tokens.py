@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from backend.errors import ModelNotFound, StoreError
 from backend.settings import Settings
 from backend.store.run import open_run
-from backend.types import Prompt, Response, Study
-
-if TYPE_CHECKING:
-    from backend.extraction.tokens import ReadToken
+from backend.types import Prompt, ReadToken, Response, Study
 
 
 def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, ...]:
@@ -19,7 +14,7 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
     Args:
         settings: where runs and models are.
         run_id: a published run.
-        which: ``prompt:N`` (counted from 1), ``response:SCENARIO``, ``response:SCENARIO/TURN``, or
+        which: ``prompt:N`` (its # on the Prompts page), ``response:SCENARIO``, ``response:SCENARIO/TURN``, or
             ``text:`` and any text, read as a prompt.
 
     Raises:
@@ -68,15 +63,15 @@ def _text_of(study: Study, which: str) -> Prompt | Response:
     kind, _, name = which.partition(":")
     if kind == "text":
         return Prompt("", "high", name)
-    if kind == "prompt" and name.isdecimal() and 1 <= int(name) <= len(study.prompts):
-        return study.prompts[int(name) - 1]
+    if kind == "prompt" and name.isdecimal() and int(name) < len(study.prompts):
+        return study.prompts[int(name)]
     if kind == "response":
         for response in study.responses:
             if name in (response.scenario, f"{response.scenario}/{response.turn}"):
                 return response
     raise StoreError(
         f"The run has no text {which!r}.",
-        expected=f"prompt:1 to prompt:{len(study.prompts)}, response:SCENARIO, "
+        expected=f"prompt:0 to prompt:{len(study.prompts) - 1}, response:SCENARIO, "
         "response:SCENARIO/TURN, or text: and any text.",
         remedy="name a text like that.",
     )

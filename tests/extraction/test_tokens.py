@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
 from backend.cli.main import main
@@ -78,8 +80,6 @@ def test_pairs_are_the_nearest_and_an_empty_pole_has_none():
 
 
 def test_a_run_keeps_its_notices_and_shows_its_tokens(settings, tiny_llama, monkeypatch, capsys):
-    import dataclasses
-
     study = small_study(scenarios=4)
     items = [dataclasses.replace(p, trait="warmth") for p in ab_items({"high": "A", "low": "B"})]
     others = [p for p in study.prompts if p.trait != "warmth"]
@@ -96,7 +96,7 @@ def test_a_run_keeps_its_notices_and_shows_its_tokens(settings, tiny_llama, monk
     response = study.responses[0]
     found = tokens_of(settings, "run", f"response:{response.scenario}/{response.turn}")
     assert "".join(t.text for t in found if t.pooled).strip() == response.text.strip()
-    assert tokens_of(settings, "run", "prompt:1")[-1].text == ")"
-    for wrong in ("prompt:0", "prompt:99", "response:none", "7"):
+    assert tokens_of(settings, "run", "prompt:0")[-1].text == ")"
+    for wrong in ("prompt:-1", "prompt:99", "response:none", "7"):
         with pytest.raises(StoreError, match="has no text"):
             tokens_of(settings, "run", wrong)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import special, stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, Estimate
 
@@ -45,6 +45,7 @@ def pearson_from_sums(product: float, x_square: float, y_square: float, n: int) 
 
     Undefined if n < 3 or a sum of squares is zero; the interval needs n >= 4.
     """
+    refuse_not_finite(product=product, x_square=x_square, y_square=y_square)
     if n < 3:
         return _too_few(n)
     if x_square <= 0:

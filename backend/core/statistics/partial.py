@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.statistics.correlation import correlation_p, fisher_interval, pearson
@@ -21,6 +21,7 @@ def partial_correlation(cases: Cases, controls: Floats) -> Estimate:
         cases: x and y.
         controls: [n, k]; a constant is added.
     """
+    refuse_not_finite(controls=controls)
     n, k = controls.shape
     if n - 2 - k < 1:
         return Estimate.undefined(n, f"{n} cases with {k} controls leave no degree of freedom")
