@@ -78,7 +78,8 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
         "--tokens",
         metavar="WHICH",
         help="instead, the tokens that the model reads of a text, and which of them are pooled: "
-        "prompt:N (its # on the Prompts page), response:SCENARIO, response:SCENARIO/TURN, or text:ANY TEXT",
+        "prompt:N (its # on the Prompts page), response:SCENARIO, response:SCENARIO/TURN, or "
+        "text:ANY TEXT",
     )
 
 

@@ -14,8 +14,8 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
     Args:
         settings: where runs and models are.
         run_id: a published run.
-        which: ``prompt:N`` (its # on the Prompts page), ``response:SCENARIO``, ``response:SCENARIO/TURN``, or
-            ``text:`` and any text, read as a prompt.
+        which: ``prompt:N`` (its # on the Prompts page), ``response:SCENARIO``,
+            ``response:SCENARIO/TURN``, or ``text:`` and any text, read as a prompt.
 
     Raises:
         RunNotFound, UnreadableFile: the run cannot be read.
