@@ -168,6 +168,19 @@ class ExtractionRequest:
 
 
 @dataclass(frozen=True)
+class ReadToken:
+    """One token that a model reads of a text.
+
+    Attributes:
+        text: what the token stands for, white space included.
+        pooled: whether its activation is pooled.
+    """
+
+    text: str
+    pooled: bool
+
+
+@dataclass(frozen=True)
 class Progress:
     """How far a job is.
 

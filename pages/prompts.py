@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.runs.tokens import tokens_of
 from backend.store.run_values import RunSummary
 from backend.views.prompts import words
 from backend.views.prompts.compute import PromptView, prompt_view
 from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement
-from backend.views.prompts.tables import COSINE, NORM, TURN, metric_rows, pole_rows, prompt_rows
+from backend.views.prompts.tables import (
+    COSINE,
+    NORM,
+    TURN,
+    metric_rows,
+    pole_rows,
+    prompt_rows,
+    token_rows,
+)
 from backend.views.scorecard.compute import layer_to_show, scorecard
 from pages.shared import data
 from pages.shared.address import segmented
@@ -40,6 +49,17 @@ def _prompt_table(view: PromptView) -> None:
             TURN: st.column_config.NumberColumn(format="%.1f"),
         },
     )
+
+
+def _tokens(view: PromptView, run: RunSummary) -> None:
+    texts = {row.prompt_id: f"{row.pole}: {row.text}" for row in view.rows}
+    with st.expander("Tokens read of a prompt"):
+        st.caption(words.TOKENS)
+        number = st.selectbox("Prompt", list(texts), format_func=texts.__getitem__)
+        if st.button("Show its tokens"):
+            with data.faults_shown():
+                found = tokens_of(data.settings(), run.run_id, f"prompt:{number}")
+                st.dataframe(token_rows(found), hide_index=True, width="stretch")
 
 
 chosen = selection()
@@ -81,5 +101,8 @@ with data.faults_shown():
     st.dataframe(pole_rows(view.cell), hide_index=True, width="stretch")
     st.subheader("The prompts")
     _prompt_table(view)
+    for notice in run.record.notices:
+        st.info(notice)
+    _tokens(view, run)
     with st.expander("Every metric of this cell, with its definition"):
         st.dataframe(metric_rows(view.cell), hide_index=True, width="stretch")

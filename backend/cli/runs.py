@@ -42,8 +42,12 @@ def _runs(settings: Settings, _: argparse.Namespace) -> int:
 
 
 def _show(settings: Settings, options: argparse.Namespace) -> int:
+    if options.tokens:
+        return _show_tokens(settings, options)
     run = run_summary(settings, options.run)
     for field in dataclasses.fields(run.record):
+        if field.name == "notices":
+            continue
         value = getattr(run.record, field.name)
         if isinstance(value, tuple):
             value = ", ".join(str(part) for part in value)
@@ -54,7 +58,29 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
     print(f"{'study_title':20} {run.study_title}")
     print(f"{'study_provenance':20} {run.study_provenance}")
     print(f"{'file':20} {settings.runs / (run.record.run_id + '.duckdb')} ({run.bytes} bytes)")
+    for notice in run.record.notices:
+        print(f"{'notice':20} {notice}")
     return 0
+
+
+def _show_tokens(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: only this needs transformers, which takes seconds.
+    from backend.runs.tokens import tokens_of
+
+    for number, token in enumerate(tokens_of(settings, options.run, options.tokens)):
+        print(f"{number:5}  {'pooled' if token.pooled else '':6}  {token.text!r}")
+    return 0
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    _run_argument(parser)
+    parser.add_argument(
+        "--tokens",
+        metavar="WHICH",
+        help="instead, the tokens that the model reads of a text, and which of them are pooled: "
+        "prompt:N (its # on the Prompts page), response:SCENARIO, response:SCENARIO/TURN, or "
+        "text:ANY TEXT",
+    )
 
 
 def _metrics(settings: Settings, options: argparse.Namespace) -> int:
@@ -133,6 +159,6 @@ def _interval(title: str, found: Estimate) -> str:
 
 COMMANDS = (
     Command("runs", "List the published runs.", lambda _: None, _runs),
-    Command("show", "Show where a run came from.", _run_argument, _show),
+    Command("show", "Show where a run came from.", _show_arguments, _show),
     Command("metrics", "Print every metric and r of a run.", _metrics_arguments, _metrics),
 )

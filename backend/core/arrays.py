@@ -17,6 +17,25 @@ ROUNDING = 1e-14
 CACHED = 2**18
 
 
+def refuse_not_finite(**values: NDArray[np.floating] | float) -> None:
+    """The boundary of everything that counts: what is no number never becomes one.
+
+    Comparisons with NaN are false and ``max(-1, min(1, nan))`` is 1, so a statistic that let one in
+    could give any number. Activations are seen to be finite where they are pooled, scores where
+    they are imported; whoever calls a statistic leaves out what is missing.
+
+    Args:
+        values: by name, for people.
+
+    Raises:
+        ValueError: one is or holds NaN or infinity.
+    """
+    for name, value in values.items():
+        bad = int(np.count_nonzero(~np.isfinite(value)))
+        if bad:
+            raise ValueError(f"{name} holds {bad} values that are not finite: leave them out first")
+
+
 def flat(blocks: Floats) -> Floats:
     """Each cell's block as one row, [C, m, k] -> [C, m k]."""
     cells, rows, columns = blocks.shape

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import Bools, Floats, Integers
+from backend.core.arrays import Bools, Floats, Integers, refuse_not_finite
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +36,7 @@ class Cases:
         """All columns have one row a case, and every value is a number.
 
         Raises:
-            ValueError: shapes differ, or a value is not finite.
+            ValueError: shapes differ, or x or y holds what is not finite.
         """
         shapes = {self.y.shape, self.groups.shape, self.strata.shape}
         if self.x.ndim != 1 or shapes != {self.x.shape}:
@@ -44,8 +44,7 @@ class Cases:
                 f"x, y, groups and strata must be vectors of one length, not {self.x.shape}, "
                 f"{self.y.shape}, {self.groups.shape} and {self.strata.shape}"
             )
-        if not (np.isfinite(self.x).all() and np.isfinite(self.y).all()):
-            raise ValueError("a case has a value that is not finite")
+        refuse_not_finite(x=self.x, y=self.y)
 
     @classmethod
     def of_study(

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.arrays import Bools, Floats
+from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.pair_differences import PairDifferences, pair_differences
 from backend.core.pole_cells import Gathered, PoleCells, gather
 
@@ -74,6 +74,7 @@ class PromptCells:
         mask = np.asarray(high, dtype=bool)
         if not mask.any() or mask.all():
             raise ValueError("both poles need at least one prompt")
+        refuse_not_finite(gram=gram)
         return cls(
             gram=np.asarray(gram, dtype=np.float64)[None],
             high=mask[None],

@@ -69,6 +69,7 @@ class SourceRecord:
     dtype: str
     engine: str
     versions: Mapping[str, str]
+    notices: tuple[str, ...] = ()
 
 
 class OpenEngine(Protocol):

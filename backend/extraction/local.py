@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -9,9 +10,10 @@ from importlib.metadata import version
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
-from backend.errors import NotEnoughMemory
+from backend.errors import ExtractionError, NotEnoughMemory
 from backend.extraction.batches import default_budget, plan_batches
 from backend.extraction.engine import Batch, PooledBatch, Report, SourceRecord
 from backend.extraction.pooling import Pooled, PooledForward
@@ -19,15 +21,19 @@ from backend.extraction.spans import (
     EncodedText,
     check_lengths,
     check_pooling,
-    encode_prompt,
-    encode_response,
+    encode_all,
+    prompt_name,
+    response_name,
 )
+from backend.extraction.tokens import contrast_notices
+from backend.models.files import ADAPTER
 from backend.models.load import LoadedModel, load
 from backend.models.model_reference import model_name
 from backend.models.resolve import resolve
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Pooling, Progress, Study
 
+logger = logging.getLogger("steerscope.extraction")
 NAME = "local"
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
 
@@ -91,8 +97,11 @@ def open_model(
     )
     forward = PooledForward(loaded.model, loaded.depth, request.layers, request.pooling)
     with forward.opened():
-        record = _record(loaded, request, budget)
-        yield OpenModel(texts, batches, record, _SplittingPooler(forward))
+        notices = _notices(loaded, study, texts, request.pooling)
+        for notice in notices:
+            logger.warning("%s", notice)
+        record = _record(loaded, request, budget, notices)
+        yield OpenModel(texts, names_of(study), batches, record, _SplittingPooler(forward))
 
 
 class OpenModel:
@@ -100,6 +109,7 @@ class OpenModel:
 
     Args:
         texts: every text as the model reads it, prompts first.
+        names: what they are called.
         batches: of them.
         record: where the activations come from.
         pooler: pools encoded texts.
@@ -108,11 +118,13 @@ class OpenModel:
     def __init__(
         self,
         texts: Sequence[EncodedText],
+        names: Sequence[str],
         batches: tuple[Batch, ...],
         record: SourceRecord,
         pooler: _SplittingPooler,
     ) -> None:
         self.texts, self.batches, self.record = texts, batches, record
+        self._names = names
         self._pooler = pooler
 
     def pool(self, batch: Batch) -> PooledBatch:
@@ -120,9 +132,12 @@ class OpenModel:
 
         Raises:
             NotEnoughMemory: a single text does not fit.
+            ExtractionError: an activation is not finite.
         """
         texts = [self.texts[index] for index in batch.texts]
         pooled = self._pooler.pool(texts)
+        names = [self._names[index] for index in batch.texts]
+        check_finite(pooled.activations, self.record.layers, names, self.record.dtype)
         counts = tuple(text.count(self.record.pooling) for text in texts)
         return PooledBatch(pooled.activations, counts, pooled.first)
 
@@ -138,17 +153,71 @@ def encode_study(loaded: LoadedModel, study: Study, pooling: Pooling) -> tuple[E
     Raises:
         ExtractionError: a text cannot be encoded, is too long or leaves nothing to pool.
     """
-    tokenizer = loaded.tokenizer
-    texts = [encode_prompt(tokenizer, prompt) for prompt in study.prompts]
-    texts += [encode_response(tokenizer, response) for response in study.responses]
-    names = [f"prompt {prompt.text[:40]!r}" for prompt in study.prompts]
-    names += [f"response {r.scenario}/{r.turn or 'single'}" for r in study.responses]
+    texts = encode_all(loaded.tokenizer, study.prompts, study.responses)
+    names = names_of(study)
     check_lengths(texts, names, loaded.max_positions)
     check_pooling(texts, names, pooling)
-    return tuple(texts)
+    return texts
 
 
-def _record(loaded: LoadedModel, request: ExtractionRequest, budget: int) -> SourceRecord:
+def names_of(study: Study) -> tuple[str, ...]:
+    """How the texts of a study are named to people, prompts first."""
+    prompts = [prompt_name(prompt) for prompt in study.prompts]
+    return (*prompts, *(response_name(response) for response in study.responses))
+
+
+def check_finite(
+    activations: NDArray[np.float32], layers: Sequence[int], names: Sequence[str], dtype: str
+) -> None:
+    """Refuse activations that are no numbers, at the first text and layer that has one.
+
+    Args:
+        activations: [layers, texts, d].
+        layers: their numbers.
+        names: of the texts.
+        dtype: number type of the model.
+
+    Raises:
+        ExtractionError: some are infinite or undefined.
+    """
+    bad = np.asarray(~np.isfinite(activations).all(axis=2))
+    if not bad.any():
+        return
+    text = int(np.flatnonzero(bad.any(axis=0))[0])
+    layer = layers[int(np.flatnonzero(bad[:, text])[0])]
+    several = int(bad.any(axis=0).sum())
+    remedy = (
+        "extract with --dtype bfloat16 or float32; float16 ends at 65,504, which many models' "
+        "activations pass."
+        if dtype == "float16"
+        else "check that the model's files are whole; with bfloat16, try --dtype float32."
+    )
+    raise ExtractionError(
+        f"The activations of {names[text]} at layer {layer} are not finite in {dtype} "
+        f"({several} of {len(names)} texts of this batch).",
+        expected="finite numbers; nothing of this batch was kept.",
+        remedy=remedy,
+    )
+
+
+def _notices(
+    loaded: LoadedModel, study: Study, texts: Sequence[EncodedText], pooling: Pooling
+) -> tuple[str, ...]:
+    """What a reader of the run should know of its model and texts, as sentences."""
+    own = texts[: len(study.prompts)]
+    found = contrast_notices(loaded.tokenizer, study.prompts, own, pooling)
+    if (loaded.resolved.folder / ADAPTER).exists():
+        found = (
+            f"{loaded.resolved.folder.name} holds an adapter's files beside the model; the model's "
+            "own weights were read, and the adapter was not added to them.",
+            *found,
+        )
+    return found
+
+
+def _record(
+    loaded: LoadedModel, request: ExtractionRequest, budget: int, notices: tuple[str, ...]
+) -> SourceRecord:
     return SourceRecord(
         model=request.model,
         model_name=model_name(request.model),
@@ -168,6 +237,7 @@ def _record(loaded: LoadedModel, request: ExtractionRequest, budget: int) -> Sou
         engine=NAME,
         versions={name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
+        notices=notices,
     )
 
 

@@ -9,7 +9,7 @@ so no real token can see the padding and no attention mask is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,29 +21,9 @@ from torch import nn
 from backend.core.first_token import FirstTokens, first_tokens
 from backend.errors import LayerOutOfRange, UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
+from backend.extraction.residual import Blocks, decoder_of, find_blocks
 from backend.extraction.spans import EncodedText
 from backend.types import Pooling
-
-
-def find_blocks(decoder: nn.Module, depth: int) -> tuple[nn.Module, str]:
-    """The module and attribute that hold the decoder blocks.
-
-    Args:
-        decoder: a transformers decoder without its head.
-        depth: number of blocks.
-
-    Raises:
-        UnsupportedArchitecture: no list of that many blocks exists.
-    """
-    for owner in decoder.modules():
-        for name, child in owner.named_children():
-            if isinstance(child, nn.ModuleList) and len(child) == depth:
-                return owner, name
-    raise UnsupportedArchitecture(
-        f"{type(decoder).__name__} holds no list of {depth} decoder blocks.",
-        expected="a decoder whose blocks are one torch ModuleList, as in Llama or Qwen2.",
-        remedy="use a decoder-only model of transformers, or report the architecture.",
-    )
 
 
 @dataclass(frozen=True)
@@ -82,7 +62,8 @@ class PooledForward:
                 expected=f"one or more different layers from 0 (embedding) to {depth}, ascending.",
                 remedy="choose layers within that range.",
             )
-        self._decoder = model.get_decoder()
+        self._model = model
+        self._decoder = decoder_of(model)
         self._depth = depth
         self._layers = tuple(layers)
         self._pooling = pooling
@@ -92,25 +73,45 @@ class PooledForward:
 
     @contextmanager
     def opened(self) -> Iterator[PooledForward]:
-        """Cut the model and hook its blocks; both are undone on leaving."""
-        owner, name = find_blocks(self._decoder, self._depth)
-        blocks: Any = getattr(owner, name)
+        """Cut the model and hook its blocks; both are undone on leaving.
+
+        Raises:
+            UnsupportedArchitecture: it has no blocks that can be read, or is not causal.
+        """
+        found = find_blocks(self._model, self._depth)
+        owner, name = found.owner, found.name
+        blocks: Any = found.list
         last = max(1, self._layers[-1])
         handles = []
         setattr(owner, name, blocks[:last])
+        fast = ExitStack()
         try:
+            fast.enter_context(fast_linears(blocks[:last], found.untouchable))
+            if not found.still_give_the_same():
+                fast.close()
+                self._check_cut(found)
             for layer in self._layers:
                 if layer == 0:
                     hook = blocks[0].register_forward_pre_hook(self._pool_input, with_kwargs=True)
                 else:
                     hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
                 handles.append(hook)
-            with fast_linears(blocks[:last]):
-                yield self
+            yield self
         finally:
+            fast.close()
             for handle in handles:
                 handle.remove()
             setattr(owner, name, blocks)
+
+    def _check_cut(self, found: Blocks) -> None:
+        """Refuse a model whose first blocks need those after them."""
+        if not found.still_give_the_same():
+            raise UnsupportedArchitecture(
+                f"{type(self._model).__name__} gives other activations when the blocks after the "
+                "last wanted layer are left out.",
+                expected="blocks that depend on those before them alone.",
+                remedy=f"extract layer {self._depth} too, so that no block is left out.",
+            )
 
     def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """Pooled activations of one batch.
@@ -152,7 +153,7 @@ class PooledForward:
 
     def _pool_output(self, layer: int) -> Any:
         def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            self._reduce(layer, output[0] if isinstance(output, tuple) else output)
+            self._reduce(layer, output[0] if isinstance(output, (tuple, list)) else output)
 
         return hook
 

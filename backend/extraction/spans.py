@@ -7,13 +7,16 @@ across the boundary.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
 from backend.types import Pooling, Prompt, Response
 
+# Names of texts that an error lists; the others are counted.
+SHOWN = 5
 # Some chat templates print today's date; a fixed one makes a run repeatable. They ask for it by
 # a variable or by a function, which a macro of the same name overrides.
 TEMPLATE_DATE = "26 Jul 2024"
@@ -22,9 +25,10 @@ _FIXED_DATE = (
     + TEMPLATE_DATE
     + "{%- endif -%}{%- endmacro -%}"
 )
-# Stands in for the response while its place in the template is found; private-use characters
-# that no template changes or strips.
+# Stands in for a text while its place in the template is found; private-use characters that no
+# template changes or strips.
 _PLACEHOLDER = "\ue000response\ue001"
+_MARK = "\ue000{place}\ue001"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,45 @@ class EncodedText:
         return sum(self.wanted if pooling == "last" else self.pooled(pooling))
 
 
+def prompt_name(prompt: Prompt) -> str:
+    """How a prompt is named to people: by its first words."""
+    return f"prompt {prompt.text[:40]!r}"
+
+
+def response_name(response: Response) -> str:
+    """How a response is named to people: by its scenario and turn."""
+    return f"response {response.scenario}/{response.turn or 'single'}"
+
+
+def encode_all(
+    tokenizer: Any, prompts: Sequence[Prompt], responses: Sequence[Response]
+) -> tuple[EncodedText, ...]:
+    """Encode every text of a study, prompts first.
+
+    Args:
+        tokenizer: a fast transformers tokenizer, with a chat template if there are messages.
+        prompts: the template prompts.
+        responses: the responses.
+
+    Raises:
+        ExtractionError: some texts cannot be encoded; all of them are listed at once.
+    """
+    found: list[EncodedText] = []
+    faults: dict[str, list[tuple[str, ExtractionError]]] = {}
+    tasks: list[tuple[str, Callable[[], EncodedText]]] = [
+        *((prompt_name(p), partial(encode_prompt, tokenizer, p)) for p in prompts),
+        *((response_name(r), partial(encode_response, tokenizer, r)) for r in responses),
+    ]
+    for name, encode in tasks:
+        try:
+            found.append(encode())
+        except ExtractionError as fault:
+            faults.setdefault(fault.remedy, []).append((name, fault))
+    if faults:
+        raise _together(list(faults.values()), len(tasks))
+    return tuple(found)
+
+
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedText:
     """Encode a template prompt as plain text; all but special tokens are wanted.
 
@@ -67,7 +110,7 @@ def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedText:
     Raises:
         SpanNotFound: the text has no ordinary token.
     """
-    return _encode_plain(tokenizer, prompt.text, f"prompt {prompt.text[:60]!r}")
+    return _encode_plain(tokenizer, prompt.text, prompt_name(prompt))
 
 
 def encode_response(tokenizer: Any, response: Response) -> EncodedText:
@@ -82,16 +125,17 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
         response: the response.
 
     Raises:
-        ExtractionError: the template refuses the conversation.
+        ExtractionError: the template refuses the conversation, or drops or rewrites part of it.
         SpanNotFound: the template alters the response beyond trimming its ends, or the response
             has no ordinary token.
     """
-    name = f"response {response.scenario}/{response.turn or 'single'}"
+    name = response_name(response)
     if not response.messages:
         return _encode_plain(tokenizer, response.text, name)
     conversation = [{"role": m.role, "content": m.content} for m in response.messages]
     rendered = _render(tokenizer, conversation, response.text, name)
     start, end = _response_span(tokenizer, conversation, response.text, rendered, name)
+    _check_history(tokenizer, conversation, rendered[:start], name)
     encoding = tokenizer(
         rendered, add_special_tokens=False, return_offsets_mapping=True, truncation=False
     )
@@ -99,6 +143,34 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
         left < end and right > start and right > left for left, right in encoding["offset_mapping"]
     ]
     return _checked(tokenizer, encoding["input_ids"], wanted, name)
+
+
+def _together(
+    kinds: Sequence[Sequence[tuple[str, ExtractionError]]], total: int
+) -> ExtractionError:
+    """One error for all texts that cannot be encoded, those of one remedy together.
+
+    Args:
+        kinds: per remedy, the texts' names and errors; at least one.
+        total: texts in all.
+    """
+    first = kinds[0][0][1]
+    if len(kinds) == 1 and len(kinds[0]) == 1:
+        return first
+    parts = []
+    for faults in kinds:
+        names = ", ".join(name for name, _ in faults[:SHOWN])
+        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        parts.append(
+            f"{len(faults)} of {total} texts cannot be read: {names}{more}. The first: "
+            f"{faults[0][1].what}"
+        )
+    same = all(type(fault) is type(first) for faults in kinds for _, fault in faults)
+    return (type(first) if same else ExtractionError)(
+        " ".join(parts),
+        expected=" ".join(faults[0][1].expected for faults in kinds),
+        remedy=" ".join(faults[0][1].remedy for faults in kinds),
+    )
 
 
 def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: int | None) -> None:
@@ -112,8 +184,8 @@ def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: i
     long = [(n, len(e.ids)) for n, e in zip(names, encoded, strict=True) if len(e.ids) > limit]
     if not long:
         return
-    shown = ", ".join(f"{name} ({count} tokens)" for name, count in long[:5])
-    more = f" and {len(long) - 5} more" if len(long) > 5 else ""
+    shown = ", ".join(f"{name} ({count} tokens)" for name, count in long[:SHOWN])
+    more = f" and {len(long) - SHOWN} more" if len(long) > SHOWN else ""
     raise TextTooLong(
         f"{len(long)} of {len(encoded)} texts are longer than the model's {limit} positions: "
         f"{shown}{more}.",
@@ -131,10 +203,10 @@ def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling:
     short = [n for n, e in zip(names, encoded, strict=True) if not any(e.pooled(pooling))]
     if not short:
         return
-    more = f" and {len(short) - 5} more" if len(short) > 5 else ""
+    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
     raise SpanNotFound(
         f"{len(short)} of {len(encoded)} texts are one token long, and the mean without the first "
-        f"token leaves nothing of them: {', '.join(short[:5])}{more}.",
+        f"token leaves nothing of them: {', '.join(short[:SHOWN])}{more}.",
         expected="at least two tokens in every text that the model reads from its first token.",
         remedy="lengthen or remove those texts in the study, or pool by mean or last.",
     )
@@ -179,7 +251,7 @@ def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name:
             chat_template=template,
             date_string=TEMPLATE_DATE,
         )
-    except TemplateError as fault:
+    except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as fault:
         roles = ", ".join(m["role"] for m in conversation)
         raise ExtractionError(
             f"The model's chat template refuses the conversation of {name}: {fault}.",
@@ -187,6 +259,48 @@ def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name:
             remedy="merge a system message into the first user message, or use another model.",
         ) from fault
     return str(rendered)
+
+
+def _check_history(
+    tokenizer: Any, conversation: list[dict[str, str]], before: str, name: str
+) -> None:
+    """See that all that was said before the response is in what the model reads, in order.
+
+    Only a system message may stand elsewhere: some templates put it into the last user message.
+
+    Args:
+        tokenizer: with the template.
+        conversation: the messages before the response.
+        before: the rendered conversation up to the response.
+        name: of the response, for people.
+
+    Raises:
+        ExtractionError: the template drops or rewrites a message.
+    """
+    marked = [
+        message | {"content": _MARK.format(place=place)}
+        for place, message in enumerate(conversation)
+    ]
+    outline = _render(tokenizer, marked, _PLACEHOLDER, name)
+    texts = [message["content"].strip() for message in conversation]
+    marks = [message["content"] for message in marked]
+    for text, wanted in ((outline, marks), (before, texts)):
+        place = 0
+        for message, content in zip(conversation, wanted, strict=True):
+            system = message["role"] == "system"
+            at = text.find(content, 0 if system else place)
+            if at < 0:
+                raise ExtractionError(
+                    f"The chat template drops or rewrites the {message['role']} message "
+                    f"{message['content'][:40]!r} before {name}, so the model would read another "
+                    "conversation.",
+                    expected="a template that prints every message, in order (ends may be "
+                    "trimmed).",
+                    remedy="remove thinking tags from earlier messages, put a system message that "
+                    "the template drops into the first user message, or use another model.",
+                )
+            if not system:
+                place = at + len(content)
 
 
 def _response_span(

@@ -34,4 +34,4 @@ def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
     ref = publish_study(settings, phantom.study, content_hash(phantom.study))
     for model in phantom.models:
         request = ExtractionRequest(ref.key, f"{SIMULATED_PREFIX}{model}", phantom.layers)
-        queue.enqueue(request, run_id=simulated_run_id(ref, model), priority=LATER)
+        queue.enqueue(request, run_id=simulated_run_id(ref, phantom, model), priority=LATER)

@@ -17,7 +17,7 @@ from backend.errors import (
     UnsafeCheckpoint,
     UnsupportedArchitecture,
 )
-from backend.models.files import weight_files
+from backend.models.files import ADAPTER, weight_files
 from backend.models.memory import free_bytes as _free_bytes
 from backend.models.on_disk import HEADROOM, parameters
 
@@ -30,13 +30,16 @@ def check_folder(folder: Path) -> None:
     """Refuse a folder that cannot or must not be loaded.
 
     Raises:
-        ModelNotFound: no config, no tokenizer, or not all weights.
+        ModelNotFound: no config, no tokenizer, not all weights, or an adapter alone.
         UnsafeCheckpoint: weights exist only as pickles.
         UnsupportedArchitecture: not a causal language model that transformers builds itself.
     """
+    if not (folder / "config.json").exists():
+        _refuse_adapter(folder)
     config = _read_json(folder, "config.json")
     weights = weight_files(folder)
     if not weights:
+        _refuse_adapter(folder)
         pickles = sorted(f.name for f in folder.iterdir() if f.suffix in _PICKLES)
         if pickles:
             raise UnsafeCheckpoint(
@@ -56,10 +59,39 @@ def check_folder(folder: Path) -> None:
             expected="every file that model.safetensors.index.json lists.",
             remedy="complete the download.",
         )
+    check_config(config, folder.name)
+    if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
+        raise ModelNotFound(
+            f"{folder} has no tokenizer.",
+            expected="tokenizer.json (or tokenizer.model) beside the weights.",
+            remedy="copy the tokenizer's files into the folder.",
+        )
+    if (folder / "tokenizer.json").exists():
+        _read_json(folder, "tokenizer.json")
+
+
+def check_config(config: dict[str, Any], name: str) -> None:
+    """Refuse what config.json says is no causal language model of transformers, or quantised.
+
+    Args:
+        config: values of config.json.
+        name: of the model, for people.
+
+    Raises:
+        UnsupportedArchitecture: it is one of these.
+    """
+    quantised = config.get("quantization_config")
+    if quantised:
+        method = quantised.get("quant_method", "unknown") if isinstance(quantised, dict) else "?"
+        raise UnsupportedArchitecture(
+            f"{name} is quantised ({method}).",
+            expected="weights in float32, bfloat16 or float16, or a GGUF file.",
+            remedy="use the unquantised model, or a GGUF of it: its weights are restored once.",
+        )
     model_type = str(config.get("model_type", "none"))
     if config.get("is_encoder_decoder") or _is_masked(config):
         raise UnsupportedArchitecture(
-            f"{folder.name} is no decoder ({model_type}, {config.get('architectures')}).",
+            f"{name} is no decoder ({model_type}, {config.get('architectures')}).",
             expected="a decoder-only language model, which reads text from left to right.",
             remedy="use a causal language model.",
         )
@@ -70,14 +102,6 @@ def check_folder(folder: Path) -> None:
             expected="a decoder architecture within transformers; remote code is never run.",
             remedy="use another model, or a newer transformers that knows this type.",
         )
-    if not any(all((folder / name).exists() for name in names) for names in _TOKENIZERS):
-        raise ModelNotFound(
-            f"{folder} has no tokenizer.",
-            expected="tokenizer.json (or tokenizer.model) beside the weights.",
-            remedy="copy the tokenizer's files into the folder.",
-        )
-    if (folder / "tokenizer.json").exists():
-        _read_json(folder, "tokenizer.json")
 
 
 def choose_device(wanted: str) -> str:
@@ -135,6 +159,17 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
             f"{free / 2**30:.1f} GiB are free on {device}.",
             expected="room for the weights and some activations.",
             remedy="free memory, choose a smaller dtype or model, or another device.",
+        )
+
+
+def _refuse_adapter(folder: Path) -> None:
+    """Refuse a folder that holds an adapter instead of a model."""
+    if (folder / ADAPTER).exists():
+        raise ModelNotFound(
+            f"{folder.name} holds an adapter and not the model that it changes.",
+            expected="a whole model: config.json and all weights.",
+            remedy="merge it first (merge_and_unload and save_pretrained in peft), and name the "
+            "merged folder.",
         )
 
 

@@ -13,6 +13,9 @@ from pathlib import Path
 
 from backend.errors import ModelError
 
+# What says that a folder holds an adapter, alone or left behind beside the merged model.
+ADAPTER = "adapter_config.json"
+
 
 @contextmanager
 def locked(folder: Path, name: str) -> Iterator[None]:
@@ -49,7 +52,7 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
     """The safetensors files that transformers reads from a folder, in order of name.
 
     These are model.safetensors, else what model.safetensors.index.json lists (whether or not it
-    is there), else every safetensors file.
+    is there), else every safetensors file that is no adapter's.
     """
     single, index = folder / "model.safetensors", folder / "model.safetensors.index.json"
     if single.exists():
@@ -64,7 +67,8 @@ def weight_files(folder: Path) -> tuple[Path, ...]:
                 remedy="download the file again.",
             ) from fault
         return tuple(folder / Path(str(name)).name for name in sorted(shards))
-    return tuple(sorted(folder.glob("*.safetensors")))
+    found = sorted(folder.glob("*.safetensors"))
+    return tuple(file for file in found if not file.name.startswith("adapter_"))
 
 
 def weights_hash(folder: Path, sidecars: Path) -> str:

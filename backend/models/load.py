@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
 import transformers
+from huggingface_hub.errors import StrictDataclassError
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
@@ -19,7 +21,21 @@ from backend.errors import (
     UnsupportedArchitecture,
 )
 from backend.models.check import check_memory, choose_device, choose_dtype
+from backend.models.on_disk import tensor_count
 from backend.models.resolve import ResolvedModel
+
+# What transformers raises for a config that it cannot make sense of.
+CANNOT_BUILD = (
+    ValueError,
+    ImportError,
+    LookupError,
+    RuntimeError,
+    AttributeError,
+    TypeError,
+    ArithmeticError,
+    AssertionError,
+    StrictDataclassError,
+)
 
 
 @dataclass(frozen=True)
@@ -75,24 +91,78 @@ def load(
         ModelError: the weights are damaged or incomplete.
     """
     transformers_logging.disable_progress_bar()
-    tokenizer = _tokenizer(resolved)
+    config = _config(resolved)
+    depth, width = shape_of(config, resolved.reference)
+    _check_depth(depth, resolved)
+    tokenizer = load_tokenizer(resolved.folder, resolved.reference)
     template = _chat_template(tokenizer, resolved, needed=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     check_memory(resolved.folder, chosen_dtype, chosen_device)
     model = _model(resolved, chosen_dtype, chosen_device)
-    config = model.config.get_text_config()
     return LoadedModel(
         model=model,
         tokenizer=tokenizer,
         resolved=resolved,
         device=str(model.device),
         dtype=str(chosen_dtype).removeprefix("torch."),
-        depth=int(config.num_hidden_layers),
-        width=int(config.hidden_size),
-        max_positions=getattr(config, "max_position_embeddings", None),
-        tokenizer_hash=_tokenizer_hash(tokenizer, resolved),
+        depth=depth,
+        width=width,
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        tokenizer_hash=tokenizer_hash_of(tokenizer, resolved.folder),
         chat_template_hash=template,
+    )
+
+
+def shape_of(config: Any, name: str) -> tuple[int, int]:
+    """Decoder blocks and coordinates of an activation, as a model's config names them.
+
+    Args:
+        config: a transformers config.
+        name: of the model, for people.
+
+    Raises:
+        UnsupportedArchitecture: it names none, as those of models with several stacks do.
+    """
+    text = config.get_text_config()
+    # In a decoder taken out of a model with an encoder, num_hidden_layers counts the encoder's.
+    depth = getattr(text, "decoder_layers", None) or getattr(text, "num_hidden_layers", None)
+    width = getattr(text, "hidden_size", None)
+    if not isinstance(depth, int) or not isinstance(width, int) or depth < 1:
+        raise UnsupportedArchitecture(
+            f"The config of {name} ({text.model_type}) names no single stack of decoder blocks.",
+            expected="num_hidden_layers and hidden_size, or what its type calls them.",
+            remedy="use a decoder-only language model of text.",
+        )
+    return depth, width
+
+
+def _config(resolved: ResolvedModel) -> Any:
+    try:
+        return transformers.AutoConfig.from_pretrained(
+            str(resolved.folder), local_files_only=True, trust_remote_code=False
+        )
+    except CANNOT_BUILD as fault:
+        raise _unbuildable(resolved, fault) from fault
+
+
+def _check_depth(depth: int, resolved: ResolvedModel) -> None:
+    """Refuse a config that names more blocks than there are weights: building them never ends."""
+    tensors = tensor_count(resolved.folder)
+    if depth > tensors:
+        raise ModelError(
+            f"The config of {resolved.reference} names {depth} decoder blocks, and its files hold "
+            f"{tensors} tensors.",
+            expected="at least one tensor for each block.",
+            remedy="complete the download, or correct num_hidden_layers in config.json.",
+        )
+
+
+def _unbuildable(resolved: ResolvedModel, fault: Exception) -> UnsupportedArchitecture:
+    return UnsupportedArchitecture(
+        f"transformers cannot build {resolved.reference}: {fault}",
+        expected="a decoder within transformers, in float32, bfloat16 or float16.",
+        remedy="use another model or an unquantised copy; remote code is never run.",
     )
 
 
@@ -122,12 +192,8 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
             expected=f"whole safetensors files in {resolved.folder}.",
             remedy="download the model again.",
         ) from fault
-    except (ValueError, ImportError, KeyError, RuntimeError) as fault:
-        raise UnsupportedArchitecture(
-            f"transformers cannot build {resolved.reference}: {fault}",
-            expected="a decoder within transformers, in float32, bfloat16 or float16.",
-            remedy="use another model or an unquantised copy; remote code is never run.",
-        ) from fault
+    except CANNOT_BUILD as fault:
+        raise _unbuildable(resolved, fault) from fault
 
 
 def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:
@@ -145,14 +211,23 @@ def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:
         )
 
 
-def _tokenizer(resolved: ResolvedModel) -> Any:
+def load_tokenizer(folder: Path, name: str) -> Any:
+    """The tokenizer of a model's folder, padding on the right; no weights are read.
+
+    Args:
+        folder: holds tokenizer.json, or what transformers makes one from.
+        name: of the model, for people.
+
+    Raises:
+        SlowTokenizer: it cannot be loaded as a fast one.
+    """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
-            str(resolved.folder), local_files_only=True, trust_remote_code=False
+            str(folder), local_files_only=True, trust_remote_code=False
         )
     except (ValueError, ImportError, KeyError, OSError) as fault:
         raise SlowTokenizer(
-            f"The tokenizer of {resolved.reference} cannot be loaded as a fast one: {fault}",
+            f"The tokenizer of {name} cannot be loaded as a fast one: {fault}",
             expected="tokenizer.json, so that response tokens can be found by their offsets.",
             remedy="use a revision of the model that has tokenizer.json.",
         ) from fault
@@ -182,7 +257,13 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _tokenizer_hash(tokenizer: Any, resolved: ResolvedModel) -> str:
-    path = resolved.folder / "tokenizer.json"
+def tokenizer_hash_of(tokenizer: Any, folder: Path) -> str:
+    """sha256 of tokenizer.json, or of what it would hold if there is none.
+
+    Args:
+        tokenizer: loaded from the folder.
+        folder: of the model.
+    """
+    path = folder / "tokenizer.json"
     content = path.read_bytes() if path.exists() else tokenizer.backend_tokenizer.to_str().encode()
     return hashlib.sha256(content).hexdigest()

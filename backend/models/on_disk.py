@@ -51,7 +51,7 @@ def model_size(reference: str, models: Path) -> ModelSize | None:
         ModelNotFound: the reference names no model.
         ModelError: the files are damaged.
     """
-    folder = _folder(parse_reference(reference), models)
+    folder = model_folder(reference, models)
     if folder is None or not (folder / "config.json").exists():
         return None
     if not all(file.exists() for file in weight_files(folder)):
@@ -82,6 +82,28 @@ def parameters(folder: Path) -> int:
         for name, entry in _tensors(path).items()
         if name != "__metadata__"
     )
+
+
+def tensor_count(folder: Path) -> int:
+    """Number of tensors in a folder's weights.
+
+    Raises:
+        ModelError: a file is damaged or cut short.
+    """
+    return sum(name != "__metadata__" for path in weight_files(folder) for name in _tensors(path))
+
+
+def model_folder(reference: str, models: Path) -> Path | None:
+    """Folder of a model's files; None where they are not on this machine.
+
+    Args:
+        reference: preset, Hub id[@revision], local folder or .gguf file.
+        models: folder where conversions are kept.
+
+    Raises:
+        ModelNotFound: the reference names no model.
+    """
+    return _folder(parse_reference(reference), models)
 
 
 def _folder(reference: ModelReference, models: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from functools import cached_property
 
 import numpy as np
@@ -9,7 +10,7 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, words
-from backend.phantom.phantom import Phantom
+from backend.phantom.phantom import Phantom, digest
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
 from backend.types import Study
@@ -38,6 +39,13 @@ class DrawnPhantom(Phantom):
     def lengths(self) -> np.ndarray:
         """Words of each response, [scenarios, 2]."""
         return words(self._drawn[0])
+
+    @property
+    def identity(self) -> str:
+        """Twelve hex digits of the whole plan."""
+        plan = dataclasses.asdict(self.plan)
+        plan["causes"] = sorted((list(cell), planted) for cell, planted in self.plan.causes.items())
+        return digest(plan)
 
     def planted(self, model: int, trait: int) -> tuple[str, ...]:
         """Causes planted in a cell; ``("none",)`` if nothing is."""

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 
 import numpy as np
 
 from backend.phantom.geometry import LayerActivations
 from backend.types import Study
+
+
+def digest(choices: object) -> str:
+    """Twelve hex digits that follow from plain values.
+
+    Args:
+        choices: what JSON can hold.
+    """
+    return hashlib.sha256(json.dumps(choices, sort_keys=True).encode()).hexdigest()[:12]
 
 
 class Phantom(ABC):
@@ -36,6 +47,11 @@ class Phantom(ABC):
     @abstractmethod
     def lengths(self) -> np.ndarray:
         """Words of each response, [scenarios, 2]."""
+
+    @property
+    @abstractmethod
+    def identity(self) -> str:
+        """Twelve hex digits of all that its activations follow from, the seed included."""
 
     @abstractmethod
     def planted(self, model: int, trait: int) -> tuple[str, ...]:

@@ -36,7 +36,8 @@ DERIVATION = 2
 
 
 def underived_layers(work: WorkFile) -> tuple[int, ...]:
-    """Layers of a run that have no derived tables yet, ascending."""
+    """Layers of a run that have no derived tables of this version yet, ascending."""
+    work.begin_derivation(DERIVATION)
     done = work.run.derived_layers()
     return tuple(layer for layer in work.run.record.layers if layer not in done)
 
@@ -83,7 +84,7 @@ def derive_over_layers(work: WorkFile) -> None:
     """
     derive_best_layers(work)
     moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    work.add_derivation(DERIVATION, moment)
+    work.end_derivation(moment)
 
 
 def _derive_trait(

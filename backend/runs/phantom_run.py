@@ -35,7 +35,7 @@ def publish_phantom(
     ref = publish_study(settings, made.study, content_hash(made.study))
     run_ids = []
     for model, name in enumerate(made.models):
-        run_id = simulated_run_id(ref, name)
+        run_id = simulated_run_id(ref, made, name)
         run_ids.append(run_id)
         engine, tell = SimulatedEngine(made, model), partial(_tell, report, name)
         ExtractionSession(settings, run_id, ref.key, engine, tell, methods_of_engine(NAME)).run()
@@ -46,6 +46,14 @@ def _tell(report: Callable[[str], None], model: str, progress: Progress) -> None
     report(f"{model}: {progress.stage}")
 
 
-def simulated_run_id(ref: StudyRef, model: str) -> str:
-    """Name of a simulated run: it follows from the study's content, so it is made once."""
-    return f"{ref.name}-{ref.content_hash}-{model}"
+def simulated_run_id(ref: StudyRef, phantom: Phantom, model: str) -> str:
+    """Name of a simulated run: it follows from all that is simulated, so each is made once.
+
+    The study's hash is not enough: a strength or a width can change the activations alone.
+
+    Args:
+        ref: the phantom's study.
+        phantom: what is simulated.
+        model: name of one of its models.
+    """
+    return f"{ref.name}-{ref.content_hash}-{phantom.identity}-{model}"

@@ -20,7 +20,7 @@ from backend.core.vectors.methods import METHODS, Method
 from backend.errors import StoreError
 from backend.extraction.engine import Batch, Engine, OpenEngine, Report, SourceRecord
 from backend.runs.derive import derive_layer, derive_over_layers, underived_layers
-from backend.runs.engines import engine_of, methods_of_engine
+from backend.runs.engines import SIMULATED_PREFIX, engine_of, methods_of_engine
 from backend.runs.rate import Rate
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
@@ -285,12 +285,42 @@ def session_of(
         run_id: name of the job, and of the run that an extraction makes.
         request: what to do.
         report: called with the progress whenever it changes.
+
+    Raises:
+        StoreError: a published run of this name was made by another request.
     """
     if request.derives:
         return DerivationSession(settings, request.derives, report)
+    _check_published(settings, run_id, request)
     kind = engine_of(request)
     engine = kind.make(settings, request)
     return ExtractionSession(settings, run_id, request.study, engine, report, kind.methods)
+
+
+def _check_published(settings: Settings, run_id: str, request: ExtractionRequest) -> None:
+    """Refuse to answer a request with a published run that another request made."""
+    if not run_path(settings, run_id).exists():
+        return
+    with open_run(settings, run_id) as run:
+        record = run.record
+    ref = find_study(settings, request.study)
+    wanted: dict[str, object] = {
+        "study_hash": ref.content_hash,
+        "model": request.model.removeprefix(SIMULATED_PREFIX),
+        "layers": request.layers,
+        "pooling": request.pooling,
+    }
+    if request.dtype != "auto":
+        wanted["dtype"] = request.dtype
+    if request.batch_tokens:
+        wanted["batch_tokens"] = request.batch_tokens
+    changed = [name for name, value in wanted.items() if getattr(record, name) != value]
+    if changed:
+        raise StoreError(
+            f"There is a finished run {run_id} with another {', '.join(changed)}.",
+            expected="the request that made it, or a new name.",
+            remedy="choose another --run-id, or delete that run first.",
+        )
 
 
 def _derive_some(

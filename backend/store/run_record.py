@@ -41,6 +41,8 @@ class RunRecord:
         engine: local or ray.
         seed: seed of everything random in the derived numbers.
         versions: library -> version.
+        notices: what a reader of the run should know of its texts and model, as sentences; empty in
+            runs of earlier versions too.
     """
 
     run_id: str
@@ -66,6 +68,7 @@ class RunRecord:
     engine: str
     seed: int
     versions: Mapping[str, str]
+    notices: tuple[str, ...] = ()
 
     def to_rows(self) -> dict[str, str]:
         """Key -> JSON value, one row each in the run table."""
@@ -77,8 +80,13 @@ class RunRecord:
     @classmethod
     def from_rows(cls, rows: Mapping[str, str]) -> RunRecord:
         """Read back what :meth:`to_rows` wrote."""
-        values = {field.name: json.loads(rows[field.name]) for field in dataclasses.fields(cls)}
+        values = {
+            field.name: json.loads(rows[field.name])
+            for field in dataclasses.fields(cls)
+            if field.name != "notices"
+        }
         values["layers"] = tuple(values["layers"])
+        values["notices"] = tuple(json.loads(rows.get("notices", "[]")))
         return cls(**values)
 
 

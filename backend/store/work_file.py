@@ -77,10 +77,13 @@ class WorkFile:
                     self.connection.execute(statement)
                 self.connection.execute("UPDATE file_format SET format = ?", [number])
         with self._transaction():
-            for table in (*DERIVED_TABLES, "derivations"):
-                self.connection.execute(f"DELETE FROM {table}")
-            self.connection.execute("DELETE FROM timings WHERE stage = 'derive'")
+            self._forget_derived()
         self.connection.execute("CHECKPOINT")
+
+    def _forget_derived(self) -> None:
+        for table in (*DERIVED_TABLES, "derivations"):
+            self.connection.execute(f"DELETE FROM {table}")
+        self.connection.execute("DELETE FROM timings WHERE stage = 'derive'")
 
     def close(self) -> None:
         """Close the file; what was committed stays."""
@@ -210,9 +213,24 @@ class WorkFile:
                     self.connection.execute(f"DELETE FROM {table} WHERE layer = ?", [layer])
                 insert(self.connection, table, *chunks)
 
-    def add_derivation(self, version: int, made_at: str) -> None:
-        """Record by which version the derived tables are complete, and when."""
-        self.connection.execute("INSERT INTO derivations VALUES (?, ?)", [version, made_at])
+    def begin_derivation(self, version: int) -> None:
+        """Note by which version the tables are derived; what another has derived is forgotten.
+
+        Repeatable: what this version has derived so far stays. So a run is never the work of two
+        versions, although a worker may be updated between two layers.
+
+        Args:
+            version: of the code that derives.
+        """
+        rows = self.connection.execute("SELECT version FROM derivations").fetchall()
+        if rows != [(version,)]:
+            with self._transaction():
+                self._forget_derived()
+                self.connection.execute("INSERT INTO derivations VALUES (?, '')", [version])
+
+    def end_derivation(self, made_at: str) -> None:
+        """Record when the derived tables were complete."""
+        self.connection.execute("UPDATE derivations SET made_at = ?", [made_at])
 
     def add_timing(self, stage: str, seconds: float) -> None:
         """Record time spent on a stage; a stage may have several rows after a restart."""

@@ -7,9 +7,9 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.errors import LayerOutOfRange
 from backend.extraction.onednn import fast_linears
-from backend.extraction.pooling import PooledForward, find_blocks
+from backend.extraction.pooling import PooledForward
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.types import POOLINGS, Message, Prompt, Response
 from tests.support.tiny_models import DEPTH, FAMILIES, without_bos
@@ -148,11 +148,6 @@ def test_the_model_is_restored_after_an_error(pair):
 def test_impossible_layers_are_named(pair, layers):
     with pytest.raises(LayerOutOfRange, match="3 decoder blocks"):
         PooledForward(pair[1], DEPTH, layers, "mean")
-
-
-def test_a_model_without_a_list_of_blocks_is_refused():
-    with pytest.raises(UnsupportedArchitecture, match="no list of 3"):
-        find_blocks(torch.nn.Linear(2, 2), 3)
 
 
 @pytest.mark.slow

@@ -208,3 +208,38 @@ def test_a_gguf_file_with_a_capital_ending(tmp_path):
     path = tmp_path / "X.GGUF"
     path.write_bytes(b"GGUF")
     assert parse_reference(str(path)).kind == "gguf"
+
+
+def test_an_adapter_alone_is_to_be_merged_first(folder):
+    adapter = folder / "adapter_config.json"
+    adapter.write_text("{}")
+    (folder / "model.safetensors").rename(folder / "adapter_model.safetensors")
+    with pytest.raises(ModelNotFound, match="holds an adapter") as fault:
+        check_folder(folder)
+    assert "merge it first" in fault.value.remedy
+    (folder / "config.json").unlink()
+    with pytest.raises(ModelNotFound, match="holds an adapter"):
+        check_folder(folder)
+
+
+def test_an_adapter_left_behind_in_a_merged_folder_is_not_read(folder, settings):
+    (folder / "adapter_config.json").write_text("{}")
+    save_file({"x": torch.zeros(3)}, folder / "adapter_model.safetensors", {"format": "pt"})
+    assert [path.name for path in weight_files(folder)] == ["model.safetensors"]
+    loaded = load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=True)
+    assert loaded.depth == 3
+
+
+@pytest.mark.parametrize("method", ["gptq", "awq", "bitsandbytes", "fp8"])
+def test_quantised_weights_are_refused_by_name(method, folder):
+    set_config(folder, quantization_config={"quant_method": method, "bits": 4})
+    with pytest.raises(UnsupportedArchitecture, match=rf"is quantised \({method}\)") as fault:
+        check_folder(folder)
+    assert "unquantised" in fault.value.remedy
+
+
+@pytest.mark.parametrize("depth", [10**9, 0, -1, "many"])
+def test_an_impossible_depth_is_refused_and_not_built(depth, folder, settings):
+    set_config(folder, num_hidden_layers=depth)
+    with pytest.raises(ModelError):
+        load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=True)

@@ -72,6 +72,18 @@ def test_prompts_follow_the_sidebar(store, tiny_llama):
     assert "**haste**" in words(app) and "layer 2" in words(app)
 
 
+def test_the_tokens_of_a_prompt_are_shown_on_request(store, tiny_llama):
+    study = small_study()
+    publish_run(store, study, tiny_llama, "run-1")
+    app = opened("pages/prompts.py", trait="warmth", layer="2")
+    before = len(app.dataframe)
+    next(button for button in app.button if button.label == "Show its tokens").click().run()
+    assert not app.exception
+    assert len(app.dataframe) == before + 1
+    table = next(d.value for d in app.dataframe if "token" in d.value.columns)
+    assert not table["pooled"][0] and table["pooled"][1:].all()
+
+
 def test_the_form_queues_what_it_says(store, tiny_llama):
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened("pages/runs.py")

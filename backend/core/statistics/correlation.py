@@ -8,7 +8,7 @@ import math
 import numpy as np
 from scipy import special, stats
 
-from backend.core.arrays import Bools, Floats
+from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, JACKKNIFE, Estimate
 from backend.core.statistics.clustered import (
@@ -101,6 +101,7 @@ def pearson_from_sums(
 
     Undefined if n < 3 or a sum of squares is zero; the interval needs n >= 4.
     """
+    refuse_not_finite(product=product, x_square=x_square, y_square=y_square)
     if n < 3:
         return _too_few(n)
     if x_square <= 0:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.cases import Cases
 from backend.core.estimate import JACKKNIFE, ZOU, Estimate
 from backend.core.statistics.clustered import (
@@ -113,6 +113,7 @@ def compare_dependent(r_first: float, r_second: float, r_between: float, n: int)
         r_first - r_second, with 95% interval and two-sided p. Undefined for n < 5 or where the
         predictors are the same or a correlation is perfect.
     """
+    refuse_not_finite(r_first=r_first, r_second=r_second, r_between=r_between)
     if n < 5:
         return Estimate.undefined(n, f"comparing two correlations needs at least 5 cases, not {n}")
     if abs(r_between) >= 1 or abs(r_first) >= 1 or abs(r_second) >= 1:

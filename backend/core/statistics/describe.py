@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.estimate import Estimate
 
 # Fewer cases than this do not show the tails that the interval of a standard deviation needs.
@@ -25,6 +25,7 @@ def standard_deviation(values: Floats, level: float = 0.95) -> Estimate:
         values: [n].
         level: coverage.
     """
+    refuse_not_finite(values=values)
     n = len(values)
     if n < 2:
         return Estimate.undefined(n, f"a standard deviation needs at least 2 values, not {n}")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.estimate import Estimate
 
 
@@ -45,6 +45,7 @@ def compare_groups(first: Floats, second: Floats) -> GroupComparison:
     Raises:
         ValueError: a group is empty.
     """
+    refuse_not_finite(first=first, second=second)
     if not len(first) or not len(second):
         raise ValueError("both groups need at least one case")
     rank = stats.mannwhitneyu(first, second, alternative="two-sided")

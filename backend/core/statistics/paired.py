@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.estimate import Estimate
 
 
@@ -20,6 +20,7 @@ def paired_difference(first: Floats, second: Floats) -> Estimate:
         first: [n].
         second: [n], in the same order.
     """
+    refuse_not_finite(first=first, second=second)
     difference = first - second
     n = len(difference)
     if n < 2:

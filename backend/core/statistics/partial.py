@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 from backend.core.cases import Cases
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.statistics.clustered import LeftOut, correlations_of, left_out_products
@@ -28,6 +28,7 @@ def partial_correlation(cases: Cases, controls: Floats) -> Estimate:
         cases: x and y.
         controls: [n, k]; a constant is added.
     """
+    refuse_not_finite(controls=controls)
     n, k = controls.shape
     free = n - cases.absorbed
     if free - 2 - k < 1:

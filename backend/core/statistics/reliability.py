@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, refuse_not_finite
 
 
 def agreement_ceiling(agreement: float) -> float | None:
@@ -19,6 +19,7 @@ def agreement_ceiling(agreement: float) -> float | None:
     Args:
         agreement: correlation of the two models' behaviours, in [-1, 1].
     """
+    refuse_not_finite(agreement=agreement)
     return agreement if agreement >= 0 else None
 
 
@@ -47,6 +48,7 @@ def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
         low: lowest allowed score.
         high: highest allowed score.
     """
+    refuse_not_finite(scores=scores)
     if not len(scores):
         return None
     return ScoreUse(
@@ -81,6 +83,7 @@ def rounding_of(scores: Floats) -> Rounding:
     Args:
         scores: [n].
     """
+    refuse_not_finite(scores=scores)
     used = np.unique(scores)
     variance = float(scores.var()) if len(scores) else 0.0
     if len(used) < 2 or variance == 0:
@@ -119,6 +122,7 @@ def count_poles(scores: Floats, at_least: float, at_most: float) -> PoleCounts:
     Raises:
         ValueError: the thresholds overlap.
     """
+    refuse_not_finite(scores=scores)
     if at_most >= at_least:
         raise ValueError(f"the low pole (<= {at_most}) overlaps the high pole (>= {at_least})")
     high, low = int((scores >= at_least).sum()), int((scores <= at_most).sum())

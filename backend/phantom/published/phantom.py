@@ -15,7 +15,7 @@ from backend.phantom.geometry import (
     draw_directions,
 )
 from backend.phantom.latents import Latents, draw_latents, judge, words
-from backend.phantom.phantom import Phantom
+from backend.phantom.phantom import Phantom, digest
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.published.amplitudes import CLEAN_R, CLEAN_R_OF
 from backend.phantom.published.prompts import PROMPTS, residuals, solve_prompts
@@ -90,6 +90,11 @@ class PublishedPhantom(Phantom):
     def lengths(self) -> np.ndarray:
         """Words of each response, [S, 2]."""
         return words(self._latents)
+
+    @property
+    def identity(self) -> str:
+        """Twelve hex digits of all that was asked for."""
+        return digest([self.name, self.seed, self.layers, self._plan.scenarios])
 
     def planted(self, model: int, trait: int) -> tuple[str, ...]:
         """Causes planted in a cell."""

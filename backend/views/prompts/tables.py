@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from backend.core.estimate import Estimate
 from backend.core.metrics import registry
 from backend.store.run_values import CellResult
-from backend.types import POLES
+from backend.types import POLES, ReadToken
 from backend.views.prompts.compute import PromptView
 
 NORM, COSINE, TURN = "norm", "cosine to its pole", "turns the vector by (°)"
@@ -77,3 +79,15 @@ def pole_rows(cell: CellResult) -> list[dict[str, str]]:
 
 def _text(found: Estimate, form: str) -> str:
     return f"undefined: {found.reason}" if found.value is None else f"{found.value:{form}}"
+
+
+def token_rows(tokens: Sequence[ReadToken]) -> list[dict[str, object]]:
+    """The tokens of a text, in order, white space made visible.
+
+    Args:
+        tokens: as the model reads them.
+    """
+    return [
+        {"place": place, "token": repr(token.text), "pooled": token.pooled}
+        for place, token in enumerate(tokens)
+    ]

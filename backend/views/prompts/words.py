@@ -17,3 +17,7 @@ VARIANCE = (
     "The raw variance grows with the square of the model's activation norm, so it cannot compare "
     "models; spread is the same quantity divided by the squared norm of the mean."
 )
+TOKENS = (
+    "What the model reads of a prompt, token by token, and which tokens are pooled. It needs the "
+    "model's tokenizer on this machine."
+)

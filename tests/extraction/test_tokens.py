@@ -1,0 +1,102 @@
+"""Which tokens are read and pooled can be seen, and poles that hardly differ are told."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+
+from backend.cli.main import main
+from backend.core.pole_contrast import PoleTokens, pole_contrast
+from backend.errors import StoreError
+from backend.extraction.spans import encode_prompt, encode_response
+from backend.extraction.tokens import contrast_notices, read_tokens
+from backend.runs.tokens import tokens_of
+from backend.store.catalog import run_summary
+from backend.types import POLES, Message, Prompt, Response
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+from tests.support.tiny_models import tiny_tokenizer
+
+TOKENIZER = tiny_tokenizer()
+CHAT = (Message("user", "It was expected."),)
+
+
+def test_the_tokens_of_a_prompt_and_of_a_response_are_spelled():
+    encoded = encode_prompt(TOKENIZER, Prompt("t", "high", "You keep saying"))
+    found = read_tokens(TOKENIZER, encoded, "mean")
+    assert found[0].text == "<s>" and not found[0].pooled
+    assert "".join(token.text for token in found[1:]) == "You keep saying"
+    last = read_tokens(TOKENIZER, encoded, "last")
+    assert [token.pooled for token in last] == [False] * (len(last) - 1) + [True]
+    chat = read_tokens(
+        TOKENIZER, encode_response(TOKENIZER, Response("s", "Expected!", messages=CHAT)), "mean"
+    )
+    assert "".join(token.text for token in chat if token.pooled) == "Expected!"
+    assert "It was" in "".join(token.text for token in chat)
+
+
+def ab_items(letters):
+    """Items as in A/B data: the poles differ in the letter, and a bracket follows it."""
+    return [
+        Prompt("t", pole, f"Before we go on, are you safe tonight? {i} Answer: ({letters[pole]})")
+        for pole in POLES
+        for i in range(6)
+    ]
+
+
+def notices(prompts, pooling):
+    encoded = [encode_prompt(TOKENIZER, prompt) for prompt in prompts]
+    return contrast_notices(TOKENIZER, prompts, encoded, pooling)
+
+
+def test_poles_that_differ_in_one_letter_are_told_by_the_mean():
+    prompts = ab_items({"high": "A", "low": "B"})
+    (notice,) = notices(prompts, "mean")
+    length = sum(encode_prompt(TOKENIZER, prompts[0]).wanted)
+    assert f"the poles differ in 1 of {length} tokens" in notice
+
+
+def test_the_last_token_that_is_the_same_in_both_poles_is_named():
+    (notice,) = notices(ab_items({"high": "A", "low": "B"}), "last")
+    assert "the last token ')' is pooled, and it is the same in both poles" in notice
+    open_ended = [
+        Prompt(p.trait, p.pole, p.text.rstrip(")")) for p in ab_items({"high": "A", "low": "B"})
+    ]
+    assert notices(open_ended, "last") == ()
+
+
+def test_prompts_that_are_texts_of_their_own_are_not_told_of():
+    for pooling in ("mean", "last", "mean_rest"):
+        assert notices(small_study().prompts, pooling) == ()
+
+
+def test_pairs_are_the_nearest_and_an_empty_pole_has_none():
+    high = [PoleTokens((1, 2, 3, 9), (9,)), PoleTokens((5, 6, 7, 9), (9,))]
+    low = [PoleTokens((5, 6, 8, 9), (9,)), PoleTokens((1, 2, 4, 9), (9,))]
+    found = pole_contrast(high, low)
+    assert (found.differing, found.length, found.last, found.last_same) == (1, 4, 9, 1)
+    assert pole_contrast(high, []) is None
+
+
+def test_a_run_keeps_its_notices_and_shows_its_tokens(settings, tiny_llama, monkeypatch, capsys):
+    study = small_study(scenarios=4)
+    items = [dataclasses.replace(p, trait="warmth") for p in ab_items({"high": "A", "low": "B"})]
+    others = [p for p in study.prompts if p.trait != "warmth"]
+    study = dataclasses.replace(study, prompts=(*items, *others))
+    publish_run(settings, study, tiny_llama, "run")
+    (notice,) = run_summary(settings, "run").record.notices
+    assert notice.startswith("warmth, prompt set default: the poles differ in 1 of")
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    assert main(["show", "run"]) == 0
+    assert notice in capsys.readouterr().out
+    assert main(["show", "run", "--tokens", "text:You keep"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "pooled" not in lines[0] and all("pooled" in line for line in lines[1:])
+    response = study.responses[0]
+    found = tokens_of(settings, "run", f"response:{response.scenario}/{response.turn}")
+    assert "".join(t.text for t in found if t.pooled).strip() == response.text.strip()
+    assert tokens_of(settings, "run", "prompt:0")[-1].text == ")"
+    for wrong in ("prompt:-1", "prompt:99", "response:none", "7"):
+        with pytest.raises(StoreError, match="has no text"):
+            tokens_of(settings, "run", wrong)
