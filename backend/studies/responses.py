@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from backend.studies.conversation import read_messages
-from backend.studies.faults import FaultList, nearest
-from backend.studies.scores import read_scores
-from backend.studies.tables import Row, check_columns, text_of
+from backend.studies.csv_table import SCORE_PREFIX
+from backend.studies.faults import FaultList, nearest, shown
+from backend.studies.names import name_of
+from backend.studies.rows import Row
+from backend.studies.scores import is_missing, read_scores
+from backend.studies.tables import check_columns, text_of
 from backend.types import TURNS, Response, Turn
 
-SCORE_PREFIX = "score:"
+# Traits without prompts that one message lists.
+_MOST_UNKNOWN = 10
 
 
 def read_responses(
     name: str,
     rows: Sequence[Row],
-    traits: Collection[str],
+    traits: Collection[str] | None,
     score_range: tuple[float, float],
     faults: FaultList,
 ) -> list[Response]:
@@ -26,7 +30,8 @@ def read_responses(
     Args:
         name: file name; jsonl holds scores in an object, csv and parquet in score: columns.
         rows: its records.
-        traits: traits that have prompts; only these can be scored.
+        traits: traits that have prompts, only these can be scored; None where the prompts could
+            not be read, so that nothing is known.
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
     """
@@ -36,14 +41,15 @@ def read_responses(
     good = check_columns(name, rows, ("scenario", "text"), optional, faults, prefix)
     responses: list[Response] = []
     first_at: dict[tuple[str, str, Turn | None], int] = {}
-    unknown: set[str] = set()
+    unknown: dict[str, int] = {}
+    any_score = False
     for row in good:
         raw = _raw_scores(name, row, in_object, faults)
-        for trait in raw.keys() - set(traits) - unknown:
-            unknown.add(trait)
-            hint = nearest(trait, traits) if traits else "No trait has prompts."
-            faults.add(name, row.line, f"Scored trait {trait!r} has no prompts.", hint)
-        known = {trait: value for trait, value in raw.items() if trait in traits}
+        for trait in raw:
+            if traits is not None and trait not in traits:
+                unknown.setdefault(trait, row.line)
+        known = {t: value for t, value in raw.items() if traits is None or t in traits}
+        any_score = any_score or not all(map(is_missing, raw.values()))
         scores = read_scores(name, row.line, known, score_range, faults)
         response = _response(name, row, scores, faults)
         if response is None:
@@ -53,15 +59,17 @@ def read_responses(
             faults.add(
                 name,
                 row.line,
-                f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
-                f"line {first_at[key]} already.",
+                "{} already.",
                 "Give each response its own scenario, turn or responder.",
+                f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
+                f"line {first_at[key]}",
             )
             continue
         first_at[key] = row.line
         responses.append(response)
+    _add_unknown(name, unknown, traits or (), faults)
     _check_turns(name, first_at, faults)
-    if responses and not any(response.scores for response in responses):
+    if responses and not any_score:
         faults.add(
             name,
             None,
@@ -71,19 +79,37 @@ def read_responses(
     return responses
 
 
+def _add_unknown(
+    name: str, unknown: Mapping[str, int], traits: Iterable[str], faults: FaultList
+) -> None:
+    """One fault for all scored traits without prompts. Args: trait -> line it is first met on."""
+    if not unknown:
+        return
+    first = next(iter(unknown))
+    hint = nearest(first, traits)
+    if len(unknown) == 1:
+        what = f"Scored trait {shown(first)} has no prompts."
+    else:
+        listed = ", ".join(map(shown, list(unknown)[:_MOST_UNKNOWN]))
+        more = f" and {len(unknown) - _MOST_UNKNOWN} more" if len(unknown) > _MOST_UNKNOWN else ""
+        what = f"{len(unknown)} scored traits have no prompts: {listed}{more}."
+    faults.add(name, unknown[first], what, hint)
+
+
 def _response(name: str, row: Row, scores: dict[str, float], faults: FaultList) -> Response | None:
-    scenario_value = row.values["scenario"]
-    if isinstance(scenario_value, int) and not isinstance(scenario_value, bool):
-        row.values["scenario"] = str(scenario_value)
-    scenario = text_of(name, row, "scenario", faults)
+    scenario = name_of(name, row, "scenario", faults)
     text = text_of(name, row, "text", faults)
     turn = row.values.get("turn")
+    if isinstance(turn, str):
+        turn = turn.strip()
     if turn is not None and turn not in TURNS:
-        faults.add(name, row.line, f"Unknown turn {turn!r}.", "Write t1 or tN, or leave it out.")
+        faults.add(
+            name, row.line, "Unknown turn {}.", "Write t1 or tN, or leave it out.", shown(turn)
+        )
         return None
     responder = "unknown"
     if row.values.get("responder") is not None:
-        responder = text_of(name, row, "responder", faults) or ""
+        responder = name_of(name, row, "responder", faults) or ""
     messages = read_messages(name, row.line, row.values.get("messages"), faults)
     if scenario is None or text is None or not responder or messages is None:
         return None
