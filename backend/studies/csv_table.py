@@ -7,10 +7,11 @@ import io
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
-from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS
+from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TooLarge
 from backend.studies.rows import Row
 
 # Columns of scores: this and the trait.
@@ -18,10 +19,12 @@ SCORE_PREFIX = "score:"
 # What may separate fields; the comma where the header can be split by several equally well.
 _DELIMITERS = (",", ";", "\t", "|")
 # The line by which a spreadsheet is told the separator.
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*')
 _HEADER_LOOK = 2**16
-# After a quote that is never closed, reading goes on from the next line this often.
+# After a quote that is never closed, reading goes on from the next line this often; after text
+# behind a quote, this often.
 _RESTARTS = 10
+_MOST_QUOTE_FAULTS = 1_000
 _INDEX = re.compile(r"|Unnamed: [0-9]+")
 _WHOLE = re.compile(r"[0-9]{1,9}")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
@@ -48,6 +51,8 @@ def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
     data = as_utf8(name, content, faults)
     if data is None:
         return None
+    # Conversations in a cell may be longer than the csv module's default limit.
+    csv.field_size_limit(2**31 - 1)
     delimiter, skipped = _delimiter(data)
     records = _records(name, data, delimiter, skipped, faults)
     header = next((record for record in records if any(map(str.strip, record.fields))), None)
@@ -64,20 +69,19 @@ def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
 
 def _delimiter(data: bytes) -> tuple[str, int]:
     """The separator, and how many lines at the top only name it."""
-    head = data[:_HEADER_LOOK].decode("utf-8", "ignore").split("\n")
+    # The csv module takes no line end inside a line, and a header has none that matters here.
+    head = re.split(r"[\r\n]+", data[:_HEADER_LOOK].decode("utf-8", "ignore"))
     named = _SEPARATOR_LINE.fullmatch(head[0])
     if named:
         return named[1], 1
     line = next((text for text in head if text.strip()), "")
-    return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign)))), 0
+    return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign), []))), 0
 
 
 def _records(
     name: str, data: bytes, delimiter: str, skipped: int, faults: FaultList
 ) -> Iterator[_Record]:
     """Records with their first lines; after a fault of quotes, reading goes on in the next line."""
-    # Conversations in a cell may be longer than the csv module's default limit.
-    csv.field_size_limit(2**31 - 1)
     stream = io.BytesIO(data)
     line = 0
 
@@ -91,7 +95,7 @@ def _records(
         stream.readline()
         line += 1
     reader = csv.reader(lines(), delimiter=delimiter, strict=True)
-    restarts = count = 0
+    restarts = wrong = count = 0
     while True:
         start, offset = line, stream.tell()
         try:
@@ -102,9 +106,10 @@ def _records(
             if lenient is None:
                 what = f"Not CSV: {fault}."
                 faults.add(name, start + 1, what, _QUOTES_REMEDY)
+                wrong += 1
                 restarts += "unexpected end" in str(fault)
                 consumed = data.find(b"\n", offset) + 1 - offset
-                if restarts > _RESTARTS or consumed <= 0:
+                if restarts > _RESTARTS or wrong > _MOST_QUOTE_FAULTS or consumed <= 0:
                     return
             stream.seek(offset + consumed)
             line = start + data.count(b"\n", offset, offset + consumed)
@@ -114,19 +119,23 @@ def _records(
             return
         count += len(fields)
         if count > MOST_CELLS:
-            what = f"The file has more than {MOST_CELLS:,} cells."
-            faults.add(name, start + 1, what, "Split the study, or leave columns out.")
-            return
+            what = f"There are more than {MOST_CELLS:,} cells."
+            raise TooLarge(what, "Split the study, or leave columns out.", start + 1)
         if fields:
             yield _Record(start + 1, fields)
 
 
-def _lenient(data: bytes, offset: int, delimiter: str) -> tuple[list[str] | None, int]:
-    """A record whose closing quotes may be followed by white space, and how many bytes it has."""
+@cache
+def _lenient_record(delimiter: str) -> re.Pattern[bytes]:
+    """A record whose closing quotes may be followed by white space."""
     stop = re.escape(delimiter)
     field = rf'(?:"(?:[^"]++|"")*+"[ \t]*+|[^"{stop}\r\n][^{stop}\r\n]*+)?'
-    pattern = re.compile(rf"{field}(?:{stop}{field})*+(?:\r?\n|\Z)".encode())
-    found = pattern.match(data, offset)
+    return re.compile(rf"{field}(?:{stop}{field})*+(?:\r?\n|\Z)".encode())
+
+
+def _lenient(data: bytes, offset: int, delimiter: str) -> tuple[list[str] | None, int]:
+    """A record whose closing quotes may be followed by white space, and how many bytes it has."""
+    found = _lenient_record(delimiter).match(data, offset)
     if found is None:
         return None, 0
     text = found[0].decode()
@@ -140,13 +149,9 @@ def _columns(name: str, header: _Record, faults: FaultList) -> list[str] | None:
     while columns and not columns[-1]:
         columns.pop()
     if len(columns) > MOST_COLUMNS:
-        faults.add(
-            name,
-            header.line,
-            f"The file has {len(columns):,} columns.",
-            f"At most {MOST_COLUMNS:,} are read: keep those of docs/studies.md.",
-        )
-        return None
+        what = f"The file has {len(columns):,} columns."
+        remedy = f"At most {MOST_COLUMNS:,} are read: keep those of docs/studies.md."
+        raise TooLarge(what, remedy, header.line)
     twice = sorted({column for column in columns if columns.count(column) > 1})
     if twice:
         said = f"Column {shown(twice[0])} stands twice." if twice[0] else "Columns have no name."
@@ -169,8 +174,8 @@ def _filled(
             continue
         count += 1
         if count > MOST_ROWS:
-            faults.add(name, record.line, f"There are more than {MOST_ROWS:,} rows.", "Split it.")
-            return
+            what = f"There are more than {MOST_ROWS:,} rows."
+            raise TooLarge(what, "Split the study.", record.line)
         if len(fields) != wide:
             faults.add(
                 name,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import codecs
 
 from backend.studies.faults import FaultList
-from backend.studies.limits import MOST_LINES
+from backend.studies.limits import MOST_LINES, TooLarge
 
 _REMEDY = "Save the file with UTF-8 encoding (in a spreadsheet: CSV UTF-8)."
 # The longer mark first: that of UTF-32 begins with that of UTF-16.
@@ -31,6 +31,9 @@ def as_utf8(name: str, content: bytes, faults: FaultList) -> bytes | None:
 
     Returns:
         The bytes; None after a fault.
+
+    Raises:
+        TooLarge: it has too many lines.
     """
     for mark, encoding in _MARKS:
         if content.startswith(mark):
@@ -49,13 +52,8 @@ def as_utf8(name: str, content: bytes, faults: FaultList) -> bytes | None:
         content = content.replace(b"\r", b"\n")
     lines = content.count(b"\n")
     if lines > MOST_LINES:
-        faults.add(
-            name,
-            None,
-            f"The file has {lines:,} lines.",
-            f"At most {MOST_LINES:,} are read: remove blank lines, or split the study.",
-        )
-        return None
+        remedy = f"At most {MOST_LINES:,} are read: remove blank lines, or split the study."
+        raise TooLarge(f"The file has {lines:,} lines.", remedy)
     return content
 
 

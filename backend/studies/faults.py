@@ -12,6 +12,8 @@ from backend.errors import Fault, StudyFaults
 MOST = 200
 # Kinds of faults kept in all: a file can be wrong in a million ways.
 _MOST_KINDS = 2_000
+# Faults after which nothing more is read.
+_ENOUGH = 50_000
 # Further places that a fault names before it only counts them.
 _PLACES = 5
 _MOST_WHAT = 2_000
@@ -121,8 +123,13 @@ class FaultList:
             what: what is wrong, with ``{}`` where the value stands if one is given.
             remedy: what to do about it.
             value: what was found there, from :func:`shown`; None where ``what`` says it all.
+
+        Raises:
+            StudyFaults: there are tens of thousands already.
         """
         self._faults.add(file, line, what, remedy, value)
+        if self._faults.count >= _ENOUGH:
+            self.raise_if_any()
 
     def note(
         self, file: str, line: int | None, what: str, remedy: str, value: str | None = None
@@ -188,6 +195,8 @@ _SHORT = _Short()
 
 def shown(value: object) -> str:
     """A value as a message quotes it: like ``repr``, cut to a line."""
+    if isinstance(value, str) and len(value) <= _MOST_SHOWN:
+        return repr(value)
     text = _SHORT.repr(value)
     return text if len(text) <= 2 * _MOST_SHOWN else f"{text[: 2 * _MOST_SHOWN]}..."
 

@@ -8,7 +8,14 @@ from collections.abc import Iterator
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
-from backend.studies.limits import MOST_LINE_BYTES, MOST_ROWS, MOST_VALUES, size
+from backend.studies.limits import (
+    MOST_LINE_BYTES,
+    MOST_RECORD_VALUES,
+    MOST_ROWS,
+    MOST_VALUES,
+    TooLarge,
+    size,
+)
 from backend.studies.rows import Row
 
 _REMEDY = "Write one JSON object per line."
@@ -38,8 +45,9 @@ def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
             continue
         rows += 1
         if rows > MOST_ROWS:
-            faults.add(name, number, f"The file has more than {MOST_ROWS:,} records.", "Split it.")
-            return
+            raise TooLarge(
+                f"There are more than {MOST_ROWS:,} records.", "Split the study.", number
+            )
         if len(raw) > MOST_LINE_BYTES:
             faults.add(
                 name,
@@ -55,10 +63,14 @@ def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
         except JsonFault as fault:
             faults.add(name, number, fault.what, fault.remedy or _REMEDY, fault.value)
             continue
+        if count > MOST_RECORD_VALUES:
+            what = f"The record has {count:,} values."
+            raise TooLarge(what, f"At most {MOST_RECORD_VALUES:,} are read: split it.", number)
         values += count
         if values > MOST_VALUES:
-            faults.add(name, number, f"The file has more than {MOST_VALUES:,} values.", "Split it.")
-            return
+            raise TooLarge(
+                f"There are more than {MOST_VALUES:,} values.", "Split the study.", number
+            )
         if not isinstance(value, dict):
             kind = type(value).__name__
             faults.add(name, number, f"A {kind}, not an object: {{}}.", _REMEDY, shown(value))

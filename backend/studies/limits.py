@@ -16,10 +16,14 @@ MOST_COLUMNS = 1_000
 MOST_CELLS = 2_000_000
 # Values inside the lists and objects of a jsonl or parquet table, for the same reason.
 MOST_VALUES = 3_000_000
+# Likewise inside one record.
+MOST_RECORD_VALUES = 100_000
 # Line breaks of a text file, blank lines included.
 MOST_LINES = 4_000_000
 # Bytes of one line of jsonl, which is parsed before its values can be counted.
 MOST_LINE_BYTES = 8 * 2**20
+# Bytes of study.json; fewer than MOST_LINES, so that it cannot have too many lines.
+MOST_METADATA_BYTES = 2 * 2**20
 # Lists and objects inside each other; a chat needs three.
 MOST_DEPTH = 20
 # Characters of one text: more than any model reads.
@@ -32,6 +36,22 @@ MOST_DIGITS = 300
 MOST_CONTENTS_BYTES = 4 * 2**20
 # Size of a bound of score_range, so that squares and sums stay finite.
 MOST_SCORE = 1e9
+
+
+class TooLarge(Exception):
+    """A table is beyond a limit, and is read no further.
+
+    Attributes:
+        what: what is too large.
+        remedy: what to do about it.
+        line: where the limit was met; None for the whole file.
+    """
+
+    def __init__(self, what: str, remedy: str, line: int | None = None) -> None:
+        self.what = what
+        self.remedy = remedy
+        self.line = line
+        super().__init__(what)
 
 
 def size(count: float) -> str:

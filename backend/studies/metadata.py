@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
-from backend.studies.limits import MOST_LINE_BYTES, MOST_SCORE, MOST_TEXT, size
+from backend.studies.limits import MOST_METADATA_BYTES, MOST_SCORE, MOST_TEXT, size
 from backend.studies.names import name_problem
 
 FILE = "study.json"
@@ -68,8 +68,8 @@ def read_metadata(content: bytes | None, faults: FaultList) -> Metadata:
 
 def _read_object(content: bytes, faults: FaultList) -> dict[str, object] | None:
     """The object that study.json is, or None after a fault."""
-    if len(content) > MOST_LINE_BYTES:
-        most = f"At most {size(MOST_LINE_BYTES)} are read."
+    if len(content) > MOST_METADATA_BYTES:
+        most = f"At most {size(MOST_METADATA_BYTES)} are read."
         faults.add(FILE, None, f"The file has {size(len(content))}.", most)
         return None
     data = as_utf8(FILE, content, faults)

@@ -18,6 +18,7 @@ from backend.studies.limits import (
     MOST_DEPTH,
     MOST_ROWS,
     MOST_VALUES,
+    TooLarge,
     size,
 )
 from backend.studies.rows import Row
@@ -30,10 +31,6 @@ _PREFIXED = "DELTA_BYTE_ARRAY"
 _BATCH_ROWS = 1024
 # What pyarrow raises on a damaged file, or on values that Python cannot hold.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, RecursionError)
-
-
-class _TooLarge(Exception):
-    """The table is beyond a limit. Its words are what is too large."""
 
 
 def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
@@ -51,9 +48,6 @@ def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | No
         ]
         file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
         records = _records(file)
-    except _TooLarge as fault:
-        faults.add(name, None, f"The table has {fault}.", "Split the study, or leave columns out.")
-        return None
     except _DAMAGE as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         faults.add(name, None, "Not a parquet file that can be read: {}.", _REMEDY, reason[:200])
@@ -61,15 +55,19 @@ def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | No
     return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
 
 
+def _too_large(what: str) -> TooLarge:
+    return TooLarge(f"The table has {what}.", "Split the study, or leave columns out.")
+
+
 def _check_head(file: pq.ParquetFile) -> None:
     """Refuse by the file's own account of its size, before anything is unpacked."""
     head = file.metadata
     if head.num_rows > MOST_ROWS:
-        raise _TooLarge(f"{head.num_rows:,} rows; at most {MOST_ROWS:,} are read")
+        raise _too_large(f"{head.num_rows:,} rows; at most {MOST_ROWS:,} are read")
     if head.num_columns > MOST_COLUMNS:
-        raise _TooLarge(f"{head.num_columns:,} columns; at most {MOST_COLUMNS:,} are read")
+        raise _too_large(f"{head.num_columns:,} columns; at most {MOST_COLUMNS:,} are read")
     if head.num_rows * head.num_columns > MOST_CELLS:
-        raise _TooLarge(f"{head.num_rows * head.num_columns:,} cells; at most {MOST_CELLS:,}")
+        raise _too_large(f"{head.num_rows * head.num_columns:,} cells; at most {MOST_CELLS:,}")
     total = values = 0
     for group in range(head.num_row_groups):
         for place in range(head.num_columns):
@@ -77,11 +75,15 @@ def _check_head(file: pq.ParquetFile) -> None:
             total += column.total_uncompressed_size
             values += column.num_values
             if _PREFIXED in column.encodings:
-                raise _TooLarge(f"a column in the encoding {_PREFIXED}, which is not read")
+                raise TooLarge(
+                    f"Column {shown(column.path_in_schema)} has the encoding {_PREFIXED}, which "
+                    "can unpack to any size.",
+                    "Write it again with the writer's default encodings.",
+                )
     if total > MOST_BYTES:
-        raise _TooLarge(f"{size(total)} unpacked; at most {size(MOST_BYTES)} are read")
+        raise _too_large(f"{size(total)} unpacked; at most {size(MOST_BYTES)} are read")
     if values > MOST_VALUES:
-        raise _TooLarge(f"{values:,} values in lists; at most {MOST_VALUES:,} are read")
+        raise _too_large(f"{values:,} values in lists; at most {MOST_VALUES:,} are read")
 
 
 def _columns_fit(name: str, schema: pa.Schema, faults: FaultList) -> bool:
@@ -130,10 +132,10 @@ def _records(file: pq.ParquetFile) -> list[dict[str, Any]]:
     for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
         used += sum(_text_bytes(column) for column in batch.columns)
         if used > MOST_BYTES:
-            raise _TooLarge(f"over {size(MOST_BYTES)} of text, its repetitions unpacked")
+            raise _too_large(f"over {size(MOST_BYTES)} of text, its repetitions unpacked")
         records.extend(batch.to_pylist())
         if len(records) > MOST_ROWS:
-            raise _TooLarge(f"more than {MOST_ROWS:,} rows")
+            raise _too_large(f"more than {MOST_ROWS:,} rows")
     return records
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backend.studies.csv_table import read_csv
 from backend.studies.faults import FaultList, near_name, nearest, shown
 from backend.studies.jsonl_table import read_jsonl
-from backend.studies.limits import MOST_COLUMNS, MOST_TEXT
+from backend.studies.limits import MOST_COLUMNS, MOST_TEXT, TooLarge
 from backend.studies.parquet_table import read_parquet
 from backend.studies.rows import Row
 
@@ -29,10 +29,14 @@ def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
     """
     read = next(form.read for form in FORMATS if name.endswith(form.suffix))
     before = faults.count
-    found = read(name, content, faults)
-    if found is None:
+    try:
+        found = read(name, content, faults)
+        if found is None:
+            return None
+        rows = list(found)
+    except TooLarge as fault:
+        faults.add(name, fault.line, fault.what, fault.remedy)
         return None
-    rows = list(found)
     if rows:
         return rows
     if faults.count == before:
@@ -141,11 +145,11 @@ def _add_missing(
             hints.append(f"did you mean {shown(near)} for {column!r}?")
     listed = ", ".join(shown(column) for column in columns[:10])
     more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
-    noun = "column" if len(missing) == 1 else "columns"
+    noun = "is no column" if len(missing) == 1 else "are no columns"
     faults.add(
         name,
         line,
-        f"There is no {noun} {', '.join(map(repr, missing))}; there are {listed or 'none'}{more}.",
+        f"There {noun} {', '.join(map(repr, missing))}; there are {listed or 'none'}{more}.",
         " ".join(["Add or rename it;", *hints])
         if hints
         else "Name the columns in the first line, or the keys of each object, as docs/studies.md "
@@ -201,7 +205,7 @@ class FileFormat:
     Attributes:
         suffix: end of the file's name.
         read: gets the file's name, its bytes and the list of faults; its rows, or None where
-            nothing of the file can be read, which it has then told of.
+            nothing of the file can be read, which it has then told of. It may raise ``TooLarge``.
     """
 
     suffix: str
