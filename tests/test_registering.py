@@ -27,7 +27,8 @@ from backend.store.run import open_run
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
-from backend.studies.tables import FORMATS, FileFormat, Row
+from backend.studies.rows import Row
+from backend.studies.tables import FORMATS, FileFormat
 from backend.types import ExtractionRequest
 from backend.views.methods.comparison import method_comparison
 from backend.views.prompts.tables import metric_rows

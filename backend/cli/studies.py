@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from backend.cli.command import Command
 from backend.settings import Settings
-from backend.store.study import list_studies, load_study
+from backend.store.catalog import study_list
 from backend.studies.imports import import_study
 
 
@@ -17,17 +18,22 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
-    print(import_study(settings, options.path, options.name).key)
+    found = import_study(settings, options.path, options.name)
+    print(found.ref.key)
+    for note in found.notes:
+        print(f"note: {note}", file=sys.stderr)
     return 0
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:
-    for ref in list_studies(settings):
-        study = load_study(settings, ref)
+    found = study_list(settings)
+    for study in found.studies:
         print(
-            f"{ref.key}  {len(study.traits)} traits, {len(study.prompts)} prompts, "
-            f"{len(study.responses)} responses, r over {study.target}: {study.title}"
+            f"{study.key}  {len(study.traits)} traits, {study.prompts} prompts, "
+            f"{study.responses} responses, r over {study.target}: {study.title}"
         )
+    for name, why in found.broken.items():
+        print(f"{name}: {why}", file=sys.stderr)
     return 0
 
 

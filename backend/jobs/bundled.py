@@ -25,7 +25,7 @@ def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
     only once, so a second start or a second worker changes nothing. The real sample is first, the
     phantom waits behind whatever a user starts.
     """
-    ref = import_study(settings, sample_path(), SAMPLE_NAME)
+    ref = import_study(settings, sample_path(), SAMPLE_NAME).ref
     request = ExtractionRequest(
         study=ref.key, model=DEFAULT_MODEL, layers=parse_layers(DEFAULT_LAYERS)
     )

@@ -91,10 +91,11 @@ def live_workers(settings: Settings) -> tuple[WorkerBeat, ...]:
         try:
             age = now - path.stat().st_mtime
             values = json.loads(path.read_text())
-        except FileNotFoundError:
-            continue  # the worker stopped between listing and reading
+            beat = WorkerBeat(path.stem, values["pid"])
+        except (OSError, ValueError, LookupError, TypeError):
+            continue  # the worker stopped between listing and reading, or the file is damaged
         if age <= STALE_SECONDS:
-            beats.append(WorkerBeat(path.stem, values["pid"]))
+            beats.append(beat)
     return tuple(beats)
 
 

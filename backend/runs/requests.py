@@ -12,23 +12,37 @@ from backend.errors import LayerOutOfRange
 from backend.models.model_reference import model_name
 from backend.types import ExtractionRequest
 
+# Several times the depth of the deepest models; a range is written out, so it must be small.
+HIGHEST_LAYER = 999
+_LONGEST_LAYERS = 10_000
+_RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
+
 
 def parse_layers(text: str) -> tuple[int, ...]:
     """Layers from ``8-19`` or ``0,4,8-10``, ascending and without repeats.
 
     Raises:
-        LayerOutOfRange: the text is not of that form.
+        LayerOutOfRange: the text is not of that form, or names a layer above ``HIGHEST_LAYER``.
     """
     layers: set[int] = set()
-    for part in text.replace(" ", "").split(","):
-        match = re.fullmatch(r"(\d+)(?:-(\d+))?", part)
-        if not match or (match[2] and int(match[2]) < int(match[1])):
+    short = text if len(text) <= 60 else f"{text[:60]}..."
+    parts = text.replace(" ", "").split(",") if len(text) <= _LONGEST_LAYERS else [short]
+    for part in parts:
+        match = _RANGE.fullmatch(part)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if last < first:
             raise LayerOutOfRange(
-                f"{text!r} is not a list of layers: {part!r} cannot be read.",
+                f"{short!r} is not a list of layers: {part[:60]!r} cannot be read.",
                 expected="numbers and ranges such as 8-19 or 0,4,8-10.",
                 remedy="write the layers like that; 0 is the embedding output.",
             )
-        layers.update(range(int(match[1]), int(match[2] or match[1]) + 1))
+        if last > HIGHEST_LAYER:
+            raise LayerOutOfRange(
+                f"{part!r} names a layer that no model has.",
+                expected=f"layers from 0 to {HIGHEST_LAYER} at most.",
+                remedy="write layers of the model, such as 8-19; 0 is the embedding output.",
+            )
+        layers.update(range(first, last + 1))
     return tuple(sorted(layers))
 
 

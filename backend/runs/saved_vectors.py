@@ -25,8 +25,9 @@ from backend.core.vectors.inner_product import (
 )
 from backend.core.vectors.pipeline import Pipeline
 from backend.core.vectors.responses import response_space
-from backend.errors import StoreError, UnreadableFile, VectorError
+from backend.errors import StoreError, VectorError
 from backend.settings import Settings
+from backend.store.catalog import readable
 from backend.store.run import Run, open_run
 from backend.store.saved_vector import (
     SavedVector,
@@ -119,13 +120,8 @@ def save_vector(
 
 def saved_list(settings: Settings) -> SavedList:
     """All named vectors; a file that cannot be read is listed with its reason, not raised."""
-    vectors, broken = [], {}
-    for name in list_vectors(settings):
-        try:
-            vectors.append(read_vector(settings, name))
-        except UnreadableFile as fault:
-            broken[f"{name}.duckdb"] = f"{fault.what} {fault.remedy}"
-    return SavedList(tuple(vectors), broken)
+    names = list_vectors(settings)
+    return SavedList(*readable(settings.vectors, names, lambda name: read_vector(settings, name)))
 
 
 def saved_vectors(settings: Settings) -> tuple[SavedVector, ...]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
-from backend.errors import UnreadableFile
+from backend.errors import StoreError
 from backend.settings import Settings
+from backend.store.connection import MALFORMED, unreadable
 from backend.store.file_cache import FileCache
 from backend.store.run import list_run_ids, open_run, run_path
 from backend.store.run_values import RunSummary
@@ -73,9 +75,10 @@ def run_list(settings: Settings) -> RunList:
 
     A file that cannot be read is listed with its reason, not raised.
     """
-    runs, broken = _readable(list_run_ids(settings), lambda run_id: run_summary(settings, run_id))
+    ids = list_run_ids(settings)
+    runs, broken = readable(settings.runs, ids, lambda run_id: run_summary(settings, run_id))
     # Not by the file's date, which a derivation moves.
-    return RunList(tuple(sorted(runs, key=lambda r: (r.record.created_at, r.run_id))), broken)
+    return RunList(tuple(sorted(runs, key=lambda r: (str(r.record.created_at), r.run_id))), broken)
 
 
 def study_list(settings: Settings) -> StudyList:
@@ -87,20 +90,36 @@ def study_list(settings: Settings) -> StudyList:
         return _SUMMARIES.get("study", [path], lambda: study_summary(settings, ref))
 
     by_key = {ref.key: ref for ref in list_studies(settings)}
-    return StudyList(*_readable(tuple(by_key), summary_of))
+    return StudyList(*readable(settings.studies, tuple(by_key), summary_of))
 
 
-def _readable(
-    names: Sequence[str], read: Callable[[str], T]
+def readable(
+    folder: Path, names: Sequence[str], read: Callable[[str], T]
 ) -> tuple[tuple[T, ...], dict[str, str]]:
-    """What can be read of some files, and why the others cannot."""
+    """What can be read of some files, and why the others cannot; not those that are gone.
+
+    Args:
+        folder: where the files are.
+        names: their names without ``.duckdb``.
+        read: reads one, by its name.
+
+    Returns:
+        What was read, in order, and file name -> why it cannot be read.
+    """
     found: list[T] = []
     broken: dict[str, str] = {}
     for name in names:
+        path = folder / f"{name}.duckdb"
         try:
             found.append(read(name))
-        except UnreadableFile as fault:
-            broken[f"{name}.duckdb"] = f"{fault.what} {fault.remedy}"
+        except StoreError as fault:
+            if path.exists():
+                broken[path.name] = f"{fault.what} {fault.remedy}"
+        except MALFORMED as fault:
+            if path.exists():
+                why = (str(fault).splitlines() or [type(fault).__name__])[0]
+                told = unreadable(path, f"its tables hold something unexpected ({why})")
+                broken[path.name] = f"{told.what} {told.remedy}"
     return tuple(found), broken
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
@@ -26,6 +26,23 @@ DAMAGE = (
     duckdb.FatalException,
     duckdb.InternalException,
 )
+# What reading a file can raise whose tables are there and hold something else than was written.
+MALFORMED = (duckdb.Error, OSError, ValueError, TypeError, LookupError, ArithmeticError)
+
+
+def by_age(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Files, oldest first; one that vanished meanwhile is left out.
+
+    Args:
+        paths: as they were listed.
+    """
+    found = []
+    for path in paths:
+        try:
+            found.append((path.stat().st_mtime, path.name, path))
+        except OSError:  # deleted since it was listed, or a link to nothing
+            continue
+    return tuple(path for _, _, path in sorted(found))
 
 
 @contextmanager
@@ -42,24 +59,25 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(path), read_only=True)
     except duckdb.Error as fault:
-        raise _unreadable(path, str(fault).splitlines()[0]) from fault
+        raise unreadable(path, str(fault).splitlines()[0]) from fault
     try:
         try:
             rows = connection.execute("SELECT format, kind FROM file_format").fetchall()
         except duckdb.Error as fault:
-            raise _unreadable(path, "it holds no Steerscope tables") from fault
+            raise unreadable(path, "it holds no Steerscope tables") from fault
         if rows not in [[(format, kind)] for format in READABLE]:
             found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
-            raise _unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
+            raise unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
         try:
             yield connection
         except DAMAGE as fault:
-            raise _unreadable(path, str(fault).splitlines()[0]) from fault
+            raise unreadable(path, str(fault).splitlines()[0]) from fault
     finally:
         connection.close()
 
 
-def _unreadable(path: Path, why: str) -> UnreadableFile:
+def unreadable(path: Path, why: str) -> UnreadableFile:
+    """The error for a file of the store that cannot be read. Args: the file, and the reason."""
     return UnreadableFile(
         f"{path.name} cannot be read: {why}.",
         expected=f"a DuckDB file published by Steerscope in format {FORMAT}.",

@@ -31,7 +31,7 @@ class FileIdentity:
         """The identity of a file, or of its absence."""
         try:
             found = path.stat()
-        except FileNotFoundError:
+        except OSError:  # none there, or it cannot be asked
             return cls(path, -1, 0)
         return cls(path, found.st_size, found.st_mtime_ns)
 

@@ -25,7 +25,7 @@ from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
 from backend.settings import Settings
-from backend.store.connection import Kind, matrix_of, reading
+from backend.store.connection import Kind, by_age, matrix_of, reading
 from backend.store.run_record import RunRecord
 from backend.store.run_values import (
     BestLayerRow,
@@ -56,8 +56,7 @@ def run_path(settings: Settings, run_id: str) -> Path:
 
 def list_run_ids(settings: Settings) -> tuple[str, ...]:
     """Ids of all published runs, oldest first."""
-    paths = sorted(settings.runs.glob("*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
-    return tuple(path.stem for path in paths)
+    return tuple(path.stem for path in by_age(settings.runs.glob("*.duckdb")))
 
 
 @contextmanager

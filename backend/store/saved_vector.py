@@ -16,7 +16,7 @@ from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.connection import matrix_of, publish, reading
+from backend.store.connection import by_age, matrix_of, publish, reading
 from backend.store.schema import FORMAT
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
@@ -121,8 +121,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
 
 def vector_paths(settings: Settings) -> tuple[Path, ...]:
     """Files of all named vectors, oldest first."""
-    paths = settings.vectors.glob("*.duckdb")
-    return tuple(sorted(paths, key=lambda p: (p.stat().st_mtime, p.name)))
+    return by_age(settings.vectors.glob("*.duckdb"))
 
 
 def list_vectors(settings: Settings) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ import pyarrow as pa
 from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
 from backend.settings import Settings
-from backend.store.connection import Connection, insert, matrix_of, publish, reading
+from backend.store.connection import Connection, by_age, insert, matrix_of, publish, reading
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.types import SIMULATED_PROVENANCE, Message, Pole, Prompt, Response, Study, StudyRef
@@ -370,7 +370,7 @@ def study_summary(settings: Settings, ref: StudyRef) -> StudySummary:
 
 def list_studies(settings: Settings) -> tuple[StudyRef, ...]:
     """All published studies, by name, newest revision of a name last."""
-    paths = sorted(settings.studies.glob("*@*.duckdb"), key=lambda p: (p.stat().st_mtime, p.name))
+    paths = by_age(settings.studies.glob("*@*.duckdb"))
     refs = [StudyRef(*path.stem.rsplit("@", 1)) for path in paths]
     return tuple(sorted(refs, key=lambda ref: ref.name))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from backend.types import Response, Study
@@ -31,8 +32,28 @@ def content_hash(study: Study) -> str:
         ),
         "responses": sorted((_response(r) for r in study.responses), key=json.dumps),
     }
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+    digest = hashlib.sha256()
+    for part in _canonical(content):
+        digest.update(part.encode())
+    return digest.hexdigest()[:12]
+
+
+def _canonical(content: Mapping[str, Any]) -> Iterator[str]:
+    """Compact JSON of the content with sorted keys, in parts: a study may be large."""
+    for number, (key, value) in enumerate(sorted(content.items())):
+        yield f"{',' if number else '{'}{_json(key)}:"
+        if isinstance(value, list):
+            yield "["
+            for place, item in enumerate(value):
+                yield f"{',' if place else ''}{_json(item)}"
+            yield "]"
+        else:
+            yield _json(value)
+    yield "}"
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 def _response(response: Response) -> list[Any]:

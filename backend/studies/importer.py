@@ -9,7 +9,7 @@ from backend.errors import SteerscopeError
 from backend.studies.faults import FaultList
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
-from backend.studies.prompts import read_prompts
+from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
 from backend.studies.source import choose_table, read_source
 from backend.studies.tables import read_rows
@@ -18,41 +18,47 @@ from backend.types import Prompt, Response, Study
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 
 
-def read_study(path: Path, name: str | None = None) -> Study:
+def read_study(path: Path, name: str | None = None, faults: FaultList | None = None) -> Study:
     """Read and check a study.
 
     Args:
         path: folder or zip in the format of docs/studies.md.
         name: name of the study; None makes one from the path.
+        faults: told of everything wrong and of what should be noted; None for a list of its own.
 
     Raises:
         StudyFaults: everything that is wrong with it.
         SteerscopeError: the name cannot be used.
     """
     study_name = _checked_name(_slug(path) if name is None else name)
-    faults = FaultList()
-    files = read_source(path, faults)
+    faults = FaultList() if faults is None else faults
+    source = read_source(path, faults)
     faults.raise_if_any()
-    metadata = read_metadata(files.get(METADATA_FILE), faults)
+    metadata = read_metadata(source.files.get(METADATA_FILE), faults)
     prompts: list[Prompt] = []
     responses: list[Response] = []
-    prompts_file = choose_table("prompts", files, faults, required=True)
+    present: set[str] | None = None
+    prompts_file = choose_table("prompts", source, faults, required=True)
     if prompts_file is not None:
-        rows = read_rows(prompts_file, files[prompts_file], faults)
-        prompts = read_prompts(prompts_file, rows, faults)
-    present = {prompt.trait for prompt in prompts}
-    for trait in metadata.traits.keys() - present:
-        faults.add(
-            METADATA_FILE,
-            None,
-            f"Trait {trait!r} is described and has no prompts.",
-            "Add its prompts, or remove the description.",
-        )
-    responses_file = choose_table("responses", files, faults, required=False)
+        rows = read_rows(prompts_file, source.files[prompts_file], faults)
+        if rows is not None:
+            prompts = read_prompts(prompts_file, rows, faults)
+            present = named_traits(rows)
+    for trait in metadata.traits:
+        if present is not None and trait not in present:
+            faults.add(
+                METADATA_FILE,
+                None,
+                f"Trait {trait!r} is described and has no prompts.",
+                "Add its prompts, or remove the description.",
+            )
+    responses_file = choose_table("responses", source, faults, required=False)
     if responses_file is not None:
-        rows = read_rows(responses_file, files[responses_file], faults)
-        responses = read_responses(responses_file, rows, present, metadata.score_range, faults)
+        rows = read_rows(responses_file, source.files[responses_file], faults)
+        if rows is not None:
+            responses = read_responses(responses_file, rows, present, metadata.score_range, faults)
     faults.raise_if_any()
+    present = {prompt.trait for prompt in prompts}
     order = [*metadata.traits, *sorted(present - metadata.traits.keys())]
     return Study(
         name=study_name,

@@ -4,17 +4,33 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import SteerscopeError
+from backend.errors import Fault, SteerscopeError
 from backend.settings import Settings
 from backend.store.study import publish_study
+from backend.studies.faults import FaultList, shown
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
+from backend.studies.limits import MOST_BYTES, size
 from backend.types import StudyRef
 
 
-def import_study(settings: Settings, path: Path, name: str | None = None) -> StudyRef:
+@dataclass(frozen=True)
+class Imported:
+    """A study that was kept.
+
+    Attributes:
+        ref: which study it is.
+        notes: what its author should know, such as prompts that differ by white space only.
+    """
+
+    ref: StudyRef
+    notes: tuple[Fault, ...]
+
+
+def import_study(settings: Settings, path: Path, name: str | None = None) -> Imported:
     """Check and keep a study; the same name and content give the file that is there already.
 
     Args:
@@ -25,11 +41,12 @@ def import_study(settings: Settings, path: Path, name: str | None = None) -> Stu
     Raises:
         StudyFaults: everything that is wrong with it; nothing is kept.
     """
-    study = read_study(path, name)
-    return publish_study(settings, study, content_hash(study))
+    faults = FaultList()
+    study = read_study(path, name, faults)
+    return Imported(publish_study(settings, study, content_hash(study)), faults.notes)
 
 
-def import_upload(settings: Settings, files: Mapping[str, bytes], name: str) -> StudyRef:
+def import_upload(settings: Settings, files: Mapping[str, bytes], name: str) -> Imported:
     """Check and keep an uploaded study.
 
     Args:
@@ -38,18 +55,32 @@ def import_upload(settings: Settings, files: Mapping[str, bytes], name: str) -> 
         name: name of the study.
 
     Raises:
-        SteerscopeError: nothing was uploaded.
+        SteerscopeError: nothing was uploaded, or files that cannot be one study.
         StudyFaults: everything that is wrong with it; nothing is kept.
     """
+    zips = [file_name for file_name in files if file_name.lower().endswith(".zip")]
+    by_name = {Path(file_name).name: content for file_name, content in files.items()}
     if not files:
-        raise SteerscopeError(
-            "No file was uploaded.",
-            expected="one zip, or prompts.* with optional responses.* and study.json.",
-            remedy="choose the files and import again.",
-        )
+        raise _unfit("No file was uploaded.")
+    if zips and len(files) > 1:
+        raise _unfit(f"{shown(zips[0])} was uploaded together with other files.")
+    if len(by_name) < len(files):
+        raise _unfit("Two files of one name were uploaded.")
+    total = sum(map(len, files.values()))
+    if total > MOST_BYTES:
+        raise _unfit(f"The files have {size(total)}; at most {size(MOST_BYTES)} are read.")
     with tempfile.TemporaryDirectory() as folder:
-        for file_name, content in files.items():
-            (Path(folder) / Path(file_name).name).write_bytes(content)
-        zips = [file_name for file_name in files if file_name.lower().endswith(".zip")]
-        source = Path(folder) / Path(zips[0]).name if len(files) == 1 and zips else Path(folder)
+        for file_name, content in by_name.items():
+            if not 0 < len(file_name.encode(errors="replace")) < 200 or not file_name.isprintable():
+                raise _unfit(f"A file has the name {shown(file_name)}.")
+            (Path(folder) / file_name).write_bytes(content)
+        source = Path(folder) / Path(zips[0]).name if zips else Path(folder)
         return import_study(settings, source, name)
+
+
+def _unfit(what: str) -> SteerscopeError:
+    return SteerscopeError(
+        what,
+        expected="one zip, or prompts.* with optional responses.* and study.json.",
+        remedy="choose the files and import again.",
+    )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import math
+import re
 from dataclasses import dataclass, field
 
-from backend.studies.faults import FaultList, nearest
+from backend.studies.encoding import as_utf8
+from backend.studies.faults import FaultList, nearest, shown
+from backend.studies.json_text import JsonFault, count_values, parse_json
+from backend.studies.limits import MOST_METADATA_BYTES, MOST_SCORE, MOST_TEXT, size
+from backend.studies.names import name_problem
 
 FILE = "study.json"
 _TEXTS = ("title", "description", "licence", "provenance")
@@ -42,27 +45,65 @@ def read_metadata(content: bytes | None, faults: FaultList) -> Metadata:
     """
     if content is None:
         return Metadata()
-    try:
-        values = json.loads(content.decode("utf-8-sig"))
-    except ValueError as fault:
-        faults.add(FILE, None, f"Not JSON in UTF-8: {fault}.", "Write one JSON object.")
-        return Metadata()
-    if not isinstance(values, dict):
-        faults.add(FILE, None, "Not a JSON object.", "Write one JSON object.")
+    values = _read_object(content, faults)
+    if values is None:
         return Metadata()
     known = (*_TEXTS, "score_range", "traits")
     for key in values:
         if key not in known:
-            faults.add(FILE, None, f"Unknown key {key!r}.", f"{nearest(key, known)} Mend it.")
-    texts = {}
+            remedy = f"{nearest(key, known)} Rename or remove it."
+            faults.add(FILE, None, f"Unknown key {shown(key)}.", remedy)
+    texts: dict[str, str] = {}
     for key in _TEXTS:
-        texts[key] = values.get(key, "")
-        if not isinstance(texts[key], str):
-            faults.add(FILE, None, f"{key} is {texts[key]!r}, not text.", "Write a string.")
-            texts[key] = ""
+        text = values.get(key, "")
+        problem = _text_problem(text)
+        if problem is None:
+            texts[key] = str(text)
+        else:
+            faults.add(FILE, None, f"{key} {problem}.", "Write a string.")
     return Metadata(
         **texts, score_range=_score_range(values, faults), traits=_traits(values, faults)
     )
+
+
+def _read_object(content: bytes, faults: FaultList) -> dict[str, object] | None:
+    """The object that study.json is, or None after a fault."""
+    if len(content) > MOST_METADATA_BYTES:
+        most = f"At most {size(MOST_METADATA_BYTES)} are read."
+        faults.add(FILE, None, f"The file has {size(len(content))}.", most)
+        return None
+    data = as_utf8(FILE, content, faults)
+    if data is None:
+        return None
+    text = data.decode()
+    try:
+        values = parse_json(text)
+        count_values(values)
+    except JsonFault as fault:
+        line = fault.line or _line_of_repeated_key(text, fault)
+        remedy = fault.remedy or "Write one JSON object."
+        faults.add(FILE, line, fault.what, remedy, fault.value)
+        return None
+    if not isinstance(values, dict):
+        faults.add(FILE, None, "Not a JSON object.", "Write one JSON object.")
+        return None
+    return values
+
+
+def _line_of_repeated_key(text: str, fault: JsonFault) -> int | None:
+    """The line on which a key stands the second time, where it is written plainly."""
+    key = (fault.value or "")[1:-1]
+    found = [match.start() for match in re.finditer(rf'"{re.escape(key)}"\s*:', text)]
+    return text.count("\n", 0, found[1]) + 1 if key and len(found) > 1 else None
+
+
+def _text_problem(value: object) -> str | None:
+    """What keeps a value from being a text of study.json."""
+    if not isinstance(value, str):
+        return f"is {shown(value)}, not text"
+    if "\0" in value:
+        return "holds a NUL character"
+    return f"has more than {MOST_TEXT:,} characters" if len(value) > MOST_TEXT else None
 
 
 def _score_range(values: dict[str, object], faults: FaultList) -> tuple[float, float]:
@@ -72,10 +113,14 @@ def _score_range(values: dict[str, object], faults: FaultList) -> tuple[float, f
         if isinstance(given, list)
         else []
     )
-    good = len(numbers) == 2 and all(map(math.isfinite, numbers)) and numbers[0] < numbers[1]
+    # NaN fails every comparison.
+    good = len(numbers) == 2 and -MOST_SCORE <= numbers[0] < numbers[1] <= MOST_SCORE
     if not good or given != numbers:
         faults.add(
-            FILE, None, f"score_range is {given!r}.", "Write [lowest, highest], such as [0, 10]."
+            FILE,
+            None,
+            f"score_range is {shown(given)}.",
+            f"Write [lowest, highest], such as [0, 10], within {MOST_SCORE:g} of zero.",
         )
         return (0.0, 10.0)
     return (float(numbers[0]), float(numbers[1]))
@@ -83,7 +128,20 @@ def _score_range(values: dict[str, object], faults: FaultList) -> tuple[float, f
 
 def _traits(values: dict[str, object], faults: FaultList) -> dict[str, str]:
     given = values.get("traits", {})
-    if isinstance(given, dict) and all(isinstance(text, str) for text in given.values()):
-        return dict(given)
-    faults.add(FILE, None, "traits is no object of texts.", 'Write {"trait": "description"}.')
-    return {}
+    if not isinstance(given, dict):
+        what = f"traits is {shown(given)}, no object of texts."
+        faults.add(FILE, None, what, 'Write {"trait": "description"}.')
+        return {}
+    found: dict[str, str] = {}
+    for key, text in given.items():
+        trait = key.strip()
+        problem = name_problem("trait", trait) if trait else ("trait is empty: {}.", "Name it.")
+        said = _text_problem(text)
+        if problem is not None:
+            faults.add(FILE, None, *problem, shown(trait))
+        elif said is not None:
+            what = f"The description of trait {shown(trait)} {said}."
+            faults.add(FILE, None, what, 'Write {"trait": "description"}.')
+        else:
+            found[trait] = text
+    return found

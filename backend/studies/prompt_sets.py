@@ -12,7 +12,8 @@ from backend.store.study import find_study, load_study, open_study, publish_stud
 from backend.studies.faults import FaultList, nearest
 from backend.studies.hashing import content_hash
 from backend.studies.prompts import Place, check_prompts, place_prompts
-from backend.studies.tables import Row, read_rows
+from backend.studies.rows import Row
+from backend.studies.tables import read_rows
 from backend.types import POLES, Pole, Prompt, Study, StudyRef
 
 LONGEST_NAME = 60
@@ -157,7 +158,7 @@ def prompts_of_table(name: str, pasted: str, faults: FaultList) -> list[Placed]:
         faults: told of everything wrong.
     """
     file = "pasted.jsonl" if pasted.lstrip().startswith("{") else "pasted.csv"
-    rows = read_rows(file, pasted.encode(), faults)
+    rows = read_rows(file, pasted.encode(errors="surrogatepass"), faults) or []
     sets = sorted({str(row.values.get("prompt_set") or "default") for row in rows})
     if len(sets) > 1:
         faults.add(

@@ -6,11 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from backend.studies.faults import FaultList
-from backend.studies.tables import Row, check_columns, name_of, text_of
+from backend.studies.faults import FaultList, shown
+from backend.studies.names import name_of
+from backend.studies.rows import Row
+from backend.studies.tables import check_columns, text_of
 from backend.types import POLES, Pole, Prompt
 
 LEAST_PER_POLE = 2
+# Pairs of repeated prompts that one message lists before it counts the rest.
+_MOST_PAIRS = 50
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,17 @@ def read_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[Prom
         faults: told of everything wrong.
     """
     return check_prompts(name, place_prompts(name, rows, faults), faults)
+
+
+def named_traits(rows: Sequence[Row]) -> set[str] | None:
+    """Traits that any row names, also rows that are no prompt; None where no row names one."""
+    named = {
+        str(value).strip()
+        for row in rows
+        for column, value in row.values.items()
+        if value is not None and column.strip().lower() == "trait"
+    }
+    return named or None
 
 
 def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Prompt, Place]]:
@@ -56,20 +71,55 @@ def check_prompts(
         faults: told of everything wrong.
     """
     first_at: dict[Prompt, Place] = {}
+    repeated: list[tuple[Place, Place]] = []
     for prompt, place in placed:
         if prompt in first_at:
-            faults.add(
-                place.file,
-                place.line,
-                f"The same prompt stands on {_where(first_at[prompt], place)}.",
-                "Remove one of them.",
-            )
-            continue
-        first_at[prompt] = place
+            repeated.append((place, first_at[prompt]))
+        else:
+            first_at[prompt] = place
+    _add_repeated(repeated, faults)
+    _note_white_space(first_at, faults)
     _check_opposite(first_at, faults)
     _check_pairs(first_at, faults)
     _check_poles(name, first_at, faults)
     return list(first_at)
+
+
+def _add_repeated(repeated: Sequence[tuple[Place, Place]], faults: FaultList) -> None:
+    """One fault for all prompts that stand twice in a file. Args: each with its first place."""
+    by_file: dict[str, list[tuple[Place, Place]]] = {}
+    for place, first in repeated:
+        by_file.setdefault(place.file, []).append((place, first))
+    for file, pairs in by_file.items():
+        at = pairs[0][0].line
+        if len(pairs) == 1:
+            what = f"The same prompt stands on {_where(pairs[0][1], pairs[0][0])}."
+            faults.add(file, at, what, "Remove one of them.")
+            continue
+        listed = ", ".join(
+            f"line {place.line} repeats {_where(first, place)}"
+            for place, first in pairs[:_MOST_PAIRS]
+        )
+        more = f" and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
+        what = f"{len(pairs)} prompts stand in the file already: {listed}{more}."
+        faults.add(file, at, what, "Keep one of each.")
+
+
+def _note_white_space(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    """Say which prompts of a trait and set differ by white space only; they stay two prompts."""
+    alike: dict[tuple[str, str, str], tuple[Prompt, Place]] = {}
+    for prompt, place in first_at.items():
+        key = (prompt.trait, prompt.prompt_set, " ".join(prompt.text.split()))
+        first, at = alike.setdefault(key, (prompt, place))
+        if first.text != prompt.text:
+            faults.note(
+                place.file,
+                place.line,
+                f"The prompt differs from another of {prompt.trait!r} by white space only: {{}}. "
+                "Both are kept.",
+                "Remove one, if they were meant to be the same.",
+                f"see {_where(at, place)}",
+            )
 
 
 def _where(place: Place, seen_from: Place) -> str:
@@ -78,15 +128,17 @@ def _where(place: Place, seen_from: Place) -> str:
 
 
 def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
-    trait = text_of(name, row, "trait", faults)
+    trait = name_of(name, row, "trait", faults)
     text = text_of(name, row, "text", faults)
     pole = row.values["pole"]
+    if isinstance(pole, str):
+        pole = pole.strip()
     if pole not in POLES:
-        faults.add(name, row.line, f"Unknown pole {pole!r}.", "Write high or low.")
+        faults.add(name, row.line, "Unknown pole {}.", "Write high or low.", shown(pole))
         return None
     prompt_set = "default"
     if row.values.get("prompt_set") is not None:
-        prompt_set = text_of(name, row, "prompt_set", faults) or ""
+        prompt_set = name_of(name, row, "prompt_set", faults) or ""
     pair: str | None = None
     if row.values.get("pair") is not None:
         pair = name_of(name, row, "pair", faults)

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, cast
 
 from backend.studies.conversation import read_messages
-from backend.studies.faults import FaultList, nearest
-from backend.studies.scores import read_scores
-from backend.studies.tables import Row, check_columns, name_of, text_of
+from backend.studies.csv_table import SCORE_PREFIX
+from backend.studies.faults import FaultList, nearest, shown
+from backend.studies.names import name_of
+from backend.studies.rows import Row
+from backend.studies.scores import is_missing, read_scores
+from backend.studies.tables import check_columns, text_of
 from backend.types import TURNS, Response, Turn
 
-SCORE_PREFIX = "score:"
 # A second score of the same response, by the same judge or another: score:warmth#2.
 _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
+# Traits without prompts that one message lists.
+_MOST_UNKNOWN = 10
 
 
 def read_responses(
     name: str,
     rows: Sequence[Row],
-    traits: Collection[str],
+    traits: Collection[str] | None,
     score_range: tuple[float, float],
     faults: FaultList,
 ) -> list[Response]:
@@ -29,7 +33,8 @@ def read_responses(
     Args:
         name: file name; jsonl holds scores in an object, csv and parquet in score: columns.
         rows: its records.
-        traits: traits that have prompts; only these can be scored.
+        traits: traits that have prompts, only these can be scored; None where the prompts could
+            not be read, so that nothing is known.
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
     """
@@ -39,14 +44,19 @@ def read_responses(
     good = check_columns(name, rows, ("scenario", "text"), optional, faults, prefix)
     responses: list[Response] = []
     first_at: dict[tuple[str, str, Turn | None], int] = {}
-    unknown: set[str] = set()
+    unknown: dict[str, int] = {}
+    any_score = False
     for row in good:
         raw = _raw_scores(name, row, in_object, faults)
-        for trait in sorted({_trait_of(key, traits) for key in raw} - set(traits) - unknown):
-            unknown.add(trait)
-            hint = nearest(trait, traits) if traits else "No trait has prompts."
-            faults.add(name, row.line, f"Scored trait {trait!r} has no prompts.", hint)
-        known = {key: value for key, value in raw.items() if _trait_of(key, traits) in traits}
+        for trait in {_trait_of(key, traits): None for key in raw}:
+            if traits is not None and trait not in traits:
+                unknown.setdefault(trait, row.line)
+        known = {
+            key: value
+            for key, value in raw.items()
+            if traits is None or _trait_of(key, traits) in traits
+        }
+        any_score = any_score or not all(map(is_missing, raw.values()))
         scores = read_scores(name, row.line, known, score_range, faults)
         response = _response(name, row, _by_trait(scores, traits), faults)
         if response is None:
@@ -56,15 +66,17 @@ def read_responses(
             faults.add(
                 name,
                 row.line,
-                f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
-                f"line {first_at[key]} already.",
+                "{} already.",
                 "Give each response its own scenario, turn or responder.",
+                f"Scenario {key[0]!r}, turn {key[2] or 'none'}, responder {key[1]!r} stands on "
+                f"line {first_at[key]}",
             )
             continue
         first_at[key] = row.line
         responses.append(response)
+    _add_unknown(name, unknown, traits or (), faults)
     _check_turns(name, first_at, faults)
-    if responses and not any(response.scores for response in responses):
+    if responses and not any_score:
         faults.add(
             name,
             None,
@@ -74,18 +86,37 @@ def read_responses(
     return responses
 
 
-def _trait_of(key: str, traits: Collection[str]) -> str:
+def _trait_of(key: str, traits: Collection[str] | None) -> str:
     """The trait of a column of scores: ``warmth`` of warmth and of warmth#2."""
     found = _REPEAT.fullmatch(key)
-    return key if key in traits or found is None else found["trait"]
+    return key if found is None or key in (traits or ()) else found["trait"]
 
 
-def _by_trait(scores: Mapping[str, float], traits: Collection[str]) -> dict[str, list[float]]:
+def _by_trait(
+    scores: Mapping[str, float], traits: Collection[str] | None
+) -> dict[str, list[float]]:
     """Trait -> its scores, in the order of the columns."""
     found: dict[str, list[float]] = {}
     for key, score in scores.items():
         found.setdefault(_trait_of(key, traits), []).append(score)
     return found
+
+
+def _add_unknown(
+    name: str, unknown: Mapping[str, int], traits: Iterable[str], faults: FaultList
+) -> None:
+    """One fault for all scored traits without prompts. Args: trait -> line it is first met on."""
+    if not unknown:
+        return
+    first = next(iter(unknown))
+    hint = nearest(first, traits)
+    if len(unknown) == 1:
+        what = f"Scored trait {shown(first)} has no prompts."
+    else:
+        listed = ", ".join(map(shown, list(unknown)[:_MOST_UNKNOWN]))
+        more = f" and {len(unknown) - _MOST_UNKNOWN} more" if len(unknown) > _MOST_UNKNOWN else ""
+        what = f"{len(unknown)} scored traits have no prompts: {listed}{more}."
+    faults.add(name, unknown[first], what, hint)
 
 
 def _response(
@@ -94,12 +125,16 @@ def _response(
     scenario = name_of(name, row, "scenario", faults)
     text = text_of(name, row, "text", faults)
     turn = row.values.get("turn")
+    if isinstance(turn, str):
+        turn = turn.strip()
     if turn is not None and turn not in TURNS:
-        faults.add(name, row.line, f"Unknown turn {turn!r}.", "Write t1 or tN, or leave it out.")
+        faults.add(
+            name, row.line, "Unknown turn {}.", "Write t1 or tN, or leave it out.", shown(turn)
+        )
         return None
     responder = "unknown"
     if row.values.get("responder") is not None:
-        responder = text_of(name, row, "responder", faults) or ""
+        responder = name_of(name, row, "responder", faults) or ""
     group: str | None = None
     if row.values.get("group") is not None:
         group = name_of(name, row, "group", faults)

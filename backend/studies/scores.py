@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, shown
+
+# Python reads more as numbers, such as 1_0 or digits of other scripts.
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+# How tables of text say that there is no value; any case, white space around it left out.
+MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
+_LONGEST = 60
 
 
 def read_scores(
@@ -28,35 +36,53 @@ def read_scores(
     low, high = score_range
     scores: dict[str, float] = {}
     for trait, value in raw.items():
-        if value is None:
+        if is_missing(value):
+            if isinstance(value, str) and value.strip():
+                faults.note(
+                    name,
+                    line,
+                    f"The score of {trait!r} is {{}}: read as not judged.",
+                    "Write a number if there is one.",
+                    shown(value),
+                )
             continue
         number = _number(value)
         if number is None:
             faults.add(
                 name,
                 line,
-                f"The score of {trait!r} is {value!r}, not a number.",
-                f"Write a number from {low:g} to {high:g}, or leave it empty.",
+                f"The score of {trait!r} is {{}}, not a number.",
+                f"Write a number from {low:g} to {high:g} alone, with a decimal point if it needs "
+                "one (8.5), or leave it empty.",
+                shown(value),
             )
         elif not low <= number <= high:
             faults.add(
                 name,
                 line,
-                f"The score of {trait!r} is {number:g}, outside {low:g} to {high:g}.",
-                "Mend the score, or set score_range in study.json.",
+                f"The score of {trait!r} is {{}}, outside {low:g} to {high:g}.",
+                "Correct the score, or set score_range in study.json.",
+                f"{number:g}",
             )
         else:
             scores[trait] = number
     return scores
 
 
+def is_missing(value: object) -> bool:
+    """Whether a value says that there is no score."""
+    return value is None or (
+        isinstance(value, str) and len(value) <= _LONGEST and value.strip().lower() in MISSING
+    )
+
+
 def _number(value: object) -> float | None:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
-    if not isinstance(value, str | int | float):
+    if isinstance(value, str) and not (len(value) <= _LONGEST and _NUMBER.fullmatch(value.strip())):
         return None
     try:
         number = float(value)
-    except ValueError:
+    except OverflowError:  # an integer beyond any float
         return None
     return number if math.isfinite(number) else None

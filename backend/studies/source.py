@@ -2,17 +2,58 @@
 
 from __future__ import annotations
 
+import lzma
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, shown
+from backend.studies.limits import MOST_BYTES, MOST_CONTENTS_BYTES, size
 from backend.studies.metadata import FILE
 from backend.studies.tables import FORMATS
 
-# A zip that unpacks to more is a bomb or a mistake.
-MOST_BYTES = 2 * 2**30
+_TABLES = ("prompts", "responses")
+# Other files whose names are kept, to tell a user which of them was probably meant.
+_MOST_OTHERS = 1_000
+# End of a zip: its mark, then numbers of which the size of the table of contents is one.
+_END = struct.Struct("<4s4H2LH")
+_END_MARK = b"PK\5\6"
+# The same in a zip with large numbers (zip64), which lies before it and before a pointer to it.
+_LARGE_END = struct.Struct("<4sQ2H2L4Q")
+_LARGE_END_MARK = b"PK\6\6"
+_LOCATOR = 20
+_ENCRYPTED = 0x1
+# What zipfile and its decompressors raise on a damaged file.
+_DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    struct.error,
+    EOFError,
+    OSError,
+    ValueError,
+    OverflowError,
+    IndexError,
+    KeyError,
+)
+_DAMAGED_REMEDY = "Make it again, or import the folder instead."
+
+
+@dataclass(frozen=True)
+class Source:
+    """What lies in a study's folder or zip.
+
+    Attributes:
+        files: name, in small letters -> content of the study's files.
+        others: names of other files beside them.
+    """
+
+    files: Mapping[str, bytes]
+    others: tuple[str, ...] = ()
 
 
 def _names(table: str) -> list[str]:
@@ -20,90 +61,200 @@ def _names(table: str) -> list[str]:
     return [f"{table}{form.suffix}" for form in FORMATS]
 
 
-def _wanted() -> list[str]:
+def _wanted() -> set[str]:
     """The files of a study, by name."""
-    return sorted([*_names("prompts"), *_names("responses"), FILE])
+    return {FILE, *(name for table in _TABLES for name in _names(table))}
 
 
-def read_source(path: Path, faults: FaultList) -> Mapping[str, bytes]:
-    """Name -> content of the wanted files; other files are ignored.
+def read_source(path: Path, faults: FaultList) -> Source:
+    """The files of a study; other files are ignored.
 
     Args:
         path: a folder, or a zip whose files may lie in one top folder.
         faults: told of everything wrong.
     """
-    if path.is_dir():
-        return {name: (path / name).read_bytes() for name in _wanted() if (path / name).is_file()}
-    if path.is_file() and zipfile.is_zipfile(path):
-        return _read_zip(path, faults)
-    what = "is neither a folder nor a zip." if path.exists() else "does not exist."
+    try:
+        if path.is_dir():
+            return _read_folder(path, faults)
+        if path.is_file():
+            if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+                return _read_zip(path, faults)
+            what = "is neither a folder nor a zip."
+        else:
+            what = "is neither a folder nor a zip." if path.exists() else "does not exist."
+    except OSError as fault:
+        what = f"cannot be read: {fault.strerror or fault}."
     faults.add(str(path), None, f"The path {what}", "Name a folder or zip with prompts.*.")
-    return {}
+    return Source({})
 
 
-def choose_table(
-    table: str, files: Mapping[str, bytes], faults: FaultList, *, required: bool
-) -> str | None:
+def choose_table(table: str, source: Source, faults: FaultList, *, required: bool) -> str | None:
     """The one file of a table.
 
     Args:
         table: prompts or responses.
-        files: from :func:`read_source`.
-        faults: told if there are several, or none though one is required.
+        source: from :func:`read_source`.
+        faults: told if there are several, or none though one is required or one was meant.
         required: whether the table must be there.
     """
-    found = [name for name in _names(table) if name in files]
+    found = [name for name in _names(table) if name in source.files]
     if len(found) > 1:
         faults.add(found[1], None, f"{' and '.join(found)} are both there.", "Keep one of them.")
-    if not found and required:
+    meant = [name for name in source.others if PurePosixPath(name.lower()).stem == table]
+    if not found and (required or meant):
+        seen = f" {shown(meant[0])} is there, and is not read." if meant else ""
         faults.add(
-            f"{table}.jsonl",
+            meant[0] if meant else f"{table}.jsonl",
             None,
-            f"There is no {table} file.",
-            f"Add {', '.join(_names(table))}.",
+            f"There is no {table} file.{seen}",
+            f"{'Save it as' if meant else 'Add'} {', '.join(_names(table))}.",
         )
     return found[0] if found else None
 
 
-def _read_zip(path: Path, faults: FaultList) -> Mapping[str, bytes]:
-    with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-        bad = [entry.filename for entry in entries if _leaves(entry)]
-        for name in bad:
-            faults.add(
-                path.name,
-                None,
-                f"The zip holds {name!r}, which leads out of it.",
-                "Pack plain files with relative paths only.",
-            )
-        if bad:
-            return {}
-        names = _wanted()
-        wanted = [entry for entry in entries if PurePosixPath(entry.filename).name in names]
-        folders = {str(PurePosixPath(entry.filename).parent) for entry in wanted}
-        if len(folders) > 1:
-            faults.add(
-                path.name,
-                None,
-                f"The zip has study files in {len(folders)} folders.",
-                "Put them into one folder, or at the top.",
-            )
-            return {}
-        total = sum(entry.file_size for entry in wanted)
-        if total > MOST_BYTES:
-            faults.add(
-                path.name,
-                None,
-                f"The zip unpacks to {total / 2**30:.1f} GiB.",
-                f"At most {MOST_BYTES / 2**30:.0f} GiB are read; import a folder instead.",
-            )
-            return {}
-        return {PurePosixPath(entry.filename).name: archive.read(entry) for entry in wanted}
+def _read_folder(path: Path, faults: FaultList) -> Source:
+    files: dict[str, bytes] = {}
+    others: list[str] = []
+    wanted = _wanted()
+    left = MOST_BYTES
+    for entry in sorted(path.iterdir()):
+        name = entry.name.lower()
+        if name not in wanted or not entry.is_file():
+            if len(others) < _MOST_OTHERS:
+                others.append(entry.name)
+            continue
+        if name in files:
+            what = "Two files have this name, but for small and capital letters."
+            faults.add(name, None, what, "Keep one of them.")
+            continue
+        with entry.open("rb") as handle:
+            content = handle.read(left + 1)
+        left -= len(content)
+        if left < 0:
+            _add_too_large(entry.name, entry.stat().st_size, faults)
+            return Source({})
+        files[name] = content
+    return Source(files, tuple(others))
 
 
-def _leaves(entry: zipfile.ZipInfo) -> bool:
+def _add_too_large(name: str, found: int, faults: FaultList) -> None:
+    faults.add(
+        name,
+        None,
+        f"The study is too large: with this file ({size(found)}) it has over {size(MOST_BYTES)}.",
+        f"At most {size(MOST_BYTES)} are read, unpacked: split the study.",
+    )
+
+
+def _read_zip(path: Path, faults: FaultList) -> Source:
+    try:
+        problem = _head_problem(path)
+        if problem is not None:
+            faults.add(path.name, None, *problem)
+            return Source({})
+        with zipfile.ZipFile(path) as archive:
+            return _read_archive(path.name, archive, faults)
+    except NotImplementedError as fault:
+        what = "The zip is packed in a way that is not read: {}."
+        faults.add(
+            path.name, None, what, "Pack it again as a plain zip (deflate).", shown(str(fault))
+        )
+    except _DAMAGE as fault:
+        faults.add(path.name, None, "The zip is damaged: {}.", _DAMAGED_REMEDY, shown(str(fault)))
+    return Source({})
+
+
+def _head_problem(path: Path) -> tuple[str, str] | None:
+    """What is wrong with a zip as a whole, and its remedy, before its contents are listed."""
+    with path.open("rb") as handle:
+        handle.seek(max(0, path.stat().st_size - _END.size - 2**16 - _LARGE_END.size - _LOCATOR))
+        tail = handle.read()
+    at = tail.rfind(_END_MARK)
+    if at < 0 or at + _END.size > len(tail):
+        return "The zip is damaged: its end is missing.", _DAMAGED_REMEDY
+    contents = _END.unpack_from(tail, at)[5]
+    large = at - _LOCATOR - _LARGE_END.size
+    if large >= 0 and tail.startswith(_LARGE_END_MARK, large):
+        contents = max(contents, _LARGE_END.unpack_from(tail, large)[8])
+    if contents > MOST_CONTENTS_BYTES:
+        return "The zip holds too many files.", "Pack the study's own files only."
+    return None
+
+
+def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Source:
+    entries = [
+        (_path_of(entry), entry)
+        for entry in archive.infolist()
+        if not entry.is_dir() and not _of_the_system(_path_of(entry))
+    ]
+    bad = [path for path, entry in entries if _leaves(path, entry)]
+    for name in bad:
+        faults.add(
+            file,
+            None,
+            "The zip holds {}, which leads out of it.",
+            "Pack plain files with relative paths only.",
+            shown(name),
+        )
+    if bad:
+        return Source({})
+    names = _wanted()
+    wanted = [(p, entry) for p, entry in entries if PurePosixPath(p).name.lower() in names]
+    folders = sorted({str(PurePosixPath(p).parent) for p, _ in wanted})
+    if len(folders) > 1:
+        faults.add(
+            file,
+            None,
+            f"The zip has study files in {len(folders)} folders: "
+            f"{', '.join(map(shown, folders[:5]))}.",
+            "Keep one copy of the study, in one folder or at the top.",
+        )
+        return Source({})
+    if any(entry.flag_bits & _ENCRYPTED for _, entry in wanted):
+        what = "The zip is protected by a password."
+        faults.add(file, None, what, "Pack it without a password.")
+        return Source({})
+    total = sum(entry.file_size for _, entry in wanted)
+    if total > MOST_BYTES:
+        faults.add(
+            file,
+            None,
+            f"The zip unpacks to {size(total)}.",
+            f"At most {size(MOST_BYTES)} are read: split the study.",
+        )
+        return Source({})
+    files: dict[str, bytes] = {}
+    for p, entry in wanted:
+        name = PurePosixPath(p).name.lower()
+        if name in files:
+            faults.add(file, None, f"The zip holds {name} twice.", "Keep one of them.")
+            return Source({})
+        with archive.open(entry) as handle:
+            # What the table of contents says of a size may be wrong.
+            content = handle.read(MOST_BYTES - sum(map(len, files.values())) + 1)
+        if sum(map(len, files.values())) + len(content) > MOST_BYTES:
+            _add_too_large(name, len(content), faults)
+            return Source({})
+        files[name] = content
+    others = [PurePosixPath(p).name for p, _ in entries]
+    return Source(files, tuple(n for n in others if n.lower() not in names)[:_MOST_OTHERS])
+
+
+def _path_of(entry: zipfile.ZipInfo) -> str:
+    """Path of an entry with slashes, also where the zip was packed with backslashes."""
+    return entry.filename.replace("\\", "/")
+
+
+def _of_the_system(path: str) -> bool:
+    """Whether macOS put the entry beside the user's files."""
+    parts = PurePosixPath(path).parts
+    return bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith("._"))
+
+
+def _leaves(path: str, entry: zipfile.ZipInfo) -> bool:
     """Whether unpacking the entry could write outside the target, or it is a link."""
-    name = entry.filename.replace("\\", "/")
-    parts = PurePosixPath(name).parts
+    parts = PurePosixPath(path).parts
     is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    return name.startswith("/") or ".." in parts or ":" in parts[0] or is_link
+    return (
+        path.startswith("/") or ".." in parts or any(":" in part for part in parts[:1]) or is_link
+    )

@@ -2,48 +2,46 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
+from backend.studies.csv_table import read_csv
+from backend.studies.faults import FaultList, near_name, nearest, shown
+from backend.studies.jsonl_table import read_jsonl
+from backend.studies.limits import MOST_COLUMNS, MOST_TEXT, TooLarge
+from backend.studies.parquet_table import read_parquet
+from backend.studies.rows import Row
 
-from backend.studies.faults import FaultList, nearest
-
-
-@dataclass(frozen=True)
-class Row:
-    """One record.
-
-    Attributes:
-        line: line it starts on (text files, from 1) or data row (parquet, from 1).
-        values: column -> value; None where the cell is empty or null.
-    """
-
-    line: int
-    values: dict[str, Any]
+# Unknown columns that are reported one by one; more are listed together.
+_FEW = 5
 
 
-def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
+def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
     """All readable records of a file; what is unreadable becomes a fault.
 
     Args:
         name: file name; its ending tells the format.
         content: its bytes.
         faults: told of everything wrong.
+
+    Returns:
+        The records; None where none could be read, so that nothing is known of the table.
     """
     read = next(form.read for form in FORMATS if name.endswith(form.suffix))
-    found = read(name, content, faults)
-    if found is None:
-        return []
-    rows = list(found)
-    if not rows:
+    before = faults.count
+    try:
+        found = read(name, content, faults)
+        if found is None:
+            return None
+        rows = list(found)
+    except TooLarge as fault:
+        faults.add(name, fault.line, fault.what, fault.remedy)
+        return None
+    if rows:
+        return rows
+    if faults.count == before:
         faults.add(name, None, "The file holds no readable record.", "Add at least one row.")
-    return rows
+    return None
 
 
 def check_columns(
@@ -56,6 +54,8 @@ def check_columns(
 ) -> list[Row]:
     """Rows that have every required column; missing and unknown columns become faults, once.
 
+    A column whose name differs from a known one by case or white space only is that column.
+
     Args:
         name: file name.
         rows: from :func:`read_rows`.
@@ -65,133 +65,137 @@ def check_columns(
         prefix: columns that start with this are allowed too; empty for none.
     """
     known = {*required, *optional}
-    unknown: set[str] = set()
+    first_at = _first_lines(name, rows, faults)
+    if first_at is None:
+        return []
+    renamed = _renamed(first_at, known, prefix)
+    if renamed:
+        rows = [
+            Row(row.line, {renamed.get(c, c): value for c, value in row.values.items()})
+            for row in rows
+        ]
+        first_at = {renamed.get(column, column): line for column, line in first_at.items()}
+    unknown = {
+        column: line
+        for column, line in first_at.items()
+        if column not in known and not (prefix and column.startswith(prefix))
+    }
+    missing = [column for column in required if column not in first_at]
+    if missing:
+        meant = {near_name(column, unknown) for column in missing}
+        unknown = {column: line for column, line in unknown.items() if column not in meant}
+        _add_missing(name, rows[0].line if rows else None, missing, first_at, faults)
+    _add_unknown(name, unknown, known, faults)
+    if missing:
+        return []
     good = []
     for row in rows:
-        for column in row.values:
-            allowed = column in known or (prefix and column.startswith(prefix))
-            if not allowed and column not in unknown:
-                unknown.add(column)
-                remedy = f"{nearest(column, known)} Rename or remove it."
-                faults.add(name, row.line, f"Unknown column {column!r}.", remedy)
-        missing = [column for column in required if row.values.get(column) is None]
-        if missing:
-            listed = ", ".join(repr(column) for column in missing)
+        empty = [column for column in required if row.values.get(column) is None]
+        if empty:
+            listed = ", ".join(repr(column) for column in empty)
             faults.add(name, row.line, f"No value for {listed}.", "Fill it in.")
         else:
             good.append(row)
     return good
 
 
+def _first_lines(name: str, rows: Sequence[Row], faults: FaultList) -> dict[str, int] | None:
+    """Column -> line where it is first met; None after a fault: there are too many."""
+    first_at: dict[str, int] = {}
+    for row in rows:
+        for column in row.values:
+            first_at.setdefault(column, row.line)
+        if len(first_at) > MOST_COLUMNS:
+            faults.add(
+                name,
+                row.line,
+                f"The file has more than {MOST_COLUMNS:,} columns.",
+                "Keep those of docs/studies.md.",
+            )
+            return None
+    return first_at
+
+
+def _renamed(columns: Iterable[str], known: set[str], prefix: str) -> dict[str, str]:
+    """Column -> the known name that it is but for case and white space."""
+    there = set(columns)
+    renamed: dict[str, str] = {}
+    for column in there - known:
+        plain = column.strip()
+        lower = plain.lower()
+        if prefix and lower.startswith(prefix):
+            wanted = prefix + plain[len(prefix) :].strip()
+        elif lower in known:
+            wanted = lower
+        else:
+            continue
+        if wanted != column and wanted not in there and wanted not in renamed.values():
+            renamed[column] = wanted
+    return renamed
+
+
+def _add_missing(
+    name: str, line: int | None, missing: Sequence[str], there: Iterable[str], faults: FaultList
+) -> None:
+    columns = sorted(there)
+    hints = []
+    for column in missing:
+        near = near_name(column, columns)
+        if near is not None:
+            hints.append(f"did you mean {shown(near)} for {column!r}?")
+    listed = ", ".join(shown(column) for column in columns[:10])
+    more = f" and {len(columns) - 10} more" if len(columns) > 10 else ""
+    noun = "is no column" if len(missing) == 1 else "are no columns"
+    faults.add(
+        name,
+        line,
+        f"There {noun} {', '.join(map(repr, missing))}; there are {listed or 'none'}{more}.",
+        " ".join(["Add or rename it;", *hints])
+        if hints
+        else "Name the columns in the first line, or the keys of each object, as docs/studies.md "
+        "says.",
+    )
+
+
+def _add_unknown(name: str, unknown: dict[str, int], known: set[str], faults: FaultList) -> None:
+    if len(unknown) > _FEW:
+        listed = ", ".join(map(shown, list(unknown)[:_FEW]))
+        faults.add(
+            name,
+            min(unknown.values()),
+            f"Unknown columns {listed} and {len(unknown) - _FEW} more.",
+            f"Known are {', '.join(sorted(known))}. Rename or remove them.",
+        )
+        return
+    for column, line in unknown.items():
+        what = f"Unknown column {shown(column)}." if column else "A column has no name."
+        faults.add(name, line, what, f"{nearest(column, known)} Rename or remove it.")
+
+
 def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
-    """The row's text in a column, or None after noting that it is no text or empty."""
+    """The row's text in a column, or None after noting that it is no text that can be kept."""
     value = row.values.get(column)
     if not isinstance(value, str):
-        faults.add(name, row.line, f"{column} is {value!r}, not text.", "Write it as a string.")
+        faults.add(
+            name, row.line, f"{column} is {{}}, not text.", "Write it as a string.", shown(value)
+        )
         return None
     if not value.strip():
         faults.add(name, row.line, f"{column} is empty.", "Fill it in, or remove the row.")
         return None
-    return value
-
-
-def name_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
-    """The row's name in a column, a whole number being one too, or None after noting what else
-    it is."""
-    value = row.values.get(column)
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)
-    return text_of(name, row, column, faults)
-
-
-def _jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
-    text = _decode(name, content, faults)
-    return None if text is None else _jsonl_rows(name, text, faults)
-
-
-def _csv(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
-    text = _decode(name, content, faults)
-    return None if text is None else _csv_rows(name, text, faults)
-
-
-def _decode(name: str, content: bytes, faults: FaultList) -> str | None:
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as fault:
-        line = content[: fault.start].count(b"\n") + 1
+    if "\0" in value:
+        faults.add(name, row.line, f"{column} holds a NUL character.", "Remove it.")
+        return None
+    if len(value) > MOST_TEXT:
         faults.add(
             name,
-            line,
-            f"Byte 0x{content[fault.start]:02x} is not UTF-8.",
-            "Save the file with UTF-8 encoding.",
+            row.line,
+            f"{column} has {{}} characters.",
+            f"At most {MOST_TEXT:,} are read.",
+            f"{len(value):,}",
         )
         return None
-
-
-def _jsonl_rows(name: str, text: str, faults: FaultList) -> Iterator[Row]:
-    # Split at newlines alone: other line separators may stand inside a JSON string.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            value = json.loads(line, object_pairs_hook=_unique)
-        except ValueError as fault:
-            faults.add(name, number, f"Not JSON: {fault}.", "Write one JSON object per line.")
-            continue
-        if not isinstance(value, dict):
-            kind = type(value).__name__
-            faults.add(name, number, f"A {kind}, not an object.", "Write one object per line.")
-            continue
-        yield Row(number, value)
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) < len(pairs):
-        names = [key for key, _ in pairs]
-        twice = next(key for key in names if names.count(key) > 1)
-        raise ValueError(f"the key {twice!r} stands twice")
-    return values
-
-
-def _csv_rows(name: str, text: str, faults: FaultList) -> Iterator[Row]:
-    # Conversations in a cell may be longer than the csv module's default limit.
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] | None = None
-    line = 1
-    try:
-        for fields in reader:
-            start, line = line, reader.line_num + 1
-            if not fields:
-                continue
-            if header is None:
-                header = [field.strip() for field in fields]
-                twice = sorted({field for field in header if header.count(field) > 1})
-                if twice:
-                    faults.add(name, start, f"Column {twice[0]!r} stands twice.", "Remove one.")
-                    return
-            elif len(fields) != len(header):
-                faults.add(
-                    name,
-                    start,
-                    f"{len(fields)} fields where the header has {len(header)}.",
-                    "Quote fields that contain commas or line breaks.",
-                )
-            else:
-                yield Row(start, {k: v or None for k, v in zip(header, fields, strict=True)})
-    except csv.Error as fault:
-        faults.add(name, line, f"Not CSV: {fault}.", "Check the quotes from this line on.")
-
-
-def _parquet_rows(name: str, content: bytes, faults: FaultList) -> list[Row]:
-    try:
-        records = pq.read_table(io.BytesIO(content)).to_pylist()
-    except (pa.ArrowException, OSError) as fault:
-        reason = str(fault).splitlines()[0]
-        faults.add(name, None, f"Not a parquet file: {reason}.", "Write it again as parquet.")
-        return []
-    return [Row(number, record) for number, record in enumerate(records, start=1)]
+    return value
 
 
 @dataclass(frozen=True)
@@ -201,16 +205,16 @@ class FileFormat:
     Attributes:
         suffix: end of the file's name.
         read: gets the file's name, its bytes and the list of faults; its rows, or None where
-            nothing of the file can be read, which it has then told of.
+            nothing of the file can be read, which it has then told of. It may raise ``TooLarge``.
     """
 
     suffix: str
     read: Callable[[str, bytes, FaultList], Iterable[Row] | None]
 
 
-# A new format is a function like those above and one line here.
+# A new format is a function like these and one line here.
 FORMATS: list[FileFormat] = [
-    FileFormat(".jsonl", _jsonl),
-    FileFormat(".csv", _csv),
-    FileFormat(".parquet", _parquet_rows),
+    FileFormat(".jsonl", read_jsonl),
+    FileFormat(".csv", read_csv),
+    FileFormat(".parquet", read_parquet),
 ]

@@ -169,9 +169,12 @@ def study_import() -> None:
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
         st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
+        for note in st.session_state.pop("import_notes", ()):
+            st.text(str(note))
 
 
 def _import() -> None:
     content = {file.name: file.getvalue() for file in st.session_state[_FILES]}
-    ref = import_upload(data.settings(), content, st.session_state[_NAME].strip())
-    st.session_state["imported"] = ref.key
+    found = import_upload(data.settings(), content, st.session_state[_NAME].strip())
+    st.session_state["imported"] = found.ref.key
+    st.session_state["import_notes"] = found.notes

@@ -241,7 +241,10 @@ def test_a_zip_with_a_link_two_folders_or_too_much(tmp_path, monkeypatch):
 
 def test_a_long_list_of_faults_is_cut_and_counted(folder, monkeypatch):
     monkeypatch.setattr(faults_module, "MOST", 3)
-    (folder / "responses.jsonl").write_text("nonsense\n" * 10)
+    prompts = [{"trait": f"t{i}", "pole": "high", "text": text} for i in range(10) for text in "ab"]
+    (folder / "prompts.jsonl").write_text("".join(json.dumps(row) + "\n" for row in prompts))
+    (folder / "responses.jsonl").unlink()
+    (folder / "study.json").unlink()
     found = faults_of(folder)
     assert len(found) == 4
     assert "more faults are not listed" in found[-1][2]

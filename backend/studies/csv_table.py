@@ -1,0 +1,220 @@
+"""Rows of a csv file, also as spreadsheets write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from backend.studies.encoding import as_utf8
+from backend.studies.faults import FaultList, shown
+from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TooLarge
+from backend.studies.rows import Row
+
+# Columns of scores: this and the trait.
+SCORE_PREFIX = "score:"
+# What may separate fields; the comma where the header can be split by several equally well.
+_DELIMITERS = (",", ";", "\t", "|")
+# The line by which a spreadsheet is told the separator.
+_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*')
+_HEADER_LOOK = 2**16
+# After a quote that is never closed, reading goes on from the next line this often; after text
+# behind a quote, this often.
+_RESTARTS = 10
+_MOST_QUOTE_FAULTS = 1_000
+_INDEX = re.compile(r"|Unnamed: [0-9]+")
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
+# Could as well be a number of thousands.
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")
+_QUOTES_REMEDY = "Close each quote before a separator, and double the quotes inside a field."
+
+
+@dataclass(frozen=True)
+class _Record:
+    """One record. Attributes: the line it starts on, and its fields."""
+
+    line: int
+    fields: list[str]
+
+
+def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+    """The records of a csv file; None where nothing of it can be read. See ``FileFormat``.
+
+    The separator is a comma, a semicolon, a tab or a bar, whichever splits the header best. Empty
+    rows, columns without name and content at the right, and a column without name that numbers the
+    rows are left out. In a file separated by semicolons a score may have a decimal comma.
+    """
+    data = as_utf8(name, content, faults)
+    if data is None:
+        return None
+    # Conversations in a cell may be longer than the csv module's default limit.
+    csv.field_size_limit(2**31 - 1)
+    delimiter, skipped = _delimiter(data)
+    records = _records(name, data, delimiter, skipped, faults)
+    header = next((record for record in records if any(map(str.strip, record.fields))), None)
+    if header is None:
+        return []
+    columns = _columns(name, header, faults)
+    if columns is None:
+        return None
+    rows = list(_filled(name, columns, records, faults))
+    if delimiter == ";":
+        rows = _with_decimal_points(rows)
+    return _without_index(name, columns, rows, faults)
+
+
+def _delimiter(data: bytes) -> tuple[str, int]:
+    """The separator, and how many lines at the top only name it."""
+    # The csv module takes no line end inside a line, and a header has none that matters here.
+    head = re.split(r"[\r\n]+", data[:_HEADER_LOOK].decode("utf-8", "ignore"))
+    named = _SEPARATOR_LINE.fullmatch(head[0])
+    if named:
+        return named[1], 1
+    line = next((text for text in head if text.strip()), "")
+    return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign), []))), 0
+
+
+def _records(
+    name: str, data: bytes, delimiter: str, skipped: int, faults: FaultList
+) -> Iterator[_Record]:
+    """Records with their first lines; after a fault of quotes, reading goes on in the next line."""
+    stream = io.BytesIO(data)
+    line = 0
+
+    def lines() -> Iterator[str]:
+        nonlocal line
+        for raw in iter(stream.readline, b""):
+            line += 1
+            yield raw.decode()
+
+    for _ in range(skipped):
+        stream.readline()
+        line += 1
+    reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+    restarts = wrong = count = 0
+    while True:
+        start, offset = line, stream.tell()
+        try:
+            fields = next(reader, None)
+        except csv.Error as fault:
+            # Another parser accepts white space after a closing quote, as spreadsheets do.
+            lenient, consumed = _lenient(data, offset, delimiter)
+            if lenient is None:
+                what = f"Not CSV: {fault}."
+                faults.add(name, start + 1, what, _QUOTES_REMEDY)
+                wrong += 1
+                restarts += "unexpected end" in str(fault)
+                consumed = data.find(b"\n", offset) + 1 - offset
+                if restarts > _RESTARTS or wrong > _MOST_QUOTE_FAULTS or consumed <= 0:
+                    return
+            stream.seek(offset + consumed)
+            line = start + data.count(b"\n", offset, offset + consumed)
+            reader = csv.reader(lines(), delimiter=delimiter, strict=True)
+            fields = lenient or []
+        if fields is None:
+            return
+        count += len(fields)
+        if count > MOST_CELLS:
+            what = f"There are more than {MOST_CELLS:,} cells."
+            raise TooLarge(what, "Split the study, or leave columns out.", start + 1)
+        if fields:
+            yield _Record(start + 1, fields)
+
+
+@cache
+def _lenient_record(delimiter: str) -> re.Pattern[bytes]:
+    """A record whose closing quotes may be followed by white space."""
+    stop = re.escape(delimiter)
+    field = rf'(?:"(?:[^"]++|"")*+"[ \t]*+|[^"{stop}\r\n][^{stop}\r\n]*+)?'
+    return re.compile(rf"{field}(?:{stop}{field})*+(?:\r?\n|\Z)".encode())
+
+
+def _lenient(data: bytes, offset: int, delimiter: str) -> tuple[list[str] | None, int]:
+    """A record whose closing quotes may be followed by white space, and how many bytes it has."""
+    found = _lenient_record(delimiter).match(data, offset)
+    if found is None:
+        return None, 0
+    text = found[0].decode()
+    fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), None)
+    return fields, len(found[0])
+
+
+def _columns(name: str, header: _Record, faults: FaultList) -> list[str] | None:
+    """Names of the columns without empty ones at the right; None after a fault."""
+    columns = [field.strip() for field in header.fields]
+    while columns and not columns[-1]:
+        columns.pop()
+    if len(columns) > MOST_COLUMNS:
+        what = f"The file has {len(columns):,} columns."
+        remedy = f"At most {MOST_COLUMNS:,} are read: keep those of docs/studies.md."
+        raise TooLarge(what, remedy, header.line)
+    twice = sorted({column for column in columns if columns.count(column) > 1})
+    if twice:
+        said = f"Column {shown(twice[0])} stands twice." if twice[0] else "Columns have no name."
+        faults.add(name, header.line, said, "Remove one, or rename it.")
+        return None
+    return columns
+
+
+def _filled(
+    name: str, columns: Sequence[str], records: Iterator[_Record], faults: FaultList
+) -> Iterator[Row]:
+    """Rows of the records that are not empty and fit the header."""
+    wide = len(columns)
+    count = 0
+    for record in records:
+        fields = record.fields
+        if len(fields) > wide and not any(map(str.strip, fields[wide:])):
+            fields = fields[:wide]
+        if not any(map(str.strip, fields)):
+            continue
+        count += 1
+        if count > MOST_ROWS:
+            what = f"There are more than {MOST_ROWS:,} rows."
+            raise TooLarge(what, "Split the study.", record.line)
+        if len(fields) != wide:
+            faults.add(
+                name,
+                record.line,
+                f"{{}} fields where the header has {wide}.",
+                "Quote fields that contain separators or line breaks.",
+                str(len(fields)),
+            )
+        else:
+            yield Row(record.line, {k: v or None for k, v in zip(columns, fields, strict=True)})
+
+
+def _without_index(
+    name: str, columns: Sequence[str], rows: list[Row], faults: FaultList
+) -> list[Row]:
+    """The rows without a first column that has no name and numbers them."""
+    first = columns[0]
+    if not _INDEX.fullmatch(first):
+        return rows
+    numbers = [row.values[first] for row in rows]
+    if all(n is not None and _WHOLE.fullmatch(n) for n in numbers):
+        what = "The first column has no name and numbers the rows: it is left out."
+        faults.note(name, None, what, "Save the table without its index to leave it out yourself.")
+        for row in rows:
+            del row.values[first]
+    return rows
+
+
+def _with_decimal_points(rows: list[Row]) -> list[Row]:
+    """Decimal commas of scores as points, in columns where they can be nothing else."""
+    names = {c for row in rows for c in row.values if c.lower().startswith(SCORE_PREFIX)}
+    for column in names:
+        cells = [cell for row in rows if (cell := row.values.get(column)) is not None]
+        commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
+        points = any("." in cell and any(map(str.isdigit, cell)) for cell in cells)
+        if points or all(map(_THOUSANDS.fullmatch, commas)):
+            continue
+        for row in rows:
+            cell = row.values.get(column)
+            if cell is not None and _DECIMAL_COMMA.fullmatch(cell):
+                row.values[column] = cell.replace(",", ".")
+    return rows

@@ -1,0 +1,125 @@
+"""JSON as a study may hold it: no key twice, nothing that cannot be kept, every trap a sentence."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from backend.studies.faults import shown
+from backend.studies.limits import MOST_COLUMNS, MOST_DEPTH, MOST_DIGITS
+
+# Only an escape can bring half of a character into a decoded text.
+_HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+
+
+class JsonFault(ValueError):
+    """Why a text is not JSON that can be kept.
+
+    Attributes:
+        what: what is wrong, with ``{}`` where the value stands.
+        value: what was found, or None.
+        line: line of the text, from 1, where it is known.
+        remedy: what to do about it; None where it is to write JSON.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        value: str | None = None,
+        *,
+        line: int | None = None,
+        remedy: str | None = None,
+    ) -> None:
+        self.what = what
+        self.value = value
+        self.line = line
+        self.remedy = remedy
+        super().__init__(what if value is None else what.replace("{}", value, 1))
+
+
+def parse_json(text: str) -> Any:
+    """The value of a JSON text.
+
+    Args:
+        text: decoded.
+
+    Raises:
+        JsonFault: it is not JSON, holds a key twice, an integer of hundreds of digits or half a
+            character, or is nested too deeply.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except json.JSONDecodeError as fault:
+        place = f"{fault.msg.removesuffix(' at')} at character {fault.colno}"
+        raise JsonFault("Not JSON: {}.", place, line=fault.lineno) from fault
+    except RecursionError as fault:
+        raise _too_deep() from fault
+    if _HALF_ESCAPE.search(text):
+        _check_characters(value)
+    return value
+
+
+def count_values(value: object) -> int:
+    """How many values a JSON value holds, itself included.
+
+    Raises:
+        JsonFault: it is nested too deeply.
+    """
+    count = 0
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        count += len(level)
+        level = [
+            inner
+            for item in level
+            if type(item) is dict or type(item) is list
+            for inner in (item.values() if type(item) is dict else item)
+        ]
+        if not level:
+            return count
+    raise _too_deep()
+
+
+def _too_deep() -> JsonFault:
+    return JsonFault(f"Lists or objects stand in each other, more than {MOST_DEPTH} deep.")
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > MOST_COLUMNS:
+        raise JsonFault(
+            f"An object has {{}} keys; at most {MOST_COLUMNS:,} are read.", f"{len(pairs):,}"
+        )
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [key for key, _ in pairs]
+        twice = next(key for key in names if names.count(key) > 1)
+        raise JsonFault("The key {} stands twice.", shown(twice), remedy="Keep one of them.")
+    return values
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise JsonFault(
+            "A number has {} digits.", f"{len(digits):,}", remedy="Write a smaller one."
+        )
+    return int(digits)
+
+
+# Made once: building one takes longer than reading a line.
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer)
+
+
+def _check_characters(value: object) -> None:
+    """Refuse surrogates that are no pair: they are no text, and no file can hold them."""
+    try:
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as fault:
+        half = fault.object[fault.start]
+        raise JsonFault(
+            "A text holds half of a character ({}): the other half was cut off.",
+            half.encode("unicode_escape").decode(),
+            remedy="Write the text again from where it came, or remove that character.",
+        ) from fault
+    except RecursionError as fault:
+        raise _too_deep() from fault

@@ -1,0 +1,161 @@
+"""Rows of a parquet file, read no further than its limits."""
+
+from __future__ import annotations
+
+import io
+import math
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from backend.studies.faults import FaultList, shown
+from backend.studies.limits import (
+    MOST_BYTES,
+    MOST_CELLS,
+    MOST_COLUMNS,
+    MOST_DEPTH,
+    MOST_ROWS,
+    MOST_VALUES,
+    TooLarge,
+    size,
+)
+from backend.studies.rows import Row
+
+_REMEDY = "Write it again as parquet."
+# How pandas names the column of an index.
+_INDEX = "__index_level_"
+# Each value repeats the start of the one before, so that a small file holds any amount of text.
+_PREFIXED = "DELTA_BYTE_ARRAY"
+_BATCH_ROWS = 1024
+# What pyarrow raises on a damaged file, or on values that Python cannot hold.
+_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, RecursionError)
+
+
+def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+    """The records of a parquet file; None where it cannot be read. See ``FileFormat``."""
+    try:
+        # Text columns stay dictionaries until their size as text is known.
+        plain = pq.ParquetFile(io.BytesIO(content))
+        _check_head(plain)
+        if not _columns_fit(name, plain.schema_arrow, faults):
+            return None
+        texts = [
+            place
+            for place in range(plain.metadata.num_columns)
+            if plain.schema.column(place).physical_type == "BYTE_ARRAY"
+        ]
+        file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
+        records = _records(file)
+    except _DAMAGE as fault:
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+        faults.add(name, None, "Not a parquet file that can be read: {}.", _REMEDY, reason[:200])
+        return None
+    return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
+
+
+def _too_large(what: str) -> TooLarge:
+    return TooLarge(f"The table has {what}.", "Split the study, or leave columns out.")
+
+
+def _check_head(file: pq.ParquetFile) -> None:
+    """Refuse by the file's own account of its size, before anything is unpacked."""
+    head = file.metadata
+    if head.num_rows > MOST_ROWS:
+        raise _too_large(f"{head.num_rows:,} rows; at most {MOST_ROWS:,} are read")
+    if head.num_columns > MOST_COLUMNS:
+        raise _too_large(f"{head.num_columns:,} columns; at most {MOST_COLUMNS:,} are read")
+    if head.num_rows * head.num_columns > MOST_CELLS:
+        raise _too_large(f"{head.num_rows * head.num_columns:,} cells; at most {MOST_CELLS:,}")
+    total = values = 0
+    for group in range(head.num_row_groups):
+        for place in range(head.num_columns):
+            column = head.row_group(group).column(place)
+            total += column.total_uncompressed_size
+            values += column.num_values
+            if _PREFIXED in column.encodings:
+                raise TooLarge(
+                    f"Column {shown(column.path_in_schema)} has the encoding {_PREFIXED}, which "
+                    "can unpack to any size.",
+                    "Write it again with the writer's default encodings.",
+                )
+    if total > MOST_BYTES:
+        raise _too_large(f"{size(total)} unpacked; at most {size(MOST_BYTES)} are read")
+    if values > MOST_VALUES:
+        raise _too_large(f"{values:,} values in lists; at most {MOST_VALUES:,} are read")
+
+
+def _columns_fit(name: str, schema: pa.Schema, faults: FaultList) -> bool:
+    """Whether every column has a name of its own and a type of text, numbers, lists or objects."""
+    fit = True
+    for column in sorted({n for n in schema.names if schema.names.count(n) > 1}):
+        faults.add(name, None, f"Column {shown(column)} stands twice.", "Remove one, or rename it.")
+        fit = False
+    for field in schema:
+        if not _readable(field.type, MOST_DEPTH):
+            faults.add(
+                name,
+                None,
+                f"Column {shown(field.name)} is of the type {str(field.type)[:80]}.",
+                "Write text, numbers, or lists and objects of these.",
+            )
+            fit = False
+    return fit
+
+
+def _readable(kind: pa.DataType, depth: int) -> bool:
+    types = pa.types
+    if depth == 0:
+        return False
+    if types.is_dictionary(kind):
+        return _readable(kind.value_type, depth - 1)
+    if types.is_struct(kind):
+        return all(_readable(kind.field(i).type, depth - 1) for i in range(kind.num_fields))
+    if types.is_list(kind) or types.is_large_list(kind):
+        return _readable(kind.value_type, depth - 1)
+    return bool(
+        types.is_string(kind)
+        or types.is_large_string(kind)
+        or types.is_integer(kind)
+        or types.is_floating(kind)
+        or types.is_boolean(kind)
+        or types.is_decimal(kind)
+        or types.is_null(kind)
+    )
+
+
+def _records(file: pq.ParquetFile) -> list[dict[str, Any]]:
+    """All records, counted as they would be in memory before they are made."""
+    records: list[dict[str, Any]] = []
+    used = 0
+    for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        used += sum(_text_bytes(column) for column in batch.columns)
+        if used > MOST_BYTES:
+            raise _too_large(f"over {size(MOST_BYTES)} of text, its repetitions unpacked")
+        records.extend(batch.to_pylist())
+        if len(records) > MOST_ROWS:
+            raise _too_large(f"more than {MOST_ROWS:,} rows")
+    return records
+
+
+def _text_bytes(values: pa.Array) -> int:
+    """Bytes of text in an array when every value is written out."""
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        lengths = pc.binary_length(values.dictionary).take(values.indices)
+        return int(pc.sum(lengths).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(_text_bytes(values.field(i)) for i in range(kind.num_fields))
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return _text_bytes(values.flatten())
+    return int(values.nbytes)
+
+
+def _cleaned(record: dict[str, Any]) -> dict[str, Any]:
+    """The record without an index of pandas; NaN, which tables write for no value, as None."""
+    return {
+        column: None if isinstance(value, float) and math.isnan(value) else value
+        for column, value in record.items()
+        if not column.startswith(_INDEX)
+    }

@@ -1,0 +1,19 @@
+"""What a table's reader gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Row:
+    """One record.
+
+    Attributes:
+        line: line it starts on (text files, from 1) or data row (parquet, from 1).
+        values: column -> value; None where the cell is empty or null.
+    """
+
+    line: int
+    values: dict[str, Any]
