@@ -20,11 +20,18 @@ INTERVALS = (
 )
 
 
+# Difference of two r that is worth a sentence where nothing says how sure they are.
+_FAR = 0.1
+
+
 def responders_differ(cell: ScorecardCell) -> bool:
-    """Whether r over all responders together lies outside the interval of r within them."""
+    """Whether r over all responders together lies outside the interval of r within them, or far
+    from it where there is no interval."""
     together, within = cell.pooled.value, cell.correlation
-    if together is None or within.low is None or within.high is None:
+    if together is None or within.value is None:
         return False
+    if within.low is None or within.high is None:
+        return abs(together - within.value) > _FAR
     return not within.low <= together <= within.high
 
 
