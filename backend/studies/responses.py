@@ -17,6 +17,8 @@ from backend.types import TURNS, Response, Turn
 
 # A second score of the same response, by the same judge or another: score:warmth#2.
 _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
+# The question and the number of a sample of it: q7#3, q7-3, q7_3.
+_SAMPLE = re.compile(r"(?P<question>.+)[-#_/:.][0-9]+")
 # Traits without prompts that one message lists.
 _MOST_UNKNOWN = 10
 
@@ -76,6 +78,7 @@ def read_responses(
         responses.append(response)
     _add_unknown(name, unknown, traits or (), faults)
     _check_turns(name, first_at, faults)
+    _note_samples(name, responses, faults)
     if responses and not any_score:
         faults.add(
             name,
@@ -169,6 +172,29 @@ def _raw_scores(name: str, row: Row, in_object: bool, faults: FaultList) -> dict
         faults.add(name, row.line, "scores is no object.", 'Write {"trait": number}.')
         return {}
     return scores
+
+
+def _note_samples(name: str, responses: Sequence[Response], faults: FaultList) -> None:
+    """Scenarios that look like samples of a few questions, in a study that says no groups."""
+    if any(response.group is not None for response in responses):
+        return
+    samples: dict[str, set[str]] = {}
+    for response in responses:
+        found = _SAMPLE.fullmatch(response.scenario)
+        if found is None:
+            return
+        samples.setdefault(found["question"], set()).add(response.scenario)
+    count = sum(map(len, samples.values()))
+    if len(samples) < 2 or count < 2 * len(samples):
+        return
+    first = next(iter(samples))
+    faults.note(
+        name,
+        None,
+        f"The {count} scenarios look like samples of {len(samples)} questions: "
+        f"{shown(first)} has {len(samples[first])}.",
+        "If they are, give the question as group: else every interval is too narrow.",
+    )
 
 
 def _check_turns(
