@@ -62,7 +62,7 @@ class Response:
     Attributes:
         scenario: the scenario's id; t1 and tN of one scenario share it.
         text: the response.
-        turn: first (t1) or last (tN) turn; None in a study with one response per scenario.
+        turn: first (t1) or last (tN) turn; None in a study without turns.
         responder: the model or person who wrote it.
         messages: the chat before the response; empty if there was none.
         scores: score per trait, the mean where it was scored several times; a trait that was

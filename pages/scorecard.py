@@ -21,7 +21,7 @@ from pages.shared.states import require_run
 _WHAT = {
     "drift": "r correlates, over scenarios, the drift of a response's projection along the trait's "
     "vector (last turn minus first) with the drift of its judged score.",
-    "level": "This study has one response per scenario: r correlates the **level** of the "
+    "level": "Responses of this study have no turn: r correlates the **level** of the "
     "projection with the level of the score, not drifts.",
     "none": "This study has no scored responses, so there is no r: only the geometry of the "
     "prompts can be looked at.",

@@ -30,7 +30,7 @@ from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
 _ALL = "all"
-_LEVELS = "This study has one score per scenario: there is no drift, and r is taken over levels."
+_LEVELS = "Responses of this study have no turn: there is no drift, and r is taken over levels."
 
 
 def _distributions(chosen: Selection, run_id: str) -> None:

@@ -23,7 +23,7 @@ from backend.views.study_tests import compression, ranks
 STEPS, BINS = 40, 20
 # Of a bin: a value that rounding has moved under an edge belongs to the bin above it.
 ROUNDED = 1e-9
-LEVELS = "there is one score per scenario, so no second one to compare"
+LEVELS = "responses have no turn, so there is no second score to compare"
 
 
 @dataclass(frozen=True)

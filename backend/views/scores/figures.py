@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import plotly.graph_objects as go
 
 from backend.core.arrays import Floats
@@ -188,9 +189,10 @@ def projection_and_score(links: ScoreLinks) -> go.Figure:
         links: the cases of one trait at one layer.
     """
     what = links.target
-    figure = _scatter(links, links.projection, links.cases.behaviour, links.line, GREEN)
-    figure.update_xaxes(title=f"projection {what} (activation units)")
-    figure.update_yaxes(title=f"score {what} (score units)")
+    cases = links.within(links.projection, links.cases.behaviour)
+    figure = _scatter(links, cases.x, cases.y, links.line, GREEN)
+    figure.update_xaxes(title=f"projection {what} (activation units){_within(links)}")
+    figure.update_yaxes(title=f"score {what} (score units){_within(links)}")
     return tidy(figure, height=420)
 
 
@@ -201,10 +203,15 @@ def length_and_projection(links: ScoreLinks) -> go.Figure:
         links: the cases of one trait at one layer.
     """
     what = links.target
-    figure = _scatter(links, links.cases.length, links.projection, links.length_line, ORANGE)
-    figure.update_xaxes(title=f"response length {what} (tokens)")
-    figure.update_yaxes(title=f"projection {what} (activation units)")
+    cases = links.within(links.cases.length, links.projection)
+    figure = _scatter(links, cases.x, cases.y, links.length_line, ORANGE)
+    figure.update_xaxes(title=f"response length {what} (tokens){_within(links)}")
+    figure.update_yaxes(title=f"projection {what} (activation units){_within(links)}")
     return tidy(figure, height=420)
+
+
+def _within(links: ScoreLinks) -> str:
+    return "<br>less the difference of the responders' means" if links.several else ""
 
 
 def _bars(name: str, found: Histogram, colour: str, pattern: str, unit: str) -> go.Bar:
@@ -225,8 +232,8 @@ def _scatter(links: ScoreLinks, x: Floats, y: Floats, line: Line | None, colour:
         figure.add_trace(
             band(
                 line.x.tolist(),
-                line.low.tolist(),
-                line.high.tolist(),
+                [None if np.isnan(end) else float(end) for end in line.low],
+                [None if np.isnan(end) else float(end) for end in line.high],
                 name="95% band of the mean",
                 colour=colour,
             )

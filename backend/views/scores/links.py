@@ -45,6 +45,15 @@ class ScoreLinks:
     length_line: Line | None
     rows: tuple[Row, ...]
 
+    @property
+    def several(self) -> bool:
+        """Whether several responders are in the cases, so that all is within them."""
+        return len(set(self.cases.responders)) > 1
+
+    def within(self, x: Floats, y: Floats) -> Cases:
+        """Two columns as r and the lines see them: within responders, [cases] each."""
+        return self.cases.cases(x, y).within_responders()
+
 
 def score_links(run: Run, prompt_set: str, trait: str, layer: int) -> ScoreLinks:
     """The cases of one trait at one layer; without cases every r is undefined with its reason.
