@@ -31,7 +31,7 @@ def test_studies_without_drift_open(store, tiny_llama, page, kind):
     if page == LAYERS:
         expected = {"level": "the only one extracted", "none": "There is no best layer"}
     else:
-        expected = {"level": "one score per scenario", "none": "no scored responses"}
+        expected = {"level": "have no turn", "none": "no scored responses"}
     assert expected[kind] in said
 
 
