@@ -35,7 +35,7 @@ class Phantom(ABC):
     @property
     @abstractmethod
     def lengths(self) -> np.ndarray:
-        """Words of each response, [scenarios, 2]."""
+        """Words of each response, [cases, turns]."""
 
     @abstractmethod
     def planted(self, model: int, trait: int) -> tuple[str, ...]:
