@@ -14,8 +14,23 @@ from backend.phantom.plan import plan_of
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
 
-SIZES = {"models": 3, "traits": 8, "layers": 12, "scenarios": 500, "prompts": 20, "width": 1024}
-
+SIZES = {
+    "models": 3,
+    "traits": 8,
+    "layers": 12,
+    "scenarios": 500,
+    "responders": 1,
+    "turns": 2,
+    "repeated": 0,
+    "prompts": 20,
+    "width": 1024,
+}
+MEANING = {
+    "prompts": "number of prompts per pole and trait",
+    "responders": "how many respond in every scenario",
+    "turns": "scored responses per scenario and responder: 2 for drifts, 1 for levels",
+    "repeated": "number of scenarios whose responses the judge scores twice",
+}
 
 PRESET = "published"
 
@@ -36,8 +51,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--strength", type=float, default=1.0, help="0 to 3 (default: 1)")
     for name, size in SIZES.items():
-        per = " per pole and trait" if name == "prompts" else ""
-        parser.add_argument(f"--{name}", type=int, help=f"number of {name}{per} (default: {size})")
+        meaning = MEANING.get(name, f"number of {name}")
+        parser.add_argument(f"--{name}", type=int, help=f"{meaning} (default: {size})")
     parser.add_argument("--seed", type=int, help="of everything random; needed without --preset")
     parser.add_argument("--name", help="name of the study; needed without --preset")
 

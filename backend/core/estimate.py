@@ -11,6 +11,7 @@ BCA_BOOTSTRAP = "BCa bootstrap over groups of scenarios"
 ZOU = "Zou"
 HALVES = "Fisher z over random halves"
 JACKKNIFE = "jackknife over groups"
+CROSS_FITTED = "difference of r, chosen on one half and judged on the other"
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
-from backend.phantom.latents import Latents, draw_latents, judge, words
+from backend.phantom.latents import Latents, draw_latents, judge, judge_again, words
 from backend.phantom.phantom import Phantom, digest
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
@@ -30,14 +30,14 @@ class DrawnPhantom(Phantom):
         self.layers = tuple(layer_numbers(plan))
 
     @cached_property
-    def _drawn(self) -> tuple[Latents, Floats]:
+    def _drawn(self) -> tuple[Latents, Floats, Floats | None]:
         rng = np.random.default_rng(self.plan.seed)
         latents = draw_latents(self.plan, rng)
-        return latents, judge(self.plan, latents, rng)
+        return latents, judge(self.plan, latents, rng), judge_again(self.plan, latents, rng)
 
     @property
     def lengths(self) -> np.ndarray:
-        """Words of each response, [scenarios, 2]."""
+        """Words of each response, [cases, turns]."""
         return words(self._drawn[0])
 
     @property
@@ -56,7 +56,17 @@ class DrawnPhantom(Phantom):
         """Prompts, responses and scores."""
         traits = tuple(self.plan.trait_name(trait) for trait in range(self.plan.traits))
         title = f"Phantom {self.plan.name} (simulated)"
-        return simulated_study(self, title, traits, self.plan.prompts, self._drawn[1], self.lengths)
+        _, scores, again = self._drawn
+        return simulated_study(
+            self,
+            title,
+            traits,
+            self.plan.prompts,
+            scores,
+            self.lengths,
+            self.plan.responders,
+            again,
+        )
 
     def activations(self, model: int, layer: int) -> LayerActivations:
         """All activations of one model at one layer, the same at every call."""

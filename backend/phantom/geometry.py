@@ -36,7 +36,7 @@ class LayerActivations:
 
     Attributes:
         prompts: [traits * 2 * prompts, d], trait by trait, high pole first.
-        responses: [2 * scenarios, d], scenario by scenario, t1 first.
+        responses: [turns * cases, d], case by case, t1 first.
     """
 
     prompts: NDArray[np.float32]
@@ -165,13 +165,13 @@ def _responses(
     layer: int,
     rng: np.random.Generator,
 ) -> Floats:
-    """[2 * scenarios, d]."""
+    """[turns * cases, d]."""
 
     def flat(values: Floats) -> Floats:
-        rows: Floats = values.reshape(2 * plan.scenarios, -1)
+        rows: Floats = values.reshape(plan.turns * plan.cases, -1)
         return rows
 
-    carried = np.empty((2 * plan.scenarios, plan.traits))
+    carried = np.empty((plan.turns * plan.cases, plan.traits))
     for trait in range(plan.traits):
         behaviour = flat(latents.behaviour[..., trait])[:, 0]
         hidden = behaviour * flat(latents.sign[..., trait])[:, 0]

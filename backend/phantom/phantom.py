@@ -46,7 +46,7 @@ class Phantom(ABC):
     @property
     @abstractmethod
     def lengths(self) -> np.ndarray:
-        """Words of each response, [scenarios, 2]."""
+        """Words of each response, [cases, turns]."""
 
     @property
     @abstractmethod

@@ -23,7 +23,10 @@ class PhantomPlan:
         models: number of models; model m of them is called ``phantom-m``.
         traits: number of traits.
         layers: number of layers, numbered from 1.
-        scenarios: number of scenarios, two scored responses each.
+        scenarios: number of scenarios.
+        responders: how many respond in every scenario; their means differ.
+        turns: 2 for a scored response at t1 and at tN, 1 for a single one.
+        repeated: in how many scenarios, the first ones, the judge scores every response twice.
         prompts: prompts per pole and trait.
         width: coordinates of an activation.
         strength: 0 plants nothing, 1 is the default strength.
@@ -37,6 +40,9 @@ class PhantomPlan:
     traits: int = 8
     layers: int = 12
     scenarios: int = 500
+    responders: int = 1
+    turns: int = 2
+    repeated: int = 0
     prompts: int = 20
     width: int = 1024
     strength: float = 1.0
@@ -45,7 +51,17 @@ class PhantomPlan:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be simulated."""
-        least = {"models": 1, "traits": 1, "layers": 1, "scenarios": 4, "prompts": 2, "width": 64}
+        least = {
+            "models": 1,
+            "traits": 1,
+            "layers": 1,
+            "scenarios": 4,
+            "responders": 1,
+            "turns": 1,
+            "repeated": 0,
+            "prompts": 2,
+            "width": 64,
+        }
         for name, low in least.items():
             if getattr(self, name) < low:
                 raise PhantomError(
@@ -53,6 +69,12 @@ class PhantomPlan:
                     expected=f"{name} of at least {low}.",
                     remedy=f"raise --{name}.",
                 )
+        if self.turns > 2:
+            raise PhantomError(
+                f"A phantom with turns = {self.turns} cannot be made.",
+                expected="1 (levels) or 2 (drifts).",
+                remedy="choose --turns 1 or 2.",
+            )
         if not 0 <= self.strength <= 3:
             raise PhantomError(
                 f"The strength is {self.strength}.",
@@ -66,6 +88,11 @@ class PhantomPlan:
                 expected=f"one of {', '.join(CAUSES_BY_NAME)}.",
                 remedy="choose one of them.",
             )
+
+    @property
+    def cases(self) -> int:
+        """Number of (scenario, responder), scenario by scenario."""
+        return self.scenarios * self.responders
 
     def planted(self, model: int, trait: int) -> tuple[str, ...]:
         """Causes of a cell; ``("none",)`` if nothing is planted."""

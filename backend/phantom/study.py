@@ -10,7 +10,7 @@ from backend.core.arrays import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
 from backend.phantom.phantom import Phantom
-from backend.types import POLES, SIMULATED_PROVENANCE, TURNS, Prompt, Response, Study
+from backend.types import POLES, SIMULATED_PROVENANCE, TURNS, Prompt, Response, Study, Turn
 
 RESPONDER = "simulated"
 
@@ -22,6 +22,8 @@ def simulated_study(
     prompts: int,
     scores: Floats,
     lengths: np.ndarray,
+    responders: int = 1,
+    again: Floats | None = None,
 ) -> Study:
     """The study of a phantom; the traits' descriptions say what is planted where.
 
@@ -30,9 +32,38 @@ def simulated_study(
         title: one line for people.
         traits: names.
         prompts: per pole and trait.
-        scores: [S, 2, traits].
-        lengths: words of each response, [S, 2].
+        scores: [K, T, traits] of K cases, scenario by scenario, at two turns or one.
+        lengths: words of each response, [K, T].
+        responders: how many respond in every scenario.
+        again: second scores of the first cases, [fewer than K, T, traits]; None without.
     """
+    names: tuple[Turn | None, ...] = TURNS if scores.shape[1] == 2 else (None,)
+    twice = 0 if again is None else len(again)
+
+    def repeats(case: int, turn: int) -> dict[str, tuple[float, ...]]:
+        if again is None or case >= twice:
+            return {}
+        return {
+            trait: (float(scores[case, turn, t]), float(again[case, turn, t]))
+            for t, trait in enumerate(traits)
+        }
+
+    def response(case: int, turn: int, name: Turn | None) -> Response:
+        scenario, who = divmod(case, responders)
+        every = repeats(case, turn)
+        shown = f"scenario {scenario + 1}" + (f", {name}" if name else "")
+        return Response(
+            scenario=f"s{scenario + 1:04d}",
+            text=f"Simulated response of {lengths[case, turn]} words, {shown}.",
+            turn=name,
+            responder=RESPONDER if responders == 1 else f"{RESPONDER}-{who + 1}",
+            scores={
+                trait: float(np.mean(every.get(trait, (scores[case, turn, t],))))
+                for t, trait in enumerate(traits)
+            },
+            repeats=every,
+        )
+
     described = {trait: _description(phantom, t) for t, trait in enumerate(traits)}
     return Study(
         name=phantom.name,
@@ -50,15 +81,9 @@ def simulated_study(
             for i in range(prompts)
         ),
         responses=tuple(
-            Response(
-                scenario=f"s{s + 1:04d}",
-                text=f"Simulated response of {lengths[s, turn]} words, scenario {s + 1}, {name}.",
-                turn=name,
-                responder=RESPONDER,
-                scores={trait: float(scores[s, turn, t]) for t, trait in enumerate(traits)},
-            )
-            for s in range(len(scores))
-            for turn, name in enumerate(TURNS)
+            response(case, turn, name)
+            for case in range(len(scores))
+            for turn, name in enumerate(names)
         ),
     )
 

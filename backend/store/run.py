@@ -37,6 +37,7 @@ from backend.store.run_values import (
     ProductCases,
     PromptFirstTokens,
     PromptRow,
+    RepeatedScores,
     RunSummary,
     ScoredCases,
     StoredVector,
@@ -467,6 +468,31 @@ class Run(StudyFile):
             behaviour=behaviour,
             length=after if levels else after - before,
         )
+
+    def repeated_scores(self, trait: str) -> RepeatedScores:
+        """The cases of one trait all of whose responses were scored several times; none in a run
+        of a format before it was kept."""
+        nothing = RepeatedScores(np.zeros((0, 0)), (), False)
+        if self.format < 5:
+            return nothing
+        rows = self._rows(
+            "WITH repeats AS (SELECT response_id, list(score ORDER BY repeat) AS scores"
+            " FROM repeated_scores WHERE trait = $trait GROUP BY response_id)"
+            " SELECT b.responder, f.scores, l.scores FROM behaviours b"
+            " JOIN repeats l ON l.response_id = b.last_response"
+            " LEFT JOIN repeats f ON f.response_id = b.first_response"
+            " WHERE b.trait = $trait AND (b.first_response IS NULL OR f.scores IS NOT NULL)"
+            " ORDER BY b.case_id",
+            {"trait": trait},
+        )
+        if not rows:
+            return nothing
+        k = min(len(scores) for _, *turns in rows for scores in turns if scores is not None)
+        last = np.array([scores[:k] for _, _, scores in rows], np.float64)
+        if rows[0][1] is not None:
+            last = last - np.array([scores[:k] for _, scores, _ in rows], np.float64)
+        count = self._rows("SELECT count(*) FROM behaviours WHERE trait = ?", [trait])[0][0]
+        return RepeatedScores(last, tuple(row[0] for row in rows), len(rows) == count)
 
     def _group_of(self, table: str) -> str:
         """SQL for what makes the cases of a table dependent."""

@@ -285,6 +285,22 @@ class ScoredCases:
 
 
 @dataclass(frozen=True, eq=False)
+class RepeatedScores:
+    """The cases of one trait whose scores were given several times.
+
+    Attributes:
+        scorings: score drift (or level) of each such case by each scoring, [cases, k]; k is the
+            fewest scorings that any of them has.
+        responders: who responded, [cases].
+        every: whether these are all the cases of the trait.
+    """
+
+    scorings: Floats
+    responders: tuple[str, ...]
+    every: bool
+
+
+@dataclass(frozen=True, eq=False)
 class ProductCases:
     """The cases of one cell: what each prompt's product with the responses does.
 

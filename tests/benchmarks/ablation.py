@@ -14,12 +14,13 @@ from collections.abc import Callable
 import numpy as np
 
 from backend.core.estimate import Estimate
+from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.phantom.causes import CAUSES, CAUSES_BY_NAME
 from backend.phantom.plan import plan_of
 from backend.views.diagnosis.diagnose import diagnose
 from backend.views.diagnosis.evidence import CellEvidence
-from tests.benchmarks.diagnosis import LAYERS, MIDDLE, SETTINGS, TRAITS
+from tests.benchmarks.diagnosis import LAYERS, MIDDLE, REPEATED, SETTINGS, TRAITS, WIDTH
 from tests.support.phantoms import phantom_cells
 
 SEED = 9_000_000
@@ -38,24 +39,27 @@ def _without_dominance(e: CellEvidence) -> CellEvidence:
 
 def _without_gains(e: CellEvidence) -> CellEvidence:
     """No vector but the mean difference and the probe, so that no remedy can be tried."""
-    kept = {name: e.drifts[name] for name in (MEAN_DIFFERENCE, RIDGE) if name in e.drifts}
-    return dataclasses.replace(e, drifts=kept)
+    kept = {n: e.drifts_by_layer[n] for n in (MEAN_DIFFERENCE, RIDGE) if n in e.drifts_by_layer}
+    return dataclasses.replace(e, drifts_by_layer=kept)
 
 
 def _without_probe(e: CellEvidence) -> CellEvidence:
-    kept = {name: drift for name, drift in e.drifts.items() if name != RIDGE}
-    return dataclasses.replace(e, drifts=kept)
+    kept = {name: own for name, own in e.drifts_by_layer.items() if name != RIDGE}
+    return dataclasses.replace(e, drifts_by_layer=kept)
 
 
 def _without_layers(e: CellEvidence) -> CellEvidence:
-    return dataclasses.replace(e, layer_drifts={e.layer: e.layer_drifts[e.layer]})
+    only = {name: {e.layer: drift} for name, drift in e.drifts.items()}
+    return dataclasses.replace(e, drifts_by_layer=only)
 
 
 def _without_scores(e: CellEvidence) -> CellEvidence:
     """Scores as a usable judge spreads them; their drifts stay."""
     low, high = e.score_range
     spread = np.round(np.linspace(low + 1, high - 1, e.n))
-    return dataclasses.replace(e, cases=dataclasses.replace(e.cases, first=None, last=spread))
+    never = judge_reliability(np.zeros((0, 0)), np.zeros(0, np.intp), every=False)
+    cases = dataclasses.replace(e.cases, first=None, last=spread)
+    return dataclasses.replace(e, cases=cases, reliability=never)
 
 
 def _without_length(e: CellEvidence) -> CellEvidence:
@@ -82,7 +86,7 @@ def measure() -> dict[str, dict[str, float]]:
         if not cause.harms:
             continue
         hits[cause.name] = {name: [] for name in ABLATIONS}
-        for prompts, width in SETTINGS:
+        for prompts, responders, turns in SETTINGS[:2]:
             for _ in range(SEEDS):
                 seed += 1
                 plan = plan_of(
@@ -93,7 +97,10 @@ def measure() -> dict[str, dict[str, float]]:
                     traits=TRAITS,
                     layers=LAYERS,
                     prompts=prompts,
-                    width=width,
+                    width=WIDTH,
+                    responders=responders,
+                    turns=turns,
+                    repeated=REPEATED,
                 )
                 for cell in phantom_cells(plan, MIDDLE):
                     if cell.planted != (cause.name,):

@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.behaviour import behaviour_of
+from backend.core.behaviour import Behaviour, behaviour_of
+from backend.core.cases import Cases
 from backend.core.estimate import Estimate
+from backend.core.statistics.correlation import pearson
 from backend.core.vectors.fitting import FitInput
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.extraction.simulated import PROMPT_TOKENS
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
-from backend.phantom.latents import Latents, draw_latents, judge, words
+from backend.phantom.latents import Latents, draw_latents, judge, judge_again, words
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
 from backend.runs.derive import trait_products
 from backend.runs.engines import methods_of_engine
 from backend.runs.layer_data import layer_data, prompt_groups
 from backend.settings import StatusThresholds
-from backend.store.run_values import PromptFirstTokens, ScoredCases
+from backend.store.run_values import PromptFirstTokens, RepeatedScores, ScoredCases
+from backend.types import Study
 from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.shared.reliability import reliability_of
 
 
 @dataclass(frozen=True)
@@ -33,104 +37,130 @@ class PhantomCell:
     Attributes:
         planted: causes planted in it.
         evidence: what the diagnosis sees.
-        vectors: method -> vector fitted on the first half.
-        layer_vectors: layer -> mean difference.
-        held: layer -> responses of the second half, [S, 2, d].
-        behaviour: score drift of the second half, [S].
+        vectors: method -> layer -> vector fitted on the first half.
+        held: layer -> responses of the second half, [cases, turns, d].
+        cases: of the second half, with their behaviour.
     """
 
     planted: tuple[str, ...]
     evidence: CellEvidence
-    vectors: dict[str, np.ndarray]
-    layer_vectors: dict[int, np.ndarray]
+    vectors: dict[str, dict[int, np.ndarray]]
     held: dict[int, np.ndarray]
-    behaviour: np.ndarray
+    cases: Cases
 
     def held_out_r(self, vector: np.ndarray, layer: int) -> float:
-        """r of a vector on the second half of the scenarios."""
-        drift = np.diff(self.held[layer] @ vector, axis=1)[:, 0]
-        return float(np.corrcoef(drift, self.behaviour)[0, 1])
+        """r of a vector on the second half of the scenarios, within responders."""
+        along = self.held[layer] @ vector
+        drift = along[:, 0] if along.shape[1] == 1 else along[:, 1] - along[:, 0]
+        # Scores that are all the same are predicted by nothing.
+        return pearson(self.cases.with_x(drift)).value or 0.0
 
 
-def phantom_cells(plan: PhantomPlan, layer: int, model: int = 0) -> Iterator[PhantomCell]:
-    """The cells of one model at one layer.
+def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Iterator[PhantomCell]:
+    """The cells of one model.
 
     Args:
         plan: sizes; as many scenarios again are simulated to measure on.
-        layer: the layer that is diagnosed.
+        layer: the layer that is diagnosed; None for that with the highest r.
         model: which model.
     """
     doubled = dataclasses.replace(plan, scenarios=2 * plan.scenarios)
     rng = np.random.default_rng(plan.seed)
     latents = draw_latents(doubled, rng)
     scores, lengths = judge(doubled, latents, rng), words(latents)
-    seen = slice(plan.scenarios)
+    again = judge_again(doubled, latents, rng)
     names = [plan.trait_name(trait) for trait in range(plan.traits)]
-    study = simulated_study(
-        DrawnPhantom(plan), "Phantom", names, plan.prompts, scores[seen], lengths[seen]
+    study, rest = (
+        simulated_study(
+            DrawnPhantom(plan),
+            "Phantom",
+            names,
+            plan.prompts,
+            scores[half],
+            lengths[half],
+            plan.responders,
+            None if again is None else again[half],
+        )
+        for half in (slice(plan.cases), slice(plan.cases, None))
     )
     drawn = {at: _split(doubled, latents, model, at) for at in layer_numbers(plan)}
-    own, first, _ = drawn[layer]
-    data = layer_data(own.prompts.astype(np.float64), lambda: iter([_rows(first)]), study, "cpu")
+    read = {
+        at: layer_data(acts.prompts.astype(np.float64), _chunks(first), study, "cpu")
+        for at, (acts, first, _) in drawn.items()
+    }
     for number, trait in enumerate(study.traits):
         ids = np.array([i for i, p in enumerate(study.prompts) if p.trait == trait])
         (group,) = prompt_groups(study, trait, ids)
-        behaviour = behaviour_of(study.responses, trait, "drift")
-        products, within = trait_products(data, ids, (group,), behaviour)
+        behaviour = behaviour_of(study.responses, trait, study.target)
         judged = np.array([r.scores[trait] for r in study.responses])
-        given = FitInput(
-            group=group,
-            prompts=data.prompts[ids],
-            products=products,
-            inner_products=data.inner_products,
-            within=within,
-            responses=data.space,
-            features=data.features,
-            response_groups=data.response_groups,
-            scores=judged,
-            behaviour=behaviour,
-        )
-        found = {method.name: method.fit(given) for method in methods_of_engine("phantom")}
-        vectors = {name: own.vector for name, own in found.items() if own.vector is not None}
-        layer_vectors, layer_drifts = {}, {}
-        for at, (acts, responses, _) in drawn.items():
-            rows = acts.prompts[ids].astype(np.float64)
-            layer_vectors[at] = rows[group.high].mean(0) - rows[~group.high].mean(0)
-            layer_drifts[at] = behaviour.drift_of(_rows(responses) @ layer_vectors[at])
-        plain = vectors[MEAN_DIFFERENCE]
-        dominance = float((plain**2).max() / (plain @ plain))
-        assert behaviour.first is not None
+        vectors: dict[str, dict[int, np.ndarray]] = {}
+        drifts: dict[str, dict[int, np.ndarray]] = {}
+        grams = {}
+        for at, data in read.items():
+            products, within = trait_products(data, ids, (group,), behaviour)
+            grams[at] = products["identity"].gram
+            given = FitInput(
+                group=group,
+                prompts=data.prompts[ids],
+                products=products,
+                inner_products=data.inner_products,
+                within=within,
+                responses=data.space,
+                features=data.features,
+                response_groups=data.response_groups,
+                scores=judged,
+                behaviour=behaviour,
+            )
+            for method in methods_of_engine("phantom"):
+                # As of a run: where the layer is given, other layers are asked for r alone.
+                if layer not in (None, at) and method.name != MEAN_DIFFERENCE:
+                    continue
+                found = method.fit(given)
+                if found.vector is not None:
+                    vectors.setdefault(method.name, {})[at] = found.vector
+                    drift = behaviour.drift_of(found.projections)
+                    drifts.setdefault(method.name, {})[at] = drift
+        shown = layer
+        if shown is None:
+            plain = drifts[MEAN_DIFFERENCE]
+            rs = {at: pearson(behaviour.cases(drift)).value for at, drift in plain.items()}
+            shown = max(rs, key=lambda at: -2.0 if (r := rs[at]) is None else r)
+        plain_vector = vectors[MEAN_DIFFERENCE][shown]
+        dominance = float((plain_vector**2).max() / (plain_vector @ plain_vector))
+        levels = behaviour.first is None
+        other = behaviour_of(rest.responses, trait, rest.target)
         yield PhantomCell(
             planted=plan.planted(model, number),
             evidence=CellEvidence(
                 trait=trait,
-                layer=layer,
-                gram=products["identity"].gram,
+                layer=shown,
+                layer_given=layer is not None,
+                traits=plan.traits,
+                gram=grams[shown],
                 high=group.high,
                 dominance=Estimate.exact(dominance, len(ids)),
-                drifts={name: behaviour.drift_of(found[name].projections) for name in vectors},
-                layer_drifts=layer_drifts,
+                drifts_by_layer=drifts,
                 cases=ScoredCases(
                     scenarios=behaviour.scenarios,
                     responders=behaviour.responders,
                     groups=behaviour.groups,
                     first_response=behaviour.first,
                     last_response=behaviour.last,
-                    first=judged[behaviour.first],
+                    first=None if levels else judged[behaviour.first],
                     last=judged[behaviour.last],
                     behaviour=behaviour.values,
-                    length=behaviour.drift_of(lengths[: plan.scenarios].reshape(-1) * 1.0),
+                    length=behaviour.drift_of(lengths[: plan.cases].reshape(-1) * 1.0),
                 ),
                 score_range=study.score_range,
                 thresholds=StatusThresholds(),
                 first_tokens=PromptFirstTokens(
                     "mean", np.full(len(ids), float(PROMPT_TOKENS)), None, None
                 ),
+                reliability=reliability_of(_repeated(study, trait, behaviour)),
             ),
             vectors=vectors,
-            layer_vectors=layer_vectors,
             held={at: second for at, (_, _, second) in drawn.items()},
-            behaviour=np.diff(scores[plan.scenarios :, :, number], axis=1)[:, 0],
+            cases=other.cases(other.values),
         )
 
 
@@ -151,10 +181,27 @@ def _split(
     doubled: PhantomPlan, latents: Latents, model: int, layer: int
 ) -> tuple[LayerActivations, np.ndarray, np.ndarray]:
     found = simulate_layer(doubled, latents, model, layer)
-    responses = found.responses.reshape(doubled.scenarios, 2, doubled.width)
-    half = doubled.scenarios // 2
+    responses = found.responses.reshape(doubled.cases, doubled.turns, doubled.width)
+    half = doubled.cases // 2
     return found, responses[:half], responses[half:]
 
 
-def _rows(responses: np.ndarray) -> np.ndarray:
-    return responses.reshape(-1, responses.shape[-1]).astype(np.float64)
+def _chunks(responses: np.ndarray) -> Callable[[], Iterator[np.ndarray]]:
+    rows = responses.reshape(-1, responses.shape[-1]).astype(np.float64)
+    return lambda: iter([rows])
+
+
+def _repeated(study: Study, trait: str, behaviour: Behaviour) -> RepeatedScores:
+    """The scores that were given twice, as a run gives them."""
+    rows, responders = [], []
+    for case, responder in enumerate(behaviour.responders):
+        last = study.responses[behaviour.last[case]].repeats.get(trait)
+        if last is None:
+            continue
+        first = (0.0, 0.0)
+        if behaviour.first is not None:
+            first = study.responses[behaviour.first[case]].repeats[trait]
+        rows.append(np.subtract(last, first))
+        responders.append(responder)
+    scorings = np.array(rows).reshape(len(rows), -1)
+    return RepeatedScores(scorings, tuple(responders), len(rows) == len(behaviour.values))

@@ -1,12 +1,17 @@
-"""How high can r be at all? Agreement, floors, ceilings and rounding of the scores."""
+"""How high can r be at all? Agreement of the judge with itself and of models, floors, rounding."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import special
 
-from backend.core.arrays import Floats, refuse_not_finite
+from backend.core.arrays import Floats, Integers, refuse_not_finite
+from backend.core.estimate import Estimate
 
 
 def agreement_ceiling(agreement: float) -> float | None:
@@ -23,14 +28,22 @@ def agreement_ceiling(agreement: float) -> float | None:
     return agreement if agreement >= 0 else None
 
 
+# Scores this near to an end of the range, as a share of it, are at the end: a judge whose scores
+# are means of probabilities never gives the end itself.
+AT_END = 0.01
+# The values that make up this share of the scores say by which step they are rounded; the rest,
+# such as a slip of the pen or the mean of two scores, may lie between the steps.
+IN_USE = 0.9
+
+
 @dataclass(frozen=True)
 class ScoreUse:
     """How the scores use their range.
 
     Attributes:
         n: number of scores.
-        floor: share of scores at the lowest allowed value, [0, 1].
-        ceiling: share at the highest allowed value, [0, 1].
+        floor: share of scores within 1% of the range of the lowest allowed value, [0, 1].
+        ceiling: share as near to the highest allowed value, [0, 1].
         distinct: number of different values used.
     """
 
@@ -51,10 +64,11 @@ def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
     refuse_not_finite(scores=scores)
     if not len(scores):
         return None
+    near = AT_END * (high - low)
     return ScoreUse(
         n=len(scores),
-        floor=float((scores <= low).mean()),
-        ceiling=float((scores >= high).mean()),
+        floor=float((scores <= low + near).mean()),
+        ceiling=float((scores >= high - near).mean()),
         distinct=len(np.unique(scores)),
     )
 
@@ -64,8 +78,8 @@ class Rounding:
     """How coarse some scores are.
 
     Attributes:
-        step: smallest difference between two scores in use; None where fewer than two are.
-        variance: population variance of the scores.
+        step: the usual difference between neighbouring scores; None where fewer than two differ.
+        variance: population variance of what r is taken over: the scores, or their drifts.
         share: share of it that rounding to the step accounts for, [0, 1]; 1 where nothing varies.
     """
 
@@ -74,22 +88,141 @@ class Rounding:
     share: float
 
 
-def rounding_of(scores: Floats) -> Rounding:
-    """The share of the variance of scores that rounding to their own step makes up.
+def rounding_of(scores: Floats, drifts: Floats | None = None) -> Rounding:
+    """The share of the variance of scores, or of their drifts, that rounding to a step makes up.
 
-    step^2 / 12 over the variance. Source: Sheppard 1898, Proceedings of the London Mathematical
-    Society 29: 353-380.
+    step^2 / 12 over the variance of the scores; a drift is a difference of two rounded scores, so
+    2 step^2 / 12 over the variance of the drifts. Source: Sheppard 1898, Proceedings of the London
+    Mathematical Society 29: 353-380.
+
+    Args:
+        scores: [n].
+        drifts: of the same scores, where r is taken over drifts, [cases].
+    """
+    judged = scores if drifts is None else drifts
+    variance = float(judged.var()) if len(judged) else 0.0
+    step = usual_step(scores)
+    if step is None or variance == 0:
+        return Rounding(step, variance, 1.0)
+    errors = 1 if drifts is None else 2
+    return Rounding(step, variance, min(1.0, errors * step**2 / 12 / variance))
+
+
+def usual_step(scores: Floats) -> float | None:
+    """The usual difference between neighbouring scores, score units; None below two values.
+
+    The median gap between neighbours among the most used values that make up 90% of the scores
+    (at least two), each gap weighted by the rarer of its two values.
 
     Args:
         scores: [n].
     """
     refuse_not_finite(scores=scores)
-    used = np.unique(scores)
-    variance = float(scores.var()) if len(scores) else 0.0
-    if len(used) < 2 or variance == 0:
-        return Rounding(None, variance, 1.0)
-    step = float(np.diff(used).min())
-    return Rounding(step, variance, min(1.0, step**2 / 12 / variance))
+    values, counts = np.unique(scores, return_counts=True)
+    if len(values) < 2:
+        return None
+    by_use = np.argsort(-counts, kind="stable")
+    enough = int(np.searchsorted(np.cumsum(counts[by_use]), IN_USE * len(scores))) + 1
+    kept = np.sort(by_use[: max(2, enough)])
+    gaps, weights = np.diff(values[kept]), np.minimum(counts[kept][1:], counts[kept][:-1])
+    order = np.argsort(gaps)
+    total = np.cumsum(weights[order])
+    return float(gaps[order][np.searchsorted(total, total[-1] / 2)])
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How well a judge agrees with itself, over what r is taken over: scores, or their drifts.
+
+    Attributes:
+        single: reliability of one scoring, ICC(1,1), at most 1; an estimate may be negative.
+        mean: reliability of the mean of all scorings, ICC(1,k), at most 1.
+        used: of the scores as the study uses them: ``mean`` if every case was scored several
+            times, else ``single``.
+        scorings: k, how often each of the cases behind it was scored.
+    """
+
+    single: Estimate
+    mean: Estimate
+    used: Estimate
+    scorings: int
+
+    @property
+    def ceiling(self) -> Estimate:
+        """Highest r that a perfect vector can have with these scores: sqrt(reliability).
+
+        Range [0, 1], a negative reliability counting as 0. Source: Spearman 1904, American
+        Journal of Psychology 15: 72-101.
+        """
+        if self.used.value is None:
+            return self.used
+
+        def root(value: float | None) -> float | None:
+            return None if value is None else math.sqrt(max(0.0, value))
+
+        return dataclasses.replace(
+            self.used,
+            value=root(self.used.value),
+            low=root(self.used.low),
+            high=root(self.used.high),
+            p=None,
+        )
+
+
+def judge_reliability(scorings: Floats, strata: Integers, *, every: bool) -> Reliability:
+    """Intraclass correlation of cases that were each scored k times, one-way, within responders.
+
+    ICC(1,1) = (B - W) / (B + (k-1) W) and ICC(1,k) = (B - W) / B, of the mean squares between
+    cases (B) and within (W), each with its F interval and the p of no reliability. A responder's
+    mean is taken off its cases and off the degrees of freedom of B, as in every r. Source: Shrout
+    and Fleiss 1979, Psychological Bulletin 86: 420-428.
+
+    Args:
+        scorings: score (or score drift) of each case by each scoring, [cases, k]; scorings that
+            belong to no case of their own are exchangeable.
+        strata: responder of each case, 0..m-1, [cases].
+        every: whether every case of the trait was scored k times.
+
+    Undefined without a second scoring, with fewer than two cases more than responders, or where
+    nothing varies.
+    """
+    cases, k = scorings.shape
+    if k < 2 or cases == 0:
+        missing = Estimate.undefined(cases, "no response was scored several times")
+        return Reliability(missing, missing, missing, k)
+    means = scorings.mean(axis=1)
+    counts = np.bincount(strata)
+    responders = int((counts > 0).sum())
+    free = cases - responders
+    if free < 1:
+        missing = Estimate.undefined(cases, "too few cases were scored several times")
+        return Reliability(missing, missing, missing, k)
+    centred = means - (np.bincount(strata, means) / np.maximum(counts, 1))[strata]
+    between = k * float(centred @ centred) / free
+    rest = scorings - means[:, None]
+    within = float(np.square(rest).sum()) / (cases * (k - 1))
+    if between <= 0 and within <= 0:
+        missing = Estimate.undefined(cases, "the scores do not vary")
+        return Reliability(missing, missing, missing, k)
+    if within <= 0:
+        why = "the scorings of every case are the same, so there is no interval"
+        exact = Estimate(1.0, None, None, None, cases, why)
+        return Reliability(exact, exact, exact, k)
+    ratio, other = between / within, cases * (k - 1)
+    low = ratio / float(special.fdtri(free, other, 0.975))
+    high = ratio * float(special.fdtri(other, free, 0.975))
+    p = float(special.fdtrc(free, other, ratio))
+
+    def estimate(of: Callable[[float], float]) -> Estimate:
+        return Estimate(of(ratio), of(low), of(high), p, cases, None, "F")
+
+    single = estimate(lambda f: (f - 1) / (f + k - 1))
+    mean = (
+        estimate(lambda f: 1 - 1 / f)
+        if between > 0
+        else Estimate.undefined(cases, "the cases do not differ")
+    )
+    return Reliability(single, mean, mean if every else single, k)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.types import Pooling
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.evidence import CellEvidence, raises_r
 
 
 @dataclass(frozen=True)
@@ -19,8 +19,9 @@ class Fix:
         title: what to do.
         method: key of a registered vector method; None where the fix is not a method.
         layer: layer to use; None to keep it.
-        gain: r with the fix minus r without, held-out where anything was fitted; undefined with
-            its reason for a fix that this run cannot try.
+        gain: r with the fix minus r without, on cases that neither the fix nor a layer was chosen
+            on, held-out where anything was fitted; undefined with its reason for a fix that this
+            run cannot try.
         pooling: pooling to extract again with; None where the run itself will do.
     """
 
@@ -84,9 +85,15 @@ class Rule:
     after: tuple[str, ...] = ()
 
 
-def verdict_by_gain(weight: float, gain: Estimate) -> Verdict:
+def verdict_by_gain(weight: float, gain: Estimate, level: float) -> Verdict:
     """Supported if the marker exceeds its threshold and mending it is seen to raise r; ruled out
-    if the marker stays below; undetermined between the two."""
+    if the marker stays below; undetermined between the two.
+
+    Args:
+        weight: of the marker, 1 at its threshold.
+        gain: of r by the remedy.
+        level: p below which a gain counts (``CellEvidence.level``).
+    """
     if weight < 1:
         return "ruled out"
-    return "supported" if gain.low is not None and gain.low > 0 else "undetermined"
+    return "supported" if raises_r(gain, level) else "undetermined"

@@ -13,6 +13,7 @@ from backend.views.diagnosis.cause import Fix
 from backend.views.diagnosis.diagnose import Diagnosis, diagnose
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.scorecard.compute import scorecard
+from backend.views.shared.reliability import reliability_of
 
 
 def diagnose_run(
@@ -49,7 +50,9 @@ def diagnose_run(
     found = []
     for cell in chosen:
         at = lowest if cell.layer is None else cell.layer
-        found.append(diagnose(cell_evidence(run, cell.trait, prompt_set, at, thresholds)))
+        given = layer is not None
+        evidence = cell_evidence(run, cell.trait, prompt_set, at, thresholds, layer_given=given)
+        found.append(diagnose(evidence))
     return tuple(found)
 
 
@@ -67,7 +70,13 @@ def fix_pipeline(fix: Fix) -> Pipeline | None:
 
 
 def cell_evidence(
-    run: Run, trait: str, prompt_set: str, layer: int, thresholds: StatusThresholds
+    run: Run,
+    trait: str,
+    prompt_set: str,
+    layer: int,
+    thresholds: StatusThresholds,
+    *,
+    layer_given: bool,
 ) -> CellEvidence:
     """Everything the rules need of one cell.
 
@@ -77,25 +86,30 @@ def cell_evidence(
         prompt_set: one of its prompt sets.
         layer: one of its layers.
         thresholds: where r turns from failed to close to working.
+        layer_given: whether the user chose the layer, and not r.
     """
     prompts = [prompt for prompt in run.prompts(trait) if prompt.prompt_set == prompt_set]
     (cell,) = run.cells(trait, prompt_set, layer)
-    drifts = {
-        method: by_layer[layer]
-        for (method, _, own_set), (by_layer, _) in run.drifts(trait=trait, layer=layer).items()
-        if own_set == prompt_set and layer in by_layer
-    }
-    layer_drifts, _ = run.drifts(MEAN_DIFFERENCE, trait)[MEAN_DIFFERENCE, trait, prompt_set]
+    # One layer's drifts are all that is needed of methods where no layer is chosen.
+    stored = run.drifts(trait=trait, layer=layer if layer_given else None)
+    if layer_given:
+        stored |= run.drifts(MEAN_DIFFERENCE, trait)
     return CellEvidence(
         trait=trait,
         layer=layer,
+        layer_given=layer_given,
+        traits=len(run.traits_of_set(prompt_set)),
         gram=run.gram(trait, layer, prompt_set),
         high=np.array([prompt.pole == "high" for prompt in prompts]),
         dominance=cell.metrics["dominance"],
-        drifts=drifts,
-        layer_drifts=layer_drifts,
+        drifts_by_layer={
+            method: by_layer
+            for (method, _, own_set), (by_layer, _) in stored.items()
+            if own_set == prompt_set and by_layer
+        },
         cases=run.scored_cases(trait),
         score_range=run.score_range,
         thresholds=thresholds,
         first_tokens=run.first_tokens(trait, prompt_set, layer),
+        reliability=reliability_of(run.repeated_scores(trait)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,11 +12,31 @@ from backend.core.arrays import Bools, Floats
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
+from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
 from backend.core.statistics.dependent import compare_predictors
+from backend.core.statistics.held_out_choice import held_out_choice
+from backend.core.statistics.reliability import Reliability
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
 from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
-from backend.views.diagnosis.thresholds import DOMINANCE
+from backend.views.diagnosis.thresholds import DOMINANCE, FAMILY, GAIN_TESTS
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The best of some remedies, and what it does to r.
+
+    Attributes:
+        method: the one with the highest r on all cases.
+        layer: the layer at which it has it.
+        gain: r with the best remedy minus r without, on cases that neither was chosen on.
+        agreement: in which share of the halves the same method was chosen, [0, 1].
+    """
+
+    method: str
+    layer: int
+    gain: Estimate
+    agreement: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,30 +45,35 @@ class CellEvidence:
 
     Attributes:
         trait: the trait.
-        layer: the layer.
+        layer: the layer whose prompts are looked at.
+        layer_given: whether the user chose it; else it is the one with the highest r, so that
+            whatever is measured by r chooses it again on other cases than it is measured on.
+        traits: in how many traits of the run causes are looked for.
         gram: inner products of the prompts, [n, n].
         high: True for the high pole, [n].
         dominance: share of ||v||^2 in its largest coordinate.
-        drifts: method -> projection drift (or level) of every case, [cases]; fitted methods from
-            held-out scenarios; a method without a vector is missing.
-        layer_drifts: layer -> the same for the mean difference.
+        drifts_by_layer: method -> layer -> projection drift (or level) of every case, [cases];
+            fitted methods from held-out scenarios; what has no vector is missing.
         cases: who they are of, their scores, behaviour and lengths.
         score_range: lowest and highest allowed score.
         thresholds: where a cell works.
         first_tokens: first token of each prompt, how many tokens each is pooled from, and how.
+        reliability: of the judge, from responses that were scored several times.
     """
 
     trait: str
     layer: int
+    layer_given: bool
+    traits: int
     gram: Floats
     high: Bools
     dominance: Estimate
-    drifts: Mapping[str, Floats]
-    layer_drifts: Mapping[int, Floats]
+    drifts_by_layer: Mapping[str, Mapping[int, Floats]]
     cases: ScoredCases
     score_range: tuple[float, float]
     thresholds: StatusThresholds
     first_tokens: PromptFirstTokens
+    reliability: Reliability
 
     @property
     def n(self) -> int:
@@ -56,11 +81,30 @@ class CellEvidence:
         return len(self.cases)
 
     @property
+    def level(self) -> float:
+        """p below which a gain supports a cause: 5% over all causes and traits of the run."""
+        return FAMILY / (GAIN_TESTS * max(1, self.traits))
+
+    @property
     def scores(self) -> Floats:
         """All scores of the cases, [cases or 2 cases]."""
         if self.cases.first is None:
             return self.cases.last
         return np.concatenate([self.cases.first, self.cases.last])
+
+    @cached_property
+    def drifts(self) -> Mapping[str, Floats]:
+        """Method -> drift of every case at the layer."""
+        return {
+            method: by_layer[self.layer]
+            for method, by_layer in self.drifts_by_layer.items()
+            if self.layer in by_layer
+        }
+
+    @property
+    def layer_drifts(self) -> Mapping[int, Floats]:
+        """Layer -> drift of every case along the mean difference."""
+        return self.drifts_by_layer.get(MEAN_DIFFERENCE, {})
 
     def paired(self, drift: Floats) -> Cases:
         """The cases with a drift (or level), [cases], that should predict their behaviour."""
@@ -72,11 +116,29 @@ class CellEvidence:
         return self.cases.cases(self.cases.behaviour)
 
     def r(self, method: str) -> Estimate:
-        """r of a method; undefined with a reason where it has no vector."""
+        """r of a method at the layer; undefined with a reason where it has no vector."""
         drift = self.drifts.get(method)
         if drift is None:
             return Estimate.undefined(self.n, f"{method} has no vector here")
         return pearson(self.paired(drift))
+
+    def candidates(self, methods: Sequence[str]) -> list[tuple[str, int]]:
+        """(method, layer) among which a choice is made: the layer, where the user gave it."""
+        return [
+            (method, layer)
+            for method in methods
+            for layer in sorted(self.drifts_by_layer.get(method, {}))
+            if layer == self.layer or not self.layer_given
+        ]
+
+    def held_out_r(self, methods: Sequence[str]) -> Estimate:
+        """r of the best of some methods, on cases on which neither it nor its layer was chosen."""
+        candidates = self.candidates(methods)
+        if not candidates:
+            return Estimate.undefined(self.n, f"{' and '.join(methods)} has no vector here")
+        if len(candidates) == 1:
+            return pearson(self.paired(self._drift(*candidates[0])))
+        return held_out_choice(self._stacked(candidates), self._paired)
 
     @property
     def massive(self) -> bool:
@@ -84,18 +146,99 @@ class CellEvidence:
         return self.dominance.value is not None and self.dominance.value >= DOMINANCE
 
     @property
-    def unmassive_drift(self) -> Floats | None:
-        """Drift of the mean difference, without massive coordinates where one dominates: beside
-        it no other cause could be seen."""
-        if self.massive and MASSIVE_REMOVED in self.drifts:
-            return self.drifts[MASSIVE_REMOVED]
-        return self.drifts.get(MEAN_DIFFERENCE)
+    def unmassive(self) -> str:
+        """The mean difference, without massive coordinates where one dominates: beside it no
+        other cause could be seen."""
+        return (
+            MASSIVE_REMOVED
+            if self.massive and MASSIVE_REMOVED in self.drifts
+            else (MEAN_DIFFERENCE)
+        )
 
-    def gain(self, drift: Floats | None, base: Floats | None) -> Estimate:
-        """r of one drift minus r of another; undefined where one of the two is missing."""
-        if drift is None or base is None:
+    def trial(self, methods: Sequence[str], base: str = MEAN_DIFFERENCE) -> Trial:
+        """The best of some remedies, and its gain over a base on cases it was not chosen on.
+
+        Where the user gave no layer, each half chooses the layer of the remedy and of the base.
+
+        Args:
+            methods: the remedies.
+            base: method that they should improve on.
+        """
+        key = (tuple(methods), base)
+        if key not in self._trials:
+            candidates, bases = self.candidates(methods), self.candidates([base])
+            self._trials[key] = self._tried(methods, candidates, bases)
+        return self._trials[key]
+
+    @cached_property
+    def _trials(self) -> dict[tuple[tuple[str, ...], str], Trial]:
+        return {}
+
+    def _tried(
+        self,
+        methods: Sequence[str],
+        candidates: Sequence[tuple[str, int]],
+        bases: Sequence[tuple[str, int]],
+    ) -> Trial:
+        if not candidates or not bases:
+            missing = Estimate.undefined(self.n, "one of the two has no vector here")
+            return Trial(methods[0], self.layer, missing, 0.0)
+        rows = self._stacked(candidates)
+        best = highest(rows, self._paired)
+        method, layer = candidates[0 if best is None else best]
+        if len(candidates) == len(bases) == 1:
+            found = gain(self.paired(rows[0]), self._drift(*bases[0]))
+            return Trial(method, layer, found, 1.0)
+        found_in = cross_fitted_gain(self._paired, rows, self._stacked(bases))
+        same = np.array([name == method for name, _ in candidates])
+        halves = max(1, found_in.halves)
+        return Trial(method, layer, found_in.gain, float(found_in.chosen[same].sum()) / halves)
+
+    def gain_over(self, changed: Mapping[int, Floats], base: str) -> Estimate:
+        """What changed drifts gain over a method's own, each at its best layer as in a trial.
+
+        Args:
+            changed: layer -> drift, [cases].
+            base: method.
+        """
+        layers = [layer for layer in sorted(changed) if layer == self.layer or not self.layer_given]
+        bases = self.candidates([base])
+        if not layers or not bases:
             return Estimate.undefined(self.n, "one of the two has no vector here")
-        return gain(self.paired(drift), base)
+        if len(layers) == len(bases) == 1:
+            return gain(self.paired(changed[layers[0]]), self._drift(*bases[0]))
+        rows = np.stack([changed[layer] for layer in layers])
+        return cross_fitted_gain(self._paired, rows, self._stacked(bases)).gain
+
+    def other_layer(self) -> Trial:
+        """The best of the other layers of the mean difference, and its gain over this layer."""
+        others = [(MEAN_DIFFERENCE, layer) for layer in self.layer_drifts if layer != self.layer]
+        rows = self._stacked(others)
+        best = highest(rows, self._paired) or 0
+        found = cross_fitted_gain(self._paired, rows, self.layer_drifts[self.layer][None, :])
+        agreement = float(found.chosen[best]) / max(1, found.halves)
+        return Trial(MEAN_DIFFERENCE, others[best][1], found.gain, agreement)
+
+    @property
+    def choosable(self) -> bool:
+        """Whether there are enough independent cases to choose on a half of them."""
+        return self._paired.group_count >= LEAST
+
+    def _drift(self, method: str, layer: int) -> Floats:
+        return self.drifts_by_layer[method][layer]
+
+    def _stacked(self, chosen: Sequence[tuple[str, int]]) -> Floats:
+        return np.stack([self._drift(*one) for one in chosen])
+
+
+def raises_r(found: Estimate, level: float) -> bool:
+    """Whether a gain is above zero with p below a level.
+
+    Args:
+        found: a gain.
+        level: of its two-sided p.
+    """
+    return found.value is not None and found.value > 0 and found.p is not None and found.p <= level
 
 
 def gain(cases: Cases, base: Floats) -> Estimate:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from backend.core.estimate import Estimate
+from collections.abc import Sequence
+
 from backend.core.finding import Row
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, method_named
+from backend.views.diagnosis.cause import Fix
 from backend.views.diagnosis.evidence import CellEvidence
 
 UNIT_ROWS = "unit_rows"
@@ -18,11 +20,30 @@ AGAINST_HUGE = (
 )
 
 
-def gain_of(evidence: CellEvidence, method: str) -> Estimate:
-    """r of a method minus r of the mean difference."""
-    return evidence.gain(evidence.drifts.get(method), evidence.drifts.get(MEAN_DIFFERENCE))
+def best_fix(evidence: CellEvidence, methods: Sequence[str], base: str = MEAN_DIFFERENCE) -> Fix:
+    """The best of a cause's remedies, with the gain that choosing it brings on other cases.
+
+    Args:
+        evidence: one cell.
+        methods: the remedies.
+        base: method that they should improve on.
+    """
+    trial = evidence.trial(methods, base)
+    title = method_named(trial.method).title
+    moved = trial.layer != evidence.layer
+    if moved:
+        title += f", layer {trial.layer}"
+    return Fix(title, trial.method, trial.layer if moved else None, trial.gain)
 
 
 def gain_row(evidence: CellEvidence, method: str) -> Row:
-    """The same as a row of a judgement."""
-    return Row(f"change of r with: {method_named(method).title}", gain_of(evidence, method))
+    """r of a method minus r of the mean difference, as a row of a judgement."""
+    gain = evidence.trial((method,)).gain
+    return Row(f"change of r with: {method_named(method).title}", gain)
+
+
+def choice_note(evidence: CellEvidence, methods: Sequence[str]) -> str:
+    """Among how many remedies the best was chosen, and how often it was."""
+    trial = evidence.trial(methods)
+    title = method_named(trial.method).title
+    return f"the best of {len(methods)} remedies; {title} in {trial.agreement:.0%} of the halves"

@@ -25,11 +25,20 @@ FIRST_TOKEN = 0.5
 AT_END = 0.5
 # Share of the scores' variance that rounding to their own step accounts for.
 ROUNDING_SHARE = 0.1
-# Correlation of a scenario's scores at t1 and tN, lower bound expected of a usable judge.
+# Correlation of a scenario's scores at t1 and tN, a lower bound of the judge's reliability, above
+# which its scores are no mere error.
 STABILITY = 0.2
+# Reliability below which an intraclass correlation is poor (Cicchetti 1994, Psychological
+# Assessment 6: 284-290).
+RELIABILITY = 0.4
 # Correlation of projection drift with length drift: the interval's end nearer to zero.
 LENGTH_R = 0.3
 # Held-out probe r minus template r.
 PROBE_GAIN = 0.2
 # Cases needed to see r = 0.3 with 80% power at 5%, two-sided (Cohen 1988, table 3.3.5: 85).
 CASES = 85
+# Chance of supporting any cause by a gain that is not there, over all causes and traits of a run
+# (Bonferroni: a cell's verdict must not depend on how many traits are asked for at once). The
+# causes whose support needs a gain are seven, whatever their number that is marked.
+FAMILY = 0.05
+GAIN_TESTS = 7

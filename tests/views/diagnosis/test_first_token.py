@@ -10,6 +10,7 @@ from scipy import stats
 
 from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens, share_beyond
+from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import method_named
 from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
@@ -54,15 +55,16 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
     return CellEvidence(
         trait="warmth",
         layer=12,
+        layer_given=True,
+        traits=1,
         gram=means @ means.T,
         high=high,
         dominance=Estimate.exact(float((v**2).max() / (v @ v)), 2 * POLE),
-        drifts={
-            "mean_difference": drift(means),
-            "massive_removed": drift(means, unsunk),
-            "unit_rows": drift(unit),
+        drifts_by_layer={
+            "mean_difference": {12: drift(means)},
+            "massive_removed": {12: drift(means, unsunk)},
+            "unit_rows": {12: drift(unit)},
         },
-        layer_drifts={12: drift(means)},
         cases=ScoredCases(
             scenarios=tuple(f"s{i}" for i in range(CASES)),
             responders=("author",) * CASES,
@@ -84,6 +86,7 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
             ),
             None,
         ),
+        reliability=judge_reliability(np.zeros((0, 0)), np.zeros(0, np.intp), every=False),
     )
 
 

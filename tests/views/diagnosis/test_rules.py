@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.core.estimate import Estimate
+from backend.core.estimate import CROSS_FITTED, Estimate
+from backend.core.statistics.correlation import pearson
+from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.phantom.causes import CAUSES, NONE
 from backend.phantom.plan import plan_of
@@ -19,12 +21,12 @@ from backend.views.diagnosis.registry import RULES
 from backend.views.diagnosis.rules import outliers
 from tests.support.phantoms import phantom_cells
 
-SIZES = {"models": 1, "traits": 2, "layers": 12, "prompts": 10, "width": 256}
+SIZES = {"models": 1, "traits": 2, "layers": 8, "prompts": 10, "width": 256, "repeated": 120}
 
 
 def cells(causes, seed, strength=1.0, **sizes):
     plan = plan_of("test", seed, causes, strength, **(SIZES | sizes))
-    return list(phantom_cells(plan, 6))
+    return list(phantom_cells(plan, 4))
 
 
 @pytest.fixture(scope="module")
@@ -37,6 +39,14 @@ def with_cases(evidence, **changes):
     return dataclasses.replace(evidence, cases=dataclasses.replace(evidence.cases, **changes))
 
 
+def each_drift(evidence, change):
+    """All drifts of a cell, changed."""
+    return {
+        method: {layer: change(drift) for layer, drift in by_layer.items()}
+        for method, by_layer in evidence.drifts_by_layer.items()
+    }
+
+
 @pytest.mark.parametrize(
     "cause", [c.name for c in CAUSES if c.harms and c.place not in ("study", "model")]
 )
@@ -45,6 +55,7 @@ def test_the_planted_cause_comes_first_and_its_neighbour_is_not_accused(cause):
     assert planted.supported[0].cause == cause, planted.headline
     assert planted.headline.endswith(".") and planted.supported[0].title.lower() in planted.headline
     assert neighbour.supported == () and neighbour.headline.startswith("Works")
+    assert neighbour.works and not planted.works
     assert len(planted.judgements) == len(RULES)
     fix = planted.supported[0].fix
     if fix is not None and cause != "length_confound":
@@ -59,10 +70,10 @@ def test_few_scenarios_are_named_where_r_leaves_the_status_open():
 
 
 def test_another_scale_changes_no_judgement(healthy):
-    drifts = {name: 25 * d for name, d in healthy.drifts.items()}
-    layer_drifts = {layer: 25 * d for layer, d in healthy.layer_drifts.items()}
     scaled = dataclasses.replace(
-        healthy, gram=625 * healthy.gram, drifts=drifts, layer_drifts=layer_drifts
+        healthy,
+        gram=625 * healthy.gram,
+        drifts_by_layer=each_drift(healthy, lambda drift: 25 * drift),
     )
     for a, b in zip(diagnose(healthy).judgements, diagnose(scaled).judgements, strict=True):
         assert (a.cause, a.verdict) == (b.cause, b.verdict)
@@ -84,8 +95,7 @@ def test_order_of_cases_and_prompts_changes_no_verdict(healthy):
         ),
         gram=healthy.gram[np.ix_(prompts, prompts)],
         high=healthy.high[prompts],
-        drifts={name: d[cases] for name, d in healthy.drifts.items()},
-        layer_drifts={layer: d[cases] for layer, d in healthy.layer_drifts.items()},
+        drifts_by_layer=each_drift(healthy, lambda drift: drift[cases]),
     )
     before = {j.cause: j.verdict for j in diagnose(healthy).judgements}
     assert {j.cause: j.verdict for j in diagnose(shuffled).judgements} == before
@@ -125,20 +135,103 @@ def test_outlier_markers_by_hand():
         np.testing.assert_allclose(gaps[pole], np.median(typical) - typical)
 
 
-def test_a_negative_stability_is_not_taken_for_error(healthy):
+def judged_by(evidence, cause="unreliable_judge"):
+    return next(j for j in diagnose(evidence).judgements if j.cause == cause)
+
+
+def unread(evidence, **changes):
+    """The evidence without any vector that reads the scores, and without repeated scores."""
+    never = judge_reliability(np.zeros((0, 0)), np.zeros(0, np.intp), every=False)
+    bare = dataclasses.replace(evidence, drifts_by_layer={}, reliability=never)
+    return with_cases(bare, **changes)
+
+
+def test_a_high_correlation_between_turns_rules_a_bad_judge_out_whatever_its_sign(healthy):
     """Planned drifts make scores of t1 and tN correlate negatively: that is structure."""
-    flipped = with_cases(dataclasses.replace(healthy, drifts={}), last=10 - healthy.cases.last)
-    judged = next(j for j in diagnose(flipped).judgements if j.cause == "unreliable_judge")
+    flipped = unread(healthy, last=10 - healthy.cases.last)
+    judged = judged_by(flipped)
     assert judged.verdict == "ruled out"
     expected = stats.pearsonr(flipped.cases.first, flipped.cases.last).statistic
     assert judged.rows[0].estimate.value == pytest.approx(expected) and expected < -0.2
 
 
+def test_a_low_correlation_between_turns_supports_nothing(healthy):
+    """A behaviour that changes from turn to turn looks the same as a judge that errs."""
+    rng = np.random.default_rng(5)
+    changed = unread(healthy, last=rng.permutation(healthy.cases.last))
+    judged = judged_by(changed)
+    assert judged.verdict == "undetermined" and judged.weight > 1
+    assert judged.summary.endswith("Score some responses twice to tell.")
+    assert judged_by(changed, "not_linear").verdict != "supported"
+    level = judged_by(unread(healthy, first=None))
+    assert level.verdict == "undetermined" and "one score" in level.summary
+
+
+def test_repeated_scores_tell_a_bad_judge_from_a_good_one(healthy):
+    (planted, _) = cells(["unreliable_judge"], 49)
+    for evidence, verdict in ((planted.evidence, "supported"), (healthy, "ruled out")):
+        judged = judged_by(evidence)
+        found = evidence.reliability
+        assert judged.verdict == verdict
+        assert judged.rows[0].estimate == found.used == found.single
+        assert judged.rows[1].estimate.value == pytest.approx(max(0, found.single.value) ** 0.5)
+    # What a second scoring would have found: 5 + 2 behaviour, error of 1 and rounding.
+    assert healthy.reliability.used.value == pytest.approx(4 / (4 + 2 * (1 + 1 / 12)), abs=0.1)
+
+
+def test_a_layer_that_r_chose_is_chosen_again_on_other_cases(healthy):
+    """Where nothing helps, no remedy is seen to help, also against the highest of many r."""
+    rng = np.random.default_rng(8)
+    noise = each_drift(healthy, lambda drift: rng.normal(size=len(drift)))
+    free = dataclasses.replace(healthy, drifts_by_layer=noise, layer_given=False)
+    trial = free.trial(("unit_rows", "standardised"))
+    assert trial.gain.low < 0 < trial.gain.high and trial.gain.interval_method == CROSS_FITTED
+    rs = [
+        pearson(healthy.paired(noise[MEAN_DIFFERENCE][at])).value for at in noise[MEAN_DIFFERENCE]
+    ]
+    assert free.held_out_r((MEAN_DIFFERENCE,)).value < max(rs)
+    judged = judged_by(free, "other_layer")
+    assert judged.verdict == "ruled out" and judged.fix is None
+
+
+def test_the_best_of_several_remedies_is_recommended(healthy):
+    behaviour = healthy.cases.behaviour
+    rng = np.random.default_rng(6)
+    noise = behaviour.std() * rng.normal(size=(6, healthy.n))
+    by_method = {
+        MEAN_DIFFERENCE: 0.1 * behaviour + noise[0],
+        "massive_removed": 0.6 * behaviour + noise[1],
+        "response_pcs_removed_1": 1.2 * behaviour + noise[2],
+        "unit_rows": 0.1 * behaviour + noise[3],
+    }
+    evidence = dataclasses.replace(
+        healthy,
+        dominance=Estimate.exact(0.9, len(healthy.high)),
+        drifts_by_layer={name: {healthy.layer: drift} for name, drift in by_method.items()},
+    )
+    judged = judged_by(evidence, "massive_coordinate")
+    assert judged.verdict == "supported" and judged.fix.method == "response_pcs_removed_1"
+    own = {name: stats.pearsonr(d, behaviour).statistic for name, d in by_method.items()}
+    expected = own["response_pcs_removed_1"] - own[MEAN_DIFFERENCE]
+    assert judged.fix.gain.value == pytest.approx(expected, abs=0.03)
+    assert judged.fix.gain.low > 0
+
+
+def test_scores_next_to_nothing_are_at_the_floor(healthy):
+    """Means of token probabilities never give the lowest score itself."""
+    rng = np.random.default_rng(7)
+    tiny = np.where(rng.random((2, healthy.n)) < 0.42, 0.0, 1.4e-5 * rng.random((2, healthy.n)))
+    found = dataclasses.replace(
+        unread(healthy, first=tiny[0], last=tiny[1], behaviour=tiny[1] - tiny[0]),
+        score_range=(0.0, 100.0),
+    )
+    assert judged_by(found, "floor").verdict == "supported"
+    assert judged_by(found, "not_linear").verdict != "supported"
+
+
 def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(healthy):
     zero = Estimate.undefined(len(healthy.high), "the two poles have the same mean")
-    bare = with_cases(
-        dataclasses.replace(healthy, drifts={}, layer_drifts={}, dominance=zero), first=None
-    )
+    bare = with_cases(dataclasses.replace(healthy, drifts_by_layer={}, dominance=zero), first=None)
     found = diagnose(bare)
     assert found.r.value is None and found.supported == ()
     empty = dataclasses.replace(bare, cases=ScoredCases.none())
@@ -156,13 +249,13 @@ def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
 
 
 def test_the_base_of_every_gain_is_the_mean_difference(healthy):
-    gain = healthy.gain(healthy.drifts["unit_rows"], healthy.drifts[MEAN_DIFFERENCE])
+    gain = healthy.trial(("unit_rows",)).gain
     by_hand = [
         stats.pearsonr(healthy.drifts[m], healthy.cases.behaviour).statistic
         for m in ("unit_rows", MEAN_DIFFERENCE)
     ]
     assert gain.value == pytest.approx(by_hand[0] - by_hand[1])
-    same = healthy.gain(healthy.drifts[MEAN_DIFFERENCE], healthy.drifts[MEAN_DIFFERENCE])
+    same = healthy.trial((MEAN_DIFFERENCE,)).gain
     assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
 
 

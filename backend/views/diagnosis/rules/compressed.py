@@ -16,11 +16,13 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether rounding makes up much of the scores' variance.
 
     Measured: step^2 / 12 (the variance that rounding to a step adds, Sheppard 1898) over the
-    variance of the scores, the step being the smallest difference between two scores in use. Why:
-    that share of the variance is noise. Confusions: scores at the floor are compressed too, so
-    this is undetermined where they are.
+    variance of the scores, or twice that over the variance of their drifts where r is taken over
+    drifts; the step is the usual difference between neighbouring scores. Why: that share of the
+    variance is noise. Confusions: scores at the floor are compressed too, so this is undetermined
+    where they are.
     """
-    rounding = rounding_of(evidence.scores)
+    drifts = None if evidence.cases.first is None else evidence.cases.behaviour
+    rounding = rounding_of(evidence.scores, drifts)
     share, note = rounding.share, "all scores are the same"
     if rounding.step is not None:
         note = f"step {rounding.step:g}, standard deviation {rounding.variance**0.5:.2f}"
@@ -34,7 +36,8 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         TITLE,
         verdict,
         weight,
-        f"Rounding accounts for {share:.0%} of the scores' variance.",
+        f"Rounding accounts for {share:.0%} of the variance of the "
+        f"{'scores' if drifts is None else 'score drifts'}.",
         (Row("rounding share", Estimate.exact(share, len(evidence.scores)), note=note),),
         None,
         "Scores at an end of the range; a behaviour that truly varies little.",

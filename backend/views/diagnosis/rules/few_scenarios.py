@@ -14,11 +14,11 @@ CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the number of cases leaves the cell's status open.
 
-    Measured: the number of cases and Fisher's interval of r. Why: with fewer than 85 cases a true
-    r of 0.3 is missed more often than one time in five. Confusions: none; it is arithmetic, but
-    it hides every other cause that is seen in r.
+    Measured: the number of cases and the interval of r, held out where the layer was chosen. Why:
+    with fewer than 85 cases a true r of 0.3 is missed more often than one time in five.
+    Confusions: none; it is arithmetic, but it hides every other cause that is seen in r.
     """
-    r = evidence.r(MEAN_DIFFERENCE)
+    r = evidence.held_out_r((MEAN_DIFFERENCE,))
     limits = evidence.thresholds
     wide = r.low is None or r.high is None or (r.low < limits.close and r.high > limits.working)
     weight = at.CASES / max(evidence.n, 1)

@@ -15,11 +15,10 @@ from backend.types import POOLING_TITLES, Pooling
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.remedies import UNIT_ROWS, gain_of, gain_row
+from backend.views.diagnosis.remedies import UNIT_ROWS, gain_row
 
 CAUSE, TITLE = "first_token", "A first token in the mean"
-# What the run itself can tell of the harm. The first that changes anything is taken, not the
-# better one: massive coordinates are found on responses, which may lack the first token's.
+# What the run itself can tell of the harm.
 PROXIES = (MASSIVE_REMOVED, UNIT_ROWS)
 REST: Pooling = "mean_rest"
 CONFUSIONS = (
@@ -32,13 +31,14 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the prompts' means are mostly their first token.
 
     Measured: the first token's share of a prompt's pooled squared length beyond an ordinary
-    token's, median over the prompts; and the gain of r by the remedies that can be tried without
-    extracting again. Why: many models give position 0 an activation hundreds of times the others'
-    (Sun et al. 2024). It is nearly the same in every prompt and enters a mean with 1/tokens, so
-    the vector reads how long the prompts are. In a chat, position 0 belongs to the template;
-    prompts are read as plain text. Confusions: a massive coordinate that all tokens have, which
-    the same remedies mend; prompts of outlying length. Only extracting with another pooling tells
-    them apart, which is why that is the fix, and its gain is not known beforehand.
+    token's, median over the prompts; and the gain of r by the better of the remedies that can be
+    tried without extracting again, on cases it was not chosen on. Why: many models give position 0
+    an activation hundreds of times the others' (Sun et al. 2024). It is nearly the same in every
+    prompt and enters a mean with 1/tokens, so the vector reads how long the prompts are. In a chat,
+    position 0 belongs to the template; prompts are read as plain text. Confusions: a massive
+    coordinate that all tokens have, which the same remedies mend; prompts of outlying length. Only
+    extracting with another pooling tells them apart, which is why that is the fix, and its gain is
+    not known beforehand.
     """
     first, tokens = evidence.first_tokens.first, evidence.first_tokens.tokens
     if first is None:
@@ -72,14 +72,13 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         Estimate.undefined(evidence.n, "measure it by extracting again"),
         REST,
     )
-    return _judged(verdict_by_gain(weight, _proxy(evidence)), weight, summary, rows, fix)
-
-
-def _proxy(evidence: CellEvidence) -> Estimate:
-    """Gain of the first remedy that changes anything here."""
-    gains = [gain_of(evidence, method) for method in PROXIES]
-    changing = (gain for gain in gains if gain.value is not None and gain.low != gain.high)
-    return next(changing, gains[0])
+    return _judged(
+        verdict_by_gain(weight, evidence.trial(PROXIES).gain, evidence.level),
+        weight,
+        summary,
+        rows,
+        fix,
+    )
 
 
 def _rows(

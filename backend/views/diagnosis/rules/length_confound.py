@@ -5,14 +5,13 @@ from __future__ import annotations
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson, residual
-from backend.core.vectors.methods import method_named
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence, raises_r
+from backend.views.diagnosis.remedies import best_fix
 
 CAUSE, TITLE = "length_confound", "Response length"
-# Length is among the directions along which responses vary most, not always the first. The first
-# of these that is seen to help is recommended.
+# Length is among the directions along which responses vary most, not always the first.
 METHODS = ("response_pcs_removed_1", "response_pcs_removed_3")
 
 
@@ -26,14 +25,15 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     Confusions: a behaviour that itself makes responses longer: then r falls when length is
     regressed out, and this is not supported.
     """
-    base = evidence.unmassive_drift
+    base = evidence.unmassive
     confusions = "A behaviour that makes responses longer."
-    if base is None:
+    if base not in evidence.drifts:
         return Judgement(
             CAUSE, TITLE, "undetermined", 0.0, "There is no vector here.", (), None, confusions
         )
     length = evidence.cases.length
-    along = pearson(evidence.cases.cases(base, length))
+    cases = evidence.cases.cases(evidence.drifts[base], length)
+    along = pearson(cases)
     if along.value is None:
         return Judgement(
             CAUSE,
@@ -45,15 +45,18 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             None,
             confusions,
         )
-    adjusted = evidence.gain(residual(base, length), base)
+    within = cases.centred(length)
+    adjusted = evidence.gain_over(
+        {
+            layer: residual(cases.centred(drift), within)
+            for layer, drift in evidence.drifts_by_layer[base].items()
+        },
+        base,
+    )
     weight = _least(along) / at.LENGTH_R
-    sure = adjusted.low is not None and adjusted.low > 0
-    verdict: Verdict = "supported" if sure else "undetermined"
+    verdict: Verdict = "supported" if raises_r(adjusted, evidence.level) else "undetermined"
     if weight < 1:
         verdict = "ruled out"
-    gains = {method: evidence.gain(evidence.drifts.get(method), base) for method in METHODS}
-    helping = (m for m, gain in gains.items() if gain.low is not None and gain.low > 0)
-    method = next(helping, METHODS[0])
     return Judgement(
         CAUSE,
         TITLE,
@@ -64,7 +67,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             Row("r of projection drift and length drift", along),
             Row("gain with length regressed out", adjusted),
         ),
-        Fix(method_named(method).title, method, None, gains[method]),
+        best_fix(evidence, METHODS, base),
         confusions,
     )
 

@@ -8,15 +8,13 @@ from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Row
 from backend.core.prompt_cells import cosine_matrix
-from backend.core.vectors.methods import method_named
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
-from backend.views.diagnosis.remedies import gain_of
+from backend.views.diagnosis.remedies import best_fix
 
 LENGTH, DIRECTION = "magnitude_outliers", "direction_outliers"
 TITLES = {LENGTH: "Prompts of outlying length", DIRECTION: "Prompts of outlying direction"}
-# The first that has a vector is taken, not the better one: a filter may leave too few prompts.
 FIXES = {LENGTH: ("unit_rows",), DIRECTION: ("cosine_filter_median", "geometric_median")}
 
 
@@ -62,11 +60,11 @@ def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         Estimate.exact(marker, len(ratios)),
         note=f"healthy poles stay below {at.NORM_RATIO:g}",
     )
-    fix = _fix(evidence, LENGTH)
+    fix = best_fix(evidence, FIXES[LENGTH])
     return Judgement(
         LENGTH,
         TITLES[LENGTH],
-        verdict_by_gain(weight, fix.gain),
+        verdict_by_gain(weight, fix.gain, evidence.level),
         weight,
         summary,
         (row,),
@@ -98,22 +96,17 @@ def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
         Estimate.exact(marker, len(gaps)),
         note=f"healthy poles stay below {at.COSINE_GAP:g}; {astray} prompts beyond",
     )
-    fix = _fix(evidence, DIRECTION)
+    fix = best_fix(evidence, FIXES[DIRECTION])
     return Judgement(
         DIRECTION,
         TITLES[DIRECTION],
-        verdict_by_gain(weight, fix.gain),
+        verdict_by_gain(weight, fix.gain, evidence.level),
         weight,
         f"The most outlying prompt's cosine lies {marker:.2f} below its pole's median.",
         (row,),
         fix,
         confusions,
     )
-
-
-def _fix(evidence: CellEvidence, cause: str) -> Fix:
-    method = next((m for m in FIXES[cause] if m in evidence.drifts), FIXES[cause][0])
-    return Fix(method_named(method).title, method, None, gain_of(evidence, method))
 
 
 RULES = (

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
-from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE, method_named
+from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.cause import Earlier, Judgement, Rule
+from backend.views.diagnosis.evidence import CellEvidence, raises_r
+from backend.views.diagnosis.remedies import best_fix
 
 UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
 TITLES = {
@@ -25,7 +25,8 @@ GEOMETRY = (
     "length_confound",
 )
 # Causes in the scores that hide a signal from any reader.
-SCORES = ("floor", "compressed", "unreliable_judge", "few_scenarios")
+JUDGE = "unreliable_judge"
+SCORES = ("floor", "compressed", JUDGE, "few_scenarios")
 # Causes by which this layer's vectors read little of a behaviour that is there to be read.
 ELSEWHERE = ("other_layer", "length_confound")
 
@@ -45,12 +46,14 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     prompts' geometry, they are about something else. Confusions: every fault of the prompts'
     geometry makes a probe win too, so this is undetermined while one of them stands.
     """
-    base = evidence.drifts.get(MEAN_DIFFERENCE)
-    gain = evidence.gain(evidence.drifts.get(RIDGE), base)
-    r = evidence.r(MEAN_DIFFERENCE)
+    fix = best_fix(evidence, (RIDGE,))
+    gain = fix.gain
+    r = evidence.held_out_r((MEAN_DIFFERENCE,))
     weight = 0.0 if gain.value is None else max(0.0, gain.value) / at.PROBE_GAIN
     simpler = _simpler(earlier)
-    sure = gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
+    sure = raises_r(gain, evidence.level) and (
+        gain.low is not None and gain.low > 0.5 * at.PROBE_GAIN
+    )
     works = r.low is not None and r.low > evidence.thresholds.working
     verdict: Verdict = "supported"
     if works or (gain.high is not None and gain.high < at.PROBE_GAIN):
@@ -69,40 +72,35 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         weight,
         summary,
         (
-            Row("held-out r of the ridge probe", evidence.r(RIDGE)),
+            Row("held-out r of the ridge probe", evidence.held_out_r((RIDGE,))),
             Row("probe - template", gain),
         ),
-        Fix(method_named(RIDGE).title, RIDGE, None, gain),
+        fix,
         "Faults of the prompts' geometry, which a probe is not subject to.",
         explained=bool(simpler),
     )
 
 
-def _best_reader(evidence: CellEvidence) -> tuple[str, Estimate]:
-    """The method with the highest r in this layer, and that r."""
-    # The mean difference is asked for in any case: without a vector it says why it has no r.
-    found = {name: evidence.r(name) for name in (MEAN_DIFFERENCE, *evidence.drifts)}
-    name = max(found, key=lambda n: -2.0 if (r := found[n].value) is None else r)
-    return method_named(name).title, found[name]
-
-
 def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether no linear reader finds the behaviour in this layer.
 
-    Measured: the interval of the held-out probe's r, and of the vector with the highest r. Why:
-    if the probe's stays below the threshold of a close trait although scores are usable, a linear
-    direction has nothing to read. Ruled out where any vector reads the behaviour: one direction
-    that does is a proof, and the highest of several r can only err towards not accusing.
-    Confusions: spoiled scores hide a signal from every reader, so this is undetermined where they
-    are, or where another layer or the responses' length explains it; a probe with too few
-    responses finds nothing either.
+    Measured: the interval of the held-out probe's r, and of the best vector's, chosen on one half
+    of the cases and judged on the other. Why: if the probe's stays below the threshold of a close
+    trait although scores are usable, a linear direction has nothing to read. Ruled out where any
+    vector reads the behaviour: one direction that does is a proof, if it was not picked from many
+    by the cases that should prove it. Confusions: spoiled scores hide a signal from every reader,
+    so this is undetermined where they are, where nothing is known of the judge's reliability, or
+    where another layer or the responses' length explains it; a probe with too few responses finds
+    nothing either.
     """
-    r = evidence.r(RIDGE)
+    r = evidence.held_out_r((RIDGE,))
     limit = evidence.thresholds.close
     supported = {cause for cause, found in earlier.items() if found.verdict == "supported"}
     spoiled = [earlier[cause].title.lower() for cause in SCORES if cause in supported]
+    if earlier[JUDGE].verdict == "undetermined":
+        spoiled.append("the judge's reliability is not known")
     elsewhere = not supported.isdisjoint(ELSEWHERE)
-    reader, best = _best_reader(evidence)
+    best = evidence.held_out_r(tuple(evidence.drifts_by_layer))
     if r.value is None or r.low is None or r.high is None:
         return Judgement(
             NOT_LINEAR,
@@ -131,7 +129,11 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         summary,
         (
             Row("held-out r of the ridge probe", r),
-            Row("highest r of any vector here", best, note=reader),
+            Row(
+                "held-out r of the best vector",
+                best,
+                note=f"chosen among {len(evidence.drifts_by_layer)} methods on other cases",
+            ),
         ),
         None,
         "Spoiled scores; too few responses for a probe; another layer.",

@@ -13,11 +13,11 @@ CAUSE, TITLE = "floor", "Scores at the floor or ceiling"
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
-    """Whether most scores are the lowest or the highest allowed.
+    """Whether most scores are at, or next to, the lowest or the highest allowed.
 
-    Measured: the share of scores at each end. Why: what the range cuts off cannot correlate.
-    Confusions: a trait that truly never varies looks the same; so do compressed scores whose
-    middle happens to lie at an end.
+    Measured: the share of scores within 1% of the range of each end. Why: what the range cuts off
+    cannot correlate. Confusions: a trait that truly never varies looks the same; so do compressed
+    scores whose middle happens to lie at an end.
     """
     use = score_use(evidence.scores, *evidence.score_range)
     share = 0.0 if use is None else max(use.floor, use.ceiling)
@@ -29,7 +29,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         TITLE,
         "supported" if supported else "ruled out",
         weight,
-        f"{share:.0%} of the scores are the {end} allowed.",
+        f"{share:.0%} of the scores are the {end} allowed, or within 1% of the range of it.",
         (
             Row(
                 "share at the end",

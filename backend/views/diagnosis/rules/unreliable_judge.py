@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MEAN_DIFFERENCE, RIDGE
@@ -13,76 +12,92 @@ from backend.views.diagnosis.evidence import CellEvidence
 CAUSE, TITLE = "unreliable_judge", "An unreliable judge"
 SPOILERS = ("floor", "compressed")
 CONFUSIONS = (
-    "A behaviour that truly changes from one turn to the next as much as between scenarios. Score "
-    "some responses twice to tell them apart."
+    "A behaviour that truly changes from one turn to the next as much as between scenarios. Scores "
+    "given twice to the same responses tell them apart."
 )
+TWICE = "Score some responses twice to tell."
 
 
 def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
-    """Whether scores of the same scenario at t1 and tN have anything in common.
+    """Whether the judge's scores are mostly error.
 
-    Measured: their correlation over scenarios. Its size is a lower bound of the judge's
-    reliability, also if it is negative. Why: an unreliable judge's error is new each time.
-    Confusions: a behaviour without any stability; scores at an end or compressed, where this is
-    undetermined. Ruled out where the vector or a probe works: error cannot be read.
+    Measured: where responses were scored several times, the reliability (intraclass correlation) of
+    what r is taken over. Else only the correlation of scores at t1 and tN: its size is a lower
+    bound of the scores' reliability, so a high one rules this out and a low one tells nothing. Why:
+    an unreliable judge's error is new each time, and no r can exceed the square root of the
+    reliability. Confusions: scores at an end or compressed, where this is undetermined. Without
+    repeated scores this is also ruled out where the vector or a probe works: error cannot be read.
     """
-    first = evidence.cases.first
-    if first is None:
-        return Judgement(
-            CAUSE,
-            TITLE,
-            "undetermined",
-            0.0,
-            "One score per scenario: reliability cannot be seen.",
-            (),
-            None,
-            CONFUSIONS,
-        )
-    stability = pearson(evidence.cases.cases(first, evidence.cases.last))
-    row = Row("r of scores at t1 and tN", stability)
-    if stability.low is None or stability.high is None or stability.value is None:
-        return Judgement(
-            CAUSE,
-            TITLE,
-            "undetermined",
-            0.0,
-            "Their stability is undefined.",
-            (row,),
-            None,
-            CONFUSIONS,
-        )
-    size = abs(stability.value)
-    weight = at.STABILITY / max(size, 0.02)
-    least = 0.0 if stability.low <= 0 <= stability.high else min(map(abs, interval(stability)))
-    most = max(map(abs, interval(stability)))
     spoiled = any(earlier[cause].marked for cause in SPOILERS)
+    if evidence.reliability.used.value is not None:
+        return _by_repeats(evidence, spoiled)
+    return _by_turns(evidence, spoiled)
+
+
+def _by_repeats(evidence: CellEvidence, spoiled: bool) -> Judgement:
+    found, ceiling = evidence.reliability.used, evidence.reliability.ceiling
+    assert found.value is not None and ceiling.value is not None
+    weight = at.RELIABILITY / max(found.value, 0.02)
     verdict: Verdict = "undetermined"
-    if weight < 1 or least > at.STABILITY or _read(evidence):
+    if found.low is None or found.low > at.RELIABILITY:
         verdict = "ruled out"
-    elif most < at.STABILITY and not spoiled:
+    elif found.high is not None and found.high < at.RELIABILITY and not spoiled:
         verdict = "supported"
-    return Judgement(
-        CAUSE,
-        TITLE,
+    what = "scores" if evidence.cases.first is None else "score drifts"
+    return _judged(
         verdict,
         weight,
-        f"Scores of one scenario correlate {stability.value:+.2f} between turns.",
-        (row,),
-        None,
-        CONFUSIONS,
+        f"The reliability of the {what} is {found.value:.2f}, so r can reach {ceiling.value:.2f}.",
+        (
+            Row(
+                f"reliability of the {what}, from repeated scores",
+                found,
+                note=f"poor below {at.RELIABILITY:g} (Cicchetti 1994)",
+            ),
+            Row("highest r that a perfect vector could have", ceiling),
+        ),
         explained=spoiled,
     )
 
 
-def interval(found: Estimate) -> tuple[float, float]:
-    """The ends of a defined interval."""
-    assert found.low is not None and found.high is not None
-    return found.low, found.high
+def _by_turns(evidence: CellEvidence, spoiled: bool) -> Judgement:
+    first = evidence.cases.first
+    if _read(evidence):
+        return _judged("ruled out", 0.0, "A vector reads the scores, so they are not mere error.")
+    if first is None:
+        return _judged("undetermined", 0.0, f"Every response has one score. {TWICE}")
+    stability = pearson(evidence.cases.cases(first, evidence.cases.last))
+    row = Row("r of scores at t1 and tN", stability)
+    if stability.low is None or stability.high is None or stability.value is None:
+        summary = f"The correlation of scores at t1 and tN is undefined. {TWICE}"
+        return _judged("undetermined", 0.0, summary, (row,))
+    least = 0.0
+    if not stability.low <= 0 <= stability.high:
+        least = min(abs(stability.low), abs(stability.high))
+    said = f"Scores of one scenario correlate {stability.value:+.2f} between turns"
+    weight = at.STABILITY / max(abs(stability.value), 0.02)
+    if least > at.STABILITY:
+        return _judged("ruled out", weight, f"{said}.", (row,))
+    summary = f"{said}: the judge errs, or the behaviour changes. {TWICE}"
+    return _judged("undetermined", weight, summary, (row,), explained=spoiled)
+
+
+def _judged(
+    verdict: Verdict,
+    weight: float,
+    summary: str,
+    rows: tuple[Row, ...] = (),
+    *,
+    explained: bool = False,
+) -> Judgement:
+    return Judgement(
+        CAUSE, TITLE, verdict, weight, summary, rows, None, CONFUSIONS, explained=explained
+    )
 
 
 def _read(evidence: CellEvidence) -> bool:
     """Whether something reads the scores well: error cannot be read on held-out scenarios."""
-    found = (evidence.r(MEAN_DIFFERENCE), evidence.r(RIDGE))
+    found = (evidence.held_out_r((method,)) for method in (MEAN_DIFFERENCE, RIDGE))
     return any(r.low is not None and r.low > evidence.thresholds.working for r in found)
 
 
