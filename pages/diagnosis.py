@@ -27,7 +27,8 @@ def _try(cause: str, fix: Fix, layer: int) -> None:
     """A way to see the fix: in the lab, at its layer, or by extracting again."""
     pipeline = fix_pipeline(fix)
     if pipeline is not None:
-        try_in_lab("Try this fix in the Filter lab", f"try_{cause}", pipeline, layer)
+        at = layer if fix.layer is None else fix.layer
+        try_in_lab("Try this fix in the Filter lab", f"try_{cause}", pipeline, at)
         return
     label, icon, page = "Compare with all methods", ":material/leaderboard:", "pages/methods.py"
     choices: dict[str, object] = {}
@@ -49,7 +50,8 @@ def _details(judgement: Judgement, layer: int) -> None:
 
 
 chosen = selection()
-st.title("Why does this trait fail?")
+title = st.empty()
+title.title(words.title(works=False))
 run = require_run(chosen)
 with data.faults_shown():
     results = data.results()
@@ -61,6 +63,7 @@ with data.faults_shown():
         chosen.layer,
         results.thresholds,
     )
+    title.title(words.title(works=diagnosis.works))
     best = " (its best layer)" if chosen.layer is None else ""
     st.caption(
         f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"

@@ -20,7 +20,7 @@ from backend.views.scores.figures import (
     stability_forest,
 )
 from backend.views.scores.links import score_links
-from backend.views.scores.tables import link_rows, rank_rows, use_rows
+from backend.views.scores.tables import link_rows, rank_rows, reliability_rows, use_rows
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
@@ -62,12 +62,17 @@ def _distributions(chosen: Selection, run_id: str) -> None:
     st.caption(
         "sd: standard deviation in score units with Bonett's 95% interval. Floor and ceiling: "
         "share of scores at the ends of the scale with Wilson's interval. In use: how many "
-        "different scores. Rounding: how much of the variance rounding to the step, the smallest "
-        "difference in use, accounts for."
+        "different scores. Rounding: how much of the variance that r is taken over rounding to the "
+        "step, the usual difference between neighbouring scores, accounts for."
     )
     st.subheader("Do scores agree from the first turn to the last?")
     st.caption(words.STABILITY)
     show(stability_forest(columns), "stability")
+    st.subheader("Does the judge agree with itself?")
+    repeated = reliability_rows(columns)
+    st.caption(words.RELIABILITY if repeated else words.NOT_REPEATED)
+    if repeated:
+        st.dataframe(repeated, hide_index=True, width="stretch")
 
 
 def _links(chosen: Selection, run: RunSummary, choice: LayerChoice) -> None:

@@ -299,6 +299,13 @@ class RepeatedScores:
     responders: tuple[str, ...]
     every: bool
 
+    def of_responder(self, responder: str | None) -> RepeatedScores:
+        """The same of one responder's cases; None for all."""
+        if responder is None:
+            return self
+        chosen = [place for place, own in enumerate(self.responders) if own == responder]
+        return RepeatedScores(self.scorings[chosen], (responder,) * len(chosen), self.every)
+
 
 @dataclass(frozen=True, eq=False)
 class ProductCases:

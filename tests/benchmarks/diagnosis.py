@@ -77,6 +77,10 @@ class Outcome:
         """Whether that is the planted one."""
         return self.top == self.planted[0]
 
+    def __str__(self) -> str:
+        """The cell in a line, to see where the diagnosis errs."""
+        return f"{self.scenarios} {self.setting} {self.planted}: {self.found} r {self.base:+.2f}"
+
     @property
     def accused(self) -> bool:
         """Whether any cause is supported but too few scenarios, which says that nothing is sure."""
@@ -159,7 +163,13 @@ def report() -> dict[str, float]:
             # Two of the four settings each, in turn.
             for setting in SETTINGS[place % 2 :: 2]:
                 single += outcomes((cause.name,), 1.0, next(seeds), scenarios, setting)
-        print(f"{scenarios} scenarios: done", file=sys.stderr)
+        own = [o for o in single if o.scenarios == scenarios]
+        wrong = [o for o in own if o.planted[0] in HARMLESS and o.accused]
+        right = sum(o.right for o in own)
+        print(
+            f"{scenarios} scenarios: {right} of {len(own)} right, {len(wrong)} healthy accused",
+            file=sys.stderr,
+        )
     for place, cause in enumerate(CAUSES):
         if cause.place not in ("study", "model"):
             setting = SETTINGS[place % len(SETTINGS)]
@@ -229,6 +239,8 @@ def _figures(
         f" {sum('unreliable_judge' in o.found for o in missed)} of {len(missed)} cells;"
         f" a signal not there claimed in {len(wrong)} of all cells with one"
     )
+    for o in (*(o for o in harmed if not o.right), *(o for o in healthy if o.accused)):
+        print(f"not right: {o}")
     print(f"strength 0.02: {sum(o.accused for o in gone)} of {len(gone)} cells accused")
     return found
 

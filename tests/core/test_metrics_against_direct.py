@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from backend.core.metrics import held_out
 from backend.core.metrics.registry import METRICS, measure_cell
 from backend.core.metrics.stability import influences
 from backend.core.prompt_cells import PromptCells
@@ -96,7 +98,12 @@ def direct(rows, high):
         differences.append((x[i] - x[j]) @ w / np.linalg.norm(w))
     differences = np.array(differences)
     found["auroc"] = np.mean(differences > 0) + np.mean(differences == 0) / 2
-    found["d_prime"] = np.sqrt(2) * differences.mean() / differences.std(ddof=1)
+    high_n, low_n = int(high.sum()), int((~high).sum())
+    shared = low_n * (high_n - 1) + high_n * (low_n - 1)
+    spread = np.sqrt(((differences - differences.mean()) ** 2).sum() / shared)
+    free = high_n + low_n - 2
+    hedges = math.gamma(free / 2) / (math.sqrt(free / 2) * math.gamma((free - 1) / 2))
+    found["d_prime"] = hedges * differences.mean() / spread
     return found, turns
 
 
@@ -217,3 +224,17 @@ def test_swapping_the_poles_swaps_their_metrics_and_keeps_the_rest():
         assert one[f"high_{name}"].value == pytest.approx(other[f"low_{name}"].value, rel=1e-12)
     for name in ("separation", "fisher_ratio", "auroc", "d_prime", "dominance"):
         assert one[name].value == pytest.approx(other[name].value, rel=1e-9)
+
+
+@pytest.mark.parametrize("prompts", [3, 5, 20])
+def test_d_prime_is_unbiased_for_few_prompts(prompts):
+    """Along a known direction, poles four spreads apart: 600 draws, mean within three errors."""
+    rng = np.random.default_rng(prompts)
+    high = np.arange(2 * prompts) < prompts
+    found = []
+    for _ in range(600):
+        rows = rng.normal(size=(2 * prompts, 1)) + np.where(high, 2.0, -2.0)[:, None]
+        cells = PromptCells.from_activations(rows, high)
+        found.append(float(held_out.d_prime(cells).values[0]))
+    error = np.std(found) / np.sqrt(600)
+    assert np.mean(found) == pytest.approx(4.0, abs=3 * error) and error < 0.1

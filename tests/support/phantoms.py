@@ -203,5 +203,5 @@ def _repeated(study: Study, trait: str, behaviour: Behaviour) -> RepeatedScores:
             first = study.responses[behaviour.first[case]].repeats[trait]
         rows.append(np.subtract(last, first))
         responders.append(responder)
-    scorings = np.array(rows).reshape(len(rows), -1)
+    scorings = np.array(rows).reshape(len(rows), 2)
     return RepeatedScores(scorings, tuple(responders), len(rows) == len(behaviour.values))

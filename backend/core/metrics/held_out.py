@@ -13,6 +13,7 @@ These metrics describe the prompts: they rebuild the vector as a difference of m
 from __future__ import annotations
 
 import numpy as np
+from scipy import special
 
 from backend.core.metrics.measured import Measured, quotient
 from backend.core.prompt_cells import PromptCells
@@ -39,11 +40,14 @@ def auroc(cells: PromptCells) -> Measured:
 def d_prime(cells: PromptCells) -> Measured:
     """Standardised distance of the poles along the vector of the other prompts.
 
-    sqrt(2) mean / sd of the held-out pair differences: a difference of two independent values of
-    unit spread has standard deviation sqrt(2), so this is the distance in units of one pole's
-    spread. Scale-free; any real number, 0 by chance. Undefined with fewer than two prompts in a
+    J mean / s of the held-out pair differences. s is the spread of one pole: the squares of the
+    pair differences about their mean sum to (n_L (n_H - 1) + n_H (n_L - 1)) s^2 on average, as
+    pairs share prompts. J takes out what dividing by an estimated spread adds, gamma(f/2) /
+    (sqrt(f/2) gamma((f-1)/2)) with f = n_H + n_L - 2: without both, 5 prompts a pole give a fifth
+    too much. Scale-free; any real number, 0 by chance. Undefined with fewer than two prompts in a
     pole, a vector of length zero, or differences without spread. Source: Green and Swets 1966,
-    Signal Detection Theory and Psychophysics.
+    Signal Detection Theory and Psychophysics; Hedges 1981, Journal of Educational Statistics 6:
+    107-128.
     """
     found = cells.pair_differences
     differences = found.values
@@ -52,11 +56,15 @@ def d_prime(cells: PromptCells) -> Measured:
     centred *= centred
     if found.padded:
         np.copyto(centred, 0.0, where=~found.pairs)
-    sd = np.sqrt(centred.sum(axis=1) / np.maximum(found.count - 1, 1.0))
+    high, low = cells.high_pole.count, cells.low_pole.count
+    shared = low * (high - 1) + high * (low - 1)
+    sd = np.sqrt(centred.sum(axis=1) / np.maximum(shared, 1.0))
+    half = np.maximum(high + low - 2, 2.0) / 2
+    unbiased = np.exp(special.gammaln(half) - special.gammaln(half - 0.5)) / np.sqrt(half)
     largest = np.maximum(differences.max(axis=1), -differences.min(axis=1))
     return Measured.unless(
         cells,
-        quotient(np.sqrt(2.0) * mean, sd),
+        quotient(unbiased * mean, sd),
         (cells.fewest < 2, TOO_FEW),
         (found.zero, ZERO_VECTOR),
         (sd <= 1e-12 * largest, "the held-out differences have no spread"),

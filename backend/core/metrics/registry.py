@@ -144,7 +144,7 @@ METRICS: list[PromptMetric] = [
         "d_prime",
         "d′ of held-out prompts",
         SCALE_FREE,
-        "√2 · mean / sd of (x_i - x_j)·v̂, v built without i and j",
+        "J · mean of (x_i - x_j)·v̂ / spread of a pole, v built without i and j",
         "(-∞, ∞), 0 by chance",
         "fewer than 2 prompts in a pole, or a zero vector",
         "higher",

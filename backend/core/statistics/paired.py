@@ -1,4 +1,4 @@
-"""Differences of paired values."""
+"""Differences of paired values, and of paired yes or no."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats, refuse_not_finite
+from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.estimate import Estimate
 
 
@@ -32,3 +32,22 @@ def paired_difference(first: Floats, second: Floats) -> Estimate:
     half = float(stats.t.ppf(0.975, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
     return Estimate(mean, mean - half, mean + half, p, n, None, "Student t")
+
+
+def mcnemar(first: Bools, second: Bools) -> Estimate:
+    """Share of yes in the first minus share in the second, of the same cases asked twice.
+
+    p is McNemar's exact one: of the cases that changed, as many went one way as a fair coin would
+    have it (McNemar 1947, Psychometrika 12: 153-157; binomial, two-sided). 1 where none changed.
+    No interval is given. Range of the difference: [-1, 1]. Undefined without cases.
+
+    Args:
+        first: [n].
+        second: of the same cases in the same order, [n].
+    """
+    n = len(first)
+    if n == 0:
+        return Estimate.undefined(n, "the two have no case in common")
+    gained, lost = int((first & ~second).sum()), int((~first & second).sum())
+    p = float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
+    return Estimate((gained - lost) / n, None, None, p, n)

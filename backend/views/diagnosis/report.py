@@ -1,4 +1,4 @@
-"""Why each trait fails."""
+"""Why each trait fails, or what limits it."""
 
 from __future__ import annotations
 
@@ -43,4 +43,6 @@ def _blocks(found: Diagnosis) -> Sequence[Block]:
     )
 
 
-SECTION = Section("diagnosis", "Why does each trait fail?", "diagnosis", _build, 30_000)
+SECTION = Section(
+    "diagnosis", "What makes each trait fail, or limits it?", "diagnosis", _build, 30_000
+)

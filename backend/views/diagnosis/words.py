@@ -6,14 +6,24 @@ from backend.core.estimate import Estimate
 
 VERDICTS = (
     "A cause is supported only if its marker exceeds what healthy cells show and, where a fix can "
-    "be measured, the fix raises r with its whole interval. Ruled out: its marker is where healthy "
-    "cells have it. Undetermined: these data cannot tell."
+    "be measured, the fix raises r: with p below 5% over all causes and traits of the run. Ruled "
+    "out: its marker is where healthy cells have it. Undetermined: these data cannot tell."
 )
 GAINS = (
-    "Intervals right of zero raise r. Fixes are measured on the responses at hand, fitted ones on "
-    "scenarios they were not fitted on. A grey one right of zero helps although its cause is ruled "
-    "out: it mends something else too."
+    "Intervals right of zero raise r. The best of several fixes, and the layer unless you chose "
+    "it, are chosen on one half of the scenarios and compared with the mean difference on the "
+    "other half. A grey marker right of zero: the fix raises r although its own cause was ruled "
+    "out."
 )
+
+
+def title(*, works: bool) -> str:
+    """What the page asks of a cell.
+
+    Args:
+        works: whether its r is that of a working cell.
+    """
+    return "What limits this trait?" if works else "Why does this trait fail?"
 
 
 def r_sentence(r: Estimate, digits: int) -> str:

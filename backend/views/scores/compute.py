@@ -13,10 +13,17 @@ from backend.core.estimate import Estimate
 from backend.core.finding import Finding
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.describe import share, standard_deviation
-from backend.core.statistics.reliability import Rounding, rounding_of, score_use
+from backend.core.statistics.reliability import (
+    Reliability,
+    Rounding,
+    rounding_of,
+    score_use,
+    usual_step,
+)
 from backend.store.run import Run
 from backend.store.run_values import ScoredCases
 from backend.views.diagnosis import thresholds as at
+from backend.views.shared.reliability import reliability_of
 from backend.views.study_tests import compression, ranks
 
 # A scale with more steps than this is shown in bins instead of step by step.
@@ -59,6 +66,7 @@ class ScoreColumn:
         distinct: how many different scores are in use.
         rounding: how coarse they are.
         stability: correlation of the scores at t1 and tN over cases.
+        reliability: of the drifts (or scores), from responses that were scored several times.
         marks: what a reader must know of these scores; empty if nothing.
     """
 
@@ -73,6 +81,7 @@ class ScoreColumn:
     distinct: int
     rounding: Rounding
     stability: Estimate
+    reliability: Reliability
     marks: tuple[str, ...]
 
 
@@ -89,7 +98,17 @@ def score_columns(run: Run, responder: str | None = None) -> tuple[ScoreColumn, 
     if not parts:
         return ()
     width, exact = _bins(np.concatenate([part.every for part in parts.values()]), *scale)
-    return tuple(_column(trait, part, scale, width, exact) for trait, part in parts.items())
+    return tuple(
+        _column(
+            trait,
+            part,
+            scale,
+            width,
+            exact,
+            reliability_of(run.repeated_scores(trait).of_responder(responder)),
+        )
+        for trait, part in parts.items()
+    )
 
 
 def score_findings(findings: Sequence[Finding]) -> tuple[Finding, Finding]:
@@ -127,7 +146,7 @@ def _scores_of(cases: ScoredCases, responder: str | None) -> _Scores:
 
 def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
     """Width of a bin, and whether each bin is one step of the scale."""
-    step = rounding_of(used).step
+    step = usual_step(used)
     if step is not None and (high - low) / step <= STEPS:
         places = (used - low) / step
         if np.abs(places - np.round(places)).max() < 1e-6:
@@ -136,13 +155,18 @@ def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
 
 
 def _column(
-    trait: str, scores: _Scores, scale: tuple[float, float], width: float, exact: bool
+    trait: str,
+    scores: _Scores,
+    scale: tuple[float, float],
+    width: float,
+    exact: bool,
+    reliability: Reliability,
 ) -> ScoreColumn:
     low, high = scale
     every, last, turns = scores.every, scores.last, scores.turns
     use = score_use(every, low, high)
     assert use is not None  # traits without scores were left out
-    rounding = rounding_of(every)
+    rounding = rounding_of(every, None if turns is None else last - turns.x)
     floor, ceiling = (share(round(end * use.n), use.n) for end in (use.floor, use.ceiling))
     # Bins of a scale stand on its steps; bins of a continuum lie between them.
     start = low - width / 2 if exact else low
@@ -176,6 +200,7 @@ def _column(
         distinct=use.distinct,
         rounding=rounding,
         stability=stability,
+        reliability=reliability,
         marks=tuple(marks),
     )
 

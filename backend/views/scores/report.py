@@ -21,7 +21,7 @@ from backend.views.scores.figures import (
     stability_forest,
 )
 from backend.views.scores.links import score_links
-from backend.views.scores.tables import link_rows, rank_rows, use_rows
+from backend.views.scores.tables import link_rows, rank_rows, reliability_rows, use_rows
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.per_cell import per_cell, per_run
 from backend.views.shared.view import View
@@ -51,6 +51,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
                 words.STABILITY,
                 stability_forest(columns),
             ),
+            *_reliability(reliability_rows(columns)),
             Chart("Would ranks do better?", words.RANKS, pearson_beside_spearman(choices)),
             Table("", "", rank_rows(choices)),
             Chart(
@@ -99,6 +100,12 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         if finding.rows:
             findings.append(Table("", finding.caveat, finding_rows(finding)))
     return (*per_run(view, run_blocks), *findings, *per_cell(view, "scores", cell))
+
+
+def _reliability(rows: list[dict[str, str]]) -> Sequence[Block]:
+    """The judge's agreement with itself, where any response was scored several times."""
+    title = "Does the judge agree with itself?"
+    return (Table(title, words.RELIABILITY, rows),) if rows else (Text(words.NOT_REPEATED),)
 
 
 SECTION = Section("scores", "Is the judge the problem?", "scores", _build, 120_000)

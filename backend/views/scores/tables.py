@@ -45,6 +45,31 @@ def use_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
     return rows
 
 
+def reliability_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
+    """How well the judge agrees with itself on every trait, as a table; empty where no response
+    was scored several times.
+
+    Args:
+        columns: one row each.
+    """
+    rows = []
+    for c in columns:
+        found = c.reliability
+        if found.scorings < 2:
+            continue
+        rows.append(
+            {
+                "trait": c.trait.replace("_", " "),
+                "over": "scores" if c.first is None else "drifts",
+                "one scoring, 95%": r_text(found.single, count=False),
+                f"mean of {found.scorings}, 95%": r_text(found.mean, count=False),
+                "highest possible r, 95%": r_text(found.ceiling, count=False),
+                "cases": str(found.used.n),
+            }
+        )
+    return rows
+
+
 def rank_rows(choices: Sequence[LayerChoice]) -> list[dict[str, str]]:
     """Both correlations of every trait at its best layer as a table.
 

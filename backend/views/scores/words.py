@@ -15,7 +15,17 @@ ALL_TRAITS = (
 )
 STABILITY = (
     "An unreliable judge errs anew each time, so its scores at t1 and tN have little in common. "
-    "Between the dotted lines that may be so, or the behaviour itself changes as much."
+    "Between the dotted lines that may be so, or the behaviour itself changes as much: only scores "
+    "given twice to the same responses tell."
+)
+RELIABILITY = (
+    "Share of the variance that is not the judge's error: the intraclass correlation of repeated "
+    "scores, within responders. Below 0.4 it is poor (Cicchetti 1994). No vector's r can be "
+    "expected above its square root, the highest possible r."
+)
+NOT_REPEATED = (
+    "No response was scored twice, so the judge's reliability is not known. Add a second score of "
+    "some responses to the study (a column such as score:trait#2) to measure it."
 )
 PROJECTION = "A slope means that the vector predicts the score."
 LENGTH = "A slope means that the vector also reads how long the response is."

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
-from scipy import stats
 
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, not_computable
 from backend.core.statistics.multiple import benjamini_hochberg
-from backend.core.status import Status, count_statuses
+from backend.core.statistics.paired import mcnemar
+from backend.core.status import Status, count_statuses, status_of
 from backend.core.study_cell import StudyCell, models_of
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import Evidence, StudyTest
@@ -31,23 +31,28 @@ def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -
     if not rows:
         return not_computable(NAME, QUESTION, "there are no cells")
     lines, answers = [], []
-    working: dict[str, tuple[int, int]] = {}
+    working: dict[str, dict[str, bool]] = {}
     for model in models_of(rows):
         rs = [row.r for row in rows if row.model == model]
         counts = count_statuses(rs, thresholds)
         for state in STATES:
             lines.append(Row(f"{model}: {state}", Estimate.exact(counts[state], len(rs))))
         answers.append(f"{model} {counts['working']}/{len(rs)}")
-        working[model] = (counts["working"], len(rs) - counts["working"])
+        working[model] = {
+            row.trait: status_of(row.r, thresholds) == "working"
+            for row in rows
+            if row.model == model and row.r is not None
+        }
     several = len(working) > 1
     pairs = list(combinations(working, 2))
-    ps = [float(stats.fisher_exact(np.array([working[a], working[b]])).pvalue) for a, b in pairs]
-    for (a, b), p, adjusted in zip(pairs, ps, benjamini_hochberg(ps), strict=True):
-        difference = working[a][0] / sum(working[a]) - working[b][0] / sum(working[b])
-        estimate = Estimate(difference, None, None, p, sum(working[a]) + sum(working[b]))
-        note = f"Fisher's exact test; Benjamini-Hochberg p {adjusted:.2g}"
+    found = [_paired(working[a], working[b]) for a, b in pairs]
+    adjusted_ps = benjamini_hochberg([estimate.p for estimate in found])
+    for (a, b), estimate, adjusted in zip(pairs, found, adjusted_ps, strict=True):
+        note = "no trait in common"
+        if adjusted is not None:
+            note = f"McNemar's exact test; Benjamini-Hochberg p {adjusted:.2g}"
         lines.append(Row(f"share working, {a} - {b}", estimate, note=note))
-    unequal = any(p is not None and p < 0.05 for p in benjamini_hochberg(ps))
+    unequal = any(p is not None and p < 0.05 for p in adjusted_ps)
     return Finding(
         NAME,
         QUESTION,
@@ -55,10 +60,16 @@ def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -
         f"Working at their best layer: {', '.join(answers)}."
         + ("" if several else " One model alone cannot be compared."),
         "A count hides how close each r is to the threshold, and the best of several layers "
-        "flatters every r: read it beside the layer test. Models share traits and scenarios, which "
-        "Fisher's test takes for independent.",
+        "flatters every r: read it beside the layer test. Models are compared on the traits "
+        "they share; with eight of them six must differ, all one way, for p below 0.05.",
         tuple(lines),
     )
+
+
+def _paired(first: dict[str, bool], second: dict[str, bool]) -> Estimate:
+    """Share of the traits with r on both that work on the first model, minus on the second."""
+    common = [trait for trait in first if trait in second]
+    return mcnemar(*(np.array([own[trait] for trait in common], bool) for own in (first, second)))
 
 
 def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:

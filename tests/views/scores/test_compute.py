@@ -11,11 +11,13 @@ import pingouin
 import pytest
 from scipy import stats
 
+from backend.core.statistics.reliability import judge_reliability
 from backend.core.study_cell import StudyCell
 from backend.errors import SteerscopeError, StoreError
 from backend.views.scores.compute import score_columns, score_findings
 from backend.views.scores.feasibility import feasibility, score_scale
 from backend.views.scores.links import score_links
+from backend.views.scores.tables import reliability_rows
 from backend.views.study_tests.compression import compression_finding
 from backend.views.study_tests.compute import findings_of_study
 from tests.support.drifts import drifts_of
@@ -52,7 +54,7 @@ def test_columns_are_the_studys_scores(settings, tiny_llama):
         assert column.floor.value == pytest.approx(np.mean(both == 0))
         assert column.ceiling.value == pytest.approx(np.mean(both == 10))
         assert column.distinct == len(set(both))
-        assert column.rounding.share == pytest.approx(0.25 / 12 / both.var())
+        assert column.rounding.share == pytest.approx(2 * 0.25 / 12 / (last - first).var())
         expected = stats.pearsonr(first, last)
         assert column.stability.value == pytest.approx(expected.statistic)
         assert (column.stability.low, column.stability.high) == pytest.approx(
@@ -82,7 +84,7 @@ def test_a_continuum_is_binned_and_loses_no_score(settings, tiny_llama):
 
 def test_marks_name_floors_and_coarse_scores(settings, tiny_llama):
     study = small_study(scenarios=20)
-    values = {"warmth": lambda i: 0.0 if i % 3 else 4.0, "haste": lambda i: 4.0 + i % 3}
+    values = {"warmth": lambda i: 0.0 if i % 3 else 4.0, "haste": lambda i: 4.0 + (i % 3 == 0)}
     responses = tuple(
         dataclasses.replace(r, scores={t: make(i) for t, make in values.items()})
         for i, r in enumerate(study.responses)
@@ -92,6 +94,32 @@ def test_marks_name_floors_and_coarse_scores(settings, tiny_llama):
     )
     warmth, haste = results(settings).of_run(score_columns, "m")
     assert warmth.marks == ("at the floor", "compressed") and haste.marks == ("compressed",)
+
+
+def test_repeated_scores_give_the_reliability_of_what_r_is_over(settings, tiny_llama):
+    """Every response of the first 15 scenarios is scored three times on one trait."""
+    rng = np.random.default_rng(9)
+    study = small_study(scenarios=20)
+    responses = []
+    for i, r in enumerate(study.responses):
+        again = tuple(np.clip(r.scores["warmth"] + rng.normal(0, 1, 3), 0, 10).tolist())
+        scores = r.scores | {"warmth": float(np.mean(again))}
+        repeats = {"warmth": again}
+        responses.append(dataclasses.replace(r, scores=scores, repeats=repeats) if i < 30 else r)
+    study = dataclasses.replace(study, name="twice", responses=tuple(responses))
+    publish_run(settings, study, tiny_llama, "twice", (1,))
+    warmth, haste = results(settings).of_run(score_columns, "twice")
+    by_turn = [np.array([r.repeats["warmth"] for r in responses[turn:30:2]]) for turn in (0, 1)]
+    expected = judge_reliability(by_turn[1] - by_turn[0], np.zeros(15, np.intp), every=False)
+    assert warmth.reliability.used == expected.single and expected.single.n == 15
+    assert warmth.reliability.scorings == 3
+    assert haste.reliability.used.value is None
+    (row,) = reliability_rows([warmth, haste])
+    assert row["trait"] == "warmth" and row["over"] == "drifts" and row["cases"] == "15"
+    assert row["mean of 3, 95%"].startswith(f"{expected.mean.value:+.2f} [")
+    assert row["highest possible r, 95%"].startswith(f"{expected.single.value**0.5:+.2f} [")
+    nobody = results(settings).of_run(score_columns, "twice", "author")[0]
+    assert nobody.reliability.used == expected.single
 
 
 def test_one_responder_at_a_time(settings, tiny_llama):

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 
+import hypothesis
 import numpy as np
 import pandas as pd
 import pingouin
 import pytest
+from hypothesis import strategies as st
 from scipy import stats
+from statsmodels.stats import contingency_tables
 
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.dependent import compare_dependent
-from backend.core.statistics.paired import paired_difference
+from backend.core.statistics.paired import mcnemar, paired_difference
 from backend.core.study_cell import StudyCell
 from backend.settings import StatusThresholds
 from backend.views.study_tests.agreement import agreement_finding
@@ -69,7 +71,8 @@ def test_scorecard_counts_by_hand():
     finding = scorecard_finding(rows, LIMITS)
     shown = {name: e.value for name, e in values(finding).items()}
     assert finding.verdict == "undetermined"
-    assert shown.pop("share working, a - b") == pytest.approx(1 / 3)
+    # The one trait of both has no r on b.
+    assert shown.pop("share working, a - b") is None
     assert shown == {
         "a: working": 1,
         "a: close": 1,
@@ -89,9 +92,22 @@ def test_unequal_models_need_more_than_unequal_counts():
     assert scorecard_finding(models(8, 7), LIMITS).verdict == "undetermined"
     found = scorecard_finding(models(8, 2), LIMITS)
     assert found.verdict == "ruled out"
-    # By hand: 10 of 16 cells work; the only table as extreme the other way is 2 v 8.
-    expected = 2 * math.comb(8, 8) * math.comb(8, 2) / math.comb(16, 10)
-    assert values(found)["share working, a - b"].p == pytest.approx(expected)
+    # Six traits work on one model only, all on the same one.
+    assert values(found)["share working, a - b"].p == pytest.approx(2 * 0.5**6)
+    apart = [cell("a", "x", 0.4), cell("b", "y", 0.1)]
+    lines = scorecard_finding(apart, LIMITS).rows
+    assert lines[-1].estimate.value is None and lines[-1].note == "no trait in common"
+
+
+@hypothesis.given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=12))
+def test_mcnemar_is_statsmodels(pairs):
+    first, second = np.array(pairs, bool).T
+    table = [[(first & second).sum(), (first & ~second).sum()]]
+    table.append([(~first & second).sum(), (~first & ~second).sum()])
+    found = mcnemar(first, second)
+    assert found.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
+    assert found.value == pytest.approx(first.mean() - second.mean())
+    assert mcnemar(second, first).value == -found.value
 
 
 def test_layers_count_failures_and_optimism():
