@@ -68,7 +68,7 @@ def test_activations_are_added_when_asked_for(run):
     app = opened(PAGE, take="tables", table_format="parquet", activations=True)
     count = len(list_tables(run, Source("run", "run-1")))
     assert labels(app)[0].startswith(f"Download {count} tables")
-    assert len(opened(PAGE, take="tables", tables_of="study").dataframe[0].value) == 6
+    assert len(opened(PAGE, take="tables", tables_of="study").dataframe[0].value) == 7
 
 
 def test_vectors_show_layer_length_and_r(run):

@@ -48,7 +48,7 @@ def odd_names():
 
 def grouped(groups, responders=3):
     """Three responders who differ, and scenarios in groups."""
-    base = small_study(scenarios=12)
+    base = small_study(scenarios=12, turns=False)
     return dataclasses.replace(
         base,
         responses=tuple(
@@ -80,7 +80,7 @@ def test_odd_names_and_broken_neighbours(store, tiny_llama, page):
     (store.studies / "bad@0.duckdb").write_text("junk")
     app = opened(page, trait=ODD)
     assert "bad.duckdb" in words(app)
-    opened(page, trait="no such trait", layer="77", run="gone", prompts="none such", tour="²")
+    opened(page, trait="no such trait", layer="77", run="gone", prompts="none such")
 
 
 @pytest.mark.parametrize("page", PAGES)
