@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.arrays import Bools, Floats, refuse_not_finite
+from backend.core.arrays import Bools, Floats, Integers, refuse_not_finite
 from backend.core.pair_differences import PairDifferences, pair_differences
 from backend.core.pole_cells import Gathered, PoleCells, gather
 
@@ -30,6 +30,8 @@ class PromptCells:
         weights: w with v = P'w, [C, n].
         width: d, number of coordinates of an activation; [C] where cells differ in it.
         vector: v, [C, d], float64; only the metrics about single coordinates need it.
+        pairs: number of the pair that each prompt belongs to, -1 for none, [C, n]; None where
+            prompts do not come in pairs.
     """
 
     gram: Floats
@@ -38,6 +40,7 @@ class PromptCells:
     weights: Floats
     width: int | Floats
     vector: Floats | None = None
+    pairs: Integers | None = None
 
     def __post_init__(self) -> None:
         cells, n = self.high.shape
@@ -58,7 +61,12 @@ class PromptCells:
 
     @classmethod
     def of_gram(
-        cls, gram: Floats, high: Bools, width: int, vector: Floats | None = None
+        cls,
+        gram: Floats,
+        high: Bools,
+        width: int,
+        vector: Floats | None = None,
+        pairs: Integers | None = None,
     ) -> PromptCells:
         """A batch of one cell whose vector is the mean difference.
 
@@ -67,6 +75,7 @@ class PromptCells:
             high: [n], True for the high pole; all others are of the low pole.
             width: d.
             vector: v = mu_H - mu_L, [d]; only the metrics about single coordinates need it.
+            pairs: pair of each prompt, -1 for none, [n]; None where there are no pairs.
 
         Raises:
             ValueError: a pole has no prompts, or shapes do not match.
@@ -82,20 +91,24 @@ class PromptCells:
             weights=mean_difference(mask[None], ~mask[None]),
             width=width,
             vector=None if vector is None else np.asarray(vector, dtype=np.float64)[None],
+            pairs=None if pairs is None else pairs[None],
         )
 
     @classmethod
-    def from_activations(cls, rows: NDArray[np.floating], high: Bools) -> PromptCells:
+    def from_activations(
+        cls, rows: NDArray[np.floating], high: Bools, pairs: Integers | None = None
+    ) -> PromptCells:
         """A batch of one cell, G and v made in float64 from activations.
 
         Args:
             rows: P, [n, d], pooled activations.
             high: [n], True for the high pole.
+            pairs: pair of each prompt, -1 for none, [n]; None where there are no pairs.
         """
         x = np.asarray(rows, dtype=np.float64)
         mask = np.asarray(high, dtype=bool)
         vector = x[mask].mean(axis=0) - x[~mask].mean(axis=0)
-        return cls.of_gram(x @ x.T, mask, x.shape[1], vector)
+        return cls.of_gram(x @ x.T, mask, x.shape[1], vector, pairs)
 
     def take(self, chosen: NDArray[np.intp]) -> PromptCells:
         """Some of the cells.
@@ -110,6 +123,7 @@ class PromptCells:
             weights=self.weights[chosen],
             width=self.width if isinstance(self.width, int) else self.width[chosen],
             vector=None if self.vector is None else self.vector[chosen],
+            pairs=None if self.pairs is None else self.pairs[chosen],
         )
 
     def __len__(self) -> int:

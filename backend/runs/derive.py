@@ -207,7 +207,7 @@ def _store_geometry(
     if vector is None:  # of length zero, so not stored
         vector = rows[group.high].mean(axis=0) - rows[~group.high].mean(axis=0)
     gram = own.gram[np.ix_(group.members, group.members)]
-    one = PromptCells.of_gram(gram, group.high, rows.shape[1], vector)
+    one = PromptCells.of_gram(gram, group.high, rows.shape[1], vector, group.pairs)
     key: Columns = {"trait": group.trait, "prompt_set": group.prompt_set}
     measured = measure_cell(one)
     tables.add("metrics", key, name=list(measured), **measures(list(measured.values()), "value"))

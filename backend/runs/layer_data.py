@@ -104,6 +104,20 @@ def prompt_groups(study: Study, trait: str, ids: Integers) -> tuple[PromptGroup,
     sets = np.array([study.prompts[i].prompt_set for i in ids])
     high = np.array([study.prompts[i].pole == "high" for i in ids])
     return tuple(
-        PromptGroup(trait, str(name), np.flatnonzero(sets == name), high[sets == name])
+        PromptGroup(
+            trait,
+            str(name),
+            np.flatnonzero(sets == name),
+            high[sets == name],
+            _pairs([study.prompts[i].pair for i in ids[sets == name]]),
+        )
         for name in sorted(set(sets))
     )
+
+
+def _pairs(names: list[str | None]) -> Integers | None:
+    """Pairs as 0..k-1 in the order of their names, -1 for none; None without any pair."""
+    known = sorted({name for name in names if name is not None})
+    if not known:
+        return None
+    return np.array([-1 if name is None else known.index(name) for name in names], np.intp)

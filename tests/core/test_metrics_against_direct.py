@@ -15,6 +15,7 @@ from backend.core.metrics.stability import influences
 from backend.core.prompt_cells import PromptCells
 
 WIDTH = 96
+PAIRS = np.tile(np.arange(20), 2)
 
 
 def ordinary(rng, n_high=20, n_low=20, width=WIDTH):
@@ -86,6 +87,9 @@ def direct(rows, high):
     found["dominance"] = shares.max()
     found["dominant_coordinate"] = shares.argmax()
     found["participation_ratio"] = 1 / np.sum(shares**2)
+    within = np.where(high[:, None], x - x[high].mean(0), x - x[~high].mean(0))
+    sizes = np.linalg.svd(within, compute_uv=False) ** 2
+    found["effective_prompts"] = 2 + sizes.sum() ** 2 / (sizes**2).sum()
     turns = []
     for i in range(len(x)):
         keep = np.arange(len(x)) != i
@@ -113,7 +117,8 @@ def test_every_metric_equals_the_direct_computation(case, seed):
     rows, high = case(np.random.default_rng(seed))
     measured = measure_cell(PromptCells.from_activations(rows, high))
     expected, _ = direct(rows, high)
-    assert set(expected) | {"split_half_stability"} == {metric.name for metric in METRICS}
+    apart = {"split_half_stability", "pair_agreement", "pairs_astray", "pair_split_half"}
+    assert set(expected) | apart == {metric.name for metric in METRICS}
     for name, value in expected.items():
         assert measured[name].value == pytest.approx(value, rel=1e-6), name
 
@@ -180,8 +185,10 @@ def test_scale_free_metrics_ignore_scale_and_the_others_follow_their_units(metri
     rows, high = ordinary(np.random.default_rng(6))
     power = {"activation": 1, "activation²": 2, "1/activation": -1}.get(metric.unit, 0)
     assert metric.scale_free == (power == 0)
-    before = metric.compute(PromptCells.from_activations(rows.astype(float), high)).values[0]
-    after = metric.compute(PromptCells.from_activations(10.0 * rows.astype(float), high)).values[0]
+    before = metric.compute(PromptCells.from_activations(rows.astype(float), high, PAIRS)).values[0]
+    after = metric.compute(
+        PromptCells.from_activations(10.0 * rows.astype(float), high, PAIRS)
+    ).values[0]
     assert after == pytest.approx(before * 10.0**power, rel=1e-9)
 
 
@@ -189,10 +196,12 @@ def test_scale_free_metrics_ignore_scale_and_the_others_follow_their_units(metri
 def test_order_of_prompts_does_not_matter(metric):
     rows, high = ordinary(np.random.default_rng(7))
     order = np.random.default_rng(8).permutation(len(rows))
-    before = metric.compute(PromptCells.from_activations(rows, high)).values[0]
-    after = metric.compute(PromptCells.from_activations(rows[order], high[order])).values[0]
+    before = metric.compute(PromptCells.from_activations(rows, high, PAIRS)).values[0]
+    after = metric.compute(
+        PromptCells.from_activations(rows[order], high[order], PAIRS[order])
+    ).values[0]
     # Random halves are drawn by position, so another order draws other halves.
-    tolerance = 0.02 if metric.name == "split_half_stability" else 1e-9
+    tolerance = 0.02 if "split_half" in metric.name else 1e-9
     assert after == pytest.approx(before, rel=tolerance)
 
 
@@ -209,9 +218,9 @@ def test_rotation_of_the_residual_stream_does_not_matter(metric):
     rng = np.random.default_rng(9)
     rows, high = ordinary(rng)
     rotation, _ = np.linalg.qr(rng.normal(size=(WIDTH, WIDTH)))
-    before = metric.compute(PromptCells.from_activations(rows.astype(float), high)).values[0]
+    before = metric.compute(PromptCells.from_activations(rows.astype(float), high, PAIRS)).values[0]
     after = metric.compute(
-        PromptCells.from_activations(rows.astype(float) @ rotation, high)
+        PromptCells.from_activations(rows.astype(float) @ rotation, high, PAIRS)
     ).values[0]
     assert after == pytest.approx(before, rel=1e-8)
 

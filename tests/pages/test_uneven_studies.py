@@ -87,6 +87,4 @@ def test_odd_names_and_broken_neighbours(store, tiny_llama, page):
 @pytest.mark.parametrize("groups", [3, 6])
 def test_responders_that_differ_in_few_groups(store, tiny_llama, page, groups):
     publish_run(store, grouped(groups), tiny_llama, "run-1")
-    app = opened(page)
-    if page == PAGES[0]:
-        assert "Only the r within responders is judged" in words(app)
+    opened(page)

@@ -13,7 +13,7 @@ from typing import Literal
 
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
-from backend.core.metrics import contrast, held_out, stability, within_pole
+from backend.core.metrics import contrast, held_out, paired_prompts, stability, within_pole
 from backend.core.metrics.measured import Measured
 from backend.core.prompt_cells import PromptCells
 
@@ -215,6 +215,50 @@ METRICS: list[PromptMetric] = [
         "fewer than 2 prompts in a pole, or opposed halves",
         "higher",
         stability.split_half_stability,
+        live=False,
+    ),
+    PromptMetric(
+        "effective_prompts",
+        "Effective number of prompts",
+        SCALE_FREE,
+        "2 + (Σλ)² / Σλ², λ of the products about the poles' means",
+        "[3, n]",
+        "fewer than 2 prompts in a pole, or all of a pole the same",
+        "higher",
+        paired_prompts.effective_prompts,
+        live=False,
+    ),
+    PromptMetric(
+        "pair_agreement",
+        "Agreement of pairs",
+        SCALE_FREE,
+        "mean over pairs of cos(d_k, mean of the other d)",
+        "[-1, 1], 0 by chance",
+        "prompts without pairs, fewer than 2, or a zero difference",
+        "higher",
+        paired_prompts.pair_agreement,
+        live=False,
+    ),
+    PromptMetric(
+        "pairs_astray",
+        "Pairs pointing the wrong way",
+        SCALE_FREE,
+        "share of pairs with d_k against the mean of the other d",
+        "[0, 1], 0.5 by chance",
+        "prompts without pairs, fewer than 2, or a zero difference",
+        "lower",
+        paired_prompts.pairs_astray,
+        live=False,
+    ),
+    PromptMetric(
+        "pair_split_half",
+        "Split-half stability of pairs",
+        SCALE_FREE,
+        "mean cosine of mean d from random halves of the pairs, Spearman-Brown corrected",
+        "[0, 1]",
+        "prompts without pairs, fewer than 2, or opposed halves",
+        "higher",
+        paired_prompts.pair_split_half,
         live=False,
     ),
 ]

@@ -47,12 +47,14 @@ class PromptGroup:
         prompt_set: which of its prompts.
         members: positions among the trait's prompts, [n].
         high: True for the high pole, [n].
+        pairs: number of the pair that each belongs to, -1 for none, [n]; None without any pair.
     """
 
     trait: str
     prompt_set: str
     members: Integers
     high: Bools
+    pairs: Integers | None = None
 
 
 @dataclass(frozen=True)

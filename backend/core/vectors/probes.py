@@ -2,7 +2,9 @@
 
 A probe is fitted on responses, so its r on the same responses says nothing. Here the scenarios are
 split into folds; the strength of the penalty is chosen on folds of the training scenarios (nested),
-and r is taken over the projections of held-out scenarios. Source: study, Solution B.
+and r is taken over the projections of held-out scenarios. A median that says which scores are high
+is that of the training responses. The coordinates are along principal components of all responses,
+which know no score. Source: study, Solution B.
 """
 
 from __future__ import annotations
@@ -30,17 +32,24 @@ class Labels:
     """Which scores are high and which low; those between are not trained on.
 
     Attributes:
-        at_least: high from here up; None for above the trait's median score.
-        at_most: low up to here; None for at or below the median.
+        at_least: high from here up; None for above the median score of the responses that a fold
+            is fitted on.
+        at_most: low up to here; None for at or below that median.
     """
 
     at_least: float | None
     at_most: float | None
 
-    def of(self, scores: Floats) -> tuple[Bools, Bools]:
-        """High and low responses; a missing score (NaN) is neither."""
+    def of(self, scores: Floats, train: Bools | None = None) -> tuple[Bools, Bools]:
+        """High and low responses; a missing score (NaN) is neither.
+
+        Args:
+            scores: [N].
+            train: the responses whose median counts, [N]; None for all.
+        """
         if self.at_least is None or self.at_most is None:
-            middle = np.nanmedian(scores) if np.isfinite(scores).any() else 0.0
+            known = scores if train is None else scores[train]
+            middle = np.nanmedian(known) if np.isfinite(known).any() else 0.0
             return scores > middle, scores <= middle
         return scores >= self.at_least, scores <= self.at_most
 
@@ -83,16 +92,17 @@ def logistic_probe(
         why = f"{counts[0]} high and {counts[1]} low responses; each class needs {LEAST_CLASS}"
         return Probe(None, nothing, why)
     scaled = features / _rms(features)
-    used = high | low
 
     def fit(train: Bools, strengths: Sequence[float]) -> list[Floats] | None:
-        rows = train & used
+        high, low = labels.of(scores, train)
+        rows = train & (high | low)
         if not (rows & high).any() or not (rows & low).any():
             return None
         return logistic_fits(scaled[rows], high[rows], strengths)
 
-    def loss(weights: Floats, test: Bools) -> float:
-        """Log loss, both classes weighing the same; infinite where a class is missing."""
+    def loss(weights: Floats, train: Bools, test: Bools) -> float:
+        """Log loss, both classes weighing the same; 0 where both are missing."""
+        high, low = labels.of(scores, train)
         margins = scaled @ weights[:-1] + weights[-1]
         losses = np.logaddexp(0.0, np.where(high, -margins, margins))
         sides = [losses[test & side].mean() for side in (high, low) if (test & side).any()]
@@ -152,7 +162,7 @@ def ridge_probe(
             found.append(np.append(weights, level - centre @ weights))
         return found
 
-    def loss(weights: Floats, test: Bools) -> float:
+    def loss(weights: Floats, _: Bools, test: Bools) -> float:
         chosen = members(test)
         return float(
             np.square(rows[chosen] @ weights[:-1] + weights[-1] - behaviour[chosen]).mean()
@@ -166,7 +176,7 @@ def _nested(
     scenarios: NDArray[np.intp],
     strengths: Sequence[float],
     fit: Callable[[Bools, Sequence[float]], list[Floats] | None],
-    loss: Callable[[Floats, Bools], float],
+    loss: Callable[[Floats, Bools, Bools], float],
     seed: int,
 ) -> Probe:
     """Outer folds for the projections, inner folds for the strength of the penalty."""
@@ -181,7 +191,7 @@ def _nested(
             fitted = fit(inner, strengths)
             if fitted is None:
                 return None
-            totals += [loss(weights, outer) for weights in fitted]
+            totals += [loss(weights, inner, outer) for weights in fitted]
         chosen = fit(train, [strengths[int(totals.argmin())]])
         return None if chosen is None else chosen[0]
 

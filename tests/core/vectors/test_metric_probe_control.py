@@ -170,6 +170,26 @@ def test_held_out_projections_are_those_of_refitting_without_the_fold():
     assert sum(matches) == 1
 
 
+def test_the_median_is_that_of_the_training_responses():
+    """By refitting sklearn's regression where the fold's median is not that of all."""
+    features, scores, group, *_ = scored(17, 0.6)
+    fold = grouped_folds(group, 5, SEED)[0]
+    scores = np.where(fold, scores + 6, scores)
+    middle = np.median(scores[~fold])
+    assert abs(middle - np.median(scores)) > 0.2
+    probe = logistic_probe(features, scores, group, Labels(None, None))
+    scaled = features / math.sqrt(np.square(features).sum(axis=1).mean())
+    matches = []
+    for strength in (0.1, 1.0, 10.0):
+        model = LogisticRegression(
+            C=strength, class_weight="balanced", tol=1e-9, solver="newton-cholesky"
+        )
+        weights = model.fit(scaled[~fold], scores[~fold] > middle).coef_[0]
+        direction = weights / np.linalg.norm(weights)
+        matches.append(np.allclose(features[fold] @ direction, probe.held_out[fold], rtol=1e-5))
+    assert sum(matches) == 1
+
+
 def test_probes_say_why_not():
     features, scores, group, first, last, _ = scored(8, 0.5)
     assert "each class needs 10" in logistic_probe(features, scores, group, Labels(9.9, 1)).reason
