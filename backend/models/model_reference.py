@@ -14,6 +14,8 @@ from backend.models.presets import PRESETS_BY_NAME
 
 Kind = Literal["preset", "hub", "folder", "gguf"]
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# Marks of HTML, of Markdown and of charts' templates.
+_MARKS = '<>"%`'
 _ACCEPTED = (
     "a preset, a Hugging Face id such as org/name or org/name@revision, a local folder with "
     "safetensors, or a .gguf file."
@@ -48,6 +50,12 @@ def parse_reference(text: str) -> ModelReference:
         ModelNotFound: it is none of the accepted forms, or names a path that does not exist.
     """
     text = text.strip()
+    if any(sign in _MARKS for sign in model_name(text)) or not text.isprintable():
+        raise ModelNotFound(
+            f"The model {text[:200]!r} has a name that charts and files cannot show.",
+            expected=f"a name without {' '.join(_MARKS)} and without control characters.",
+            remedy="rename the folder or file.",
+        )
     if text in PRESETS_BY_NAME:
         return ModelReference("preset", text)
     if text.lower().endswith(".gguf") or text.startswith(("/", ".", "~")):

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
-from backend.studies.limits import MOST_TEXT
+from backend.studies.tables import text_problem
 from backend.types import Message
 
 _FORM = 'Write [{"role": "user", "content": "..."}, ...].'
@@ -99,7 +99,7 @@ def _message(name: str, line: int, item: int, entry: object, faults: FaultList) 
             value,
         )
         return None
-    problem = _text_problem(content)
+    problem = text_problem(content) if content.strip() else "is empty"
     if problem is not None:
         faults.add(name, line, f"messages, item {item} ({role}): content {problem}.", _FORM)
         return None
@@ -121,16 +121,6 @@ def _content(value: object) -> str | None:
         (part,) = value
         value = part.get("text") if part.get("type") == "text" else None
     return value if isinstance(value, str) else None
-
-
-def _text_problem(text: str) -> str | None:
-    if not text.strip():
-        return "is empty"
-    if "\0" in text:
-        return "holds a NUL character"
-    if len(text) > MOST_TEXT:
-        return f"has more than {MOST_TEXT:,} characters"
-    return None
 
 
 def _problem(roles: list[str]) -> tuple[str, str] | None:

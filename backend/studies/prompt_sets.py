@@ -9,11 +9,12 @@ from dataclasses import dataclass
 
 from backend.settings import Settings
 from backend.store.study import find_study, load_study, open_study, publish_study
-from backend.studies.faults import FaultList, nearest
+from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.hashing import content_hash
+from backend.studies.names import name_problem
 from backend.studies.prompts import Place, check_prompts, place_prompts
 from backend.studies.rows import Row
-from backend.studies.tables import read_rows
+from backend.studies.tables import read_rows, text_problem
 from backend.types import POLES, Pole, Prompt, Study, StudyRef
 
 LONGEST_NAME = 60
@@ -198,6 +199,13 @@ def add_prompt_set(
             f"{name!r} cannot name a prompt set.",
             f"Write 1 to {LONGEST_NAME} characters on one line, without blanks at the ends.",
         )
+    elif (problem := name_problem("prompt_set", name)) is not None:
+        faults.add(field, None, *problem, shown(name))
+    if not author.isprintable():
+        faults.add("Who wrote it", None, "The name holds a control character.", "Write it again.")
+    for prompt, at in placed:
+        if (said := text_problem(prompt.text)) is not None:
+            faults.add(at.file, at.line, f"The prompt {said}.", "Write it again without it.")
     if name in taken:
         faults.add(
             field,

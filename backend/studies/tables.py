@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from backend.studies.limits import MOST_COLUMNS, MOST_TEXT, TooLarge
 from backend.studies.parquet_table import read_parquet
 from backend.studies.rows import Row
 
+# Halves of surrogate pairs, which no UTF-8 can hold.
+_HALVES = re.compile("[\ud800-\udfff]")
 # Unknown columns that are reported one by one; more are listed together.
 _FEW = 5
 
@@ -82,12 +85,10 @@ def check_columns(
     }
     missing = [column for column in required if column not in first_at]
     if missing:
-        meant = {near_name(column, unknown) for column in missing}
-        unknown = {column: line for column, line in unknown.items() if column not in meant}
+        # Names the columns that are there: an unknown one is probably the missing one.
         _add_missing(name, rows[0].line if rows else None, missing, first_at, faults)
-    _add_unknown(name, unknown, known, faults)
-    if missing:
         return []
+    _add_unknown(name, unknown, known, faults)
     good = []
     for row in rows:
         empty = [column for column in required if row.values.get(column) is None]
@@ -183,19 +184,22 @@ def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
     if not value.strip():
         faults.add(name, row.line, f"{column} is empty.", "Fill it in, or remove the row.")
         return None
-    if "\0" in value:
-        faults.add(name, row.line, f"{column} holds a NUL character.", "Remove it.")
-        return None
-    if len(value) > MOST_TEXT:
-        faults.add(
-            name,
-            row.line,
-            f"{column} has {{}} characters.",
-            f"At most {MOST_TEXT:,} are read.",
-            f"{len(value):,}",
-        )
+    problem = text_problem(value)
+    if problem is not None:
+        faults.add(name, row.line, f"{column} {problem}.", "Write it again without, or shorten it.")
         return None
     return value
+
+
+def text_problem(text: str) -> str | None:
+    """What keeps a text that is not empty from being kept; None if nothing."""
+    if "\0" in text:
+        return "holds a NUL character"
+    if len(text) > MOST_TEXT:
+        return f"has more than {MOST_TEXT:,} characters"
+    if _HALVES.search(text):
+        return "holds half of a character"
+    return None
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,8 @@ def test_every_fault_is_listed_at_once_and_nothing_is_kept(settings, ref):
     [
         ("", '{"trait": "warmth"}', "'' cannot name a prompt set"),
         ("a\nb", '{"trait": "warmth"}', "cannot name a prompt set"),
+        ("a/b", '{"trait": "warmth"}', "'a/b' holds one of"),
+        ("x", '{"trait": "\ud83d"}', "is not UTF-8"),
         ("x", "", "holds no readable record"),
         ("x", '{"trait": "warmth", "pole": "up", "text": "t"}', "Unknown pole 'up'"),
         ("x", '{"trait": "warmth", "pole": "low", "text": " "}', "text is empty"),
@@ -128,3 +130,13 @@ def test_faults_of_names_and_tables(settings, ref, name, pasted, what):
 def test_the_same_set_added_twice_is_the_same_revision(settings, ref):
     new = NewSet(ref.key, "copy", start="default")
     assert publish_prompt_set(settings, new) == publish_prompt_set(settings, new)
+
+
+@pytest.mark.parametrize(("odd", "part"), [("\0", "NUL"), ("\ud83d", "half of a character")])
+def test_typed_text_that_no_file_can_hold_is_refused(settings, ref, odd, part):
+    typed = {"warmth": Lines(f"a{odd}b\ntwo", "three\nfour")}
+    with pytest.raises(StudyFaults, match=part):
+        publish_prompt_set(settings, NewSet(ref.key, "x", start="default", typed=typed))
+    with pytest.raises(StudyFaults, match="control character"):
+        publish_prompt_set(settings, NewSet(ref.key, "x", author=odd, start="default"))
+    assert list_studies(settings) == (ref,)

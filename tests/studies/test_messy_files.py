@@ -1,0 +1,340 @@
+"""Files as spreadsheets, pandas and chat interfaces write them: read, or one fault each."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from backend.errors import StudyFaults
+from backend.studies import imports
+from backend.studies.faults import FaultList
+from backend.studies.importer import read_study
+
+ROWS = [
+    ("warmth", "high", "I am glad, really."),
+    ("warmth", "high", "It’s good – thank you."),
+    ("warmth", "low", "Noted; next."),
+    ("warmth", "low", "See page 7."),
+]
+HEAD = ("trait", "pole", "text")
+LINES = [json.dumps(dict(zip(HEAD, row, strict=True))) for row in ROWS]
+
+
+def table(separator=",", head=HEAD, rows=ROWS, end="\n"):
+    lines = [head, *((*row[:2], f'"{row[2]}"') for row in rows)]
+    return "".join(separator.join(line) + end for line in lines)
+
+
+def imported(folder, **files):
+    """The study of some files (``prompts_csv=...``), or its faults; and what was noted."""
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        path = folder / ".".join(name.rsplit("_", 1))
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    faults = FaultList()
+    try:
+        return read_study(folder, "messy", faults), faults.notes
+    except StudyFaults as fault:
+        return [str(f) for f in fault.faults], faults.notes
+
+
+def texts(study):
+    return [(p.trait, p.pole, p.text) for p in study.prompts]
+
+
+def scored(folder, cells, separator=","):
+    """What becomes of scores, one response each, written as they are."""
+    head = separator.join(("scenario", "text", "score:warmth"))
+    rows = [separator.join((f"s{i}", "hello", cell)) for i, cell in enumerate(cells)]
+    content = "\n".join([head, *rows])
+    return imported(folder, prompts_csv=table(), responses_csv=content)
+
+
+READ = {
+    "byte order mark": b"\xef\xbb\xbf" + table().encode(),
+    "semicolons": table(";"),
+    "tabs": table("\t", end="\r\n"),
+    "bars": table("|"),
+    "separator named": "sep=;\r\n" + table(";"),
+    "UTF-16": table("\t").encode("utf-16"),
+    "UTF-16, big end first": b"\xfe\xff" + table("\t").encode("utf-16-be"),
+    "carriage returns alone": table(end="\r"),
+    "columns without content at the right": table(end=",,,\n"),
+    "fields without content at the right": table(end=",,\n").replace("text,,", "text"),
+    "empty rows": table() + ",,\r\n\r\n , ,\n",
+    "capitals and spaces in the header": table(head=("Trait", " POLE", "Text ")),
+    "spaces after quotes": table().replace('."', '."  ').replace("warmth", '"warmth" '),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+def test_what_is_certain_is_read(tmp_path, name):
+    study, notes = imported(tmp_path, prompts_csv=READ[name])
+    found = [(t, p, text.rstrip()) for t, p, text in texts(study)]
+    assert (found, notes) == (ROWS, ())
+
+
+def test_an_index_is_left_out_and_noted(tmp_path):
+    rows = table().splitlines()
+    numbered = [f",{rows[0]}", *(f"{i},{row}" for i, row in enumerate(rows[1:]))]
+    study, (note,) = imported(tmp_path, prompts_csv="\n".join(numbered))
+    assert texts(study) == ROWS and "numbers the rows" in note.what
+    found, _ = imported(tmp_path, prompts_csv="\n".join(numbered).replace("3,w", "x,w"))
+    assert len(found) == 1 and "A column has no name" in found[0]
+    columns = dict(zip(HEAD, map(list, zip(*ROWS, strict=True)), strict=True))
+    (tmp_path / "prompts.csv").unlink()
+    pq.write_table(
+        pa.table(columns | {"__index_level_0__": range(4)}), tmp_path / "prompts.parquet"
+    )
+    assert texts(imported(tmp_path)[0]) == ROWS
+
+
+ONE_FAULT = {
+    "Windows-1252": (table().encode("cp1252"), "prompts.csv:3: ", "Windows-1252 it is '’'"),
+    "UTF-16 without a mark": (table().encode("utf-16-le"), "prompts.csv: ", "looks like UTF-16"),
+    "cut UTF-16": (table().encode("utf-16")[:-1], "prompts.csv: ", "begins like UTF-16"),
+    "capital poles": (
+        table(rows=[(t, p.title(), x) for t, p, x in ROWS]),
+        "prompts.csv:2: Unknown pole 'High'",
+        "line 4 ('Low')",
+    ),
+    "another header": (
+        table(head=("trait", "pole", "txt")),
+        "prompts.csv:2: There is no column 'text'",
+        "did you mean 'txt'",
+    ),
+    "no header": (table().split("\n", 1)[1], "prompts.csv:2: There are no columns", "first line"),
+    "values beyond the header": (
+        table(end=",1\n").replace("text,1", "text"),
+        "prompts.csv:2: 4 fields where the header has 3.",
+        "Also lines 3, 4, 5",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ONE_FAULT)
+def test_what_is_not_certain_is_named_once(tmp_path, name):
+    content, start, part = ONE_FAULT[name]
+    found, _ = imported(tmp_path, prompts_csv=content)
+    assert len(found) == 1 and found[0].startswith(start) and part in found[0], found
+
+
+def test_faults_after_a_fault_of_quotes_are_told_too(tmp_path):
+    content = table() + 'warmth,high,"a" b\nwarmth,lwo,x\nwarmth,low,"never closed\nwarmth,up,y\n'
+    found, _ = imported(tmp_path, prompts_csv=content)
+    assert [line.split(":")[1] for line in found] == ["6", "7", "8"]
+    assert "Also line 9 ('up')" in found[1]
+
+
+JSON = {
+    "commas": (",\n".join(LINES) + ",", "prompts.jsonl:1: A comma", "Also lines 2, 3, 4"),
+    "an array": (f"[{', '.join(LINES)}]", "prompts.jsonl:1: ", "one JSON array"),
+    "an array of lines": ("[\n" + ",\n".join(LINES) + "\n]", "prompts.jsonl:1: ", "one JSON array"),
+    "an object over lines": (json.dumps({"a": 1}, indent=1), "prompts.jsonl:1: ", "several lines"),
+    "a key twice": ('{"text": "a", "text": "b"}', "prompts.jsonl:1: The key 'text'", "twice"),
+    "a surrogate": (r'{"text": "\ud83d b"}', "prompts.jsonl:1: ", r"half of a character (\ud8"),
+    "a surrogate in a key": (r'{"\udc00": 1}', "prompts.jsonl:1: ", "half of a character"),
+    "NUL": (LINES[0].replace("glad", r"gl\u0000ad"), "prompts.jsonl:1: text", "NUL character"),
+    "raw NUL": (LINES[0].replace("glad", "gl\0ad"), "prompts.jsonl:1: Not JSON", "control"),
+    "NaN": ('{"trait": "warmth", "pole": "low", "text": NaN}', "prompts.jsonl:1: text is nan", ""),
+    "digits": ('{"text": ' + "9" * 400 + "}", "prompts.jsonl:1: ", "A number has 400 digits"),
+    "more digits": ('{"text": ' + "9" * 9000 + "}", "prompts.jsonl:1: ", "9,000 digits"),
+    "nesting": ('{"text": ' + "[" * 99999, "prompts.jsonl:1: ", "more than 20 deep"),
+    "closed nesting": ('{"text": ' + "[" * 30 + "]" * 30 + "}", "prompts.jsonl:1: ", "20 deep"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", JSON)
+def test_traps_of_json_are_one_fault_with_its_line(tmp_path, name):
+    content, start, part = JSON[name]
+    good = "" if content.endswith((",", "]")) or "\n" in content else "\n" + "\n".join(LINES)
+    found, _ = imported(tmp_path, prompts_jsonl=content + good)
+    assert len(found) == 1 and found[0].startswith(start) and part in found[0], found
+    assert len(found[0]) < 500
+
+
+def test_odd_line_ends_and_separators_inside_json_are_read(tmp_path):
+    odd = LINES[3].replace("page", "page\u2028\x85")
+    for end in ("\n", "\r\n", "\r"):
+        study, _ = imported(tmp_path, prompts_jsonl=end.join([*LINES[:3], odd]) + end)
+        assert texts(study)[:3] == ROWS[:3] and "\u2028" in texts(study)[3][2]
+
+
+def test_a_file_of_another_ending_is_named(tmp_path):
+    found, _ = imported(tmp_path, prompts_json="[]")
+    assert len(found) == 1 and "'prompts.json' is there, and is not read" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "part"),
+    [
+        ('{\n"title": "a",\n"title": "b"}', "study.json:3: The key 'title' stands twice"),
+        ('{"score_range": [0, Infinity]}', "score_range is [0, inf]"),
+        ('{"score_range": [0, 1' + "0" * 200 + "]}", "score_range is [0, 1000"),
+        ('{"traits": {"warmth": 5}}', "description of trait 'warmth' is 5, not text"),
+        ('{"title": "a\\u0000"}', "title holds a NUL"),
+        ("{", "study.json:1: Not JSON"),
+        (b"\xff\xff", "not UTF-8"),
+    ],
+)
+def test_faults_of_study_json(tmp_path, metadata, part):
+    found, _ = imported(tmp_path, prompts_csv=table(), study_json=metadata)
+    assert len(found) == 1 and part in found[0], found
+
+
+def test_all_repeated_prompts_are_one_fault_and_white_space_is_a_note(tmp_path):
+    near = LINES[0].replace("glad, ", "glad,  ")
+    study, (note,) = imported(tmp_path, prompts_jsonl="\n".join([*LINES, near]))
+    assert len(study.prompts) == 5
+    assert note.line == 5 and "white space only: see line 1. Both are kept." in note.what
+    found, notes = imported(tmp_path, prompts_jsonl="\n".join([*LINES, LINES[0], LINES[2], near]))
+    assert len(found) == 1 and len(notes) == 1
+    assert "2 prompts stand in the file already: line 5 repeats line 1, line 6 repeats" in found[0]
+
+
+@pytest.mark.parametrize(
+    "odd", ["7/10", '"8,5"', "1_0", "REFUSAL", "True", "٧", "1e400", "0x7", "7%"]
+)
+def test_spellings_that_are_no_number_are_one_fault_a_column(tmp_path, odd):
+    found, _ = scored(tmp_path, ["5", odd, odd, "N/A", "maybe"])
+    shown = odd.strip('"')
+    assert len(found) == 1, found
+    assert found[0].startswith(
+        f"responses.csv:3: The score of 'warmth' is '{shown}', not a number."
+    )
+    assert "Also line 4 and line 6 ('maybe')." in found[0]
+
+
+def test_blank_and_not_available_are_alike_and_noted(tmp_path):
+    study, (note,) = scored(tmp_path, [" 7 ", "1e1", "7\u00a0", "", "N/A", "nan", "none", "#N/A"])
+    assert [r.scores.get("warmth") for r in study.responses] == [7, 10, 7, *[None] * 5]
+    assert "'N/A': read as not judged" in note.what and "line 7 ('nan')" in note.what
+
+
+def test_decimal_commas_are_read_where_fields_are_separated_by_semicolons(tmp_path):
+    study, _ = scored(tmp_path, ["0,5", "1,25", "7"], ";")
+    assert [r.scores["warmth"] for r in study.responses] == [0.5, 1.25, 7]
+    for unsure in (["1,500", "2,000"], ["1,5", "2.5"]):
+        found, _ = scored(tmp_path, unsure, ";")
+        assert len(found) == 1 and "not a number" in found[0]
+
+
+def chat(folder, *messages):
+    row = {"scenario": "s", "text": "hi", "scores": {"warmth": 1}, "messages": list(messages)}
+    rows = [json.dumps(row | {"scenario": f"s{i}"}) for i in range(2)]
+    return imported(folder, prompts_csv=table(), responses_jsonl="\n".join(rows))
+
+
+USER = {"role": "user", "content": "a"}
+
+
+@pytest.mark.parametrize(
+    ("message", "part"),
+    [
+        ({"role": "tool", "content": "b"}, "Unknown role 'tool' in messages, item 2."),
+        ({"role": "developer", "content": "b"}, "a developer's message is a system message"),
+        ({"role": "assistant", "content": None}, "item 2 (assistant) has the content None"),
+        ({"role": "assistant"}, "item 2 (assistant) has no content"),
+        ({"role": "assistant", "content": [{"type": "image"}]}, "item 2 (assistant) has the cont"),
+        ({"role": "assistant", "content": "a\0"}, "item 2 (assistant): content holds a NUL"),
+        ({"content": "b"}, "item 2 has no role"),
+        ("b", "item 2 is 'b'"),
+    ],
+)  # fmt: skip
+def test_messages_that_cannot_be_read_name_item_and_key(tmp_path, message, part):
+    found, _ = chat(tmp_path, USER, message, USER)
+    assert len(found) == 1 and part in found[0] and "Also line 2." in found[0], found
+
+
+def test_other_keys_of_messages_are_left_out_and_noted_once(tmp_path):
+    part = {"role": "user", "content": [{"type": "text", "text": "a"}], "name": "n"}
+    study, (note,) = chat(tmp_path, part | {"refusal": None})
+    assert study.responses[0].messages[0].content == "a"
+    assert "the key 'name': it is left out. Also line 2." in note.what
+
+
+def zip_of(path, entries):
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in entries.items():
+            archive.writestr(name, content)
+    return path
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        {"s/prompts.csv": table(), "__MACOSX/s/._prompts.csv": "x", "s/.DS_Store": "x"},
+        {"s\\prompts.csv": table()},
+        {"./PROMPTS.CSV": table()},
+    ],
+)
+def test_zips_of_other_systems_are_read(tmp_path, entries):
+    assert texts(read_study(zip_of(tmp_path / "s.zip", entries))) == ROWS
+
+
+def damaged(data):
+    return data.replace(b"I am glad", b"I am sad!")
+
+
+def locked(data):
+    return data[:6] + b"\1" + data[7:].replace(b"PK\1\2\x14\3\x14\0\0", b"PK\1\2\x14\3\x14\0\1")
+
+
+@pytest.mark.parametrize(
+    ("change", "part"),
+    [
+        (damaged, "The zip is damaged"),
+        (locked, "protected by a password"),
+        (lambda data: data[:-30], "The zip is damaged"),
+        (lambda data: b"", "The zip is damaged"),
+    ],
+)
+def test_zips_that_cannot_be_read_are_one_sentence(tmp_path, change, part):
+    path = zip_of(tmp_path / "s.zip", {"s/prompts.csv": table()})
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(StudyFaults) as caught:
+        read_study(path)
+    assert len(caught.value.faults) == 1 and part in caught.value.faults[0].what
+
+
+def test_two_copies_in_a_zip_are_one_sentence(tmp_path):
+    entries = {"s/prompts.csv": table(), "s/backup/prompts.csv": table()}
+    with pytest.raises(StudyFaults, match="in 2 folders: 's', 's/backup'") as caught:
+        read_study(zip_of(tmp_path / "s.zip", entries))
+    assert len(caught.value.faults) == 1
+
+
+@pytest.mark.parametrize("trait", ["a/b", "<b>", "50%", 'a"b', "a\nb", "x" * 200])
+def test_names_that_cannot_be_used_everywhere_are_refused(tmp_path, trait):
+    rows = [json.dumps(json.loads(line) | {"trait": trait}) for line in LINES]
+    found, _ = imported(tmp_path, prompts_jsonl="\n".join(rows))
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:1: trait ")
+
+
+def test_names_are_read_without_white_space_around_them(tmp_path):
+    rows = [json.dumps(json.loads(line) | {"trait": " warmth "}) for line in LINES]
+    assert texts(imported(tmp_path, prompts_jsonl="\n".join(rows))[0]) == ROWS
+
+
+def test_prompts_that_cannot_be_read_accuse_nothing_else(tmp_path):
+    responses = '{"scenario": "s", "text": "t", "scores": {"warmth": 5}}'
+    found, _ = imported(
+        tmp_path, prompts_csv=b"\x80", responses_jsonl=responses, study_json='{"traits": {"a": ""}}'
+    )
+    assert len(found) == 1 and "Byte 0x80" in found[0]
+
+
+def test_an_import_tells_its_notes_and_keeps_nothing_of_a_faulty_study(settings, tmp_path):
+    near = "\n".join([*LINES, LINES[0].replace("glad, ", "glad,  ")])
+    found = imports.import_upload(settings, {"prompts.jsonl": near.encode()}, "noted")
+    assert [note.line for note in found.notes] == [5]
+    kept = sorted(settings.studies.iterdir())
+    for files in ({"prompts.jsonl": b"{"}, {"s.zip": b"PK"}, {"prompts.parquet": b"PAR1" * 9}):
+        with pytest.raises(StudyFaults):
+            imports.import_upload(settings, files, "faulty")
+    assert sorted(settings.studies.iterdir()) == kept
+    assert list(settings.work.iterdir()) == []
