@@ -14,6 +14,10 @@ from __future__ import annotations
 NORM_RATIO = 1.5
 # How far a prompt's cosine with the rest of its pole lies below the pole's median cosine.
 COSINE_GAP = 0.15
+# Probability that a prompt of one pole is longer than one of the other.
+POLE_ORDER = 0.9
+# Share of a prompt's words that its nearest prompt of the other pole does not have.
+WORDS_DIFFER = 0.1
 # Share of ||v||^2 in one coordinate.
 DOMINANCE = 0.3
 # The first token's share of a prompt's pooled squared length beyond an ordinary token's (0 like the
