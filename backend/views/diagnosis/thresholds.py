@@ -1,11 +1,14 @@
 """Where a marker leaves what healthy cells show.
 
-Measured over phantom cells with nothing planted (5 and 20 prompts per pole, widths 64, 256 and
-1024, 120 and 500 scenarios; ``python -m tests.benchmarks.diagnosis --calibrate``), the extremes
-are: norm ratio 1.09, cosine gap 0.07, dominance 0.17, share at an end 0.05, rounding share 0.02,
-stability 0.23, correlation with length 0.23, probe gain 0.03. Thresholds lie beyond all of them,
-with room for real prompts, which differ more than simulated ones: where a fix can be measured, a
-marker alone never supports a cause. Seeds differ from those of ``make bench-diagnosis``.
+Measured over 96 phantom cells with nothing planted, at the layer with the highest r (64, 200 and 500
+scenarios; 5 and 20 prompts per pole; 1 and 3 responders; drifts and levels; widths 64 and 256;
+``python -m tests.benchmarks.diagnosis --calibrate``), the extremes are: norm ratio 1.11, cosine gap
+0.07, dominance 0.24, share at an end 0.15, rounding share 0.03, reliability 0.51,
+correlation with length 0.16 (the interval's end nearer to zero), held-out probe gain 0.05; none of
+the cells is accused. Thresholds lie beyond all of them, with room for real prompts, which differ
+more than simulated ones: where a fix can be measured, a marker alone never supports a cause. Only
+the correlation of scores between turns falls below its threshold (0.13), and so supports nothing.
+Seeds differ from those of ``make bench-diagnosis``.
 """
 
 from __future__ import annotations
