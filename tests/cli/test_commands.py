@@ -46,7 +46,8 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     assert len(found) == 4
     for entry in found:
         assert set(entry["metrics"]) == {metric.name for metric in METRICS}
-        assert set(entry["correlation"]) == {"target", "n", "r", "low", "high", "p", "reason"}
+        own = {"target", "n", "r", "low", "high", "p", "reason", "effective", "groups"}
+        assert set(entry["correlation"]) == own
     by_query = cells(store, run_id)
     assert [e["correlation"]["r"] for e in found] == [c.correlation.value for c in by_query]
     text = run(capsys, "metrics", run_id, "--trait", "haste")[1]

@@ -1,7 +1,7 @@
 """Where a marker leaves what healthy cells show.
 
-Measured over 96 phantom cells with nothing planted, at the layer with the highest r (64, 200 and 500
-scenarios; 5 and 20 prompts per pole; 1 and 3 responders; drifts and levels; widths 64 and 256;
+Measured over 96 phantom cells with nothing planted, at the layer with the highest r (64, 200 and
+500 scenarios; 5 and 20 prompts per pole; 1 and 3 responders; drifts and levels; widths 64 and 256;
 ``python -m tests.benchmarks.diagnosis --calibrate``), the extremes are: norm ratio 1.11, cosine gap
 0.07, dominance 0.24, share at an end 0.15, rounding share 0.03, reliability 0.51,
 correlation with length 0.16 (the interval's end nearer to zero), held-out probe gain 0.05; none of
