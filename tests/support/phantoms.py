@@ -138,6 +138,7 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
                 traits=plan.traits,
                 gram=grams[shown],
                 high=group.high,
+                texts=tuple(study.prompts[i].text for i in ids),
                 dominance=Estimate.exact(dominance, len(ids)),
                 drifts_by_layer=drifts,
                 cases=ScoredCases(

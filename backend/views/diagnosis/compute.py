@@ -101,6 +101,7 @@ def cell_evidence(
         traits=len(run.traits_of_set(prompt_set)),
         gram=run.gram(trait, layer, prompt_set),
         high=np.array([prompt.pole == "high" for prompt in prompts]),
+        texts=tuple(prompt.text for prompt in prompts),
         dominance=cell.metrics["dominance"],
         drifts_by_layer={
             method: by_layer

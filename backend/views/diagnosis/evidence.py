@@ -51,6 +51,7 @@ class CellEvidence:
         traits: in how many traits of the run causes are looked for.
         gram: inner products of the prompts, [n, n].
         high: True for the high pole, [n].
+        texts: the prompts, in the same order.
         dominance: share of ||v||^2 in its largest coordinate.
         drifts_by_layer: method -> layer -> projection drift (or level) of every case, [cases];
             fitted methods from held-out scenarios; what has no vector is missing.
@@ -67,6 +68,7 @@ class CellEvidence:
     traits: int
     gram: Floats
     high: Bools
+    texts: tuple[str, ...]
     dominance: Estimate
     drifts_by_layer: Mapping[str, Mapping[int, Floats]]
     cases: ScoredCases
@@ -91,6 +93,10 @@ class CellEvidence:
         if self.cases.first is None:
             return self.cases.last
         return np.concatenate([self.cases.first, self.cases.last])
+
+    def texts_of(self, *, high: bool) -> tuple[str, ...]:
+        """The prompts of one pole."""
+        return tuple(t for t, own in zip(self.texts, self.high, strict=True) if own == high)
 
     @cached_property
     def drifts(self) -> Mapping[str, Floats]:

@@ -1,11 +1,14 @@
 """Where a marker leaves what healthy cells show.
 
-Measured over phantom cells with nothing planted (5 and 20 prompts per pole, widths 64, 256 and
-1024, 120 and 500 scenarios; ``python -m tests.benchmarks.diagnosis --calibrate``), the extremes
-are: norm ratio 1.09, cosine gap 0.07, dominance 0.17, share at an end 0.05, rounding share 0.02,
-stability 0.23, correlation with length 0.23, probe gain 0.03. Thresholds lie beyond all of them,
-with room for real prompts, which differ more than simulated ones: where a fix can be measured, a
-marker alone never supports a cause. Seeds differ from those of ``make bench-diagnosis``.
+Measured over 96 phantom cells with nothing planted, at the layer with the highest r (64, 200 and
+500 scenarios; 5 and 20 prompts per pole; 1 and 3 responders; drifts and levels; widths 64 and 256;
+``python -m tests.benchmarks.diagnosis --calibrate``), the extremes are: norm ratio 1.11, cosine gap
+0.07, dominance 0.24, share at an end 0.15, rounding share 0.03, reliability 0.51,
+correlation with length 0.16 (the interval's end nearer to zero), held-out probe gain 0.05; none of
+the cells is accused. Thresholds lie beyond all of them, with room for real prompts, which differ
+more than simulated ones: where a fix can be measured, a marker alone never supports a cause. Only
+the correlation of scores between turns falls below its threshold (0.13), and so supports nothing.
+Seeds differ from those of ``make bench-diagnosis``.
 """
 
 from __future__ import annotations
@@ -14,6 +17,10 @@ from __future__ import annotations
 NORM_RATIO = 1.5
 # How far a prompt's cosine with the rest of its pole lies below the pole's median cosine.
 COSINE_GAP = 0.15
+# Probability that a prompt of one pole is longer than one of the other.
+POLE_ORDER = 0.9
+# Share of a prompt's words that its nearest prompt of the other pole does not have.
+WORDS_DIFFER = 0.1
 # Share of ||v||^2 in one coordinate.
 DOMINANCE = 0.3
 # The first token's share of a prompt's pooled squared length beyond an ordinary token's (0 like the

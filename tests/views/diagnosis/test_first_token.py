@@ -59,6 +59,7 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
         traits=1,
         gram=means @ means.T,
         high=high,
+        texts=tuple(f"a b c d {i}" for i in range(len(high))),
         dominance=Estimate.exact(float((v**2).max() / (v @ v)), 2 * POLE),
         drifts_by_layer={
             "mean_difference": {12: drift(means)},

@@ -95,6 +95,7 @@ def test_order_of_cases_and_prompts_changes_no_verdict(healthy):
         ),
         gram=healthy.gram[np.ix_(prompts, prompts)],
         high=healthy.high[prompts],
+        texts=tuple(healthy.texts[i] for i in prompts),
         drifts_by_layer=each_drift(healthy, lambda drift: drift[cases]),
     )
     before = {j.cause: j.verdict for j in diagnose(healthy).judgements}
@@ -241,11 +242,40 @@ def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(hea
 def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
     assert len({rule.cause for rule in RULES}) == len(RULES)
     planted = {cause.name for cause in CAUSES if cause.harms}
-    # Phantoms are drawn as pooled activations, so they have no first token to plant.
-    assert {rule.cause for rule in RULES} == planted | {"first_token"}
+    # Phantoms are drawn as pooled activations, so they have no tokens or words to plant.
+    unplanted = {"first_token", "pole_lengths", "few_words_differ"}
+    assert {rule.cause for rule in RULES} == planted | unplanted
     for rule in RULES:
         text = inspect.getdoc(rule.judge)
         assert "Measured:" in text and "Why:" in text and "Confusions:" in text, rule.cause
+
+
+def test_poles_of_different_length_are_named_and_not_accused(healthy):
+    tokens = np.where(healthy.high, 30.0, 12.0) + np.arange(len(healthy.high)) % 5
+    longer = dataclasses.replace(
+        healthy, first_tokens=dataclasses.replace(healthy.first_tokens, tokens=tokens)
+    )
+    judged = judged_by(longer, "pole_lengths")
+    assert judged.verdict == "undetermined" and judged.summary.startswith("High prompts have 32")
+    order, tokens_more = (row.estimate for row in judged.rows)
+    test = stats.mannwhitneyu(tokens[healthy.high], tokens[~healthy.high])
+    assert (order.value, order.p) == pytest.approx((1.0, test.pvalue))
+    assert tokens_more.value == pytest.approx(18.0) and tokens_more.low > 0
+    assert judged_by(healthy, "pole_lengths").verdict == "ruled out"
+    assert diagnose(longer).supported == ()
+
+
+def test_poles_that_differ_in_one_word_are_named(healthy):
+    stem = "Would you rather tell the truth or keep the peace today? Answer: ("
+    texts = tuple(f"{i} {stem} {'A' if high else 'B'} )" for i, high in enumerate(healthy.high))
+    judged = judged_by(dataclasses.replace(healthy, texts=texts), "few_words_differ")
+    # The number of the item and the letter.
+    assert judged.summary.endswith("differs in 2 of 16 words.") and judged.verdict == "ruled out"
+    paired = tuple(
+        f"{stem} {'A' if high else 'B'} ) please answer with one letter" for high in healthy.high
+    )
+    judged = judged_by(dataclasses.replace(healthy, texts=paired), "few_words_differ")
+    assert judged.verdict == "undetermined" and judged.summary.endswith("differs in 1 of 20 words.")
 
 
 def test_the_base_of_every_gain_is_the_mean_difference(healthy):
