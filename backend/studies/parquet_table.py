@@ -21,13 +21,12 @@ from backend.studies.limits import (
     TooLarge,
     size,
 )
+from backend.studies.parquet_footer import Footer, read_footer
 from backend.studies.rows import Row
 
 _REMEDY = "Write it again as parquet."
 # How pandas names the column of an index.
 _INDEX = "__index_level_"
-# Each value repeats the start of the one before, so that a small file holds any amount of text.
-_PREFIXED = "DELTA_BYTE_ARRAY"
 _BATCH_ROWS = 1024
 # What pyarrow raises on a damaged file, or on values that Python cannot hold.
 _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, RecursionError)
@@ -36,17 +35,12 @@ _DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, R
 def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
     """The records of a parquet file; None where it cannot be read. See ``FileFormat``."""
     try:
+        footer = read_footer(content)
+        _check_size(footer)
         # Text columns stay dictionaries until their size as text is known.
-        plain = pq.ParquetFile(io.BytesIO(content))
-        _check_head(plain)
-        if not _columns_fit(name, plain.schema_arrow, faults):
+        file = pq.ParquetFile(io.BytesIO(content), read_dictionary=list(footer.texts))
+        if not _columns_fit(name, file.schema_arrow, faults):
             return None
-        texts = [
-            place
-            for place in range(plain.metadata.num_columns)
-            if plain.schema.column(place).physical_type == "BYTE_ARRAY"
-        ]
-        file = pq.ParquetFile(io.BytesIO(content), read_dictionary=texts)
         records = _records(file)
     except _DAMAGE as fault:
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
@@ -59,31 +53,27 @@ def _too_large(what: str) -> TooLarge:
     return TooLarge(f"The table has {what}.", "Split the study, or leave columns out.")
 
 
-def _check_head(file: pq.ParquetFile) -> None:
+def _check_size(footer: Footer) -> None:
     """Refuse by the file's own account of its size, before anything is unpacked."""
-    head = file.metadata
-    if head.num_rows > MOST_ROWS:
-        raise _too_large(f"{head.num_rows:,} rows; at most {MOST_ROWS:,} are read")
-    if head.num_columns > MOST_COLUMNS:
-        raise _too_large(f"{head.num_columns:,} columns; at most {MOST_COLUMNS:,} are read")
-    if head.num_rows * head.num_columns > MOST_CELLS:
-        raise _too_large(f"{head.num_rows * head.num_columns:,} cells; at most {MOST_CELLS:,}")
-    total = values = 0
-    for group in range(head.num_row_groups):
-        for place in range(head.num_columns):
-            column = head.row_group(group).column(place)
-            total += column.total_uncompressed_size
-            values += column.num_values
-            if _PREFIXED in column.encodings:
-                raise TooLarge(
-                    f"Column {shown(column.path_in_schema)} has the encoding {_PREFIXED}, which "
-                    "can unpack to any size.",
-                    "Write it again with the writer's default encodings.",
-                )
-    if total > MOST_BYTES:
-        raise _too_large(f"{size(total)} unpacked; at most {size(MOST_BYTES)} are read")
-    if values > MOST_VALUES:
-        raise _too_large(f"{values:,} values in lists; at most {MOST_VALUES:,} are read")
+    cells = footer.rows * footer.columns
+    if footer.rows > MOST_ROWS:
+        raise _too_large(f"{footer.rows:,} rows; at most {MOST_ROWS:,} are read")
+    if footer.columns > MOST_COLUMNS:
+        raise _too_large(f"{footer.columns:,} columns; at most {MOST_COLUMNS:,} are read")
+    if cells > MOST_CELLS:
+        raise _too_large(f"{cells:,} cells; at most {MOST_CELLS:,} are read")
+    if footer.uncompressed > MOST_BYTES:
+        raise _too_large(
+            f"{size(footer.uncompressed)} unpacked; at most {size(MOST_BYTES)} are read"
+        )
+    if footer.values > MOST_VALUES:
+        raise _too_large(f"{footer.values:,} values in lists; at most {MOST_VALUES:,} are read")
+    if footer.prefixed:
+        raise TooLarge(
+            f"Column {shown(footer.prefixed[0])} has the encoding DELTA_BYTE_ARRAY, which can "
+            "unpack to any size.",
+            "Write it again with the writer's default encodings.",
+        )
 
 
 def _columns_fit(name: str, schema: pa.Schema, faults: FaultList) -> bool:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from backend.errors import LayerOutOfRange, StudyFaults
 from backend.runs.requests import HIGHEST_LAYER, parse_layers
 from backend.studies.importer import read_study
+from backend.studies.parquet_footer import read_footer
 from tests.studies.large_files import FILES
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -23,7 +27,7 @@ WORDS = {
     "repeated in lists": "over 64 MiB of text, its repetitions unpacked",
     "many in a list": "30,000,003 values in lists",
     "prefixed": "has the encoding DELTA_BYTE_ARRAY",
-    "columns of parquet": "60,000 columns",
+    "columns of parquet": "60,001 columns, lists and objects",
     "rows of parquet": "20,000,000 rows",
     "zip of newlines": "The zip unpacks to 1,900 MiB",
     "lying zip": "The zip is damaged",
@@ -70,6 +74,25 @@ def test_layers_are_bounded_before_they_are_written_out():
         with pytest.raises(LayerOutOfRange) as caught:
             parse_layers(text)
         assert len(str(caught.value)) < 500
+
+
+def test_the_footer_of_parquet_is_read_as_pyarrow_reads_it():
+    numbers = pa.array([0.5, None] * 50)
+    chats = pa.array([[{"role": "user", "content": "a"}] * (i % 3) for i in range(100)])
+    table = pa.table({"text": ["x", "y"] * 50, "score:a": numbers, "messages": chats})
+    buffer = io.BytesIO()
+    encoding = {"text": "DELTA_BYTE_ARRAY"}
+    pq.write_table(table, buffer, 30, use_dictionary=["score:a"], column_encoding=encoding)
+    footer, head = read_footer(buffer.getvalue()), pq.read_metadata(buffer)
+    columns = [head.row_group(g).column(c) for g in range(head.num_row_groups) for c in range(4)]
+    assert (footer.rows, footer.columns) == (100, 4) == (head.num_rows, head.num_columns)
+    assert footer.values == sum(column.num_values for column in columns)
+    assert footer.uncompressed == sum(column.total_uncompressed_size for column in columns)
+    assert footer.texts == (0, 2, 3)
+    assert footer.prefixed == ("text",) * head.num_row_groups
+    for end in range(len(buffer.getvalue())):
+        with pytest.raises(ValueError):
+            read_footer(buffer.getvalue()[:end])
 
 
 @pytest.mark.parametrize("name", ["keys of jsonl", "columns of csv", "repeated text"])
