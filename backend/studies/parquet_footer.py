@@ -1,8 +1,8 @@
 """What a parquet file says of its own size, read before anything is unpacked.
 
 pyarrow tells the same, but asked for a column's account it ends the whole process on some damaged
-files, as a C++ exception gets through. So the few numbers are read here, from the footer, which is a
-struct in Thrift's compact protocol (github.com/apache/parquet-format).
+files, as a C++ exception gets through. So the few numbers are read here, from the footer, which is
+a struct in Thrift's compact protocol (github.com/apache/parquet-format).
 """
 
 from __future__ import annotations
