@@ -132,7 +132,7 @@ def test_study_tests_show_the_published_reference(store):
     app = opened("pages/study_tests.py")
     assert len(app.expander) == 11
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in app.expander[0].label
-    assert list(app.table[0].value["verdict"])[:2] == ["ruled out", "undetermined"]
+    assert list(app.table[0].value["verdict"])[:2] == ["undetermined", "undetermined"]
     table = app.dataframe[0].value
     assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
     assert [v.split()[0] for v in table["value, 95% interval, p"]][:9] == list(table["published"])[

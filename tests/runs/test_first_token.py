@@ -58,7 +58,7 @@ def extract(settings, run_id, ref, model, pooling):
 
 def evidence(settings, run_id):
     with open_run(settings, run_id) as run:
-        return cell_evidence(run, "warmth", "default", 2, settings.thresholds)
+        return cell_evidence(run, "warmth", "default", 2, settings.thresholds, layer_given=True)
 
 
 def judge(settings, run_id):

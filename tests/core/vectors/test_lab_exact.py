@@ -178,6 +178,10 @@ def test_the_lab_names_what_it_leaves_out():
         "dominant_coordinate",
         "participation_ratio",
         "split_half_stability",
+        "effective_prompts",
+        "pair_agreement",
+        "pairs_astray",
+        "pair_split_half",
     }
 
 

@@ -138,7 +138,7 @@ def test_levels_have_no_drift_and_none_has_nothing(settings, tiny_llama):
     publish_run(settings, small_study(turns=False), tiny_llama, "level", (1,))
     column = results(settings).of_run(score_columns, "level")[0]
     assert column.first is None and column.drift is None
-    assert column.stability.value is None and "one score" in column.stability.reason
+    assert column.stability.value is None and "no turn" in column.stability.reason
     links = results(settings).of_run(score_links, "level", "default", "haste", 1)
     assert links.target == "level" and links.rows[0].estimate.value is not None
     publish_run(settings, small_study(scenarios=0), tiny_llama, "none", (1,))
