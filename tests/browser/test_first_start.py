@@ -72,10 +72,9 @@ def test_prompts_show_both_poles_and_a_link_restores_the_choice(page, applicatio
     expect(sentence).to_contain_text(re.compile("crisis recognition on .*, layer 12"))
     heatmap = page.locator(".js-plotly-plot").first
     heatmap.wait_for()
-    size = heatmap.evaluate("plot => [plot.data[0].z.length, plot.data[0].z[0].length]")
-    assert size == [40, 40]
-    hover = heatmap.evaluate("plot => plot.data[0].customdata[3][25]")
-    assert "high #" in hover and "low #" in hover
+    across, down = heatmap.evaluate("plot => [plot.data[0].x, plot.data[0].y]")
+    assert len(across) == len(down) == 40
+    assert "high #" in down[3] and "low #" in across[25]
     assert page.locator("body").evaluate("b => b.scrollWidth <= window.innerWidth")
 
 
