@@ -11,6 +11,8 @@ BCA_BOOTSTRAP = "BCa bootstrap over groups of scenarios"
 ZOU = "Zou"
 HALVES = "Fisher z over random halves"
 JACKKNIFE = "jackknife over groups"
+GROUPED_Z = f"Fisher z, {JACKKNIFE}"
+BONETT_WRIGHT = "Bonett and Wright"
 CROSS_FITTED = "difference of r, chosen on one half and judged on the other"
 
 

@@ -19,8 +19,13 @@ from scipy import stats
 from backend.core.arrays import Bools, Floats, Integers
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.core.statistics.clustered import LEAST_GROUPS, effective_of, p_over, quantile_over
-from backend.core.statistics.correlation import pearson_from_sums
+from backend.core.statistics.clustered import (
+    LEAST_GROUPS,
+    effective_of,
+    quantile_over,
+    too_few_groups,
+)
+from backend.core.statistics.correlation import pearson_from_sums, with_z_error
 
 
 @dataclass(frozen=True)
@@ -124,18 +129,9 @@ def correlation_of_weights(weights: Floats, m: Moments) -> Estimate:
     )
     if m.groups is None or plain.value is None:
         return plain
-    half = m.z_half
-    if math.isnan(half):
-        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {m.groups}"
+    if math.isnan(m.z_half):
+        why = too_few_groups(m.groups)
         return Estimate(plain.value, None, None, None, m.count, why, groups=m.groups)
-    z = math.atanh(max(-1 + 1e-15, min(1 - 1e-15, plain.value)))
-    return Estimate(
-        value=plain.value,
-        low=math.tanh(z - half),
-        high=math.tanh(z + half),
-        p=p_over(m.groups, z * math.sqrt(m.effective - 3)),
-        n=m.count,
-        interval_method="Fisher z, effective number of cases",
-        effective=m.effective,
-        groups=m.groups,
-    )
+    error = 1 / math.sqrt(m.effective - 3)
+    method = "Fisher z, effective number of cases"
+    return with_z_error(plain.value, error, m.count, m.groups, m.effective, method)

@@ -111,18 +111,7 @@ def _derive_trait(
     scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
     probes: dict[str, Fitted] = {}
     for group in groups:
-        given = FitInput(
-            group=group,
-            prompts=data.prompts[ids],
-            products=products,
-            inner_products=data.inner_products,
-            within=within,
-            responses=data.space,
-            features=data.features,
-            response_groups=data.response_groups,
-            scores=scores,
-            behaviour=behaviour,
-        )
+        given = fit_input(data, ids, group, (products, within), scores, behaviour)
         plain: Fitted | None = None
         for method in methods:
             # What is fitted to responses is the same for every prompt set.
@@ -174,6 +163,39 @@ def trait_products(
         gram = plain.gram @ within.transform
         products[LDA] = with_moments(0.5 * (gram + gram.T), plain.alignment @ within.transform)
     return products, within
+
+
+def fit_input(
+    data: LayerData,
+    ids: Integers,
+    group: PromptGroup,
+    made: tuple[dict[str, TraitProducts], WithinClass | None],
+    scores: Floats,
+    behaviour: Behaviour,
+) -> FitInput:
+    """What the methods may use of one cell.
+
+    Args:
+        data: the layer.
+        ids: indices of the trait's prompts in the study.
+        group: the cell's prompts.
+        made: of the trait, from :func:`trait_products`.
+        scores: the trait's score of each response, NaN where not scored, [N].
+        behaviour: the cases that enter r.
+    """
+    products, within = made
+    return FitInput(
+        group=group,
+        prompts=data.prompts[ids],
+        products=products,
+        inner_products=data.inner_products,
+        within=within,
+        responses=data.space,
+        features=data.features,
+        response_groups=data.response_groups,
+        scores=scores,
+        behaviour=behaviour,
+    )
 
 
 def _store_products(tables: Tables, key: Columns, ids: Integers, own: TraitProducts) -> None:

@@ -15,7 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from backend.core.arrays import Floats
-from backend.core.estimate import BCA_BOOTSTRAP, FISHER_Z, JACKKNIFE, Estimate
+from backend.core.estimate import (
+    BCA_BOOTSTRAP,
+    BONETT_WRIGHT,
+    FISHER_Z,
+    GROUPED_Z,
+    HALVES,
+    Estimate,
+)
 from backend.core.first_token import FirstTokens
 from backend.core.metrics import registry
 from backend.core.moments import Moments
@@ -257,7 +264,7 @@ class Run(StudyFile):
                         None,
                         n,
                         reason,
-                        f"Fisher z, {JACKKNIFE}" if groups else "Bonett and Wright",
+                        GROUPED_Z if groups else BONETT_WRIGHT,
                     ),
                 )
             )
@@ -282,7 +289,7 @@ class Run(StudyFile):
         for name, trait, of_set, layer, of_layers, p, null_95, *held, reason, n in rows:
             r, low, high, held_p = held
             why = None if r is not None else reason or "undefined on halves of the scenarios"
-            held_out = _estimate(r, low, high, held_p, n, why, "Fisher z over random halves")
+            held_out = _estimate(r, low, high, held_p, n, why, HALVES)
             found.append(
                 BestLayerRow(name, trait, of_set, layer, of_layers, p, null_95, held_out, reason)
             )
@@ -689,6 +696,6 @@ def _correlation(
     groups: int | None,
 ) -> Estimate:
     """A correlation from stored columns."""
-    method = FISHER_Z if groups is None else f"Fisher z, {JACKKNIFE}"
+    method = FISHER_Z if groups is None else GROUPED_Z
     found = _estimate(r, low, high, p, n, reason, method)
     return dataclasses.replace(found, effective=effective, groups=groups)

@@ -12,7 +12,6 @@ from backend.core.behaviour import Behaviour, behaviour_of
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
-from backend.core.vectors.fitting import FitInput
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.extraction.simulated import PROMPT_TOKENS
 from backend.phantom.drawn import DrawnPhantom
@@ -20,7 +19,7 @@ from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_l
 from backend.phantom.latents import Latents, draw_latents, judge, judge_again, words
 from backend.phantom.plan import PhantomPlan
 from backend.phantom.study import simulated_study
-from backend.runs.derive import trait_products
+from backend.runs.derive import fit_input, trait_products
 from backend.runs.engines import methods_of_engine
 from backend.runs.layer_data import layer_data, prompt_groups
 from backend.settings import StatusThresholds
@@ -97,20 +96,9 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
         drifts: dict[str, dict[int, np.ndarray]] = {}
         grams = {}
         for at, data in read.items():
-            products, within = trait_products(data, ids, (group,), behaviour)
-            grams[at] = products["identity"].gram
-            given = FitInput(
-                group=group,
-                prompts=data.prompts[ids],
-                products=products,
-                inner_products=data.inner_products,
-                within=within,
-                responses=data.space,
-                features=data.features,
-                response_groups=data.response_groups,
-                scores=judged,
-                behaviour=behaviour,
-            )
+            made = trait_products(data, ids, (group,), behaviour)
+            grams[at] = made[0]["identity"].gram
+            given = fit_input(data, ids, group, made, judged, behaviour)
             for method in methods_of_engine("phantom"):
                 # As of a run: where the layer is given, other layers are asked for r alone.
                 if layer not in (None, at) and method.name != MEAN_DIFFERENCE:

@@ -21,6 +21,11 @@ from backend.core.cases import Cases
 LEAST_GROUPS = 4
 
 
+def too_few_groups(groups: int) -> str:
+    """Why there is no interval over so few groups of dependent cases."""
+    return f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {groups}"
+
+
 @dataclass(frozen=True)
 class LeftOut:
     """Products of columns, centred within responders, with each group left out in turn.

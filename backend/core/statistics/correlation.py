@@ -10,7 +10,7 @@ from scipy import special, stats
 
 from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.cases import Cases
-from backend.core.estimate import FISHER_Z, JACKKNIFE, Estimate
+from backend.core.estimate import BONETT_WRIGHT, FISHER_Z, GROUPED_Z, Estimate
 from backend.core.statistics.clustered import (
     LEAST_GROUPS,
     correlations_of,
@@ -20,6 +20,7 @@ from backend.core.statistics.clustered import (
     left_out_products,
     p_over,
     quantile_over,
+    too_few_groups,
 )
 
 # Below this share of the larger scale a spread is rounding, not signal.
@@ -63,23 +64,38 @@ def over_groups(r: float, cases: Cases, left_out: Floats) -> Estimate:
     """
     n, k = len(cases), cases.group_count
     if k < LEAST_GROUPS:
-        reason = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
-        return Estimate(r, None, None, None, n, reason, groups=k)
+        return Estimate(r, None, None, None, n, too_few_groups(k), groups=k)
     if np.isnan(left_out).any():
         reason = "without one of the groups nothing varies"
         return Estimate(r, None, None, None, n, reason, groups=k)
-    z = float(fisher_z(np.array(r)))
     error = float(jackknife_error(fisher_z(left_out)))
-    half = quantile_over(k) * error
+    return with_z_error(r, error, n, k, n - cases.absorbed, GROUPED_Z)
+
+
+def with_z_error(
+    r: float, error: float, n: int, groups: int, most: float, interval_method: str
+) -> Estimate:
+    """A correlation of dependent cases whose Fisher z has a known standard error.
+
+    Args:
+        r: the correlation.
+        error: standard error of its Fisher z over the groups.
+        n: number of cases.
+        groups: number of groups, at least 2.
+        most: how many independent cases they are worth at most.
+        interval_method: how the error was found.
+    """
+    z = float(fisher_z(np.array(r)))
+    half = quantile_over(groups) * error
     return Estimate(
         value=r,
         low=math.tanh(z - half),
         high=math.tanh(z + half),
-        p=p_over(k, z / error) if error > 0 else 0.0,
+        p=p_over(groups, z / error) if error > 0 else 0.0,
         n=n,
-        interval_method=f"Fisher z, {JACKKNIFE}",
-        effective=effective_count(error, n - cases.absorbed),
-        groups=k,
+        interval_method=interval_method,
+        effective=effective_count(error, most),
+        groups=groups,
     )
 
 
@@ -141,7 +157,7 @@ def spearman(cases: Cases) -> Estimate:
     if cases.dependent:
         return over_groups(found.value, cases, _rho_without_groups(cases))
     low, high = spearman_interval(found.value, found.n - cases.absorbed)
-    return dataclasses.replace(found, low=low, high=high, interval_method="Bonett and Wright")
+    return dataclasses.replace(found, low=low, high=high, interval_method=BONETT_WRIGHT)
 
 
 def _ranks(values: Floats, cases: Cases) -> Floats:

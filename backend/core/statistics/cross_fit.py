@@ -18,7 +18,7 @@ from backend.core.arrays import Floats, Integers
 from backend.core.cases import Cases
 from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.statistics.clustered import LEAST_GROUPS, p_over, quantile_over
-from backend.core.statistics.dependent import compare_predictors
+from backend.core.statistics.dependent import NO_CHANGE, predictor_gain
 
 SPLITS = 5
 SEED = 20260305
@@ -83,7 +83,7 @@ def cross_fitted_gain(
                 why = "r is undefined in a half of the cases"
                 return CrossFitted(Estimate.undefined(len(cases), why), chosen, 0)
             chosen[own] += 1
-            pair.append(_compared(unseen.with_x(candidates[own][test]), bases[base][test]))
+            pair.append(predictor_gain(unseen.with_x(candidates[own][test]), bases[base][test]))
         missing = next((found for found in pair if found.value is None), None)
         if missing is not None:
             why = missing.reason or "r is undefined in a half of the cases"
@@ -112,14 +112,6 @@ def highest(rows: Floats, cases: Cases) -> int | None:
     return int(r.argmax())
 
 
-def _compared(cases: Cases, base: Floats) -> Estimate:
-    """r of x minus r of the base; exactly 0 where they differ by rounding only."""
-    found = compare_predictors(cases, base)
-    if found.alike and found.first.value is not None and found.second.value is not None:
-        return Estimate(0.0, 0.0, 0.0, 1.0, len(cases))
-    return found.difference
-
-
 def _mean_of_two(first: Estimate, second: Estimate) -> tuple[float, float, float]:
     """Mean of two independent estimates with its interval; NaN ends where one has none."""
     assert first.value is not None and second.value is not None
@@ -138,7 +130,7 @@ def _estimate(value: float, low: float, high: float, cases: Cases) -> Estimate:
         why = f"an interval needs {LEAST_GROUPS} groups in each half, and cases that vary"
         return Estimate(value, None, None, None, n, why, groups=groups)
     if low == high:
-        return Estimate(value, low, high, 1.0, n, "the fix changes nothing here", groups=groups)
+        return Estimate(value, low, high, 1.0, n, NO_CHANGE, groups=groups)
     side = value - low if value > 0 else high - value
     if groups is None:
         p = float(2 * stats.norm.sf(abs(value) / side * stats.norm.ppf(0.975)))

@@ -22,8 +22,11 @@ from backend.core.statistics.clustered import (
     left_out_products,
     p_over,
     quantile_over,
+    too_few_groups,
 )
 from backend.core.statistics.correlation import fisher_interval, pearson
+
+NO_CHANGE = "the fix changes nothing here"
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,7 @@ def compare_predictors(cases: Cases, second: Floats) -> PredictorComparison:
 def _over_groups(difference: float, cases: Cases, second: Floats) -> Estimate:
     n, k = len(cases), cases.group_count
     if k < LEAST_GROUPS:
-        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
-        return Estimate(difference, None, None, None, n, why, groups=k)
+        return Estimate(difference, None, None, None, n, too_few_groups(k), groups=k)
     columns = np.column_stack([cases.x, second, cases.y])
     left_out = left_out_products(columns, cases).products
     error = float(
@@ -95,6 +97,21 @@ def _over_groups(difference: float, cases: Cases, second: Floats) -> Estimate:
         interval_method=f"difference of r, {JACKKNIFE}",
         groups=k,
     )
+
+
+def predictor_gain(cases: Cases, base: Floats) -> Estimate:
+    """r of the cases' x minus r of another predictor, as :func:`compare_predictors` has it.
+
+    Exactly 0 where the two are the same but for rounding.
+
+    Args:
+        cases: with the drift of a fix as x.
+        base: drift without the fix, [cases].
+    """
+    found = compare_predictors(cases, base)
+    if found.alike and found.first.value is not None and found.second.value is not None:
+        return Estimate(0.0, 0.0, 0.0, 1.0, len(cases), NO_CHANGE)
+    return found.difference
 
 
 def compare_dependent(r_first: float, r_second: float, r_between: float, n: int) -> Estimate:

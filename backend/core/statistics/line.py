@@ -17,6 +17,7 @@ from backend.core.statistics.clustered import (
     left_out_products,
     p_over,
     quantile_over,
+    too_few_groups,
 )
 from backend.core.statistics.correlation import FLAT
 
@@ -83,9 +84,10 @@ def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
 def _over_groups(cases: Cases, at: Floats, middle: Floats, slope: float, level: float) -> Line:
     n, k = len(cases), cases.group_count
     if k < LEAST_GROUPS:
-        why = f"an interval needs at least {LEAST_GROUPS} groups of dependent cases, not {k}"
         nowhere = np.full(len(at), np.nan)
-        return Line(at, middle, nowhere, nowhere, Estimate(slope, None, None, None, n, why))
+        return Line(
+            at, middle, nowhere, nowhere, Estimate(slope, None, None, None, n, too_few_groups(k))
+        )
     left = left_out_products(np.column_stack([cases.x, cases.y]), cases).products
     slopes = left[:, 0, 1] / left[:, 0, 0]
     counts = n - np.bincount(cases.groups)

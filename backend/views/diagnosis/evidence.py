@@ -13,7 +13,7 @@ from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
-from backend.core.statistics.dependent import compare_predictors
+from backend.core.statistics.dependent import predictor_gain
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.reliability import Reliability
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
@@ -193,7 +193,7 @@ class CellEvidence:
         best = highest(rows, self._paired)
         method, layer = candidates[0 if best is None else best]
         if len(candidates) == len(bases) == 1:
-            found = gain(self.paired(rows[0]), self._drift(*bases[0]))
+            found = predictor_gain(self.paired(rows[0]), self._drift(*bases[0]))
             return Trial(method, layer, found, 1.0)
         found_in = cross_fitted_gain(self._paired, rows, self._stacked(bases))
         same = np.array([name == method for name, _ in candidates])
@@ -212,7 +212,7 @@ class CellEvidence:
         if not layers or not bases:
             return Estimate.undefined(self.n, "one of the two has no vector here")
         if len(layers) == len(bases) == 1:
-            return gain(self.paired(changed[layers[0]]), self._drift(*bases[0]))
+            return predictor_gain(self.paired(changed[layers[0]]), self._drift(*bases[0]))
         rows = np.stack([changed[layer] for layer in layers])
         return cross_fitted_gain(self._paired, rows, self._stacked(bases)).gain
 
@@ -245,18 +245,3 @@ def raises_r(found: Estimate, level: float) -> bool:
         level: of its two-sided p.
     """
     return found.value is not None and found.value > 0 and found.p is not None and found.p <= level
-
-
-def gain(cases: Cases, base: Floats) -> Estimate:
-    """r of the cases' x minus r of another predictor, with Zou's interval and Williams's p.
-
-    Exactly 0 where the two are the same but for rounding.
-
-    Args:
-        cases: with the drift of a fix as x.
-        base: drift without the fix, [cases].
-    """
-    found = compare_predictors(cases, base)
-    if found.alike and found.first.value is not None and found.second.value is not None:
-        return Estimate(0.0, 0.0, 0.0, 1.0, len(cases), "the fix changes nothing here")
-    return found.difference
