@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker check test lint bench bench-diagnosis bench-libraries bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-libraries bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -28,6 +28,9 @@ lint: setup-dev
 
 bench: setup-dev
 	$(BIN)/python -m tests.benchmarks
+
+bench-derive: setup-dev
+	$(BIN)/python -m tests.benchmarks.derive
 
 bench-diagnosis: setup-dev
 	$(BIN)/python -m tests.benchmarks.diagnosis

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from backend.core.estimate import Estimate
 from backend.core.statistics.held_out_choice import held_out_choice
-from backend.core.statistics.permutation import BestLayer, best_layer
+from backend.core.statistics.permutation import BestLayer, best_layers
 from backend.core.vectors.methods import method_named
 from backend.runs.columns import Columns, doubles, integers, texts
+from backend.runs.threads import side_by_side
+from backend.store.run import DriftKey, Drifts
+from backend.store.run_values import ScoredCases
 from backend.store.work_file import WorkFile
 
 PERMUTATIONS = 1999
@@ -21,22 +26,41 @@ def derive_best_layers(work: WorkFile) -> None:
     Args:
         work: a work file with all its layers derived.
     """
-    rows: list[Columns] = []
-    for (method, trait, prompt_set), (drifts, values) in work.run.drifts().items():
-        found = layers_of = None
-        held = Estimate.undefined(len(values), "r is undefined")
-        if len(values):
-            layers_of = sorted(drifts)
-            matrix = np.stack([drifts[layer] for layer in layers_of])
-            scored = work.run.scored_cases(trait)
-            cases = scored.cases(values, values)
-            found = best_layer(matrix, cases, permutations=PERMUTATIONS)
-            held = held_out_choice(matrix, cases)
-        rows.append(_row(method, trait, prompt_set, found, layers_of, held))
-    for chunk in rows:
-        if method_named(str(chunk["method"][0])).fitted:  # type: ignore[index]
-            chunk |= {"p": doubles([None]), "null_95": doubles([None]), "reason": [FITTED]}
-    work.replace({"best_layers": rows}, None)
+    by_trait: dict[str, list[DriftKey]] = {}
+    drifts = work.run.drifts()
+    for key in drifts:
+        by_trait.setdefault(key[1], []).append(key)
+    scored = {trait: work.run.scored_cases(trait) for trait in by_trait}
+    with side_by_side() as pool:
+        rows = pool.map(
+            lambda trait: _of_trait({key: drifts[key] for key in by_trait[trait]}, scored[trait]),
+            by_trait,
+        )
+        work.replace({"best_layers": [row for own in rows for row in own]}, None)
+
+
+def _of_trait(drifts: Mapping[DriftKey, Drifts], scored: ScoredCases) -> list[Columns]:
+    """The best layer of every method and prompt set of a trait."""
+    known = [key for key, (_, values) in drifts.items() if len(values)]
+    found: dict[DriftKey, tuple[BestLayer, Estimate]] = {}
+    if known:
+        matrices = [
+            np.stack([drifts[key][0][layer] for layer in sorted(drifts[key][0])]) for key in known
+        ]
+        values = drifts[known[0]][1]
+        cases = scored.cases(values, values)
+        best = best_layers(matrices, cases, permutations=PERMUTATIONS)
+        for key, matrix, one in zip(known, matrices, best, strict=True):
+            found[key] = (one, held_out_choice(matrix, cases))
+    rows = []
+    for key, (layers, values) in drifts.items():
+        undefined = Estimate.undefined(len(values), "r is undefined")
+        best_of, held = found.get(key, (None, undefined))
+        row = _row(*key, best_of, sorted(layers), held)
+        if method_named(key[0]).fitted:
+            row |= {"p": doubles([None]), "null_95": doubles([None]), "reason": [FITTED]}
+        rows.append(row)
+    return rows
 
 
 def _row(
@@ -44,11 +68,11 @@ def _row(
     trait: str,
     prompt_set: str,
     found: BestLayer | None,
-    layers: list[int] | None,
+    layers: list[int],
     held: Estimate,
 ) -> Columns:
     layer = None
-    if found is not None and found.index is not None and layers is not None:
+    if found is not None and found.index is not None:
         layer = layers[found.index]
     reason = held.reason if found is None else found.reason or held.reason
     return {
@@ -56,7 +80,7 @@ def _row(
         "trait": [trait],
         "prompt_set": [prompt_set],
         "layer": integers([layer]),
-        "of_layers": integers([len(layers or ())]),
+        "of_layers": integers([len(layers)]),
         "r": doubles([found.r if found else None]),
         "p": doubles([found.p if found else None]),
         "null_95": doubles([found.null_95 if found else None]),

@@ -27,9 +27,14 @@ class Tables:
     def add(self, table: str, key: Columns, **columns: object) -> None:
         """Append rows: ``columns`` are sequences of one length, ``key`` values are repeated."""
         rows = len(next(iter(columns.values())))  # type: ignore[arg-type]
-        repeated = {name: [value] * rows for name, value in key.items()}
+        repeated = {name: pa.repeat(pa.scalar(value), rows) for name, value in key.items()}
         layers = pa.array(np.full(rows, self._layer, np.int32))
         self.chunks.setdefault(table, []).append({**repeated, **columns, "layer": layers})
+
+    def extend(self, other: Tables) -> None:
+        """Append the rows of other tables of the same layer."""
+        for table, chunks in other.chunks.items():
+            self.chunks.setdefault(table, []).extend(chunks)
 
 
 def integers(values: Sequence[int | None] | NDArray[np.integer]) -> pa.Array:

@@ -7,17 +7,21 @@ and a run that lacks a metric or method which has been added since opens all the
 from __future__ import annotations
 
 import datetime
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
 
 import numpy as np
 
 from backend.core.arrays import Floats, Integers
 from backend.core.behaviour import Behaviour, behaviour_of
+from backend.core.cases import Cases
+from backend.core.estimate import Estimate
 from backend.core.metrics.registry import measure_cell
 from backend.core.metrics.stability import influences
 from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
-from backend.core.statistics.bootstrap import bootstrap_r
+from backend.core.statistics.bootstrap import bootstrap_rs
 from backend.core.statistics.correlation import pearson, spearman
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitProducts
@@ -27,6 +31,7 @@ from backend.core.vectors.subsampling import subsample
 from backend.runs.best_layers import derive_best_layers
 from backend.runs.columns import Columns, Tables, doubles, integers, measures, texts
 from backend.runs.layer_data import LayerData, prompt_groups, read_layer
+from backend.runs.threads import side_by_side
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.work_file import WorkFile
 from backend.types import Study
@@ -71,8 +76,15 @@ def derive_layer(
             title=[metric.title],
             note=[metric.note],
         )
-    for trait in study.traits:
-        _derive_trait(tables, data, study, trait, behaviours[trait], methods)
+    with side_by_side() as pool:
+        traits = list(
+            pool.map(lambda trait: _trait_cells(data, study, trait, behaviours[trait]), behaviours)
+        )
+        fitted = _fit_to_responses(pool, traits, methods)
+        for part in pool.map(
+            lambda own: _trait_tables(Tables(layer), data, own, methods, fitted), traits
+        ):
+            tables.extend(part)
     work.replace(tables.chunks, layer)
 
 
@@ -87,46 +99,89 @@ def derive_over_layers(work: WorkFile) -> None:
     work.end_derivation(moment)
 
 
-def _derive_trait(
-    tables: Tables,
-    data: LayerData,
-    study: Study,
-    trait: str,
-    behaviour: Behaviour,
-    methods: Sequence[Method],
-) -> None:
-    ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
+@dataclass(frozen=True)
+class _TraitCells:
+    """The cells of a trait at one layer: one per prompt set.
+
+    Attributes:
+        trait: the trait.
+        ids: indices of its prompts in the study.
+        products: metric -> inner products of those prompts.
+        within: its within-class metric; None if it has none.
+        behaviour: the cases that enter r.
+        inputs: what methods may use of each cell.
+    """
+
+    trait: str
+    ids: Integers
+    products: dict[str, TraitProducts]
+    within: WithinClass | None
+    behaviour: Behaviour
+    inputs: tuple[FitInput, ...]
+
+
+def _trait_cells(data: LayerData, study: Study, trait: str, behaviour: Behaviour) -> _TraitCells:
+    ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait], np.intp)
     groups = prompt_groups(study, trait, ids)
     products, within = trait_products(data, ids, groups, behaviour)
-    if within is not None:
+    scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
+    inputs = tuple(
+        fit_input(data, ids, group, (products, within), scores, behaviour) for group in groups
+    )
+    return _TraitCells(trait, ids, products, within, behaviour, inputs)
+
+
+def _fit_to_responses(
+    pool: Executor, traits: Sequence[_TraitCells], methods: Sequence[Method]
+) -> dict[tuple[str, str], Fitted]:
+    """(method, trait) -> what is fitted to responses, which is the same for every prompt set."""
+    cells = [own.inputs[0] for own in traits if own.inputs]
+    # In two parts, so that threads end at about the same time and fits still share their work.
+    tasks = [
+        (method, part) for method in methods if method.fitted for part in (cells[0::2], cells[1::2])
+    ]
+    found = pool.map(lambda task: task[0].fit(task[1]), tasks)
+    return {
+        (method.name, given.group.trait): one
+        for (method, part), own in zip(tasks, found, strict=True)
+        for given, one in zip(part, own, strict=True)
+    }
+
+
+def _trait_tables(
+    tables: Tables,
+    data: LayerData,
+    own: _TraitCells,
+    methods: Sequence[Method],
+    fitted: Mapping[tuple[str, str], Fitted],
+) -> Tables:
+    """Everything stored of one trait."""
+    if own.within is not None:
         tables.add(
             "inner_products",
             {"metric": LDA},
-            trait=[trait],
+            trait=[own.trait],
             title=["shrunk within-class covariance (LDA)"],
-            note=[f"Ledoit-Wolf shrinkage {within.shrinkage:.3f}"],
+            note=[f"Ledoit-Wolf shrinkage {own.within.shrinkage:.3f}"],
         )
-    for name, own in products.items():
-        _store_products(tables, {"metric": name, "trait": trait}, ids, own)
-    scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
-    probes: dict[str, Fitted] = {}
-    for group in groups:
-        given = fit_input(data, ids, group, (products, within), scores, behaviour)
-        plain: Fitted | None = None
-        for method in methods:
-            # What is fitted to responses is the same for every prompt set.
-            found = probes.get(method.name) or method.fit(given)
-            if method.fitted:
-                probes[method.name] = found
-            if method.name == MEAN_DIFFERENCE:
-                plain = found
-            _store_method(tables, group, method, found, behaviour)
+    for name, products in own.products.items():
+        _store_products(tables, {"metric": name, "trait": own.trait}, own.ids, products)
+    for given in own.inputs:
+        found = {
+            method.name: fitted[method.name, own.trait] if method.fitted else method.fit([given])[0]
+            for method in methods
+        }
+        plain = found.get(MEAN_DIFFERENCE)
         if plain is None:
             raise ValueError(
                 "every run needs the mean difference, which all others are compared to"
             )
-        _store_geometry(tables, group, data, ids, products[IDENTITY], plain.vector)
-        _store_controls(tables, group, data, products[IDENTITY], behaviour, plain.correlation.value)
+        _store_methods(tables, given.group, methods, found, own.behaviour)
+        identity = own.products[IDENTITY]
+        _store_geometry(tables, given.group, data, own.ids, identity, plain.vector)
+        r = plain.correlation.value
+        _store_controls(tables, given.group, data, identity, own.behaviour, r)
+    return tables
 
 
 def trait_products(
@@ -241,38 +296,69 @@ def _store_geometry(
     )
 
 
-def _store_method(
-    tables: Tables, group: PromptGroup, method: Method, found: Fitted, behaviour: Behaviour
+def _store_methods(
+    tables: Tables,
+    group: PromptGroup,
+    methods: Sequence[Method],
+    found: Mapping[str, Fitted],
+    behaviour: Behaviour,
 ) -> None:
-    key: Columns = {
-        "method": method.name,
-        "trait": group.trait,
-        "prompt_set": group.prompt_set,
+    """Every method's r, vector and projections."""
+    cases = {
+        method.name: behaviour.cases(behaviour.drift_of(found[method.name].projections))
+        for method in methods
+        if found[method.name].correlation.value is not None
     }
-    c = found.correlation
+    boots = dict(zip(cases, bootstrap_rs(list(cases.values())), strict=True))
+    for method in methods:
+        own = found[method.name]
+        key: Columns = {
+            "method": method.name,
+            "trait": group.trait,
+            "prompt_set": group.prompt_set,
+        }
+        _store_correlation(
+            tables,
+            key | {"target": behaviour.target},
+            own.correlation,
+            cases.get(method.name),
+            boots.get(method.name),
+        )
+        if own.vector is None:
+            continue
+        tables.add("vectors", key, vector=fixed_rows(own.vector[None, :]))
+        known = np.flatnonzero(~np.isnan(own.projections))
+        if len(known):
+            tables.add(
+                "projections",
+                key | {"held_out": method.fitted},
+                response_id=integers(known),
+                projection=own.projections[known],
+            )
+
+
+def _store_correlation(
+    tables: Tables, key: Columns, c: Estimate, cases: Cases | None, boot: Estimate | None
+) -> None:
     pooled = c
-    boot_low = boot_high = rho = rho_low = rho_high = None
-    if c.value is not None:
-        cases = behaviour.cases(behaviour.drift_of(found.projections))
-        boot, rank = bootstrap_r(cases), spearman(cases)
+    rank = None
+    if cases is not None:
+        rank = spearman(cases)
         if cases.absorbed:
             pooled = pearson(cases.pooled())
-        boot_low, boot_high = boot.low, boot.high
-        rho, rho_low, rho_high = rank.value, rank.low, rank.high
     tables.add(
         "correlations",
         key,
-        target=[behaviour.target],
         n=integers([c.n]),
         r=doubles([c.value]),
         low=doubles([c.low]),
         high=doubles([c.high]),
         p=doubles([c.p]),
-        boot_low=doubles([boot_low]),
-        boot_high=doubles([boot_high]),
-        rho=doubles([rho]),
-        rho_low=doubles([rho_low]),
-        rho_high=doubles([rho_high]),
+        boot_low=doubles([boot.low if boot else None]),
+        boot_high=doubles([boot.high if boot else None]),
+        rho=doubles([rank.value if rank else None]),
+        rho_low=doubles([rank.low if rank else None]),
+        rho_high=doubles([rank.high if rank else None]),
         groups=integers([c.groups]),
         effective=doubles([c.effective]),
         pooled_r=doubles([pooled.value]),
@@ -280,16 +366,6 @@ def _store_method(
         pooled_high=doubles([pooled.high]),
         reason=texts([c.reason]),
     )
-    if found.vector is not None:
-        tables.add("vectors", key, vector=fixed_rows(found.vector[None, :]))
-        known = np.flatnonzero(~np.isnan(found.projections))
-        if len(known):
-            tables.add(
-                "projections",
-                key | {"held_out": method.fitted},
-                response_id=integers(known),
-                projection=found.projections[known],
-            )
 
 
 def _store_controls(

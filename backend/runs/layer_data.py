@@ -11,11 +11,14 @@ from backend.core.arrays import Floats, Integers
 from backend.core.cases import group_numbers
 from backend.core.vectors.controls import DRAWS, SEED
 from backend.core.vectors.fitting import PromptGroup
-from backend.core.vectors.inner_product import InnerProduct, layer_inner_products
+from backend.core.vectors.inner_product import IDENTITY, InnerProduct, layer_inner_products
 from backend.core.vectors.responses import ResponseSpace, response_space
 from backend.extraction.products import product
 from backend.store.run import Run
 from backend.types import Study
+
+# Responses of so many numbers are read once; more are read again for each pass over them.
+HELD = 2**25
 
 
 @dataclass(frozen=True)
@@ -51,12 +54,12 @@ def read_layer(run: Run, study: Study, layer: int) -> LayerData:
         study: its study.
         layer: one of its layers.
     """
-    return layer_data(
-        run.prompt_activations(layer),
-        lambda: run.response_chunks(layer),
-        study,
-        run.record.device,
-    )
+    prompts = run.prompt_activations(layer)
+    device = run.record.device
+    if len(study.responses) * prompts.shape[1] > HELD:
+        return layer_data(prompts, lambda: run.response_chunks(layer), study, device)
+    held = tuple(run.response_chunks(layer))
+    return layer_data(prompts, lambda: iter(held), study, device)
 
 
 def layer_data(
@@ -66,26 +69,31 @@ def layer_data(
 
     Args:
         prompts: P, [n, d].
-        chunks: gives the responses in chunks of rows, in the study's order; called twice.
+        chunks: gives the responses in chunks of rows, in the study's order; called three
+            times.
         study: whose prompts and responses they are.
         device: where products are computed.
     """
     count, width = len(study.responses), prompts.shape[1]
     space = response_space(chunks, count, width)
     metrics = layer_inner_products(space, prompts)
+    # Where no coordinate is massive, taking them away changes nothing.
+    own = [metric for metric in metrics if metric.name == IDENTITY or not metric.plain]
     directions = np.random.default_rng(SEED).normal(size=(DRAWS, width))
-    sides = [metric.apply(prompts) for metric in metrics] + [space.components, directions]
+    sides = [metric.apply(prompts) for metric in own] + [space.components, directions]
     ends = np.cumsum([len(side) for side in sides])
     rows = [np.zeros((0, int(ends[-1])))]
     stacked = np.concatenate(sides)
     rows += [product(chunk, stacked, device) for chunk in chunks()]
     products = np.split(np.concatenate(rows), ends[:-1], axis=1)
-    features = products[len(metrics)] - space.components @ space.mean
+    features = products[len(own)] - space.components @ space.mean
+    alignment = {metric.name: products[0] for metric in metrics if metric.plain}
+    alignment |= {metric.name: products[i] for i, metric in enumerate(own)}
     return LayerData(
         prompts=prompts,
         space=space,
         inner_products=metrics,
-        alignment={m.name: products[i] for i, m in enumerate(metrics)},
+        alignment=alignment,
         features=features,
         random=products[-1],
         response_groups=group_numbers([r.dependence for r in study.responses]),

@@ -22,6 +22,9 @@ from backend.store.schema import DERIVED_TABLES, FORMAT, MIGRATIONS, STUDY_TABLE
 from backend.store.study import write_study
 from backend.types import Study
 
+# Commits wait in the log until it is this large: publishing writes all of it anew anyway.
+WAL = "512MB"
+
 
 class WorkFile:
     """The work file of a run, opened or reopened.
@@ -39,7 +42,7 @@ class WorkFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self.connection = duckdb.connect(str(path))
+            self.connection = duckdb.connect(str(path), config={"wal_autocheckpoint": WAL})
         except duckdb.Error as fault:
             raise UnreadableFile(
                 f"The work file {path.name} cannot be opened: {str(fault).splitlines()[0]}.",

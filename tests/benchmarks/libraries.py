@@ -34,7 +34,15 @@ from backend.core.arrays import Floats
 from backend.core.vectors.folds import grouped_folds
 from backend.core.vectors.inner_product import within_class
 from backend.core.vectors.logistic import logistic_fits
-from backend.core.vectors.probes import INNER, OUTER, RIDGES, SEED, STRENGTHS, ridge_probe
+from backend.core.vectors.probes import (
+    INNER,
+    OUTER,
+    RIDGES,
+    SEED,
+    STRENGTHS,
+    RidgeTarget,
+    ridge_probes,
+)
 from backend.core.vectors.responses import MOST_COMPONENTS, response_space
 from tests.benchmarks.memory import peak_of_this_process
 
@@ -154,9 +162,14 @@ def scored(count: int, width: int) -> tuple[Floats, Floats]:
 
 
 def logistic(count: int, width: int, solver: str, tolerance: float) -> Figures:
-    """Weights at all strengths of the penalty, each fit starting from the last."""
+    """Weights at all strengths of the penalty, side by side and each starting from the last."""
     rows, scores = scored(count, width)
     high = scores > np.median(scores)
+    shape = (count, len(STRENGTHS))
+    highs, used = np.broadcast_to(high[:, None], shape), np.ones(shape, bool)
+
+    def own() -> Floats:
+        return logistic_fits(rows, highs, used, np.array(STRENGTHS)).T
 
     def other() -> Floats:
         model = LogisticRegression(solver=solver, class_weight="balanced", tol=tolerance,
@@ -167,7 +180,7 @@ def logistic(count: int, width: int, solver: str, tolerance: float) -> Figures:
             found.append(np.append(model.coef_[0], model.intercept_))
         return np.array(found)
 
-    return compared(lambda: np.array(logistic_fits(rows, high, STRENGTHS)), other)
+    return compared(own, other)
 
 
 def ridge(count: int, width: int) -> Figures:
@@ -194,7 +207,8 @@ def ridge(count: int, width: int) -> Figures:
             found[test] = rows[test] @ (best / np.linalg.norm(best))
         return found
 
-    return compared(lambda: ridge_probe(rows, None, cases, scores, cases).held_out, other, 3)
+    target = RidgeTarget(None, cases, scores)
+    return compared(lambda: ridge_probes(rows, [target], cases)[0].held_out, other, 3)
 
 
 def folds(count: int) -> Figures:

@@ -103,7 +103,7 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
                 # As of a run: where the layer is given, other layers are asked for r alone.
                 if layer not in (None, at) and method.name != MEAN_DIFFERENCE:
                     continue
-                found = method.fit(given)
+                (found,) = method.fit([given])
                 if found.vector is not None:
                     vectors.setdefault(method.name, {})[at] = found.vector
                     drift = behaviour.drift_of(found.projections)

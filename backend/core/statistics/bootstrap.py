@@ -8,13 +8,15 @@ independent, and each is taken from its responder's mean. Source: Efron 1987, JA
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, Integers, parts
 from backend.core.cases import Cases
 from backend.core.estimate import BCA_BOOTSTRAP, Estimate
 from backend.core.statistics.correlation import pearson, spearman
@@ -45,29 +47,91 @@ def bootstrap_r(
     undefined, or where resamples leave r undefined or do not vary. Range of value, low and high:
     [-1, 1].
     """
-    inner = cases.within_responders()
-    x, y, groups, count = inner.x, inner.y, cases.groups, cases.group_count
-    whole = pearson(cases) if kind == "pearson" else spearman(cases)
+    if kind == "pearson":
+        return bootstrap_rs([cases], resamples=resamples, seed=seed, level=level)[0]
+    whole = spearman(cases)
+    refused = _refused(cases, whole)
+    if refused is not None:
+        return refused
+    inner, count = cases.within_responders(), cases.group_count
+    draws = _draws(count, resamples, seed)
+    left_out = 1.0 - np.eye(count)
+    resampled = _weighted_spearman(inner.x, inner.y, draws[:, cases.groups].astype(np.float64))
+    jackknife = _weighted_spearman(inner.x, inner.y, left_out[:, cases.groups])
+    return _interval(whole, resampled, jackknife, count, level)
+
+
+def bootstrap_rs(
+    predictors: Sequence[Cases],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = SEED,
+    level: float = 0.95,
+) -> list[Estimate]:
+    """:func:`bootstrap_r` of several predictors of the same behaviour, resampled together.
+
+    Args:
+        predictors: cases that differ in x alone.
+        resamples: number of bootstrap samples.
+        seed: of the resampling.
+        level: coverage.
+
+    Raises:
+        ValueError: the cases are not the same.
+    """
+    for cases in predictors:
+        one = predictors[0]
+        if not (np.array_equal(cases.y, one.y) and np.array_equal(cases.groups, one.groups)):
+            raise ValueError("predictors that are resampled together must share y and groups")
+    wholes = [pearson(cases) for cases in predictors]
+    found = [_refused(cases, whole) for cases, whole in zip(predictors, wholes, strict=True)]
+    left = [number for number, refused in enumerate(found) if refused is None]
+    if left:
+        inner = [predictors[number].within_responders() for number in left]
+        x = np.stack([cases.x for cases in inner], axis=1)
+        groups, count = inner[0].groups, inner[0].group_count
+        resampled, jackknife = _resampled_pearson(x, inner[0].y, groups, count, resamples, seed)
+        for column, number in enumerate(left):
+            found[number] = _interval(
+                wholes[number],
+                resampled[:, column],
+                jackknife[:, column],
+                count,
+                level,
+            )
+    return [estimate for estimate in found if estimate is not None]
+
+
+def _refused(cases: Cases, whole: Estimate) -> Estimate | None:
+    """Why there is no bootstrap; None where there is one."""
+    count = cases.group_count
     if whole.value is None:
         return Estimate.undefined(count, whole.reason or "r is undefined")
     if count < 10:
         return Estimate.undefined(count, f"a bootstrap needs at least 10 scenarios, not {count}")
-    draws = _draws(count, resamples, seed)
-    left_out = 1.0 - np.eye(count)
-    weighted = _weighted_pearson if kind == "pearson" else _weighted_spearman
-    resampled = weighted(x, y, draws[:, groups])
-    jackknife = weighted(x, y, left_out[:, groups])
+    return None
+
+
+def _interval(
+    whole: Estimate, resampled: Floats, jackknife: Floats, count: int, level: float
+) -> Estimate:
+    value = whole.value
+    if value is None:
+        raise ValueError("an undefined r has no interval")
     if np.isnan(resampled).any() or np.isnan(jackknife).any() or np.ptp(resampled) == 0:
-        return Estimate(whole.value, None, None, None, count, "resamples are flat")
-    low, high = _bca(whole.value, resampled, jackknife, level)
-    return Estimate(whole.value, low, high, None, count, None, BCA_BOOTSTRAP)
+        return Estimate(value, None, None, None, count, "resamples are flat")
+    low, high = _bca(value, resampled, jackknife, level)
+    return Estimate(value, low, high, None, count, None, BCA_BOOTSTRAP)
 
 
 @lru_cache(maxsize=4)
-def _draws(count: int, resamples: int, seed: int) -> Floats:
+def _draws(count: int, resamples: int, seed: int) -> NDArray[np.int16]:
     """How often each scenario is drawn, [resamples, count]; the same for every cell of a run."""
     rng = np.random.default_rng(seed)
-    draws = rng.multinomial(count, np.full(count, 1 / count), size=resamples).astype(np.float64)
+    draws = np.empty((resamples, count), np.int16)
+    for part in parts(resamples, count):
+        size = len(draws[part])
+        draws[part] = rng.multinomial(count, np.full(count, 1 / count), size=size)
     draws.setflags(write=False)
     return draws
 
@@ -75,25 +139,48 @@ def _draws(count: int, resamples: int, seed: int) -> Floats:
 def _bca(value: float, resampled: Floats, jackknife: Floats, level: float) -> tuple[float, float]:
     below = ((resampled < value).sum() + 0.5 * (resampled == value).sum()) / len(resampled)
     below = np.clip(below, 0.5 / len(resampled), 1 - 0.5 / len(resampled))
-    bias = stats.norm.ppf(below)
+    bias = ndtri(below)
     deviations = jackknife.mean() - jackknife
     scale = 6.0 * np.square(deviations).sum() ** 1.5
     acceleration = float((deviations**3).sum() / scale) if scale > 0 else 0.0
     ends = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
-        z = bias + stats.norm.ppf(tail)
-        ends.append(float(stats.norm.cdf(bias + z / (1 - acceleration * z))))
+        z = bias + ndtri(tail)
+        ends.append(float(ndtr(bias + z / (1 - acceleration * z))))
     low, high = np.quantile(resampled, ends)
     return float(low), float(high)
 
 
-def _weighted_pearson(x: Floats, y: Floats, weights: Floats) -> Floats:
-    """r of each row of case weights, [rows]; NaN where a side does not vary."""
+def _resampled_pearson(
+    x: Floats, y: Floats, groups: Integers, count: int, resamples: int, seed: int
+) -> tuple[Floats, Floats]:
+    """r of every resample, [resamples, k], and without each group, [count, k].
+
+    A group is drawn whole, so sums over its cases are all that is needed of it.
+
+    Args:
+        x: [n, k].
+        y: [n].
+        groups: [n].
+        count: of the groups.
+        resamples: number of bootstrap samples.
+        seed: of the resampling.
+    """
     # Centring and scaling first keeps the differences of sums below exact enough.
-    x, y = (x - x.mean()) / x.std(), (y - y.mean()) / y.std()
-    total = weights.sum(axis=1)
-    columns = np.stack([x, y, x * x, y * y, x * y], axis=1)
-    mx, my, xx, yy, xy = (weights @ columns).T / total
+    x, y = (x - x.mean(axis=0)) / x.std(axis=0), (y - y.mean()) / y.std()
+    columns = np.column_stack([np.ones(len(y)), y, y * y, x, x * x, x * y[:, None]])
+    sums = np.zeros((count, columns.shape[1]))
+    np.add.at(sums, groups, columns)
+    draws = _draws(count, resamples, seed)
+    drawn = [draws[part].astype(np.float64) @ sums for part in parts(resamples, count)]
+    return _pearson_of_sums(np.concatenate(drawn)), _pearson_of_sums(sums.sum(axis=0) - sums)
+
+
+def _pearson_of_sums(sums: Floats) -> Floats:
+    """r from sums of 1, y, y^2, x, x^2 and xy, [rows, k]; NaN where a side does not vary."""
+    means = sums[:, 1:] / sums[:, :1]
+    my, yy = means[:, :1], means[:, 1:2]
+    mx, xx, xy = np.split(means[:, 2:], 3, axis=1)
     return _ratio(xy - mx * my, xx - mx * mx, yy - my * my)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import numpy as np
 from scipy import stats
@@ -47,12 +48,8 @@ def held_out_choice(
     y, candidates = cases.centred(cases.y), cases.centred(candidates.T).T
     if n < 10:
         return Estimate.undefined(n, f"halves need at least 10 scenarios, not {n}")
-    rng = np.random.default_rng(seed)
     half = n // 2
-    halves = np.zeros((splits, n), bool)
-    for row in halves:
-        row[rng.permutation(n)[:half]] = True
-    halves = halves[:, groups]
+    halves = _halves(n, splits, seed)[:, groups]
     parts = tuple(_half_r(candidates, y, chosen) for chosen in (halves, ~halves))
     zs = []
     for train, test in (parts, parts[::-1]):
@@ -82,6 +79,18 @@ def held_out_choice(
         n=n,
         interval_method=HALVES,
     )
+
+
+@lru_cache(maxsize=4)
+def _halves(count: int, splits: int, seed: int) -> Bools:
+    """Which groups are in the first half of each split, [splits, count]; the same for every cell
+    of a run."""
+    rng = np.random.default_rng(seed)
+    halves = np.zeros((splits, count), bool)
+    for row in halves:
+        row[rng.permutation(count)[: count // 2]] = True
+    halves.setflags(write=False)
+    return halves
 
 
 def _half_r(projections: Floats, y: Floats, halves: Bools) -> Floats:

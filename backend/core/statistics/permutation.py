@@ -6,7 +6,9 @@ valid at any m. Source: Phipson and Smyth 2010, Stat. Appl. Genet. Mol. Biol. 9:
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -17,6 +19,8 @@ PERMUTATIONS = 4999
 SEED = 20260302
 # With fewer groups that can take each other's place, few permutations differ.
 ALIKE = 8
+# Permutations held at a time.
+BLOCK = 500
 
 
 @dataclass(frozen=True)
@@ -54,37 +58,92 @@ def best_layer(
     Args:
         projections: [layers, n].
         cases: y; their x does not count.
+        permutations: how many.
+        seed: of the permutations.
+    """
+    return best_layers([projections], cases, permutations=permutations, seed=seed)[0]
+
+
+def best_layers(
+    methods: Sequence[Floats],
+    cases: Cases,
+    *,
+    permutations: int = PERMUTATIONS,
+    seed: int = SEED,
+) -> list[BestLayer]:
+    """:func:`best_layer` of several methods by the same permutations.
+
+    Args:
+        methods: of each, [layers, n].
+        cases: y; their x does not count.
+        permutations: how many.
+        seed: of the permutations.
     """
     y = cases.centred(cases.y)
-    if projections.shape[1] < 4:
-        return BestLayer(None, None, None, None, "fewer than 4 scenarios")
-    if np.ptp(y) <= 1e-12 * np.abs(y).max():
-        return BestLayer(None, None, None, None, "the scores do not vary")
-    varies = np.ptp(projections, axis=1) > 1e-12 * np.abs(projections).max(axis=1)
-    if not varies.any():
+    why = None
+    if len(cases) < 4:
+        why = "fewer than 4 scenarios"
+    elif np.ptp(y) <= 1e-12 * np.abs(y).max():
+        why = "the scores do not vary"
+    if why is not None:
+        return [BestLayer(None, None, None, None, why) for _ in methods]
+    varying = [
+        np.flatnonzero(np.ptp(own, axis=1) > 1e-12 * np.abs(own).max(axis=1)) for own in methods
+    ]
+    rows = [own[chosen] for own, chosen in zip(methods, varying, strict=True)]
+    standard = np.concatenate([_unit(cases.centred(own.T).T) for own in rows])
+    unit = _unit(y[None, :])[0]
+    observed = standard @ unit
+    # Of all layers of all methods, one block of permutations at a time.
+    starts = np.cumsum([0, *map(len, rows)])
+    nulls = np.empty((len(methods), permutations))
+    first = 0
+    for found in _permuted(standard, unit, cases, permutations, seed):
+        block = slice(first, first + found.shape[1])
+        for number, (low, high) in enumerate(pairwise(starts)):
+            nulls[number, block] = found[low:high].max(axis=0, initial=-np.inf)
+        first = block.stop
+    return [
+        _best(observed[low:high], chosen, null)
+        for (low, high), chosen, null in zip(pairwise(starts), varying, nulls, strict=True)
+    ]
+
+
+def _best(observed: Floats, layers: Integers, null: Floats) -> BestLayer:
+    if not len(observed):
         return BestLayer(None, None, None, None, "the projections do not vary at any layer")
-    standard = _unit(cases.centred(projections[varies].T).T)
-    unit = _unit(y[None, :])
-    observed = (standard @ unit.T)[:, 0]
-    rng = np.random.default_rng(seed)
-    if not cases.dependent and not cases.absorbed:
-        shuffled = _unit(rng.permuted(np.tile(y, (permutations, 1)), axis=1))
-        null = (standard @ shuffled.T).max(axis=0)
-    else:
-        alike = _groups_alike(cases)
-        if alike is None:
-            null = _signs_changed(standard * unit, cases, permutations, rng).max(axis=0)
-        else:
-            orders = _orders(alike, permutations, rng)
-            null = (standard @ unit[0, orders].T).max(axis=0)
     place = int(observed.argmax())
-    p = (1 + int((null >= observed[place] - 1e-12).sum())) / (permutations + 1)
+    p = (1 + int((null >= observed[place] - 1e-12).sum())) / (len(null) + 1)
     return BestLayer(
-        index=int(np.flatnonzero(varies)[place]),
+        index=int(layers[place]),
         r=float(observed[place]),
         p=p,
         null_95=float(np.quantile(null, 0.95)),
     )
+
+
+def _permuted(
+    standard: Floats, unit: Floats, cases: Cases, permutations: int, seed: int
+) -> Iterator[Floats]:
+    """r of every row in every permutation, [rows, permutations] a block at a time.
+
+    Args:
+        standard: projections, centred and of length 1, [rows, n].
+        unit: y, likewise, [n].
+        cases: what is dependent.
+        permutations: how many.
+        seed: of the permutations.
+    """
+    rng = np.random.default_rng(seed)
+    alike = [np.arange(len(cases))[:, None]]
+    if cases.dependent or cases.absorbed:
+        alike = _groups_alike(cases) or []
+    for start in range(0, permutations, BLOCK):
+        count = min(BLOCK, permutations - start)
+        if alike:
+            yield standard @ unit[_orders(alike, count, rng)].T
+        else:
+            yield _signs_changed(standard * unit, cases, count, rng)
 
 
 def _groups_alike(cases: Cases) -> list[Integers] | None:

@@ -5,7 +5,7 @@ Every method is one function from what a cell holds to a vector with its project
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import InnerProduct, WithinClass, direction
 from backend.core.vectors.pipeline import Pipeline
-from backend.core.vectors.probes import Labels, Probe, logistic_probe, ridge_probe
+from backend.core.vectors.probes import Labels, Probe, RidgeTarget, logistic_probe, ridge_probes
 from backend.core.vectors.responses import ResponseSpace
 
 
@@ -102,68 +102,82 @@ class Fitted:
     correlation: Estimate
 
 
-Fit = Callable[[FitInput], Fitted]
+# One cell after the other, or all at once: what is fitted to responses shares its work.
+Fit = Callable[[Sequence[FitInput]], list[Fitted]]
 
 
 def from_prompts(pipeline: Pipeline) -> Fit:
-    """The vector that a pipeline builds from the cell's prompts.
+    """The vectors that a pipeline builds from the prompts of cells.
 
     Args:
         pipeline: the choices.
     """
 
-    def fit(given: FitInput) -> Fitted:
-        name, group = pipeline.metric, given.group
-        if name not in given.products:
-            return _nothing(given, f"there is no metric {name} at this layer")
-        own = given.products[name]
-        chosen = np.ix_(group.members, group.members)
-        part = own.moments.of(group.members)
-        cells = stack([own.gram[chosen]], [group.high], [part], given.prompts.shape[1])
-        built = build(pipeline, cells)
-        if 0 in built.refusals:
-            return _nothing(given, built.refusals[0])
-        weights = np.zeros(len(given.prompts))
-        weights[group.members] = built.weights[0]
-        vector = direction(name, given.inner_products, given.within, given.prompts, weights)
-        length = float(np.linalg.norm(vector))
-        if length <= 0:
-            return _nothing(given, "the vector is zero")
-        projections = own.alignment @ weights / length
-        correlation = correlation_of_weights(weights, own.moments)
-        if own.moments.groups is not None and correlation.value is not None:
-            # Sums over all cases do not say what each group of them does.
-            correlation = pearson(given.behaviour.cases(given.behaviour.drift_of(projections)))
-        return Fitted(vector, projections, correlation)
+    def fit(cells: Sequence[FitInput]) -> list[Fitted]:
+        return [_of_pipeline(pipeline, given) for given in cells]
 
     return fit
 
 
+def _of_pipeline(pipeline: Pipeline, given: FitInput) -> Fitted:
+    name, group = pipeline.metric, given.group
+    if name not in given.products:
+        return _nothing(given, f"there is no metric {name} at this layer")
+    own = given.products[name]
+    chosen = np.ix_(group.members, group.members)
+    part = own.moments.of(group.members)
+    cells = stack([own.gram[chosen]], [group.high], [part], given.prompts.shape[1])
+    built = build(pipeline, cells)
+    if 0 in built.refusals:
+        return _nothing(given, built.refusals[0])
+    weights = np.zeros(len(given.prompts))
+    weights[group.members] = built.weights[0]
+    vector = direction(name, given.inner_products, given.within, given.prompts, weights)
+    length = float(np.linalg.norm(vector))
+    if length <= 0:
+        return _nothing(given, "the vector is zero")
+    projections = own.alignment @ weights / length
+    correlation = correlation_of_weights(weights, own.moments)
+    if own.moments.groups is not None and correlation.value is not None:
+        # Sums over all cases do not say what each group of them does.
+        correlation = pearson(given.behaviour.cases(given.behaviour.drift_of(projections)))
+    return Fitted(vector, projections, correlation)
+
+
 def from_binary_scores(labels: Labels) -> Fit:
-    """A logistic probe of high v low scores (study, Solution B).
+    """Logistic probes of high v low scores (study, Solution B).
 
     Args:
         labels: which scores are high and which low.
     """
 
-    def fit(given: FitInput) -> Fitted:
-        if given.features.shape[1] == 0:
-            return _nothing(given, NO_RESPONSES)
-        found = logistic_probe(given.features, given.scores, given.response_groups, labels)
-        return _of_probe(given, found)
+    def fit(cells: Sequence[FitInput]) -> list[Fitted]:
+        return [
+            _nothing(given, NO_RESPONSES)
+            if given.features.shape[1] == 0
+            else _of_probe(
+                given,
+                logistic_probe(given.features, given.scores, given.response_groups, labels),
+            )
+            for given in cells
+        ]
 
     return fit
 
 
-def from_score_drift(given: FitInput) -> Fitted:
-    """A ridge probe of score drift (or level)."""
-    if given.features.shape[1] == 0:
-        return _nothing(given, NO_RESPONSES)
-    behaviour = given.behaviour
-    found = ridge_probe(
-        given.features, behaviour.first, behaviour.last, behaviour.values, given.response_groups
-    )
-    return _of_probe(given, found)
+def from_score_drift(cells: Sequence[FitInput]) -> list[Fitted]:
+    """Ridge probes of score drift (or level), of cells of one layer."""
+    if not cells:
+        return []
+    one = cells[0]
+    if one.features.shape[1] == 0:
+        return [_nothing(given, NO_RESPONSES) for given in cells]
+    targets = [
+        RidgeTarget(given.behaviour.first, given.behaviour.last, given.behaviour.values)
+        for given in cells
+    ]
+    probes = ridge_probes(one.features, targets, one.response_groups)
+    return [_of_probe(given, probe) for given, probe in zip(cells, probes, strict=True)]
 
 
 NO_RESPONSES = "there are no responses that vary"

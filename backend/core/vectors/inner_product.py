@@ -41,6 +41,11 @@ class InnerProduct:
     removed: Floats
     note: str
 
+    @property
+    def plain(self) -> bool:
+        """Whether M is the identity."""
+        return not len(self.removed) and bool((self.scale == 1).all())
+
     def apply(self, rows: Floats) -> Floats:
         """Rows times M, [n, d]."""
         found: Floats = rows * self.scale - (rows @ self.removed.T) @ self.removed

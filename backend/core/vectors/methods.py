@@ -24,7 +24,7 @@ class Method:
         name: key in tables.
         title: name on screen.
         source: where it comes from.
-        fit: what it makes of a cell.
+        fit: what it makes of cells of one layer.
         pipeline: choices if it is built from prompts alone, by which the Filter lab shows it;
             None for what is fitted to scored responses.
         costly: whether it takes most of the time of deriving a run, so that simulated runs, whose

@@ -9,11 +9,12 @@ which know no score. Source: study, Solution B.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
 
 from backend.core.arrays import Bools, Floats
 from backend.core.vectors.folds import grouped_folds
@@ -23,6 +24,9 @@ OUTER, INNER = 5, 3
 SEED = 20260304
 STRENGTHS = (0.1, 1.0, 10.0)
 RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
+LACKING = "a fold lacks one of the classes"
+# Losses of two strengths nearer than this share are compared at the exact optima.
+CLOSE = 1e-3
 # A class with fewer responses than this cannot fill the folds.
 LEAST_CLASS = 10
 
@@ -71,6 +75,40 @@ class Probe:
     reason: str | None = None
 
 
+@dataclass(frozen=True)
+class _Folds:
+    """Who trains and who is tested; the same for every probe of a layer.
+
+    Attributes:
+        trains: training responses of each final fit, [fits, N]: one per outer fold, then all.
+        tests: responses held out of each outer fold, [outer folds, N].
+        inner_trains: of the fits that choose a strength, [inner fits, N].
+        inner_tests: [inner fits, N].
+        owners: which final fit each inner fit chooses for, [inner fits].
+    """
+
+    trains: Bools
+    tests: Bools
+    inner_trains: Bools
+    inner_tests: Bools
+    owners: NDArray[np.intp]
+
+
+def _folds(scenarios: NDArray[np.intp], seed: int) -> _Folds:
+    tests = np.stack(grouped_folds(scenarios, OUTER, seed))
+    trains = np.concatenate([~tests, np.ones((1, len(scenarios)), bool)])
+    owners, inner_trains, inner_tests = [], [], []
+    for number, train in enumerate(trains):
+        fold_seed = seed + 1 + number if number < len(tests) else seed
+        for part in grouped_folds(scenarios[train], INNER, fold_seed):
+            test = np.zeros_like(train)
+            test[np.flatnonzero(train)[part]] = True
+            owners.append(number)
+            inner_trains.append(train & ~test)
+            inner_tests.append(test)
+    return _Folds(trains, tests, np.stack(inner_trains), np.stack(inner_tests), np.array(owners))
+
+
 def logistic_probe(
     features: Floats, scores: Floats, scenarios: NDArray[np.intp], labels: Labels, seed: int = SEED
 ) -> Probe:
@@ -91,119 +129,220 @@ def logistic_probe(
     if min(counts) < LEAST_CLASS:
         why = f"{counts[0]} high and {counts[1]} low responses; each class needs {LEAST_CLASS}"
         return Probe(None, nothing, why)
+    folds = _folds(scenarios, seed)
     scaled = features / _rms(features)
+    final, inner = _Sides.of(labels, scores, folds.trains), None
+    if final.whole:
+        inner = _Sides.of(labels, scores, folds.inner_trains)
+    if inner is None or not inner.whole:
+        return Probe(None, nothing, LACKING)
+    # One column a fit and strength, strengths side by side.
+    tried = np.tile(STRENGTHS, len(folds.owners))
+    columns = np.repeat(np.arange(len(folds.owners)), len(STRENGTHS))
+    weights = logistic_fits(
+        scaled, inner.high[:, columns], inner.used[:, columns], tried, exact=False
+    )
 
-    def fit(train: Bools, strengths: Sequence[float]) -> list[Floats] | None:
-        high, low = labels.of(scores, train)
-        rows = train & (high | low)
-        if not (rows & high).any() or not (rows & low).any():
-            return None
-        return logistic_fits(scaled[rows], high[rows], strengths)
+    def totals(weights: Floats, fits: NDArray[np.intp]) -> Floats:
+        return inner.loss(scaled, weights, folds.inner_tests.T, fits).reshape(-1, len(STRENGTHS))
 
-    def loss(weights: Floats, train: Bools, test: Bools) -> float:
-        """Log loss, both classes weighing the same; 0 where both are missing."""
-        high, low = labels.of(scores, train)
+    losses = np.zeros((len(folds.trains), len(STRENGTHS)))
+    np.add.at(losses, folds.owners, totals(weights, columns))
+    ordered = np.sort(losses, axis=1)
+    close = ordered[:, 1] - ordered[:, 0] <= CLOSE * ordered[:, 0]
+    again = np.flatnonzero(close[folds.owners[columns]])
+    if len(again):
+        fits = columns[again]
+        weights[:, again] = logistic_fits(
+            scaled, inner.high[:, fits], inner.used[:, fits], tried[again], weights[:, again]
+        )
+        losses[close] = 0.0
+        np.add.at(losses, folds.owners[fits[:: len(STRENGTHS)]], totals(weights[:, again], fits))
+    best = losses.argmin(axis=1)
+    start = [
+        weights[:, (folds.owners[columns] == number) & (tried == STRENGTHS[strength])].mean(axis=1)
+        for number, strength in enumerate(best)
+    ]
+    chosen = logistic_fits(
+        scaled, final.high, final.used, np.array(STRENGTHS)[best], np.stack(start, axis=1)
+    )
+    return _held_out(features, folds, chosen)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """High and low responses of each fit, by what it may know.
+
+    Attributes:
+        high: [N, fits].
+        low: [N, fits].
+        used: those of both that the fit trains on, [N, fits].
+    """
+
+    high: Bools
+    low: Bools
+    used: Bools
+
+    @classmethod
+    def of(cls, labels: Labels, scores: Floats, trains: Bools) -> _Sides:
+        """By the scores of the training responses, [fits, N]."""
+        sides = [labels.of(scores, train) for train in trains]
+        high = np.stack([high for high, _ in sides], axis=1)
+        low = np.stack([low for _, low in sides], axis=1)
+        return cls(high, low, trains.T & (high | low))
+
+    @property
+    def whole(self) -> bool:
+        """Whether every fit has responses of both classes."""
+        both = (self.used & self.high).any(axis=0) & (self.used & self.low).any(axis=0)
+        return bool(both.all())
+
+    def loss(self, scaled: Floats, weights: Floats, tests: Bools, fits: NDArray[np.intp]) -> Floats:
+        """Log loss, both classes weighing the same; 0 where both are missing.
+
+        Args:
+            scaled: coordinates of the responses, [N, q].
+            weights: [q + 1, columns].
+            tests: responses to be judged by, [N, fits].
+            fits: which fit each column is of, [columns].
+        """
         margins = scaled @ weights[:-1] + weights[-1]
+        high, low = self.high[:, fits], self.low[:, fits]
         losses = np.logaddexp(0.0, np.where(high, -margins, margins))
-        sides = [losses[test & side].mean() for side in (high, low) if (test & side).any()]
-        return float(np.mean(sides)) if sides else 0.0
+        sides = [tests[:, fits] & high, tests[:, fits] & low]
+        counts = np.stack([side.sum(axis=0) for side in sides])
+        sums = np.stack([np.where(side, losses, 0.0).sum(axis=0) for side in sides])
+        means = (sums / np.maximum(counts, 1)).sum(axis=0)
+        found: Floats = means / np.maximum((counts > 0).sum(axis=0), 1)
+        return found
 
-    return _nested(features, scenarios, STRENGTHS, fit, loss, seed)
+
+@dataclass(frozen=True)
+class RidgeTarget:
+    """What a ridge probe is to predict.
+
+    Attributes:
+        first: response at t1 of each case, [cases]; None for levels.
+        last: response at tN (or the single one), [cases].
+        values: score drift or level, [cases].
+    """
+
+    first: NDArray[np.intp] | None
+    last: NDArray[np.intp]
+    values: Floats
 
 
-def ridge_probe(
+def ridge_probes(
     features: Floats,
-    first: NDArray[np.intp] | None,
-    last: NDArray[np.intp],
-    behaviour: Floats,
+    targets: Sequence[RidgeTarget],
     scenarios: NDArray[np.intp],
     seed: int = SEED,
-) -> Probe:
+) -> list[Probe]:
     """Ridge regression of score drift on the drift of the responses' coordinates.
+
+    Targets over the same cases share their systems of equations.
 
     Args:
         features: coordinates of the responses, [N, q].
-        first: response at t1 of each case, [cases]; None for levels.
-        last: response at tN (or the single one), [cases].
-        behaviour: score drift or level, [cases].
+        targets: such as the drifts of every trait.
         scenarios: [N], scenario of each response as 0..k-1.
         seed: of the folds.
 
     Undefined with fewer than 20 cases or if the behaviour does not vary.
     """
     nothing = np.full(len(features), np.nan)
-    if len(last) < 20:
-        return Probe(None, nothing, f"{len(last)} scored cases; ridge needs 20")
-    if np.ptp(behaviour) <= 1e-12 * np.abs(behaviour).max():
-        return Probe(None, nothing, "the scores do not vary")
-    rows = features[last] if first is None else features[last] - features[first]
-    rows = rows / _rms(rows)
-    of_case = scenarios[last]
-
-    def members(mask: Bools) -> Bools:
-        return np.isin(of_case, np.unique(scenarios[mask]))
-
-    def fit(train: Bools, strengths: Sequence[float]) -> list[Floats] | None:
-        chosen = members(train)
-        if chosen.sum() < 3:
-            return None
-        x, y = rows[chosen], behaviour[chosen]
-        centre, level = x.mean(axis=0), y.mean()
-        x, y = x - centre, y - level
-        small = len(x) < x.shape[1]
-        gram = x @ x.T if small else x.T @ x
-        found = []
-        for strength in strengths:
-            penalised = gram + strength * len(x) * np.eye(len(gram))
-            if small:
-                weights = x.T @ np.linalg.solve(penalised, y)
-            else:
-                weights = np.linalg.solve(penalised, x.T @ y)
-            found.append(np.append(weights, level - centre @ weights))
-        return found
-
-    def loss(weights: Floats, _: Bools, test: Bools) -> float:
-        chosen = members(test)
-        return float(
-            np.square(rows[chosen] @ weights[:-1] + weights[-1] - behaviour[chosen]).mean()
-        )
-
-    return _nested(features, scenarios, RIDGES, fit, loss, seed)
+    found: list[Probe | None] = [None] * len(targets)
+    same: dict[tuple[bytes, bytes], list[int]] = {}
+    for number, target in enumerate(targets):
+        values = target.values
+        if len(values) < 20:
+            found[number] = Probe(None, nothing, f"{len(values)} scored cases; ridge needs 20")
+        elif np.ptp(values) <= 1e-12 * np.abs(values).max():
+            found[number] = Probe(None, nothing, "the scores do not vary")
+        else:
+            first = b"" if target.first is None else target.first.tobytes()
+            same.setdefault((first, target.last.tobytes()), []).append(number)
+    folds = _folds(scenarios, seed) if same else None
+    for numbers in same.values():
+        one = targets[numbers[0]]
+        values = np.stack([targets[number].values for number in numbers], axis=1)
+        assert folds is not None
+        for number, probe in zip(
+            numbers, _ridge_probes(features, one, values, scenarios, folds), strict=True
+        ):
+            found[number] = probe
+    return [probe for probe in found if probe is not None]
 
 
-def _nested(
+def _ridge_probes(
     features: Floats,
+    cases: RidgeTarget,
+    values: Floats,
     scenarios: NDArray[np.intp],
-    strengths: Sequence[float],
-    fit: Callable[[Bools, Sequence[float]], list[Floats] | None],
-    loss: Callable[[Floats, Bools, Bools], float],
-    seed: int,
-) -> Probe:
-    """Outer folds for the projections, inner folds for the strength of the penalty."""
+    folds: _Folds,
+) -> list[Probe]:
+    """A probe of every column of values, [cases, targets]."""
+    last, first = features[cases.last], cases.first
+    rows = last if first is None else last - features[first]
+    rows = rows / _rms(rows)
+    of_case = scenarios[cases.last]
+
+    def members(masks: Bools) -> Bools:
+        """Cases whose scenario has a response in the mask, [masks, cases]."""
+        there = np.zeros((len(masks), int(scenarios.max()) + 1), bool)
+        for own, mask in zip(there, masks, strict=True):
+            own[scenarios[mask]] = True
+        return there[:, of_case]
+
+    trains, inner_trains = members(folds.trains), members(folds.inner_trains)
+    if min(trains.sum(axis=1).min(), inner_trains.sum(axis=1).min()) < 3:
+        nothing = np.full(len(features), np.nan)
+        return [Probe(None, nothing, LACKING) for _ in values.T]
+    losses = np.zeros((len(trains), len(RIDGES), values.shape[1]))
+    for owner, train, test in zip(
+        folds.owners, inner_trains, members(folds.inner_tests), strict=True
+    ):
+        for number, weights in enumerate(_ridge(rows[train], values[train], RIDGES)):
+            errors = rows[test] @ weights[:-1] + weights[-1] - values[test]
+            losses[owner, number] += np.square(errors).mean(axis=0)
+    best = losses.argmin(axis=1)
+    chosen = np.zeros((values.shape[1], rows.shape[1] + 1, len(trains)))
+    for number, train in enumerate(trains):
+        for strength in np.unique(best[number]):
+            own = np.flatnonzero(best[number] == strength)
+            fitted = _ridge(rows[train], values[train][:, own], RIDGES[strength : strength + 1])
+            chosen[own, :, number] = fitted[0].T
+    return [_held_out(features, folds, weights) for weights in chosen]
+
+
+def _ridge(x: Floats, y: Floats, strengths: Sequence[float]) -> list[Floats]:
+    """Ridge weights and intercepts at every strength, [q + 1, targets] each.
+
+    Args:
+        x: [n, q].
+        y: [n, targets].
+        strengths: of the penalty, a share of n.
+    """
+    centre, level = x.mean(axis=0), y.mean(axis=0)
+    x, y = x - centre, y - level
+    small = len(x) < x.shape[1]
+    gram, target = (x @ x.T, y) if small else (x.T @ x, x.T @ y)
+    found = []
+    for strength in strengths:
+        penalised = gram.copy()
+        penalised[np.diag_indices_from(gram)] += strength * len(x)
+        solved = cho_solve(cho_factor(penalised, overwrite_a=True, check_finite=False), target)
+        weights = x.T @ solved if small else solved
+        found.append(np.concatenate([weights, (level - centre @ weights)[None, :]]))
+    return found
+
+
+def _held_out(features: Floats, folds: _Folds, chosen: Floats) -> Probe:
+    """The probe of all final fits, [q + 1, fits]."""
     held_out = np.full(len(features), np.nan)
-
-    def choose(train: Bools, fold_seed: int) -> Floats | None:
-        totals = np.zeros(len(strengths))
-        for test in grouped_folds(scenarios[train], INNER, fold_seed):
-            inner = train.copy()
-            inner[np.flatnonzero(train)[test]] = False
-            outer = train & ~inner
-            fitted = fit(inner, strengths)
-            if fitted is None:
-                return None
-            totals += [loss(weights, inner, outer) for weights in fitted]
-        chosen = fit(train, [strengths[int(totals.argmin())]])
-        return None if chosen is None else chosen[0]
-
-    for number, test in enumerate(grouped_folds(scenarios, OUTER, seed)):
-        weights = choose(~test, seed + 1 + number)
-        if weights is None:
-            return Probe(None, np.full(len(features), np.nan), "a fold lacks one of the classes")
+    for test, weights in zip(folds.tests, chosen.T[:-1], strict=True):
         held_out[test] = features[test] @ _unit(weights[:-1])
-    whole = choose(np.ones(len(features), bool), seed)
-    if whole is None:
-        return Probe(None, np.full(len(features), np.nan), "a fold lacks one of the classes")
-    return Probe(_unit(whole[:-1]), held_out)
+    return Probe(_unit(chosen[:-1, -1]), held_out)
 
 
 def _unit(weights: Floats) -> Floats:

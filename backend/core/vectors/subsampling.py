@@ -7,6 +7,7 @@ and b.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -64,14 +65,8 @@ def subsample(
     for size in sizes:
         if size > min(len(pole) for pole in poles) or length == 0:
             continue
-        rng = np.random.default_rng([seed, size])
         count = 1 if all(len(pole) == size for pole in poles) else draws
-        first, second = np.zeros((count, len(high))), np.zeros((count, len(high)))
-        for row in range(count):
-            for pole, sign in zip(poles, (1.0, -1.0), strict=True):
-                order = rng.permutation(pole)
-                first[row, order[:size]] = sign / size
-                second[row, order[size : 2 * size]] = sign / size
+        first, second = _subsets(high.tobytes(), size, count, seed)
         lengths = _lengths(first, gram)
         cosines = (first @ gram @ whole) / np.where(lengths > 0, lengths * length, 1.0)
         disjoint = min(len(pole) for pole in poles) >= 2 * size
@@ -84,6 +79,27 @@ def subsample(
             SubsampleSize(size, _spread(np.clip(cosines, -1, 1)), stability, _r(first, moments))
         )
     return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _subsets(high: bytes, size: int, count: int, seed: int) -> tuple[Floats, Floats]:
+    """Weights of vectors from disjoint subsets, [count, n] each; the same at every layer.
+
+    Args:
+        high: bytes of [n] booleans, True for the high pole.
+        size: prompts per pole.
+        count: how many subsets.
+        seed: of the draws.
+    """
+    mask = np.frombuffer(high, bool)
+    rng = np.random.default_rng([seed, size])
+    first, second = np.zeros((count, len(mask))), np.zeros((count, len(mask)))
+    for row in range(count):
+        for pole, sign in ((np.flatnonzero(mask), 1.0), (np.flatnonzero(~mask), -1.0)):
+            order = rng.permutation(pole)
+            first[row, order[:size]] = sign / size
+            second[row, order[size : 2 * size]] = sign / size
+    return first, second
 
 
 def _lengths(weights: Floats, gram: Floats) -> Floats:

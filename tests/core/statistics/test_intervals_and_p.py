@@ -20,7 +20,12 @@ with warnings.catch_warnings():
 import pandas as pd
 
 from backend.core.cases import Cases
-from backend.core.statistics.bootstrap import _weighted_pearson, _weighted_spearman, bootstrap_r
+from backend.core.statistics.bootstrap import (
+    _pearson_of_sums,
+    _weighted_spearman,
+    bootstrap_r,
+    bootstrap_rs,
+)
 from backend.core.statistics.correlation import spearman
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.groups import compare_groups
@@ -83,7 +88,8 @@ def test_weighted_r_is_r_of_the_repeated_cases():
     x, y = pair(rng, 20)
     x = x.round(1)
     counts = rng.multinomial(20, np.full(20, 1 / 20), size=25)
-    fast_r = _weighted_pearson(x, y, counts.astype(float))
+    columns = np.column_stack([np.ones(20), y, y * y, x, x * x, x * y])
+    fast_r = _pearson_of_sums(counts @ columns)[:, 0]
     fast_rho = _weighted_spearman(x, y, counts.astype(float))
     for row, r, rho in zip(counts, fast_r, fast_rho, strict=True):
         a, b = np.repeat(x, row), np.repeat(y, row)
@@ -101,6 +107,22 @@ def test_bootstrap_draws_scenarios_not_cases():
     assert twice.low == pytest.approx(once.low, abs=1e-9)
     naive = bootstrap_r(Cases.independent(np.repeat(x, 4), np.repeat(y, 4)))
     assert naive.high - naive.low < 0.7 * (twice.high - twice.low)
+
+
+def test_predictors_resampled_together_are_those_resampled_alone():
+    rng = np.random.default_rng(7)
+    y, names = rng.normal(size=60), [f"s{i:02d}" for i in np.repeat(np.arange(20), 3)]
+    who = ["a", "b", "c"] * 20
+    together = [Cases.of_study(y + k * rng.normal(size=60), y, names, who) for k in range(1, 5)]
+    together.append(Cases.of_study(np.ones(60), y, names, who))
+    for found, cases in zip(bootstrap_rs(together), together, strict=True):
+        alone = bootstrap_r(cases)
+        assert found.reason == alone.reason
+        if alone.value is not None:
+            ends = (alone.value, alone.low, alone.high)
+            assert (found.value, found.low, found.high) == pytest.approx(ends, abs=1e-12)
+    with pytest.raises(ValueError, match="share y and groups"):
+        bootstrap_rs([together[0], Cases.independent(y, y)])
 
 
 def test_bootstrap_says_why_not():

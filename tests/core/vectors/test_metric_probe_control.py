@@ -16,7 +16,7 @@ from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.folds import grouped_folds
 from backend.core.vectors.inner_product import layer_inner_products, within_class
 from backend.core.vectors.logistic import logistic_fits
-from backend.core.vectors.probes import SEED, Labels, logistic_probe, ridge_probe
+from backend.core.vectors.probes import SEED, Labels, RidgeTarget, logistic_probe, ridge_probes
 from backend.core.vectors.responses import response_space
 from backend.core.vectors.subsampling import subsample
 from tests.core.vectors.test_lab_exact import cell
@@ -104,6 +104,11 @@ def scored(seed, signal, scenarios=60, width=20):
     features += 2 * rng.normal(size=(scenarios, width))[group]  # what a scenario shares
     first = np.arange(0, 2 * scenarios, 2)
     return features, scores, group, first, first + 1, truth
+
+
+def ridge_probe(features, first, last, behaviour, group):
+    (found,) = ridge_probes(features, [RidgeTarget(first, last, behaviour)], group)
+    return found
 
 
 def held_out_r(probe, first, last, scores):
@@ -258,16 +263,71 @@ def test_subsampling_by_direct_vectors():
     assert found[1].r[0] == pytest.approx(own)
 
 
+def test_ridge_probes_of_several_targets_are_those_of_each():
+    features, scores, group, first, last, _ = scored(18, 0.4)
+    drift = scores[last] - scores[first]
+    targets = [
+        RidgeTarget(first, last, drift),
+        RidgeTarget(first, last, np.random.default_rng(0).permutation(drift)),
+        RidgeTarget(None, last, scores[last]),
+        RidgeTarget(first[5:], last[5:], drift[5:]),
+        RidgeTarget(first, last, np.ones(len(last))),
+    ]
+    for target, found in zip(targets, ridge_probes(features, targets, group), strict=True):
+        alone = ridge_probe(features, target.first, target.last, target.values, group)
+        assert found.reason == alone.reason
+        np.testing.assert_allclose(found.held_out, alone.held_out, rtol=1e-9, atol=1e-12)
+
+
+def sklearns(x, high, strength):
+    model = LogisticRegression(
+        C=strength, class_weight="balanced", max_iter=1000, tol=1e-9, solver="newton-cholesky"
+    ).fit(x, high)
+    return np.append(model.coef_[0], model.intercept_)
+
+
 @pytest.mark.parametrize(("n", "q"), [(30, 80), (80, 30), (12, 4), (40, 40)])
 def test_logistic_fits_are_sklearns(n, q):
+    """Problems side by side, each on other rows, are those fitted alone."""
     rng = np.random.default_rng(n)
     x, high = rng.normal(size=(n, q)) * rng.uniform(0.1, 3, size=q), rng.random(n) < 0.3
-    strengths = (0.1, 1.0, 10.0)
-    for strength, found in zip(strengths, logistic_fits(x, high, strengths), strict=True):
-        model = LogisticRegression(
-            C=strength, class_weight="balanced", max_iter=1000, tol=1e-9, solver="newton-cholesky"
-        ).fit(x, high)
-        expected = np.append(model.coef_[0], model.intercept_)
+    strengths = np.array([0.1, 1.0, 10.0, 1.0])
+    used = np.ones((n, 4), bool)
+    used[:, 3] = np.arange(n) % 3 > 0
+    used[np.flatnonzero(high)[:2], 3] = True
+    highs = np.tile(high[:, None], (1, 4))
+    exact = logistic_fits(x, highs, used, strengths)
+    near = logistic_fits(x, highs, used, strengths, exact=False)
+    for strength, rows, found, rough in zip(strengths, used.T, exact.T, near.T, strict=True):
+        expected = sklearns(x[rows], high[rows], strength)
         np.testing.assert_allclose(found, expected, atol=1e-6 * np.abs(expected).max())
+        np.testing.assert_allclose(rough, expected, atol=1e-2 * np.abs(expected).max())
     with pytest.raises(ValueError, match="both classes"):
-        logistic_fits(x, np.ones(n, bool), strengths)
+        logistic_fits(x, np.ones((n, 1), bool), used[:, :1], strengths[:1])
+
+
+def test_logistic_fits_that_are_hard():
+    """Classes that a line separates, a column on another scale, and more problems than a block."""
+    rng = np.random.default_rng(21)
+    x = rng.normal(size=(60, 5)) * np.array([1e3, 1.0, 1.0, 1e-3, 1.0])
+    high = x[:, 1] > 0
+    strengths = np.array([1e3, 1e-4, 1.0])
+    shape = (60, 3)
+    found = logistic_fits(x, np.broadcast_to(high[:, None], shape), np.ones(shape, bool), strengths)
+    for strength, own in zip(strengths, found.T, strict=True):
+        margins = (x @ own[:-1] + own[-1]) * np.where(high, 1, -1)
+        wrong = 1 / (1 + np.exp(margins))
+        side = np.where(high, 60 / (2 * high.sum()), -60 / (2 * (~high).sum()))
+        gradient = own[:-1] / strength - x.T @ (side * wrong)
+        scale = np.abs(x).T @ (np.abs(side) * wrong) + np.abs(own[:-1]) / strength
+        assert np.abs(gradient).max() <= 1e-6 * scale.max() + 1e-7
+
+
+def test_blocks_of_problems_change_nothing(monkeypatch):
+    rng = np.random.default_rng(22)
+    x, high = rng.normal(size=(50, 8)), rng.random((50, 7)) < 0.4
+    used = rng.random((50, 7)) < 0.9
+    strengths = rng.uniform(0.1, 10, size=7)
+    whole = logistic_fits(x, high, used, strengths)
+    monkeypatch.setattr("backend.core.vectors.logistic.BLOCK", 100)
+    np.testing.assert_allclose(logistic_fits(x, high, used, strengths), whole, rtol=1e-5, atol=1e-7)

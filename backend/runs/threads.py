@@ -1,0 +1,22 @@
+"""Independent work side by side: one thread of Python and of BLAS for each.
+
+Products of small matrices gain little from threads inside them, and threads of several products
+at a time wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import contextmanager
+
+from threadpoolctl import ThreadpoolController
+
+
+@contextmanager
+def side_by_side() -> Iterator[Executor]:
+    """As many threads as BLAS would use for one product, each of whose products uses one."""
+    blas = ThreadpoolController().select(user_api="blas")
+    threads = max((int(library["num_threads"]) for library in blas.info()), default=1)
+    with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+        yield pool
