@@ -3,6 +3,9 @@ PYTHON ?= python3
 PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
+# Where bytecode may not be written, each of the program's processes compiles torch and
+# transformers anew at its start, which takes longer than importing them.
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-libraries bench-ui clean setup setup-dev
 

@@ -18,6 +18,7 @@ from transformers.utils import logging as transformers_logging
 from backend.errors import ModelError, NotEnoughMemory, UnsupportedArchitecture
 from backend.models.files import known_hash, locked, make_whole, sha256_of
 from backend.models.gguf.header import GgufHeader, read_header
+from backend.models.gguf.reading import parsed_once
 from backend.models.gguf.tokenizer import check_saved, is_faithful, read_tokenizer
 from backend.models.memory import free_bytes
 from backend.models.on_disk import converted_folder
@@ -54,11 +55,12 @@ def convert_gguf(gguf: Path, models: Path, progress: Callable[[str, float | None
 
 def _convert(gguf: Path, digest: str, draft: Path) -> None:
     transformers_logging.disable_progress_bar()
-    header = read_header(gguf)
-    _check_room(gguf, header, draft)
     try:
-        tokenizer = read_tokenizer(gguf, header)
-        model = _dequantised(gguf)
+        with parsed_once():
+            header = read_header(gguf)
+            _check_room(gguf, header, draft)
+            tokenizer = read_tokenizer(gguf, header)
+            model = _dequantised(gguf)
         model.save_pretrained(draft)
     except (ValueError, NotImplementedError, KeyError, RuntimeError) as fault:
         raise UnsupportedArchitecture(
