@@ -18,6 +18,8 @@ import numpy as np
 class PlainReader(gguf.GGUFReader):  # type: ignore[misc]
     """gguf's reader over a plain array: every slice of a memory map costs several times as much."""
 
+    data: Any
+
     def _get(self, *args: Any, **named: Any) -> Any:
         if type(self.data) is not np.ndarray:
             self.data = np.asarray(self.data)
