@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-libraries bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -37,6 +37,9 @@ bench-derive: setup-dev
 
 bench-diagnosis: setup-dev
 	$(BIN)/python -m tests.benchmarks.diagnosis
+
+bench-first-start: setup-dev
+	$(BIN)/python -m tests.benchmarks.first_start
 
 bench-libraries: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
