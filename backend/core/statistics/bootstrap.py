@@ -48,19 +48,31 @@ def bootstrap_r(
     inner = cases.within_responders()
     x, y, groups, count = inner.x, inner.y, cases.groups, cases.group_count
     whole = pearson(cases) if kind == "pearson" else spearman(cases)
+    n = len(cases)
     if whole.value is None:
-        return Estimate.undefined(count, whole.reason or "r is undefined")
+        return Estimate.undefined(n, whole.reason or "r is undefined")
     if count < 10:
-        return Estimate.undefined(count, f"a bootstrap needs at least 10 scenarios, not {count}")
+        units = "groups" if cases.dependent else "scenarios"
+        return Estimate.undefined(n, f"a bootstrap needs at least 10 {units}, not {count}")
     draws = _draws(count, resamples, seed)
     left_out = 1.0 - np.eye(count)
     weighted = _weighted_pearson if kind == "pearson" else _weighted_spearman
     resampled = weighted(x, y, draws[:, groups])
     jackknife = weighted(x, y, left_out[:, groups])
     if np.isnan(resampled).any() or np.isnan(jackknife).any() or np.ptp(resampled) == 0:
-        return Estimate(whole.value, None, None, None, count, "resamples are flat")
+        why = "resamples are flat"
+        return Estimate(whole.value, None, None, None, n, why, groups=whole.groups)
     low, high = _bca(whole.value, resampled, jackknife, level)
-    return Estimate(whole.value, low, high, None, count, None, BCA_BOOTSTRAP)
+    return Estimate(
+        value=whole.value,
+        low=low,
+        high=high,
+        p=None,
+        n=n,
+        interval_method=BCA_BOOTSTRAP,
+        effective=whole.effective,
+        groups=whole.groups,
+    )
 
 
 @lru_cache(maxsize=4)
