@@ -12,6 +12,7 @@ ZOU = "Zou"
 HALVES = "Fisher z over random halves"
 JACKKNIFE = "jackknife over groups"
 GROUPED_Z = f"Fisher z, {JACKKNIFE}"
+EFFECTIVE_Z = "Fisher z, effective number of cases"
 BONETT_WRIGHT = "Bonett and Wright"
 CROSS_FITTED = "difference of r, chosen on one half and judged on the other"
 

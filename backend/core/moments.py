@@ -18,7 +18,7 @@ from scipy import stats
 
 from backend.core.arrays import Bools, Floats, Integers
 from backend.core.cases import Cases
-from backend.core.estimate import Estimate
+from backend.core.estimate import EFFECTIVE_Z, Estimate
 from backend.core.statistics.clustered import (
     LEAST_GROUPS,
     effective_of,
@@ -133,5 +133,4 @@ def correlation_of_weights(weights: Floats, m: Moments) -> Estimate:
         why = too_few_groups(m.groups)
         return Estimate(plain.value, None, None, None, m.count, why, groups=m.groups)
     error = 1 / math.sqrt(m.effective - 3)
-    method = "Fisher z, effective number of cases"
-    return with_z_error(plain.value, error, m.count, m.groups, m.effective, method)
+    return with_z_error(plain.value, error, m.count, m.groups, m.effective, EFFECTIVE_Z)

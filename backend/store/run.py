@@ -6,7 +6,6 @@ numbered formats they have had are in :mod:`backend.store.schema`.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
@@ -256,7 +255,9 @@ class Run(StudyFile):
                     pooled=_correlation(
                         pooled[0], pooled[1], pooled[2], None, n, reason, None, groups
                     ),
-                    bootstrap=_estimate(r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP),
+                    bootstrap=_estimate(
+                        r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP, effective, groups
+                    ),
                     rank=_estimate(
                         rho,
                         rho_low,
@@ -265,6 +266,7 @@ class Run(StudyFile):
                         n,
                         reason,
                         GROUPED_Z if groups else BONETT_WRIGHT,
+                        groups=groups,
                     ),
                 )
             )
@@ -278,18 +280,20 @@ class Run(StudyFile):
         rows = self._rows(
             "SELECT b.method, b.trait, b.prompt_set, b.layer, b.of_layers, b.p, b.null_95,"
             " b.held_out_r, b.held_out_low, b.held_out_high, b.held_out_p, b.reason,"
-            " (SELECT count(*) FROM behaviours c WHERE c.trait = b.trait)"
+            " (SELECT count(*) FROM behaviours c WHERE c.trait = b.trait),"
+            f" {'c.effective, c.groups' if self.format >= 5 else 'NULL, NULL'}"
             " FROM best_layers b JOIN traits t USING (trait)"
+            " LEFT JOIN correlations c USING (method, trait, prompt_set, layer)"
             " WHERE ($method::VARCHAR IS NULL OR b.method = $method)"
             " AND ($prompt_set::VARCHAR IS NULL OR b.prompt_set = $prompt_set)"
             " ORDER BY b.method, t.position, b.prompt_set",
             {"method": method, "prompt_set": prompt_set},
         )
         found = []
-        for name, trait, of_set, layer, of_layers, p, null_95, *held, reason, n in rows:
+        for name, trait, of_set, layer, of_layers, p, null_95, *held, reason, n, worth, k in rows:
             r, low, high, held_p = held
             why = None if r is not None else reason or "undefined on halves of the scenarios"
-            held_out = _estimate(r, low, high, held_p, n, why, HALVES)
+            held_out = _estimate(r, low, high, held_p, n, why, HALVES, worth, k)
             found.append(
                 BestLayerRow(name, trait, of_set, layer, of_layers, p, null_95, held_out, reason)
             )
@@ -679,10 +683,13 @@ def _estimate(
     n: int,
     reason: str | None,
     interval_method: str | None = None,
+    effective: float | None = None,
+    groups: int | None = None,
 ) -> Estimate:
     """An estimate from stored columns."""
     why = reason or ("its reason was not recorded" if value is None else None)
-    return Estimate(value, low, high, p, n, why, None if low is None else interval_method)
+    method = None if low is None else interval_method
+    return Estimate(value, low, high, p, n, why, method, effective, groups)
 
 
 def _correlation(
@@ -697,5 +704,4 @@ def _correlation(
 ) -> Estimate:
     """A correlation from stored columns."""
     method = FISHER_Z if groups is None else GROUPED_Z
-    found = _estimate(r, low, high, p, n, reason, method)
-    return dataclasses.replace(found, effective=effective, groups=groups)
+    return _estimate(r, low, high, p, n, reason, method, effective, groups)

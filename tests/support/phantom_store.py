@@ -16,16 +16,19 @@ from backend.types import StudyRef
 SIZES = {"models": 2, "traits": 3, "layers": 3, "scenarios": 60, "prompts": 6, "width": 96}
 
 
-def publish_small_phantom(settings: Settings) -> tuple[StudyRef, tuple[str, ...]]:
+def publish_small_phantom(
+    settings: Settings, responders: int = 1
+) -> tuple[StudyRef, tuple[str, ...]]:
     """Copy the study and runs of a small phantom into a store.
 
     Two models, three traits (prompts of outlying direction in the first two), three layers, 60
-    scenarios, six prompts a pole, 96 coordinates.
+    scenarios, six prompts a pole, 96 coordinates. With several responders the cases of one
+    scenario are dependent.
 
     Returns:
         The study and the ids of its two runs.
     """
-    return _copied(settings, *_drawn())
+    return _copied(settings, *_drawn(responders))
 
 
 def publish_small_preset(settings: Settings) -> tuple[StudyRef, tuple[str, ...]]:
@@ -48,9 +51,9 @@ def _copied(
 
 
 @cache
-def _drawn() -> tuple[Settings, StudyRef, tuple[str, ...]]:
+def _drawn(responders: int) -> tuple[Settings, StudyRef, tuple[str, ...]]:
     kept = _fresh()
-    plan = plan_of("demo", 13, ["direction_outliers"], **SIZES)
+    plan = plan_of("demo", 13, ["direction_outliers"], **SIZES, responders=responders)
     return kept, *publish_phantom(kept, plan, lambda _: None)
 
 

@@ -58,7 +58,7 @@ def bootstrap_r(
     left_out = 1.0 - np.eye(count)
     resampled = _weighted_spearman(inner.x, inner.y, draws[:, cases.groups].astype(np.float64))
     jackknife = _weighted_spearman(inner.x, inner.y, left_out[:, cases.groups])
-    return _interval(whole, resampled, jackknife, count, level)
+    return _interval(whole, resampled, jackknife, level)
 
 
 def bootstrap_rs(
@@ -96,7 +96,6 @@ def bootstrap_rs(
                 wholes[number],
                 resampled[:, column],
                 jackknife[:, column],
-                count,
                 level,
             )
     return [estimate for estimate in found if estimate is not None]
@@ -104,24 +103,33 @@ def bootstrap_rs(
 
 def _refused(cases: Cases, whole: Estimate) -> Estimate | None:
     """Why there is no bootstrap; None where there is one."""
-    count = cases.group_count
+    count, n = cases.group_count, len(cases)
     if whole.value is None:
-        return Estimate.undefined(count, whole.reason or "r is undefined")
+        return Estimate.undefined(n, whole.reason or "r is undefined")
     if count < 10:
-        return Estimate.undefined(count, f"a bootstrap needs at least 10 scenarios, not {count}")
+        units = "groups" if cases.dependent else "scenarios"
+        return Estimate.undefined(n, f"a bootstrap needs at least 10 {units}, not {count}")
     return None
 
 
-def _interval(
-    whole: Estimate, resampled: Floats, jackknife: Floats, count: int, level: float
-) -> Estimate:
+def _interval(whole: Estimate, resampled: Floats, jackknife: Floats, level: float) -> Estimate:
     value = whole.value
     if value is None:
         raise ValueError("an undefined r has no interval")
     if np.isnan(resampled).any() or np.isnan(jackknife).any() or np.ptp(resampled) == 0:
-        return Estimate(value, None, None, None, count, "resamples are flat")
+        why = "resamples are flat"
+        return Estimate(value, None, None, None, whole.n, why, groups=whole.groups)
     low, high = _bca(value, resampled, jackknife, level)
-    return Estimate(value, low, high, None, count, None, BCA_BOOTSTRAP)
+    return Estimate(
+        value=value,
+        low=low,
+        high=high,
+        p=None,
+        n=whole.n,
+        interval_method=BCA_BOOTSTRAP,
+        effective=whole.effective,
+        groups=whole.groups,
+    )
 
 
 @lru_cache(maxsize=4)

@@ -24,6 +24,8 @@ class CellStack:
         b: b = D'y, [C, n].
         y_square: y'y, [C].
         count: cases behind r, [C].
+        groups: number of groups that dependent cases come in, [C]; 0 where they are independent.
+        effective: number of independent cases they are worth for the cell's mean difference, [C].
         z_half: half the width of the 95% interval of Fisher's z, [C]; NaN where there is none.
         rounding: scale below which S is rounding, [C].
         width: d, the number of coordinates of an activation; [C] where cells differ in it.
@@ -36,6 +38,8 @@ class CellStack:
     b: Floats
     y_square: Floats
     count: Floats
+    groups: NDArray[np.intp]
+    effective: Floats
     z_half: Floats
     rounding: Floats
     width: int | Floats
@@ -60,6 +64,8 @@ def take(cells: CellStack, chosen: NDArray[np.intp]) -> CellStack:
         cells.b[chosen],
         cells.y_square[chosen],
         cells.count[chosen],
+        cells.groups[chosen],
+        cells.effective[chosen],
         cells.z_half[chosen],
         cells.rounding[chosen],
         width,
@@ -96,6 +102,8 @@ def stack(
         b=b,
         y_square=np.array([m.y_square for m in moments], np.float64),
         count=np.array([m.count for m in moments], np.float64),
+        groups=np.array([m.groups or 0 for m in moments], np.intp),
+        effective=np.array([m.effective for m in moments], np.float64),
         z_half=np.array([m.z_half for m in moments], np.float64),
         rounding=np.array([m.rounding for m in moments], np.float64),
         width=width,

@@ -83,6 +83,11 @@ class CellEvidence:
         return len(self.cases)
 
     @property
+    def groups(self) -> int | None:
+        """Number of groups that dependent cases come in; None where they are independent."""
+        return self._paired.group_count if self._paired.dependent else None
+
+    @property
     def level(self) -> float:
         """p below which a gain supports a cause: 5% over all causes and traits of the run."""
         return FAMILY / (GAIN_TESTS * max(1, self.traits))

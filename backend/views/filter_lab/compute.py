@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.arrays import Floats
-from backend.core.estimate import FISHER_Z, Estimate
+from backend.core.estimate import EFFECTIVE_Z, FISHER_Z, Estimate
 from backend.core.metrics.registry import in_lab
 from backend.core.prompt_cells import cosine_matrix
+from backend.core.statistics.clustered import LEAST_GROUPS, too_few_groups
 from backend.core.status import STATUSES, Status, status_of
+from backend.core.vectors.cell_stack import CellStack
 from backend.core.vectors.lab import LabResult, evaluate
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
@@ -211,27 +213,43 @@ class _Aligned:
             for i, own in enumerate(self.own.tolist())
             if own < 0 or own in now.refusals
         }
-        self.count = base.cells.count
+        self.cells = base.cells
 
     def estimate(self, i: int) -> Estimate:
         """r of one cell with its interval, or why there is none."""
-        reason = self.refusals.get(i)
-        return _estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
+        ends = self.low[i], self.high[i]
+        return _estimate(self.r[i], *ends, self.cells, i, self.refusals.get(i))
 
 
 def _before(base: LabStack, i: int) -> Estimate:
     p = base.mean_difference
-    count = int(base.cells.count[i])
-    return _estimate(p.r[i], p.low[i], p.high[i], count, p.refusals.get(i))
+    return _estimate(p.r[i], p.low[i], p.high[i], base.cells, i, p.refusals.get(i))
 
 
-def _estimate(r: float, low: float, high: float, n: int, reason: str | None) -> Estimate:
+def _estimate(
+    r: float, low: float, high: float, cells: CellStack, i: int, reason: str | None
+) -> Estimate:
+    n, groups = int(cells.count[i]), int(cells.groups[i]) or None
     if np.isnan(r):
         if n < 3:
             reason = reason or f"r needs at least 3 scored scenarios, and there are {n}"
         return Estimate.undefined(n, reason or "the projections or the scores do not vary")
+    if np.isnan(low):
+        why = (
+            f"an interval needs cases worth at least 4, not {cells.effective[i]:.3g}"
+            if groups is None or groups >= LEAST_GROUPS
+            else too_few_groups(groups)
+        )
+        return Estimate(float(r), None, None, None, n, why, groups=groups)
     return Estimate(
-        float(r), _number(low), _number(high), None, n, None, None if np.isnan(low) else FISHER_Z
+        value=float(r),
+        low=_number(low),
+        high=_number(high),
+        p=None,
+        n=n,
+        interval_method=FISHER_Z if groups is None else EFFECTIVE_Z,
+        effective=None if groups is None else float(cells.effective[i]),
+        groups=groups,
     )
 
 

@@ -105,6 +105,8 @@ def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
         "b",
         "y_square",
         "count",
+        "groups",
+        "effective",
         "z_half",
         "rounding",
         "width",

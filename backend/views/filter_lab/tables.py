@@ -63,6 +63,11 @@ _BEST = (
     "move: that flatters r, and intervals do not allow for it. Choose a layer in the sidebar for "
     "numbers without that choice.</small></p>"
 )
+_DEPENDENT = (
+    "Cases of one group are dependent. While you move, every interval takes from the mean "
+    "difference how many independent cases they are worth; the intervals at rest measure it for "
+    "each vector."
+)
 _SIGNS = {"high": "▲", "low": "▼"}
 _STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
 # Under these metrics lengths are no longer in activation units.
@@ -81,11 +86,13 @@ def headline(view: LabView, note: str) -> str:
     kept = sum(prompt.kept for prompt in view.prompts)
     now = r_text(view.after) if view.refusal is None else f"refused: {view.refusal}"
     metric = f" ({note})" if note and pipeline.metric != "identity" else ""
+    dependent = view.before.groups or view.after.groups
+    note = f"<br><small>{_DEPENDENT}</small>" if dependent else ""
     return (
         f'<div class="lab-head"><b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}, '
         f"{html.escape(pipeline.label + metric)}: {kept} of {len(view.prompts)} prompts kept<br>"
         f"r published <b>{html.escape(r_text(view.before))}</b><br>"
-        f"r now <b>{html.escape(now)}</b></div>"
+        f"r now <b>{html.escape(now)}</b>{note}</div>"
     )
 
 
@@ -195,7 +202,9 @@ def intervals_table(found: LabIntervals | None) -> str:
     Args:
         found: None while the slider moves.
     """
-    boot = "BCa bootstrap over scenarios"
+    dependent = found is not None and found.before.groups is not None
+    units = "groups" if dependent else "scenarios"
+    boot = f"BCa bootstrap over {units}"
     rows: list[tuple[str, str, Estimate | None]] = [
         ("r as published", boot, found.before if found else None),
         (
@@ -205,12 +214,12 @@ def intervals_table(found: LabIntervals | None) -> str:
         ),
         (
             "now minus published",
-            "Williams’s test, Zou’s interval",
+            "jackknife over groups" if dependent else "Williams’s test, Zou’s interval",
             found.difference if found else None,
         ),
         (
             "best threshold, held out",
-            "chosen on one half of the scenarios, measured on the other",
+            f"chosen on one half of the {units}, measured on the other",
             found.held_out if found else None,
         ),
     ]

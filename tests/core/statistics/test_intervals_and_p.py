@@ -103,7 +103,7 @@ def test_bootstrap_draws_scenarios_not_cases():
     x4, y4 = np.repeat(x, 4), np.repeat(y, 4)
     names = [f"s{i:02d}" for i in np.repeat(np.arange(30), 4)]
     twice = bootstrap_r(Cases.of_study(x4, y4, names, ["a"] * 120))
-    assert twice.n == 30
+    assert (twice.n, twice.groups) == (120, 30)
     assert twice.low == pytest.approx(once.low, abs=1e-9)
     naive = bootstrap_r(Cases.independent(np.repeat(x, 4), np.repeat(y, 4)))
     assert naive.high - naive.low < 0.7 * (twice.high - twice.low)
@@ -254,7 +254,8 @@ def test_held_out_best_layer_finds_the_planted_layer_and_no_other():
     twice = held_out_choice(
         np.repeat(layers, 2, axis=1), Cases.of_study(y2, y2, names, ["a"] * 800)
     )
-    assert twice.n == 400
+    assert (twice.n, twice.groups) == (800, 400)
+    assert twice.effective == pytest.approx(400, rel=0.3)
     assert twice.value == pytest.approx(found.value, rel=1e-9)
     # How much the second answer adds is learned from the cases, so the ends are not the same.
     width, once = (np.arctanh(e.high) - np.arctanh(e.low) for e in (twice, found))

@@ -69,6 +69,61 @@ def test_few_scenarios_are_named_where_r_leaves_the_status_open():
         assert ("few_scenarios" in supported) == (r.low < 0.2 and r.high > 0.3)
 
 
+def clustered(healthy, groups, each, within):
+    """The evidence with weakly related cases of which ``each`` share a group: those of one
+    group differ by ``within`` times the spread between groups."""
+    rng = np.random.default_rng(11)
+    size = groups * each
+    group = np.repeat(np.arange(groups), each)
+    common, own = rng.normal(size=(2, groups)), within * rng.normal(size=(2, size))
+    drift, noise = common[:, group] + own
+    behaviour = 0.25 * drift + noise
+    known = ScoredCases(
+        scenarios=tuple(f"s{i:03d}" for i in range(size)),
+        responders=("m",) * size,
+        groups=tuple(f"g{i:03d}" for i in group),
+        first_response=None,
+        last_response=np.arange(size),
+        first=None,
+        last=behaviour,
+        behaviour=behaviour,
+        length=np.arange(size) % 17.0,
+    )
+    return dataclasses.replace(
+        healthy, cases=known, drifts_by_layer={MEAN_DIFFERENCE: {healthy.layer: drift}}
+    )
+
+
+def test_dependent_cases_count_for_what_they_are_worth(healthy):
+    alike = clustered(healthy, 20, 5, 0.2)
+    judged = judged_by(alike, "few_scenarios")
+    drift, behaviour = alike.drifts[MEAN_DIFFERENCE], alike.cases.behaviour
+    # The jackknife over groups, one by one, and as many cases as have this error of Fisher's z.
+    left = [
+        np.arctanh(stats.pearsonr(np.delete(drift, own), np.delete(behaviour, own)).statistic)
+        for own in np.arange(100).reshape(20, 5)
+    ]
+    worth = 3 + 1 / (19 / 20 * np.sum(np.square(left - np.mean(left))))
+    assert 10 < worth < 40 and judged.weight == pytest.approx(85 / worth)
+    said = f"100 cases in 20 groups are worth {worth:.0f} independent ones; "
+    assert judged.verdict == "supported" and judged.summary.startswith(said)
+    unlike = judged_by(clustered(healthy, 20, 100, 10.0), "few_scenarios")
+    assert unlike.verdict == "ruled out" and unlike.weight < 1
+
+
+def test_the_same_cases_taken_as_independent_are_counted(healthy):
+    dependent = clustered(healthy, 20, 5, 0.2)
+    judged = judged_by(with_cases(dependent, groups=()), "few_scenarios")
+    assert judged.weight == 0.85 and judged.summary.startswith("100 cases, enough to see")
+    assert judged.verdict == "ruled out"
+
+
+def test_too_few_groups_are_too_few_whatever_the_number_of_cases(healthy):
+    judged = judged_by(clustered(healthy, 3, 50, 0.2), "few_scenarios")
+    assert judged.verdict == "supported" and judged.weight == pytest.approx(85 / 3)
+    assert judged.summary.startswith("150 cases in 3 groups, whose worth is unknown; ")
+
+
 def test_another_scale_changes_no_judgement(healthy):
     scaled = dataclasses.replace(
         healthy,

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
+import html
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from backend.core.behaviour import behaviour_of
 from backend.core.cases import Cases
+from backend.core.estimate import EFFECTIVE_Z
 from backend.core.metrics.registry import in_lab, measure_cell
 from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.correlation import fisher_interval
 from backend.core.statistics.dependent import compare_dependent
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.status import status_of
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.store.connection import matrix_of
-from backend.store.run import Run
+from backend.store.run import Run, open_run
 from backend.store.study import load_study
+from backend.views.filter_lab import tables
 from backend.views.filter_lab.axis import KEEP_ALL, cell_steps, effective
 from backend.views.filter_lab.compute import lab_view, prompt_texts, published_layer
 from backend.views.filter_lab.intervals import lab_intervals
@@ -274,6 +279,56 @@ def test_intervals(phantom):
     none = dataclasses.replace(filtered, threshold=1.0)
     refused = intervals_of(settings, place, none)
     assert "a pole needs 2" in refused.after.reason == refused.difference.reason
+
+
+def test_ticks_of_dependent_cases_say_what_they_are_worth(settings):
+    """Three responders of one scenario make one group, as wide as the cell's mean difference."""
+    _, runs = publish_small_phantom(settings, responders=3)
+    place = (runs[0], "trait_1", 2)
+    pipeline = Pipeline(filter_reference="mean", threshold=0.4)
+    view = view_of(settings, runs, pipeline, place)
+    with open_run(settings, runs[0]) as run:
+        (row,) = run.correlations(MEAN_DIFFERENCE, "trait_1", SET, 2)
+        (stored,) = (b for b in run.best_layers(MEAN_DIFFERENCE, SET) if b.trait == "trait_1")
+        behind = run.scored_cases("trait_1")
+        drifts = run.drifts(MEAN_DIFFERENCE, "trait_1")[MEAN_DIFFERENCE, "trait_1", SET][0]
+    worth = row.correlation.effective
+    assert worth < 180 and (row.correlation.n, row.correlation.groups) == (180, 60)
+    half = stats.t.ppf(0.975, 59) / np.sqrt(worth - 3)
+    for found in (view.before, view.after):
+        assert (found.n, found.groups) == (180, 60) and found.interval_method == EFFECTIVE_Z
+        assert found.effective == pytest.approx(worth)
+        ends = np.tanh(np.arctanh(found.value) + np.array([-half, half]))
+        assert (found.low, found.high) == pytest.approx(ends)
+    assert row.bootstrap.groups == stored.held_out.groups == 60
+    live = held_out_choice(
+        np.stack([drifts[at] for at in sorted(drifts)]), behind.cases(behind.last)
+    )
+    for name in ("value", "low", "high", "p", "n", "groups", "effective"):
+        assert getattr(stored.held_out, name) == pytest.approx(getattr(live, name), rel=1e-9)
+    at_rest = intervals_of(settings, place, pipeline)
+    assert {e.groups for e in (at_rest.before, at_rest.after, at_rest.held_out)} == {60}
+    said = f"n = 180 in 60 groups, worth {worth:.0f} independent ones"
+    headline = html.unescape(tables.headline(view, ""))
+    assert said in headline and "Cases of one group are dependent." in headline
+    shown = html.unescape(tables.intervals_table(at_rest)).replace("\xa0", " ")
+    assert said in shown and "jackknife over groups" in shown and "Williams" not in shown
+
+
+def test_an_interval_that_is_missing_in_the_lab_says_why(phantom):
+    settings, runs, _ = phantom
+    stack = stack_of(settings, runs)
+    place = stack.keys[0]
+    for groups, worth, why in ((3, 60.0, "at least 4 groups"), (0, 3.5, "worth at least 4")):
+        cells = dataclasses.replace(
+            stack.cells,
+            groups=np.full(len(stack.keys), groups),
+            effective=np.full(len(stack.keys), worth),
+            z_half=np.full(len(stack.keys), np.nan),
+        )
+        bare = dataclasses.replace(stack, cells=cells)
+        found = lab_view(bare, bare, Pipeline(), place, None, LIMITS).after
+        assert found.value is not None and found.low is None and why in found.reason
 
 
 def test_another_metric_has_its_own_cases(phantom):

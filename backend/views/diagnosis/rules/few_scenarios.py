@@ -14,21 +14,23 @@ CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     """Whether the number of cases leaves the cell's status open.
 
-    Measured: the number of cases and the interval of r, held out where the layer was chosen. Why:
-    with fewer than 85 cases a true r of 0.3 is missed more often than one time in five.
-    Confusions: none; it is arithmetic, but it hides every other cause that is seen in r.
+    Measured: the number of cases (of dependent ones, how many independent ones they are worth) and
+    the interval of r, held out where the layer was chosen. Why: with fewer than 85 independent
+    cases a true r of 0.3 is missed more often than one time in five. Confusions: none; it is
+    arithmetic, but it hides every other cause that is seen in r.
     """
     r = evidence.held_out_r((MEAN_DIFFERENCE,))
     limits = evidence.thresholds
     wide = r.low is None or r.high is None or (r.low < limits.close and r.high > limits.working)
-    weight = at.CASES / max(evidence.n, 1)
+    worth, cases = _worth(evidence)
+    weight = at.CASES / max(worth, 1)
     supported = weight > 1 and wide
     summary = (
-        f"{evidence.n} cases; the interval of r leaves open whether the cell works."
+        f"{cases}; the interval of r leaves open whether the cell works."
         if supported
-        else f"{evidence.n} cases; the interval of r holds no more than two statuses."
+        else f"{cases}; the interval of r holds no more than two statuses."
         if not wide
-        else f"{evidence.n} cases, enough to see r = 0.3 four times out of five."
+        else f"{cases}, enough to see r = 0.3 four times out of five."
     )
     return Judgement(
         CAUSE,
@@ -40,6 +42,19 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         None,
         "With so few cases no other cause can be told by r either.",
     )
+
+
+def _worth(evidence: CellEvidence) -> tuple[float, str]:
+    """How many independent cases there are or dependent ones are worth, and that in words."""
+    groups = evidence.groups
+    if groups is None:
+        return evidence.n, f"{evidence.n} cases"
+    effective = evidence.r(MEAN_DIFFERENCE).effective
+    if effective is None:
+        # Nothing says how alike the cases of a group are, so no more than groups can be counted on.
+        return groups, f"{evidence.n} cases in {groups} groups, whose worth is unknown"
+    said = f"{evidence.n} cases in {groups} groups are worth {effective:.0f} independent ones"
+    return effective, said
 
 
 RULE = Rule(CAUSE, TITLE, judge)
