@@ -39,6 +39,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="extract every text, also those whose activations an earlier run holds",
+    )
     parser.add_argument("--run-id", help="name of the run; an unfinished one is continued")
 
 
@@ -88,6 +93,7 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         batch_tokens=options.batch_tokens,
         device=options.device,
         dtype=options.dtype,
+        fresh=options.fresh,
     )
     run_id = options.run_id or new_run_id(ref.key, options.model)
     bar = ProgressBar()

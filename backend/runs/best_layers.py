@@ -9,6 +9,7 @@ from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.permutation import BestLayer, best_layer
 from backend.core.vectors.methods import method_named
 from backend.runs.columns import Columns, doubles, integers, texts
+from backend.store.run import DriftKey, Drifts
 from backend.store.work_file import WorkFile
 
 PERMUTATIONS = 1999
@@ -18,11 +19,17 @@ FITTED = "fitted on these scores: permuting them would need the probe to be fitt
 def derive_best_layers(work: WorkFile) -> None:
     """Compute and commit the best layer of every method, trait and prompt set. Repeatable.
 
+    Traits whose rows are there already are left alone.
+
     Args:
         work: a work file with all its layers derived.
     """
     rows: list[Columns] = []
-    for (method, trait, prompt_set), (drifts, values) in work.run.drifts().items():
+    traits = work.run.traits_without_best_layer()
+    drifts_of: dict[DriftKey, Drifts] = {}
+    for trait in sorted(traits):
+        drifts_of |= work.run.drifts(trait=trait)
+    for (method, trait, prompt_set), (drifts, values) in drifts_of.items():
         found = layers_of = None
         held = Estimate.undefined(len(values), "r is undefined")
         if len(values):
@@ -36,7 +43,7 @@ def derive_best_layers(work: WorkFile) -> None:
     for chunk in rows:
         if method_named(str(chunk["method"][0])).fitted:  # type: ignore[index]
             chunk |= {"p": doubles([None]), "null_95": doubles([None]), "reason": [FITTED]}
-    work.replace({"best_layers": rows}, None)
+    work.replace({"best_layers": rows}, None, traits)
 
 
 def _row(

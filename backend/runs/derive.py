@@ -26,6 +26,7 @@ from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.core.vectors.subsampling import subsample
 from backend.runs.best_layers import derive_best_layers
 from backend.runs.columns import Columns, Tables, doubles, integers, measures, texts
+from backend.runs.kept_probes import kept_probes
 from backend.runs.layer_data import LayerData, prompt_groups, read_layer
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.work_file import WorkFile
@@ -47,7 +48,8 @@ def derive_layer(
 ) -> None:
     """Compute and commit the derived tables of one layer of a work file with all its batches.
 
-    Running it again replaces what it wrote.
+    Traits whose rows are there already, taken from another run, are left alone; what is fitted to
+    responses is not fitted again where it has been taken. Running it again replaces what it wrote.
 
     Args:
         work: a work file whose batches are all committed.
@@ -61,6 +63,8 @@ def derive_layer(
     if not work.run.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
         work.replace({"behaviours": rows}, None)
+    there = work.run.derived_traits(layer)
+    traits = [trait for trait in study.traits if trait not in there] or list(study.traits)
     data = read_layer(work.run, study, layer)
     tables = Tables(layer)
     for metric in data.inner_products:
@@ -71,9 +75,11 @@ def derive_layer(
             title=[metric.title],
             note=[metric.note],
         )
-    for trait in study.traits:
-        _derive_trait(tables, data, study, trait, behaviours[trait], methods)
-    work.replace(tables.chunks, layer)
+    for trait in traits:
+        behaviour = behaviours[trait]
+        probes = {} if trait in there else kept_probes(work.run, trait, layer, methods, behaviour)
+        _derive_trait(tables, data, study, trait, behaviour, methods, probes)
+    work.replace(tables.chunks, layer, traits)
 
 
 def derive_over_layers(work: WorkFile) -> None:
@@ -94,7 +100,9 @@ def _derive_trait(
     trait: str,
     behaviour: Behaviour,
     methods: Sequence[Method],
+    probes: dict[str, Fitted],
 ) -> None:
+    """Everything of one trait. ``probes`` are what is fitted to responses already, by method."""
     ids = np.array([i for i, prompt in enumerate(study.prompts) if prompt.trait == trait])
     groups = prompt_groups(study, trait, ids)
     products, within = trait_products(data, ids, groups, behaviour)
@@ -109,7 +117,6 @@ def _derive_trait(
     for name, own in products.items():
         _store_products(tables, {"metric": name, "trait": trait}, ids, own)
     scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
-    probes: dict[str, Fitted] = {}
     for group in groups:
         given = fit_input(data, ids, group, (products, within), scores, behaviour)
         plain: Fitted | None = None
