@@ -37,10 +37,12 @@ class Reuse:
     Attributes:
         total: texts of the study.
         parts: what published runs give, the largest part first; each text from one of them.
+        record: provenance of the run that gives most; None where none gives any.
     """
 
     total: int
     parts: tuple[Part, ...] = ()
+    record: RunRecord | None = None
 
     @property
     def taken(self) -> int:
@@ -103,10 +105,11 @@ def find_reuse(
     """
     total = len(study.prompts) + len(study.responses)
     found: list[Part] = []
+    records: dict[str, RunRecord] = {}
     for run_id in _candidates(settings, study, identity, layers, lost):
         try:
             with open_source(settings, run_id) as source:
-                part = source.part_for(study)
+                records[run_id], part = source.record, source.part_for(study)
         except (StoreError, *MALFORMED) as fault:
             logger.warning("%s gives nothing: %s", run_id, fault)
             continue
@@ -123,7 +126,7 @@ def find_reuse(
             parts.append(rest)
             prompts |= rest.prompts.keys()
             responses |= rest.responses.keys()
-    return Reuse(total, tuple(parts))
+    return Reuse(total, tuple(parts), records[parts[0].run_id] if parts else None)
 
 
 def find_carried(
@@ -180,15 +183,6 @@ def find_carried(
         scored=tuple(trait for trait, same in fixed.items() if not same),
         fitted=tuple(method.name for method in methods if method.fitted),
     )
-
-
-def record_of(settings: Settings, run_id: str) -> RunRecord:
-    """Provenance of a published run, read once as long as its file stays.
-
-    Raises:
-        RunNotFound, UnreadableFile: it cannot be read.
-    """
-    return _head(settings, run_id)[0]
 
 
 def _head(settings: Settings, run_id: str) -> tuple[RunRecord, int]:

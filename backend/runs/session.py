@@ -33,7 +33,7 @@ from backend.extraction.tokens import contrast_notices
 from backend.runs.derive import DERIVATION, derive_layer, derive_over_layers, underived_layers
 from backend.runs.engines import SIMULATED_PREFIX, engine_of, methods_of_engine
 from backend.runs.rate import Rate
-from backend.runs.reuse import Reuse, find_carried, find_reuse, record_of
+from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
 from backend.store.run_record import RunRecord
@@ -197,9 +197,9 @@ class ExtractionSession(Session):
             )
             self._report(Progress(reuse.sentence))
         known = reuse.known(self._study)
-        if model is not None and not reuse.left:
+        if model is not None and reuse.record is not None and not reuse.left:
             self._plan = _Plan((), None)
-            made = source_record(model, record_of(self._settings, reuse.parts[0].run_id))
+            made = source_record(model, reuse.record)
         else:
             self._plan = self._open([n for n in range(reuse.total) if n not in known])
             made = self._plan.made

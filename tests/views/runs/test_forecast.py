@@ -70,7 +70,7 @@ def test_a_first_run_is_honest_about_what_is_unknown(settings, tiny_llama):
     unknown = forecast(settings, ExtractionRequest(ref.key, "org/never-seen", (1,)), ())
     assert unknown.memory.low is None and unknown.disk.low is None
     shown = {row["what"]: row["estimate"] for row in forecast_rows(unknown)}
-    assert shown["memory"] == "unknown" and shown["texts"] == "44"
+    assert shown["memory"] == "unknown" and shown["texts to extract"] == "44"
 
 
 def test_runs_on_other_devices_and_simulated_ones_teach_nothing(settings, tiny_llama):
@@ -81,7 +81,7 @@ def test_runs_on_other_devices_and_simulated_ones_teach_nothing(settings, tiny_l
     assert "no earlier run of this model on cuda" in found.forward.basis
     assert found.free_memory is None
     record = dataclasses.replace(run.record, model_source="simulated")
-    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2), fresh=True)
     assert (
         forecast(settings, request, [dataclasses.replace(run, record=record)]).forward.low is None
     )
