@@ -169,6 +169,7 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
         run
         for run in own
         if run.forward_seconds > 0
+        and run.tokens > 0
         and (request.device == "auto" or run.record.device.startswith(request.device))
         and request.dtype in ("auto", run.record.dtype)
     ]
