@@ -155,6 +155,7 @@ class ExtractionRequest:
             bfloat16, float16.
         derives: id of a published run whose derived tables are to be computed anew, from its
             stored activations; empty for an extraction.
+        fresh: extract every text, also those whose activations a published run holds.
     """
 
     study: str
@@ -165,6 +166,7 @@ class ExtractionRequest:
     device: str = "auto"
     dtype: str = "auto"
     derives: str = ""
+    fresh: bool = False
 
 
 @dataclass(frozen=True)
@@ -178,6 +180,21 @@ class ReadToken:
 
     text: str
     pooled: bool
+
+
+@dataclass(frozen=True)
+class PromptTokens:
+    """What is kept of the tokens of a prompt, to compare the poles of its trait.
+
+    Attributes:
+        ids: its own tokens, without special ones.
+        last: the last token that is pooled.
+        last_text: what that token stands for.
+    """
+
+    ids: tuple[int, ...]
+    last: int
+    last_text: str
 
 
 @dataclass(frozen=True)

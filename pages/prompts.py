@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.jobs.again import drop_and_enqueue
 from backend.runs.tokens import tokens_of
 from backend.store.run_values import RunSummary
 from backend.views.prompts import words
@@ -20,11 +21,13 @@ from backend.views.prompts.tables import (
 )
 from backend.views.scorecard.compute import layer_to_show, scorecard
 from pages.shared import data
+from pages.shared.acting import act, fault_shown
 from pages.shared.address import segmented
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
 
+_DROPPED, _QUEUED = "prompts_dropped", "prompts_queued"
 _ORDERS = {"clustered": "clustered", "written": "as written"}
 
 
@@ -60,6 +63,33 @@ def _tokens(view: PromptView, run: RunSummary) -> None:
             with data.faults_shown():
                 found = tokens_of(data.settings(), run.run_id, f"prompt:{number}")
                 st.dataframe(token_rows(found), hide_index=True, width="stretch")
+
+
+def _without(view: PromptView, run: RunSummary) -> None:
+    """Drop prompts and extract the revision as this run was."""
+    texts = {row.prompt_id: f"{row.prompt_id} {row.pole}: {row.text}" for row in view.rows}
+    with st.expander("Extract again without some prompts", icon=":material/playlist_remove:"):
+        st.caption(words.WITHOUT)
+        st.multiselect(
+            "Prompts to drop", sorted(texts), format_func=texts.__getitem__, key=_DROPPED
+        )
+        st.button(
+            "Extract again without these",
+            icon=":material/play_arrow:",
+            disabled=not st.session_state.get(_DROPPED),
+            on_click=act,
+            args=(_DROPPED, _extract_without, run),
+        )
+        fault_shown(_DROPPED)
+        queued = st.session_state.pop(_QUEUED, None)
+        if queued is not None:
+            st.success(f"Queued **{queued}**. The Runs page shows it.")
+
+
+def _extract_without(run: RunSummary) -> None:
+    st.session_state[_QUEUED] = drop_and_enqueue(
+        data.settings(), data.queue(), run, st.session_state[_DROPPED]
+    )
 
 
 chosen = selection()
@@ -104,5 +134,7 @@ with data.faults_shown():
     for notice in run.record.notices:
         st.info(notice)
     _tokens(view, run)
+    if not run.simulated:
+        _without(view, run)
     with st.expander("Every metric of this cell, with its definition"):
         st.dataframe(metric_rows(view.cell), hide_index=True, width="stretch")

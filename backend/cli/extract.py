@@ -39,6 +39,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="extract every text, also those whose activations an earlier run holds",
+    )
     parser.add_argument("--run-id", help="name of the run; an unfinished one is continued")
 
 
@@ -76,9 +81,6 @@ class ProgressBar:
 
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
-    # Imported here: the other commands need neither torch nor transformers, which take seconds.
-    from backend.runs.session import session_of
-
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
         study=ref.key,
@@ -88,8 +90,26 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         batch_tokens=options.batch_tokens,
         device=options.device,
         dtype=options.dtype,
+        fresh=options.fresh,
     )
-    run_id = options.run_id or new_run_id(ref.key, options.model)
+    return extract_now(settings, request, options.run_id)
+
+
+def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | None = None) -> int:
+    """Extract in the foreground and print the run's id.
+
+    Args:
+        settings: where the store is.
+        request: what to extract.
+        run_id: name of the run; None makes a new one.
+
+    Returns:
+        The exit status.
+    """
+    # Imported here: most commands need none of what derives a run.
+    from backend.runs.session import session_of
+
+    run_id = run_id or new_run_id(request.study, request.model)
     bar = ProgressBar()
     try:
         session_of(settings, run_id, request, bar).run()

@@ -12,6 +12,7 @@ from backend.cli.json_output import correlation_json, measure_json, to_json
 from backend.core.estimate import Estimate
 from backend.core.metrics import registry
 from backend.errors import StoreError
+from backend.runs.reuse import reuse_sentence
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
@@ -49,7 +50,9 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
         if field.name == "notices":
             continue
         value = getattr(run.record, field.name)
-        if isinstance(value, tuple):
+        if field.name == "reused":
+            value = reuse_sentence(run.prompts + run.responses, value)
+        elif isinstance(value, tuple):
             value = ", ".join(str(part) for part in value)
         print(f"{field.name:20} {value}")
     rate = run.tokens / run.forward_seconds if run.forward_seconds > 0 else 0.0

@@ -6,18 +6,20 @@ A new engine is one file with a class that meets :class:`Engine`, and one line i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
-from backend.types import Pooling, Progress, Study
+from backend.types import Pooling, Progress, Prompt, PromptTokens, Study
 
 Report = Callable[[Progress], None]
+# Name of the engine of this process, in a run's provenance.
+LOCAL = "local"
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,61 @@ class PooledBatch:
 
 
 @dataclass(frozen=True)
+class Identity:
+    """What an activation depends on besides its text: two runs with the same identity and a layer
+    in common have the same activation of a text at that layer, up to rounding.
+
+    Attributes:
+        engine: kind of the engine.
+        weights_hash: sha256 over the weights.
+        tokenizer_hash: sha256 of the tokenizer file.
+        chat_template_hash: sha256 of the chat template, or empty.
+        config_hash: sha256 over the model's architecture.
+        pooling: how tokens are pooled.
+        dtype: number type of the weights.
+    """
+
+    engine: str
+    weights_hash: str
+    tokenizer_hash: str
+    chat_template_hash: str
+    config_hash: str
+    pooling: Pooling
+    dtype: str
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """A model that has an identity, before it is loaded.
+
+    Attributes:
+        identity: what its activations depend on.
+        layers: wanted ones, ascending.
+        batch_tokens: wanted padded tokens per batch; 0 chooses by device.
+        model: the reference as the user gave it.
+        model_name: short name for columns and axes.
+        model_revision: commit of the Hub repository, or empty.
+        model_source: hub, folder, gguf or wheel.
+        notices: what a reader should know of the model, as sentences.
+    """
+
+    identity: Identity
+    layers: tuple[int, ...]
+    batch_tokens: int
+    model: str
+    model_name: str
+    model_revision: str
+    model_source: str
+    notices: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class SourceRecord:
-    """Where activations come from; its fields go into the run's provenance (RunRecord)."""
+    """Where activations come from; its fields go into the run's provenance (RunRecord).
+
+    ``notices`` are about the model; ``prompt_tokens``, of the study's prompts, are kept beside the
+    provenance, and there are none where an engine has no tokens.
+    """
 
     model: str
     model_name: str
@@ -70,6 +125,8 @@ class SourceRecord:
     engine: str
     versions: Mapping[str, str]
     notices: tuple[str, ...] = ()
+    config_hash: str = ""
+    prompt_tokens: tuple[PromptTokens, ...] = ()
 
 
 class OpenEngine(Protocol):
@@ -99,4 +156,31 @@ class Engine(Protocol):
 
         Raises:
             SteerscopeError: model, device, layer or text is unusable.
+        """
+
+
+@runtime_checkable
+class IdentifiedEngine(Engine, Protocol):
+    """An engine that says what its activations depend on before it loads anything, so that those
+    of an earlier run can be taken instead."""
+
+    def source(self, report: Report) -> ModelSource | None:
+        """The model as far as its activations depend on it; None where opening it will fail, or
+        where every text is to be extracted anew.
+
+        Args:
+            report: told what is being done.
+
+        Raises:
+            ModelError: the model cannot be found.
+        """
+
+    def prompt_tokens(self, prompts: Sequence[Prompt]) -> tuple[PromptTokens, ...]:
+        """The tokens of prompts, for which the tokenizer alone is loaded.
+
+        Args:
+            prompts: texts that the engine has pooled before.
+
+        Raises:
+            SteerscopeError: the tokenizer cannot be used.
         """

@@ -1,8 +1,7 @@
-"""Activations from a model in this process, on its GPU or CPU."""
+"""A loaded model that pools texts, on its GPU or CPU."""
 
 from __future__ import annotations
 
-import logging
 import platform
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from backend.core.first_token import FirstTokens
 from backend.errors import ExtractionError, NotEnoughMemory
 from backend.extraction.batches import default_budget, plan_batches
-from backend.extraction.engine import Batch, PooledBatch, Report, SourceRecord
+from backend.extraction.engine import LOCAL, Batch, PooledBatch, SourceRecord
 from backend.extraction.pooling import Pooled, PooledForward
 from backend.extraction.spans import (
     EncodedText,
@@ -25,52 +24,14 @@ from backend.extraction.spans import (
     prompt_name,
     response_name,
 )
-from backend.extraction.tokens import contrast_notices
-from backend.models.files import ADAPTER
-from backend.models.load import LoadedModel, load
+from backend.extraction.tokens import prompt_tokens
+from backend.models.files import adapter_notices
+from backend.models.identity import config_hash
+from backend.models.load import LoadedModel
 from backend.models.model_reference import model_name
-from backend.models.resolve import resolve
-from backend.settings import Settings
-from backend.types import ExtractionRequest, Pooling, Progress, Study
+from backend.types import ExtractionRequest, Pooling, PromptTokens, Study
 
-logger = logging.getLogger("steerscope.extraction")
-NAME = "local"
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
-
-
-class LocalEngine:
-    """This process, with its GPU or CPU.
-
-    Args:
-        settings: where models are kept.
-        request: which model, layers, pooling, device and number type.
-    """
-
-    def __init__(self, settings: Settings, request: ExtractionRequest) -> None:
-        self._settings = settings
-        self._request = request
-
-    @contextmanager
-    def opened(self, study: Study, report: Report) -> Iterator[OpenModel]:
-        """The model, loaded and hooked; see :class:`backend.extraction.engine.Engine`."""
-        loaded = self._load(study, report)
-        report(Progress("tokenising"))
-        with open_model(loaded, study, self._request) as opened:
-            yield opened
-
-    def _load(self, study: Study, report: Report) -> LoadedModel:
-        def stage(text: str, fraction: float | None) -> None:
-            share = "" if fraction is None else f" ({fraction:.0%})"
-            report(Progress(f"{text}{share}"))
-
-        resolved = resolve(self._request.model, self._settings, stage)
-        report(Progress("loading the model"))
-        return load(
-            resolved,
-            device=self._request.device,
-            dtype=self._request.dtype,
-            need_chat_template=any(response.messages for response in study.responses),
-        )
 
 
 @contextmanager
@@ -97,10 +58,9 @@ def open_model(
     )
     forward = PooledForward(loaded.model, loaded.depth, request.layers, request.pooling)
     with forward.opened():
-        notices = _notices(loaded, study, texts, request.pooling)
-        for notice in notices:
-            logger.warning("%s", notice)
-        record = _record(loaded, request, budget, notices)
+        own = texts[: len(study.prompts)]
+        tokens = prompt_tokens(loaded.tokenizer, own, request.pooling)
+        record = _record(loaded, request, budget, tokens)
         yield OpenModel(texts, names_of(study), batches, record, _SplittingPooler(forward))
 
 
@@ -200,23 +160,11 @@ def check_finite(
     )
 
 
-def _notices(
-    loaded: LoadedModel, study: Study, texts: Sequence[EncodedText], pooling: Pooling
-) -> tuple[str, ...]:
-    """What a reader of the run should know of its model and texts, as sentences."""
-    own = texts[: len(study.prompts)]
-    found = contrast_notices(loaded.tokenizer, study.prompts, own, pooling)
-    if (loaded.resolved.folder / ADAPTER).exists():
-        found = (
-            f"{loaded.resolved.folder.name} holds an adapter's files beside the model; the model's "
-            "own weights were read, and the adapter was not added to them.",
-            *found,
-        )
-    return found
-
-
 def _record(
-    loaded: LoadedModel, request: ExtractionRequest, budget: int, notices: tuple[str, ...]
+    loaded: LoadedModel,
+    request: ExtractionRequest,
+    budget: int,
+    tokens: tuple[PromptTokens, ...],
 ) -> SourceRecord:
     return SourceRecord(
         model=request.model,
@@ -234,10 +182,12 @@ def _record(
         batch_tokens=budget,
         device=loaded.device,
         dtype=loaded.dtype,
-        engine=NAME,
+        engine=LOCAL,
         versions={name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
-        notices=notices,
+        notices=adapter_notices(loaded.resolved.folder),
+        config_hash=config_hash(loaded.resolved.folder),
+        prompt_tokens=tokens,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
@@ -21,6 +20,9 @@ def product(left: NDArray[np.floating], right: NDArray[np.floating], device: str
     if not device.startswith("cuda"):
         found: Floats = left.astype(np.float64) @ right.astype(np.float64).T
         return found
+    # Imported here: it takes seconds, and without a GPU nothing needs it.
+    import torch
+
     there = [torch.from_numpy(np.ascontiguousarray(x)).to(device).double() for x in (left, right)]
     on_host: Floats = (there[0] @ there[1].T).cpu().numpy()
     return on_host

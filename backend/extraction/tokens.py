@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.core.pole_contrast import PoleTokens, pole_contrast
 from backend.extraction.spans import EncodedText
-from backend.types import POLES, Pooling, Prompt, ReadToken
+from backend.types import POLES, Pooling, Prompt, PromptTokens, ReadToken
 
 
 def read_tokens(tokenizer: Any, encoded: EncodedText, pooling: Pooling) -> tuple[ReadToken, ...]:
@@ -24,27 +24,43 @@ def read_tokens(tokenizer: Any, encoded: EncodedText, pooling: Pooling) -> tuple
     )
 
 
+def prompt_tokens(
+    tokenizer: Any, encoded: Sequence[EncodedText], pooling: Pooling
+) -> tuple[PromptTokens, ...]:
+    """What is kept of the tokens of each prompt.
+
+    Args:
+        tokenizer: that encoded the prompts.
+        encoded: the prompts, each with a token to pool.
+        pooling: how they are pooled.
+    """
+    found = []
+    for text in encoded:
+        own = tuple(t for t, wanted in zip(text.ids, text.wanted, strict=True) if wanted)
+        kept = [t for t, taken in zip(text.ids, text.pooled(pooling), strict=True) if taken]
+        found.append(PromptTokens(own, kept[-1], tokenizer.decode([kept[-1]])))
+    return tuple(found)
+
+
 def contrast_notices(
-    tokenizer: Any, prompts: Sequence[Prompt], encoded: Sequence[EncodedText], pooling: Pooling
+    prompts: Sequence[Prompt], tokens: Sequence[PromptTokens], pooling: Pooling
 ) -> tuple[str, ...]:
     """Sentences on traits whose poles differ in so few tokens that a pooling hardly sees them.
 
     Args:
-        tokenizer: that encoded the prompts.
         prompts: all prompts of a study.
-        encoded: the same, encoded.
+        tokens: of the same.
         pooling: how they are pooled.
     """
     groups: dict[tuple[str, str], dict[str, list[PoleTokens]]] = {}
-    for prompt, text in zip(prompts, encoded, strict=True):
-        own = tuple(t for t, wanted in zip(text.ids, text.wanted, strict=True) if wanted)
-        kept = tuple(t for t, taken in zip(text.ids, text.pooled(pooling), strict=True) if taken)
+    for prompt, own in zip(prompts, tokens, strict=True):
         group = groups.setdefault((prompt.trait, prompt.prompt_set), {pole: [] for pole in POLES})
-        group[prompt.pole].append(PoleTokens(own, kept))
+        group[prompt.pole].append(PoleTokens(own.ids, (own.last,)))
+    spelled = {own.last: own.last_text for own in tokens}
     found: list[str] = []
     for (trait, prompt_set), poles in groups.items():
         contrast = pole_contrast(poles["high"], poles["low"])
         if contrast is not None:
             where = f"{trait}, prompt set {prompt_set}"
-            found += contrast.sentences(where, pooling, lambda token: tokenizer.decode([token]))
+            found += contrast.sentences(where, pooling, spelled.__getitem__)
     return tuple(found)

@@ -15,6 +15,8 @@ from backend.errors import ModelError
 
 # What says that a folder holds an adapter, alone or left behind beside the merged model.
 ADAPTER = "adapter_config.json"
+# Kind of the sidecar that keeps the hash of a folder's weights.
+WEIGHTS = "weights"
 
 
 @contextmanager
@@ -80,16 +82,14 @@ def weights_hash(folder: Path, sidecars: Path) -> str:
         folder: a model's folder.
         sidecars: where known hashes are kept.
     """
-    return known_hash(weight_files(folder), sidecars, "weights", _hash_of_hashes)
+    return known_hash(weight_files(folder), sidecars, WEIGHTS, _hash_of_hashes)
 
 
 def known_hash(
     files: Sequence[Path], sidecars: Path, kind: str, compute: Callable[[Sequence[Path]], str]
 ) -> str:
     """``compute(files)``, computed once for as long as the files' sizes and times stay."""
-    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
-    key = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
-    sidecar = sidecars / f"{kind}-{key}.sha256"
+    sidecar = _sidecar(files, sidecars, kind)
     if sidecar.exists():
         return sidecar.read_text().strip()
     found = compute(files)
@@ -98,6 +98,38 @@ def known_hash(
     draft.write_text(found)
     draft.replace(sidecar)
     return found
+
+
+def remembered_hash(files: Sequence[Path], sidecars: Path, kind: str) -> str | None:
+    """What :func:`known_hash` would give at once; None where it would have to compute it.
+
+    Args:
+        files: all of them exist.
+        sidecars: where known hashes are kept.
+        kind: what was computed.
+    """
+    sidecar = _sidecar(files, sidecars, kind)
+    return sidecar.read_text().strip() if sidecar.exists() else None
+
+
+def adapter_notices(folder: Path) -> tuple[str, ...]:
+    """A sentence on an adapter that lies beside a model and is not used; none without one.
+
+    Args:
+        folder: of the model.
+    """
+    if not (folder / ADAPTER).exists():
+        return ()
+    return (
+        f"{folder.name} holds an adapter's files beside the model; the model's own weights were "
+        "read, and the adapter was not added to them.",
+    )
+
+
+def _sidecar(files: Sequence[Path], sidecars: Path, kind: str) -> Path:
+    stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
+    key = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]
+    return sidecars / f"{kind}-{key}.sha256"
 
 
 def _hash_of_hashes(files: Sequence[Path]) -> str:

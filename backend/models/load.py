@@ -237,12 +237,7 @@ def load_tokenizer(folder: Path, name: str) -> Any:
 
 def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> str | None:
     """The template's hash, after seeing that the tokenizer can do what is needed."""
-    if not tokenizer.is_fast:
-        raise SlowTokenizer(
-            f"The tokenizer of {resolved.reference} cannot report character offsets.",
-            expected="a fast tokenizer (tokenizer.json), so that response tokens can be found.",
-            remedy="use a revision of the model that has tokenizer.json.",
-        )
+    check_fast(tokenizer, resolved.reference)
     template = tokenizer.chat_template
     if template is None and needed:
         raise MissingChatTemplate(
@@ -251,6 +246,30 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
             expected="an instruct model, whose tokenizer has a chat template.",
             remedy="use the instruct version, or a study whose responses have no messages.",
         )
+    return template_hash_of(tokenizer)
+
+
+def check_fast(tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer that does not say which characters a token stands for.
+
+    Args:
+        tokenizer: from :func:`load_tokenizer`.
+        name: of the model, for people.
+
+    Raises:
+        SlowTokenizer: it is one of these.
+    """
+    if not tokenizer.is_fast:
+        raise SlowTokenizer(
+            f"The tokenizer of {name} cannot report character offsets.",
+            expected="a fast tokenizer (tokenizer.json), so that response tokens can be found.",
+            remedy="use a revision of the model that has tokenizer.json.",
+        )
+
+
+def template_hash_of(tokenizer: Any) -> str | None:
+    """sha256 of a tokenizer's chat template; None without one. Args: the tokenizer."""
+    template = tokenizer.chat_template
     if template is None:
         return None
     text = template if isinstance(template, str) else str(sorted(template.items()))

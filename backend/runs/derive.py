@@ -7,7 +7,7 @@ and a run that lacks a metric or method which has been added since opens all the
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -30,6 +30,7 @@ from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.core.vectors.subsampling import subsample
 from backend.runs.best_layers import derive_best_layers
 from backend.runs.columns import Columns, Tables, doubles, integers, measures, texts
+from backend.runs.kept_probes import kept_probes
 from backend.runs.layer_data import LayerData, prompt_groups, read_layer
 from backend.runs.threads import side_by_side
 from backend.store.connection import fixed_rows, list_rows
@@ -52,7 +53,8 @@ def derive_layer(
 ) -> None:
     """Compute and commit the derived tables of one layer of a work file with all its batches.
 
-    Running it again replaces what it wrote.
+    Traits whose rows are there already, taken from another run, are left alone; what is fitted to
+    responses is not fitted again where it has been taken. Running it again replaces what it wrote.
 
     Args:
         work: a work file whose batches are all committed.
@@ -66,6 +68,14 @@ def derive_layer(
     if not work.run.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
         work.replace({"behaviours": rows}, None)
+    there = work.run.derived_traits(layer)
+    traits = [trait for trait in study.traits if trait not in there] or list(study.traits)
+    kept = {
+        (method, trait): found
+        for trait in traits
+        if trait not in there
+        for method, found in kept_probes(work.run, trait, layer, methods, behaviours[trait]).items()
+    }
     data = read_layer(work.run, study, layer)
     tables = Tables(layer)
     for metric in data.inner_products:
@@ -77,15 +87,15 @@ def derive_layer(
             note=[metric.note],
         )
     with side_by_side() as pool:
-        traits = list(
-            pool.map(lambda trait: _trait_cells(data, study, trait, behaviours[trait]), behaviours)
+        cells = list(
+            pool.map(lambda trait: _trait_cells(data, study, trait, behaviours[trait]), traits)
         )
-        fitted = _fit_to_responses(pool, traits, methods)
+        fitted = kept | _fit_to_responses(pool, cells, methods, kept.keys())
         for part in pool.map(
-            lambda own: _trait_tables(Tables(layer), data, own, methods, fitted), traits
+            lambda own: _trait_tables(Tables(layer), data, own, methods, fitted), cells
         ):
             tables.extend(part)
-    work.replace(tables.chunks, layer)
+    work.replace(tables.chunks, layer, traits)
 
 
 def derive_over_layers(work: WorkFile) -> None:
@@ -132,14 +142,29 @@ def _trait_cells(data: LayerData, study: Study, trait: str, behaviour: Behaviour
 
 
 def _fit_to_responses(
-    pool: Executor, traits: Sequence[_TraitCells], methods: Sequence[Method]
+    pool: Executor,
+    traits: Sequence[_TraitCells],
+    methods: Sequence[Method],
+    kept: Collection[tuple[str, str]],
 ) -> dict[tuple[str, str], Fitted]:
-    """(method, trait) -> what is fitted to responses, which is the same for every prompt set."""
-    cells = [own.inputs[0] for own in traits if own.inputs]
-    # In two parts, so that threads end at about the same time and fits still share their work.
-    tasks = [
-        (method, part) for method in methods if method.fitted for part in (cells[0::2], cells[1::2])
-    ]
+    """(method, trait) -> what is fitted to responses, which is the same for every prompt set.
+
+    Args:
+        pool: threads.
+        traits: the cells.
+        methods: those from prompts are left out.
+        kept: what is there already.
+    """
+    tasks = []
+    for method in methods:
+        if method.fitted:
+            cells = [
+                own.inputs[0]
+                for own in traits
+                if own.inputs and (method.name, own.trait) not in kept
+            ]
+            # In two parts, so that threads end at about the same time and fits share their work.
+            tasks += [(method, cells[0::2]), (method, cells[1::2])]
     found = pool.map(lambda task: task[0].fit(task[1]), tasks)
     return {
         (method.name, given.group.trait): one

@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.core.vectors.methods import METHODS, Method
-from backend.extraction.engine import Engine
+from backend.extraction.engine import LOCAL, Engine
+from backend.extraction.local_engine import LocalEngine
 from backend.extraction.simulated import SimulatedEngine
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
@@ -48,13 +49,6 @@ def _simulated(_: Settings, request: ExtractionRequest) -> Engine:
     )
 
 
-def _local(settings: Settings, request: ExtractionRequest) -> Engine:
-    # Imported here: only an extraction needs torch and transformers, which take seconds.
-    from backend.extraction.local import LocalEngine
-
-    return LocalEngine(settings, request)
-
-
 ENGINES: list[EngineKind] = [
     EngineKind(
         "phantom",
@@ -63,7 +57,7 @@ ENGINES: list[EngineKind] = [
         # No planted cause needs what takes nine tenths of the time of deriving.
         costly_methods=False,
     ),
-    EngineKind("local", lambda _: True, _local),
+    EngineKind(LOCAL, lambda _: True, LocalEngine),
 ]
 
 

@@ -8,8 +8,9 @@ import re
 import secrets
 from typing import Any
 
-from backend.errors import LayerOutOfRange
+from backend.errors import LayerOutOfRange, StoreError
 from backend.models.model_reference import model_name
+from backend.store.run_record import SIMULATED, RunRecord
 from backend.types import ExtractionRequest
 
 # Several times the depth of the deepest models; a range is written out, so it must be small.
@@ -51,6 +52,32 @@ def new_run_id(study_key: str, model: str) -> str:
     moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     study = study_key.split("@", 1)[0]
     return f"{moment}-{_slug(study)}-{_slug(model_name(model))}-{secrets.token_hex(2)}"
+
+
+def request_like(record: RunRecord, study: str) -> ExtractionRequest:
+    """The request that extracts another study as a run was extracted, on the device that is here.
+
+    Args:
+        record: of the run.
+        study: key of the other study.
+
+    Raises:
+        StoreError: the run is simulated.
+    """
+    if record.model_source == SIMULATED:
+        raise StoreError(
+            f"Run {record.run_id} is simulated, and what it simulates has no other texts.",
+            expected="a run that a model made.",
+            remedy="choose a run of a real model.",
+        )
+    return ExtractionRequest(
+        study=study,
+        model=record.model,
+        layers=record.layers,
+        pooling=record.pooling,
+        batch_tokens=record.batch_tokens,
+        dtype=record.dtype,
+    )
 
 
 def request_to_json(request: ExtractionRequest) -> dict[str, Any]:

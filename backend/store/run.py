@@ -32,7 +32,7 @@ from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
 from backend.settings import Settings
 from backend.store.connection import Kind, by_age, matrix_of, reading
-from backend.store.run_record import RunRecord
+from backend.store.run_record import PROMPT_TOKENS, RunRecord
 from backend.store.run_values import (
     BestLayerRow,
     CaseTexts,
@@ -40,6 +40,7 @@ from backend.store.run_values import (
     CellProducts,
     CellResult,
     CorrelationRow,
+    KeptMethod,
     ProductCases,
     PromptFirstTokens,
     PromptRow,
@@ -115,7 +116,7 @@ class Run(StudyFile):
         Raises:
             UnreadableFile: a key is missing.
         """
-        rows = dict(self._rows("SELECT key, value FROM run"))
+        rows = dict(self._rows("SELECT key, value FROM run WHERE key <> ?", [PROMPT_TOKENS]))
         try:
             return RunRecord.from_rows(rows)
         except KeyError as fault:
@@ -665,14 +666,51 @@ class Run(StudyFile):
     # -- deriving --------------------------------------------------------------------------------
 
     def derived_layers(self) -> frozenset[int]:
-        """Layers whose derived rows are there."""
+        """Layers whose derived rows are there, of all traits."""
         return frozenset(
-            layer for (layer,) in self._rows("SELECT DISTINCT layer FROM moment_totals")
+            layer
+            for (layer,) in self._rows(
+                "SELECT layer FROM moment_totals GROUP BY layer"
+                " HAVING count(DISTINCT trait) = (SELECT count(*) FROM traits)"
+            )
         )
 
-    def has_best_layers(self) -> bool:
-        """Whether the last derived table is there."""
-        return bool(self._rows("SELECT count(*) > 0 FROM best_layers")[0][0])
+    def derived_traits(self, layer: int) -> frozenset[str]:
+        """Traits whose derived rows are there at a layer."""
+        rows = self._rows("SELECT DISTINCT trait FROM moment_totals WHERE layer = ?", [layer])
+        return frozenset(trait for (trait,) in rows)
+
+    def derivation_ended(self) -> bool:
+        """Whether all derived tables are complete."""
+        return bool(self._rows("SELECT count(*) > 0 FROM derivations WHERE made_at <> ''")[0][0])
+
+    def traits_without_best_layer(self) -> frozenset[str]:
+        """Traits of which the best layer of some vector is not there."""
+        rows = self._rows(
+            "SELECT DISTINCT trait FROM (SELECT method, trait, prompt_set FROM correlations"
+            " EXCEPT SELECT method, trait, prompt_set FROM best_layers)"
+        )
+        return frozenset(trait for (trait,) in rows)
+
+    def kept_methods(self, trait: str, layer: int) -> dict[str, KeptMethod]:
+        """Methods that have rows at a cell, by name; the same for every prompt set where they are
+        fitted to responses, and asked for those only."""
+        rows = self._rows(
+            "WITH kept AS (SELECT method, trait, layer, min(prompt_set) AS prompt_set,"
+            " arg_min(reason, prompt_set) AS reason FROM correlations"
+            " WHERE trait = ? AND layer = ? GROUP BY ALL)"
+            " SELECT method, any_value(reason), any_value(v.vector), list(response_id),"
+            " list(projection) FROM kept"
+            " LEFT JOIN vectors v USING (method, trait, layer, prompt_set)"
+            " LEFT JOIN projections p USING (method, trait, layer, prompt_set)"
+            " GROUP BY method ORDER BY method",
+            [trait, layer],
+        )
+        found = {}
+        for method, reason, vector, responses, projections in rows:
+            known = {} if vector is None else dict(zip(responses, projections, strict=True))
+            found[method] = KeptMethod(None if vector is None else np.array(vector), known, reason)
+        return found
 
 
 def _estimate(

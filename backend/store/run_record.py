@@ -5,12 +5,16 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from backend.types import Pooling, Target
 
 # ``model_source`` of a run whose activations were simulated; pages say so wherever they show it.
 SIMULATED = "simulated"
+# Key of the prompts' tokens, which lie beside a run's provenance: ids, last pooled token, its text.
+PROMPT_TOKENS = "prompt_tokens"
+# Entries that runs of earlier versions lack.
+_NEWER = ("notices", "config_hash", "reused")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class RunRecord:
         versions: library -> version.
         notices: what a reader of the run should know of its texts and model, as sentences; empty in
             runs of earlier versions too.
+        config_hash: sha256 over what the model's config says of its architecture; empty in runs
+            of earlier versions and simulated ones.
+        reused: run id -> how many texts' activations were taken from that run; empty where all
+            were extracted.
     """
 
     run_id: str
@@ -69,24 +77,26 @@ class RunRecord:
     seed: int
     versions: Mapping[str, str]
     notices: tuple[str, ...] = ()
+    config_hash: str = ""
+    reused: Mapping[str, int] = field(default_factory=dict)
 
     def to_rows(self) -> dict[str, str]:
         """Key -> JSON value, one row each in the run table."""
         return {
-            field.name: json.dumps(_plain(getattr(self, field.name)))
-            for field in dataclasses.fields(self)
+            entry.name: json.dumps(_plain(getattr(self, entry.name)))
+            for entry in dataclasses.fields(self)
         }
 
     @classmethod
     def from_rows(cls, rows: Mapping[str, str]) -> RunRecord:
         """Read back what :meth:`to_rows` wrote."""
         values = {
-            field.name: json.loads(rows[field.name])
-            for field in dataclasses.fields(cls)
-            if field.name != "notices"
+            entry.name: json.loads(rows[entry.name])
+            for entry in dataclasses.fields(cls)
+            if entry.name in rows or entry.name not in _NEWER
         }
         values["layers"] = tuple(values["layers"])
-        values["notices"] = tuple(json.loads(rows.get("notices", "[]")))
+        values["notices"] = tuple(values.get("notices", ()))
         return cls(**values)
 
 

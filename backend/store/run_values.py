@@ -356,6 +356,21 @@ class StoredVector:
     correlation: Estimate
 
 
+@dataclass(frozen=True, eq=False)
+class KeptMethod:
+    """What is stored of a method that was fitted to responses.
+
+    Attributes:
+        vector: [d], not normalised; None where undefined.
+        projections: response id -> projection; empty where undefined.
+        reason: why r is undefined; None where it is defined.
+    """
+
+    vector: Floats | None
+    projections: dict[int, float]
+    reason: str | None
+
+
 @dataclass(frozen=True)
 class Table:
     """One table of a file, before it is exported.

@@ -418,6 +418,13 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
     return ref
 
 
+def messages_json(response: Response) -> str:
+    """The chat before a response as it is stored."""
+    return json.dumps(
+        [{"role": m.role, "content": m.content} for m in response.messages], ensure_ascii=False
+    )
+
+
 def write_study(
     connection: duckdb.DuckDBPyConnection, study: Study, content_hash: str, kind: str
 ) -> None:
@@ -472,12 +479,7 @@ def write_study(
             "scenario": [r.scenario for r in study.responses],
             "turn": pa.array([r.turn for r in study.responses], pa.string()),
             "responder": [r.responder for r in study.responses],
-            "messages": [
-                json.dumps(
-                    [{"role": m.role, "content": m.content} for m in r.messages], ensure_ascii=False
-                )
-                for r in study.responses
-            ],
+            "messages": [messages_json(r) for r in study.responses],
             "text": [r.text for r in study.responses],
             "group_name": pa.array([r.group for r in study.responses], pa.string()),
         },

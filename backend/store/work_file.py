@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
@@ -15,12 +19,15 @@ from numpy.typing import NDArray
 from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
 from backend.settings import Settings
-from backend.store.connection import fixed_rows, insert, publish
+from backend.store.connection import MALFORMED, fixed_rows, insert, publish
 from backend.store.run import Run
-from backend.store.run_record import RunRecord
+from backend.store.run_record import PROMPT_TOKENS, RunRecord
 from backend.store.schema import DERIVED_TABLES, FORMAT, MIGRATIONS, STUDY_TABLES, run_tables
+from backend.store.source_run import Carried, Part, open_source
 from backend.store.study import write_study
-from backend.types import Study
+from backend.types import PromptTokens, Study
+
+logger = logging.getLogger("steerscope.store")
 
 # Commits wait in the log until it is this large: publishing writes all of it anew anyway.
 WAL = "512MB"
@@ -41,6 +48,7 @@ class WorkFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._open = False
         try:
             self.connection = duckdb.connect(str(path), config={"wal_autocheckpoint": WAL})
         except duckdb.Error as fault:
@@ -75,11 +83,11 @@ class WorkFile:
         """Bring the tables to the newest format and empty the derived ones."""
         found = self.connection.execute("SELECT format FROM file_format").fetchall()[0][0]
         for number in range(found + 1, FORMAT + 1):
-            with self._transaction():
+            with self.together():
                 for statement in MIGRATIONS[number]:
                     self.connection.execute(statement)
                 self.connection.execute("UPDATE file_format SET format = ?", [number])
-        with self._transaction():
+        with self.together():
             self._forget_derived()
         self.connection.execute("CHECKPOINT")
 
@@ -105,21 +113,31 @@ class WorkFile:
         record: RunRecord,
         study: Study,
         batches: Sequence[tuple[Sequence[int], int]],
+        tokens: Sequence[PromptTokens] = (),
+        taken: Taken | None = None,
     ) -> None:
-        """Write provenance, study and plan in one transaction.
+        """Write provenance, study, plan and what other runs give in one transaction.
 
         Args:
             record: provenance.
             study: copied whole, so that the run can be read without the study file.
             batches: per batch, indices of its texts (prompts first, then responses) and its
-                number of tokens.
+                number of tokens; texts that other runs give are in none.
+            tokens: of each prompt; empty where there are none.
+            taken: what other runs give; None for nothing.
+
+        Raises:
+            LostSource: a run that was to give something is gone or damaged; nothing is written.
         """
         prompts = len(study.prompts)
-        with self._transaction():
+        with self.together():
             self.connection.execute(STUDY_TABLES)
             self.connection.execute(run_tables(record.width))
             write_study(self.connection, study, record.study_hash, "run")
             rows = record.to_rows()
+            if tokens:
+                kept = [[own.ids, own.last, own.last_text] for own in tokens]
+                rows[PROMPT_TOKENS] = json.dumps(kept)
             insert(self.connection, "run", {"key": list(rows), "value": list(rows.values())})
             insert(
                 self.connection,
@@ -134,9 +152,30 @@ class WorkFile:
                         [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
                         pa.list_(pa.int32()),
                     ),
-                    "tokens": pa.array([tokens for _, tokens in batches], pa.int32()),
+                    "tokens": pa.array([count for _, count in batches], pa.int32()),
                 },
             )
+            for table, incoming in _rows_taken(taken, record.layers):
+                insert(self.connection, table, _columns(incoming))
+            if taken is not None and taken.carried is not None:
+                version = taken.carried.version
+                self.connection.execute("INSERT INTO derivations VALUES (?, '')", [version])
+
+    def batches(self) -> int:
+        """Number of batches in the plan."""
+        return int(self.connection.execute("SELECT count(*) FROM batches").fetchall()[0][0])
+
+    def is_extracted(self) -> bool:
+        """Whether every batch is committed."""
+        rows = self.connection.execute("SELECT count(*) FROM batches WHERE seconds IS NULL")
+        return rows.fetchall() == [(0,)]
+
+    def planned_texts(self) -> tuple[int, ...]:
+        """Indices of the texts that are in a batch, ascending: prompts first, then responses."""
+        prompts, _ = self.run.text_counts
+        rows = self.connection.execute("SELECT prompt_ids, response_ids FROM batches").fetchall()
+        found = [number for own, _ in rows for number in own]
+        return tuple(sorted([*found, *(prompts + number for _, own in rows for number in own)]))
 
     def check_format(self) -> None:
         """Refuse to go on with tables of another version.
@@ -188,7 +227,7 @@ class WorkFile:
         row = self.connection.execute(
             "SELECT prompt_ids, response_ids FROM batches WHERE batch_id = ?", [batch_id]
         ).fetchall()[0]
-        with self._transaction():
+        with self.together():
             start = 0
             for kind, ids in (("prompt", row[0]), ("response", row[1])):
                 own = slice(start, start + len(ids))
@@ -201,19 +240,29 @@ class WorkFile:
                 "UPDATE batches SET seconds = ? WHERE batch_id = ?", [seconds, batch_id]
             )
 
-    def replace(self, tables: dict[str, list[dict[str, object]]], layer: int | None) -> None:
+    def replace(
+        self,
+        tables: dict[str, list[dict[str, object]]],
+        layer: int | None,
+        traits: Collection[str] | None = None,
+    ) -> None:
         """Replace derived rows in one transaction, so that deriving twice gives one copy.
 
         Args:
             tables: table -> chunks of columns to insert.
-            layer: rows of this layer are replaced; None replaces whole tables.
+            layer: rows of this layer are replaced; None replaces those of every layer.
+            traits: rows of these traits, and of none, are replaced; None replaces those of all.
         """
-        with self._transaction():
+        where, asked = ["true"], list[object]()
+        if layer is not None:
+            where.append("layer = ?")
+            asked.append(layer)
+        if traits is not None:
+            where.append("(trait IS NULL OR list_contains(?::VARCHAR[], trait))")
+            asked.append(sorted(traits))
+        with self.together():
             for table, chunks in tables.items():
-                if layer is None:
-                    self.connection.execute(f"DELETE FROM {table}")
-                else:
-                    self.connection.execute(f"DELETE FROM {table} WHERE layer = ?", [layer])
+                self.connection.execute(f"DELETE FROM {table} WHERE {' AND '.join(where)}", asked)
                 insert(self.connection, table, *chunks)
 
     def begin_derivation(self, version: int) -> None:
@@ -227,7 +276,7 @@ class WorkFile:
         """
         rows = self.connection.execute("SELECT version FROM derivations").fetchall()
         if rows != [(version,)]:
-            with self._transaction():
+            with self.together():
                 self._forget_derived()
                 self.connection.execute("INSERT INTO derivations VALUES (?, '')", [version])
 
@@ -239,24 +288,31 @@ class WorkFile:
         """Record time spent on a stage; a stage may have several rows after a restart."""
         self.connection.execute("INSERT INTO timings VALUES (?, ?)", [stage, seconds])
 
-    def publish(self, target: Path, *, replace: bool = False) -> None:
+    def publish(self, target: Path, *, replace: bool = False, compact: bool = True) -> None:
         """Compact into one file without the gaps of many commits, and move it into place.
 
         Args:
             target: ``runs/<run id>.duckdb``.
             replace: put it in the place of the run that is there, whose readers keep what they
                 have open; otherwise a run that is there stays.
+            compact: False for a file of few commits, which has hardly any gaps: it is moved as it
+                is, without being written again.
         """
-        compact = self.path.with_name(self.path.stem + ".compact.duckdb")
-        compact.unlink(missing_ok=True)
+        if not compact:
+            self.connection.execute("CHECKPOINT")
+            self.close()
+            publish(self.path, target, replace=replace)
+            return
+        whole = self.path.with_name(self.path.stem + ".compact.duckdb")
+        whole.unlink(missing_ok=True)
         (name,) = self.connection.execute("SELECT current_database()").fetchall()[0]
         own = name.replace('"', '""')
-        self.connection.execute(f"ATTACH '{_quoted(compact)}' AS compact")
+        self.connection.execute(f"ATTACH '{_quoted(whole)}' AS compact")
         self.connection.execute(f'COPY FROM DATABASE "{own}" TO compact')
         self.connection.execute("CHECKPOINT compact")
         self.connection.execute("DETACH compact")
         self.close()
-        publish(compact, target, replace=replace)
+        publish(whole, target, replace=replace)
         discard(self.path)
 
     def _insert_activations(
@@ -282,24 +338,77 @@ class WorkFile:
             },
         )
 
-    def _transaction(self) -> _Transaction:
-        return _Transaction(self.connection)
-
-
-class _Transaction:
-    """Commit on success, roll back on any exception."""
-
-    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
-        self._connection = connection
-
-    def __enter__(self) -> None:
-        self._connection.begin()
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
-            self._connection.commit()
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside is one commit, which takes tens of milliseconds."""
+        if self._open:
+            yield
+            return
+        self.connection.begin()
+        self._open = True
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
         else:
-            self._connection.rollback()
+            self.connection.commit()
+        finally:
+            self._open = False
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What published runs give to a new one.
+
+    Attributes:
+        settings: where the runs are.
+        parts: activations, of each text from one run at most.
+        carried: derived rows; None for none.
+    """
+
+    settings: Settings
+    parts: tuple[Part, ...]
+    carried: Carried | None
+
+
+class LostSource(Exception):
+    """A run that was to give something is gone or damaged. Args: its id."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+def _rows_taken(taken: Taken | None, layers: Sequence[int]) -> Iterator[tuple[str, pa.Table]]:
+    """Table and rows, a layer at a time; each run is open only while it is read.
+
+    Raises:
+        LostSource: a run cannot be read.
+    """
+    if taken is None:
+        return
+    carried = taken.carried
+    for part in taken.parts:
+        try:
+            with open_source(taken.settings, part.run_id) as source:
+                for layer in layers:
+                    if part.prompts:
+                        found = source.activations_of("prompt", part.prompts, layer)
+                        yield "prompt_activations", found
+                    if part.responses:
+                        found = source.activations_of("response", part.responses, layer)
+                        yield "response_activations", found
+                if carried is not None and carried.part.run_id == part.run_id:
+                    for table in DERIVED_TABLES:
+                        yield table, source.derived_of(table, carried)
+        except (StoreError, *MALFORMED) as fault:
+            logger.warning("%s gives nothing to this run: %s", part.run_id, fault)
+            raise LostSource(part.run_id) from fault
+
+
+def _columns(table: pa.Table) -> dict[str, object]:
+    return dict(zip(table.column_names, table.columns, strict=True))
 
 
 def derivation_path(settings: Settings, run_id: str) -> Path:

@@ -20,6 +20,7 @@ from pages.shared.sidebar import Selection
 _START, _IMPORT = "start", "import"
 _STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "form_pooling"
 _BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
+_FRESH = "form_fresh"
 _FILES, _NAME = "import_files", "import_name"
 
 
@@ -102,6 +103,12 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         help="auto is bfloat16 on CUDA and float32 elsewhere. Activations are kept as float32.",
         key=_DTYPE,
     )
+    right.checkbox(
+        "Extract every text again",
+        key=_FRESH,
+        help="Otherwise the activations that an earlier run holds of the same text, model, pooling "
+        "and number type are taken from it, and only new texts are extracted.",
+    )
     return study
 
 
@@ -120,6 +127,7 @@ def _request(study: str) -> ExtractionRequest:
         batch_tokens=int(said[_BATCH]),
         device=said[_DEVICE],
         dtype=said[_DTYPE],
+        fresh=bool(said[_FRESH]),
     )
 
 

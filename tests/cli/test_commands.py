@@ -29,6 +29,21 @@ def run(capsys, *arguments):
     return status, captured.out, captured.err
 
 
+def test_prompts_are_dropped_and_the_run_is_made_again(store, tiny_llama, capsys):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    status, out, err = run(
+        capsys, "drop-prompts", ref.key, "--prompt", "1", "12", "--like", "run-1"
+    )
+    key, run_id = out.split()
+    assert status == 0 and key.startswith("small@") and key != ref.key
+    assert "0 of 42 texts to extract; the others are taken from run run-1" in err
+    shown = run(capsys, "show", run_id)[1]
+    assert "0 of 42 texts to extract; the others are taken from run run-1" in shown
+    assert "18 prompts, 24 responses" in shown
+    status, _, err = run(capsys, "drop-prompts", ref.key, "--prompt", "99")
+    assert status == 1 and "The study has no prompt 99." in err
+
+
 def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     folder = write_study(tmp_path / "small", small_study())
     status, key, _ = run(capsys, "import-study", str(folder), "--name", "mine")

@@ -10,7 +10,7 @@ from backend.cli.main import main
 from backend.core.pole_contrast import PoleTokens, pole_contrast
 from backend.errors import StoreError
 from backend.extraction.spans import encode_prompt, encode_response
-from backend.extraction.tokens import contrast_notices, read_tokens
+from backend.extraction.tokens import contrast_notices, prompt_tokens, read_tokens
 from backend.runs.tokens import tokens_of
 from backend.store.catalog import run_summary
 from backend.types import POLES, Message, Prompt, Response
@@ -47,7 +47,7 @@ def ab_items(letters):
 
 def notices(prompts, pooling):
     encoded = [encode_prompt(TOKENIZER, prompt) for prompt in prompts]
-    return contrast_notices(TOKENIZER, prompts, encoded, pooling)
+    return contrast_notices(prompts, prompt_tokens(TOKENIZER, encoded, pooling), pooling)
 
 
 def test_poles_that_differ_in_one_letter_are_told_by_the_mean():

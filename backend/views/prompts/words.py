@@ -21,3 +21,8 @@ TOKENS = (
     "What the model reads of a prompt, token by token, and which tokens are pooled. It needs the "
     "model's tokenizer on this machine."
 )
+WITHOUT = (
+    "This makes the study's next revision without these prompts and queues its extraction with the "
+    "same model, layers and pooling. The study stays as it is. All activations are taken from this "
+    "run, so the model is not loaded."
+)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from backend.extraction.local_engine import identity_of
+from backend.models.identity import remembered_identity
 from backend.models.memory import free_bytes
 from backend.models.on_disk import HEADROOM, ModelSize, model_size
 from backend.models.presets import PRESETS_BY_NAME
+from backend.runs.engines import SIMULATED_PREFIX
+from backend.runs.reuse import Reuse, find_reuse
 from backend.settings import Settings
 from backend.store.run_values import RunSummary
 from backend.store.study import find_study, load_study
@@ -42,7 +47,9 @@ class Forecast:
 
     Attributes:
         texts: prompts and responses; exact.
-        tokens: tokens the model reads, chats before responses included.
+        reuse: which of them earlier runs hold; None where it cannot be told before the model has
+            been read once on this machine.
+        tokens: tokens of the texts that are left, chats before responses included.
         forward: seconds in forward passes, loading the model not included.
         derive: seconds for metrics, vectors and r after that.
         memory: bytes for weights and one batch.
@@ -54,6 +61,7 @@ class Forecast:
     """
 
     texts: int
+    reuse: Reuse | None
     tokens: Range
     forward: Range
     derive: Range
@@ -85,19 +93,50 @@ def forecast(
     size = model_size(request.model, settings.models)
     width, depth = _shape(request.model, own, size)
     texts = len(study.prompts) + len(study.responses)
-    tokens = _tokens(study, request, own)
+    reuse = _reuse(settings, study, request)
+    tokens = _tokens_left(_tokens(study, request, own), study, reuse)
     device = request.device
     return Forecast(
         texts=texts,
+        reuse=reuse,
         tokens=tokens,
         forward=_forward(request, own, tokens),
-        derive=_derive(request, real),
+        derive=_derive(request, real, reuse),
         memory=_memory(request, size),
         disk=_disk(request, texts, width, real),
         free_memory=free_bytes("cpu") if device in ("auto", "cpu") else None,
         free_disk=shutil.disk_usage(settings.runs).free,
         faults=_faults(request, depth),
     )
+
+
+def _reuse(settings: Settings, study: Study, request: ExtractionRequest) -> Reuse | None:
+    if request.model.startswith(SIMULATED_PREFIX):
+        return None
+    if request.fresh:
+        return Reuse(len(study.prompts) + len(study.responses))
+    model = remembered_identity(request.model, settings)
+    if model is None:
+        return None
+    return find_reuse(settings, study, identity_of(request, model), request.layers)
+
+
+def _tokens_left(tokens: Range, study: Study, reuse: Reuse | None) -> Range:
+    """Tokens of what is left to extract, as its share of all characters."""
+    if reuse is None or not reuse.taken or tokens.low is None or tokens.high is None:
+        return tokens
+    if not reuse.left:
+        return Range(0, 0, "every text is taken from earlier runs")
+    known = reuse.known(study)
+    first = len(study.prompts)
+    left = dataclasses.replace(
+        study,
+        prompts=tuple(p for n, p in enumerate(study.prompts) if n not in known),
+        responses=tuple(r for n, r in enumerate(study.responses, first) if n not in known),
+    )
+    share = characters(left) / characters(study)
+    basis = f"the {reuse.left} texts left have {share:.0%} of the characters; {tokens.basis}"
+    return Range(round(tokens.low * share), round(tokens.high * share), basis)
 
 
 def characters(study: Study) -> int:
@@ -108,7 +147,10 @@ def characters(study: Study) -> int:
 
 
 def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:
-    counted = [run.tokens for run in own if run.study_key == request.study]
+    # A run that took texts from another has not read them.
+    counted = [
+        run.tokens for run in own if run.study_key == request.study and not run.record.reused
+    ]
     if counted:
         return Range(counted[-1], counted[-1], "counted by an earlier run of this study and model")
     few, typical, many = CHARACTERS
@@ -127,9 +169,12 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
         run
         for run in own
         if run.forward_seconds > 0
+        and run.tokens > 0
         and (request.device == "auto" or run.record.device.startswith(request.device))
         and request.dtype in ("auto", run.record.dtype)
     ]
+    if tokens.high == 0:
+        return Range(0, 0, "nothing is left to extract; the model is not loaded")
     if not alike or tokens.low is None or tokens.high is None:
         where = "" if request.device == "auto" else f" on {request.device}"
         return Range(
@@ -155,21 +200,24 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
     )
 
 
-def _derive(request: ExtractionRequest, real: Sequence[RunSummary]) -> Range:
+def _derive(request: ExtractionRequest, real: Sequence[RunSummary], reuse: Reuse | None) -> Range:
     name = request.study.split("@", 1)[0]
     alike = [
         run.derive_seconds / len(run.record.layers)
         for run in real
-        if run.record.study_name == name and run.derive_seconds > 0
+        if run.record.study_name == name and run.derive_seconds > 0 and not run.record.reused
     ]
     if not alike:
         return Range(None, None, "no earlier run of this study")
     count = len(request.layers)
+    basis = f"{count} layers at what a layer took in earlier runs of this study"
+    if reuse is not None and reuse.taken:
+        # What stays as it is is known only when the tables are compared.
+        return Range(0, count * max(alike), f"{basis}; less, as what has not changed is taken too")
     return Range(
         count * min(alike),
         count * max(alike),
-        f"{count} layers at what a layer took in earlier runs of this study; more prompts or "
-        "wider activations take longer",
+        f"{basis}; more prompts or wider activations take longer",
     )
 
 

@@ -22,7 +22,7 @@ def forecast_rows(found: Forecast) -> list[dict[str, str]]:
     """
     free_memory = "" if found.free_memory is None else f"; {size(found.free_memory)} are free here"
     rows = [
-        ("texts", f"{found.texts:,}", "prompts and responses of the study"),
+        ("texts to extract", *_texts(found)),
         ("tokens", _between(found.tokens, count), found.tokens.basis),
         ("forward passes", _between(found.forward, duration), found.forward.basis),
         ("metrics after that", _between(found.derive, duration), found.derive.basis),
@@ -34,6 +34,16 @@ def forecast_rows(found: Forecast) -> list[dict[str, str]]:
         ),
     ]
     return [{"what": what, "estimate": value, "basis": basis} for what, value, basis in rows]
+
+
+def _texts(found: Forecast) -> tuple[str, str]:
+    """How many texts are extracted, and why not the others."""
+    every = f"{found.texts:,}"
+    if found.reuse is None:
+        return every, "prompts and responses of the study; earlier runs are looked through at start"
+    if not found.reuse.taken:
+        return every, "prompts and responses of the study; no earlier run holds any of them"
+    return f"{found.reuse.left:,} of {every}", found.reuse.sentence
 
 
 def duration(seconds: float) -> str:

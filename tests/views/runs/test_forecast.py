@@ -10,6 +10,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from backend.models.on_disk import model_size
+from backend.runs.session import session_of
 from backend.store.catalog import run_list
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
@@ -70,7 +71,7 @@ def test_a_first_run_is_honest_about_what_is_unknown(settings, tiny_llama):
     unknown = forecast(settings, ExtractionRequest(ref.key, "org/never-seen", (1,)), ())
     assert unknown.memory.low is None and unknown.disk.low is None
     shown = {row["what"]: row["estimate"] for row in forecast_rows(unknown)}
-    assert shown["memory"] == "unknown" and shown["texts"] == "44"
+    assert shown["memory"] == "unknown" and shown["texts to extract"] == "44"
 
 
 def test_runs_on_other_devices_and_simulated_ones_teach_nothing(settings, tiny_llama):
@@ -81,7 +82,7 @@ def test_runs_on_other_devices_and_simulated_ones_teach_nothing(settings, tiny_l
     assert "no earlier run of this model on cuda" in found.forward.basis
     assert found.free_memory is None
     record = dataclasses.replace(run.record, model_source="simulated")
-    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2), fresh=True)
     assert (
         forecast(settings, request, [dataclasses.replace(run, record=record)]).forward.low is None
     )
@@ -119,3 +120,26 @@ def test_a_forecast_needs_no_torch():
     code = "import sys, backend.views.runs.forecast; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_texts_of_earlier_runs_are_not_forecast_again(settings, tiny_llama):
+    study = small_study(scenarios=7)
+    ref = publish_study(settings, study, content_hash(study))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    session_of(settings, "run-1", request, lambda _: None).run()
+    runs = run_list(settings).runs
+    known = forecast(settings, request, runs)
+    total = len(study.prompts) + len(study.responses)
+    assert (known.reuse.left, known.tokens.high, known.forward.high) == (0, 0, 0)
+    row = forecast_rows(known)[0]
+    assert row["estimate"] == f"0 of {total}"
+    told = f"0 of {total} texts to extract; the others are taken from run run-1"
+    assert row["basis"] == told
+    more = dataclasses.replace(study.responses[0], scenario="new", text="abcdefgh" * 10)
+    longer = dataclasses.replace(study, responses=(*study.responses, more))
+    next_ref = publish_study(settings, longer, content_hash(longer))
+    found = forecast(settings, dataclasses.replace(request, study=next_ref.key), runs)
+    chat = sum(len(message.content) for message in more.messages)
+    assert found.reuse.left == 1
+    assert found.tokens.low == pytest.approx((80 + chat) / 5, abs=1)
+    assert forecast(settings, dataclasses.replace(request, fresh=True), runs).reuse.left == total
