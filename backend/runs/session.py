@@ -371,7 +371,7 @@ class DerivationSession(Session):
         self._run_id = run_id
         self._report = report
         self._work: WorkFile | None = None
-        with open_run(settings, run_id) as run:
+        with open_run(settings, run_id, derived=False) as run:
             self._methods = methods_of_engine(run.record.engine)
 
     def extract_some(self, seconds: float) -> bool:
@@ -441,7 +441,7 @@ def _check_published(settings: Settings, run_id: str, request: ExtractionRequest
     """Refuse to answer a request with a published run that another request made."""
     if not run_path(settings, run_id).exists():
         return
-    with open_run(settings, run_id) as run:
+    with open_run(settings, run_id, derived=False) as run:
         record = run.record
     ref = find_study(settings, request.study)
     wanted: dict[str, object] = {

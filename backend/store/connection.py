@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+from pyarrow import compute
 
 from backend.errors import UnreadableFile
 from backend.store.schema import FORMAT, READABLE
@@ -122,13 +123,20 @@ def list_rows(matrix: NDArray[np.floating]) -> pa.Array:
 def matrix_of(
     connection: duckdb.DuckDBPyConnection, query: str, parameters: list[object]
 ) -> NDArray[np.floating]:
-    """The single array column of a query as a matrix [rows, d]; [0, 0] if there are no rows."""
+    """The single array column of a query as a matrix [rows, d]; [0, 0] if there are no rows.
+
+    Raises:
+        ValueError: the arrays are not of one length.
+    """
     table: pa.Table = connection.sql(query, params=parameters).to_arrow_table()
     if table.num_rows == 0:
         return np.zeros((0, 0))
     column = table.column(0).combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks)
+    ends = compute.min_max(compute.list_value_length(column)).as_py()
+    if ends["min"] != ends["max"]:
+        raise ValueError(f"arrays of {ends['min']} to {ends['max']} numbers are no matrix")
     values = column.flatten().to_numpy(zero_copy_only=False)
     matrix: NDArray[np.floating] = values.reshape(table.num_rows, -1)
     return matrix

@@ -31,7 +31,9 @@ from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
 from backend.settings import Settings
-from backend.store.connection import Kind, by_age, matrix_of, reading
+from backend.store.connection import MALFORMED, Kind, by_age, matrix_of, reading
+from backend.store.derived import damaged_shape, damaged_values
+from backend.store.file_cache import FileCache
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
 from backend.store.run_values import (
     BestLayerRow,
@@ -55,6 +57,8 @@ CHUNK = 2048
 NOT_COMPUTED = "not computed in this run: derive again"
 DriftKey = tuple[str, str, str]
 Drifts = tuple[dict[int, Floats], Floats]
+# Every file is looked through once; a file that is replaced is another.
+_SHAPES = FileCache(4096)
 
 
 def run_path(settings: Settings, run_id: str) -> Path:
@@ -68,8 +72,13 @@ def list_run_ids(settings: Settings) -> tuple[str, ...]:
 
 
 @contextmanager
-def open_run(settings: Settings, run_id: str) -> Iterator[Run]:
+def open_run(settings: Settings, run_id: str, *, derived: bool = True) -> Iterator[Run]:
     """A published run, open for reading; any number of processes may have it open.
+
+    Args:
+        settings: where the store is.
+        run_id: a published run.
+        derived: whether its derived tables are wanted, and so must hold together.
 
     Raises:
         RunNotFound: there is no such run.
@@ -84,7 +93,27 @@ def open_run(settings: Settings, run_id: str) -> Iterator[Run]:
             remedy="list them with: python -m backend runs.",
         )
     with reading(path, "run") as connection:
-        yield Run(connection, path)
+        run = Run(connection, path)
+        if derived:
+            why = _SHAPES.get("shape", [path], run.damaged_shape)
+            if why is not None:
+                raise _derive_again(run_id, why)
+        try:
+            yield run
+        except MALFORMED as fault:
+            # A value that no reader of a sound run meets is told from a fault of the program.
+            why = run.damaged_values()
+            if why is None:
+                raise
+            raise _derive_again(run_id, why) from fault
+
+
+def _derive_again(run_id: str, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"The derived tables of run {run_id} are damaged: {why}.",
+        expected="tables as they were derived; the run's activations are kept apart.",
+        remedy=f"derive it again with: python -m backend derive {run_id}.",
+    )
 
 
 def delete_run(settings: Settings, run_id: str) -> None:
@@ -94,7 +123,7 @@ def delete_run(settings: Settings, run_id: str) -> None:
         RunNotFound: there is no such run.
         UnreadableFile: the file is no run of this version.
     """
-    with open_run(settings, run_id):
+    with open_run(settings, run_id, derived=False):
         pass
     run_path(settings, run_id).unlink()
 
@@ -157,6 +186,14 @@ class Run(StudyFile):
             bytes=self.path.stat().st_size,
             derivation=self.derivation,
         )
+
+    def damaged_shape(self) -> str | None:
+        """What is wrong with the derived tables' columns, rows or lengths; None if nothing is."""
+        return damaged_shape(self._connection, self.format, self.record.layers)
+
+    def damaged_values(self) -> str | None:
+        """What is wrong with the derived tables' values; None if nothing is."""
+        return damaged_values(self._connection)
 
     # -- cells -----------------------------------------------------------------------------------
 

@@ -13,37 +13,47 @@ FORMAT = 5
 # not say by which version its derived tables were computed; in one of format 4 the scenario is
 # all that makes responses dependent, and r is over all responders together.
 READABLE = (2, 3, 4, 5)
-# Format -> statements that make a run of the format before it one of this format. Each is run in
-# one transaction on a copy, when the run is derived again; a published file never changes.
-MIGRATIONS: dict[int, tuple[str, ...]] = {
-    3: tuple(
-        f"ALTER TABLE {kind}_activations ADD COLUMN {column} DOUBLE"
+# Format -> table -> columns that it brought.
+ADDED_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
+    3: {
+        f"{kind}_activations": ("first_norm DOUBLE", "first_share DOUBLE")
         for kind in ("prompt", "response")
-        for column in ("first_norm", "first_share")
-    ),
+    },
+    5: {
+        "prompts": ("pair VARCHAR",),
+        "responses": ("group_name VARCHAR",),
+        "behaviours": ("group_name VARCHAR",),
+        "moment_totals": ("effective DOUBLE", "groups INTEGER"),
+        "correlations": (
+            "groups INTEGER",
+            "effective DOUBLE",
+            "pooled_r DOUBLE",
+            "pooled_low DOUBLE",
+            "pooled_high DOUBLE",
+        ),
+    },
+}
+_ADDED_TABLES: dict[int, tuple[str, ...]] = {
     4: ("CREATE TABLE derivations (version INTEGER NOT NULL, made_at VARCHAR NOT NULL)",),
     5: (
         "CREATE TABLE repeated_scores (response_id INTEGER NOT NULL, trait VARCHAR NOT NULL,"
         " repeat INTEGER NOT NULL, score DOUBLE NOT NULL,"
         " PRIMARY KEY (response_id, trait, repeat))",
+    ),
+}
+# Format -> statements that make a run of the format before it one of this format. Each is run in
+# one transaction on a copy, when the run is derived again; a published file never changes. Derived
+# tables, which may be damaged, are not there then: they are made anew.
+MIGRATIONS: dict[int, tuple[str, ...]] = {
+    number: (
+        *_ADDED_TABLES.get(number, ()),
         *(
-            f"ALTER TABLE {table} ADD COLUMN {column}"
-            for table, columns in {
-                "prompts": ("pair VARCHAR",),
-                "responses": ("group_name VARCHAR",),
-                "behaviours": ("group_name VARCHAR",),
-                "moment_totals": ("effective DOUBLE", "groups INTEGER"),
-                "correlations": (
-                    "groups INTEGER",
-                    "effective DOUBLE",
-                    "pooled_r DOUBLE",
-                    "pooled_low DOUBLE",
-                    "pooled_high DOUBLE",
-                ),
-            }.items()
+            f"ALTER TABLE IF EXISTS {table} ADD COLUMN {column}"
+            for table, columns in ADDED_COLUMNS.get(number, {}).items()
             for column in columns
         ),
-    ),
+    )
+    for number in range(READABLE[0] + 1, FORMAT + 1)
 }
 # What is computed from the activations, and can be computed again.
 DERIVED_TABLES = (
@@ -108,6 +118,16 @@ CREATE TABLE response_activations (
     response_id INTEGER NOT NULL, layer INTEGER NOT NULL, tokens INTEGER NOT NULL,
     norm DOUBLE NOT NULL, first_norm DOUBLE, first_share DOUBLE,
     activation FLOAT[{width}] NOT NULL);
+{derived_tables(width)}"""
+
+
+def derived_tables(width: int) -> str:
+    """Tables that are computed from the activations of a run.
+
+    Args:
+        width: d, the number of coordinates of an activation.
+    """
+    return f"""
 CREATE TABLE behaviours (
     trait VARCHAR NOT NULL, case_id INTEGER NOT NULL, scenario VARCHAR NOT NULL,
     responder VARCHAR NOT NULL, first_response INTEGER, last_response INTEGER NOT NULL,

@@ -22,7 +22,14 @@ from backend.settings import Settings
 from backend.store.connection import MALFORMED, fixed_rows, insert, publish
 from backend.store.run import Run
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
-from backend.store.schema import DERIVED_TABLES, FORMAT, MIGRATIONS, STUDY_TABLES, run_tables
+from backend.store.schema import (
+    DERIVED_TABLES,
+    FORMAT,
+    MIGRATIONS,
+    STUDY_TABLES,
+    derived_tables,
+    run_tables,
+)
 from backend.store.source_run import Carried, Part, open_source
 from backend.store.study import write_study
 from backend.types import PromptTokens, Study
@@ -80,7 +87,11 @@ class WorkFile:
         return cls(path)
 
     def _make_ready(self) -> None:
-        """Bring the tables to the newest format and empty the derived ones."""
+        """Bring the tables to the newest format and make the derived ones anew, as they may be
+        damaged."""
+        with self.together():
+            for table in DERIVED_TABLES:
+                self.connection.execute(f"DROP TABLE IF EXISTS {table}")
         found = self.connection.execute("SELECT format FROM file_format").fetchall()[0][0]
         for number in range(found + 1, FORMAT + 1):
             with self.together():
@@ -88,6 +99,7 @@ class WorkFile:
                     self.connection.execute(statement)
                 self.connection.execute("UPDATE file_format SET format = ?", [number])
         with self.together():
+            self.connection.execute(derived_tables(self.run.record.width))
             self._forget_derived()
         self.connection.execute("CHECKPOINT")
 

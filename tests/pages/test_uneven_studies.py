@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 
 import pytest
 
+from backend.store.run import run_path
 from backend.types import Prompt
 from tests.pages.test_pages import PAGES
+from tests.support.damage import SHAPES, VALUES, damage
 from tests.support.pages import opened, words
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -81,6 +84,23 @@ def test_odd_names_and_broken_neighbours(store, tiny_llama, page):
     app = opened(page, trait=ODD)
     assert "bad.duckdb" in words(app)
     opened(page, trait="no such trait", layer="77", run="gone", prompts="none such")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_runs_with_damaged_derived_tables_are_told_and_the_good_ones_shown(store, tiny_llama, page):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    for statements in (SHAPES, VALUES):
+        for number, statement in enumerate([*statements][:2]):
+            bad = f"bad-{len(statements)}-{number}"
+            shutil.copyfile(run_path(store, "run-1"), run_path(store, bad))
+            damage(store, bad, statement)
+    app = opened(page, run="run-1")
+    for name in (f"bad-{len(SHAPES)}-0", f"bad-{len(SHAPES)}-1"):
+        assert f"The derived tables of run {name} are damaged: table " in words(app)
+        assert f"derive it again with: python -m backend derive {name}." in words(app)
+    # What only reading tells takes the place of what it would have shown.
+    for number in range(2):
+        opened(page, run=f"bad-{len(VALUES)}-{number}")
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -341,11 +341,13 @@ def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama
 
 def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, monkeypatch):
     derived = []
-    real = sys.modules["backend.runs.derive"]._derive_trait
-    monkeypatch.setattr(
-        "backend.runs.derive._derive_trait",
-        lambda *given: derived.append((given[3], sorted(given[6]))) or real(*given),
-    )
+    real = sys.modules["backend.runs.derive"]._fit_to_responses
+
+    def noted(pool, traits, methods, kept):
+        derived.extend((own.trait, sorted(m for m, t in kept if t == own.trait)) for own in traits)
+        return real(pool, traits, methods, kept)
+
+    monkeypatch.setattr("backend.runs.derive._fit_to_responses", noted)
     extract(store, without_prompts(STUDY, [3]), tiny_llama, "next")
     probes = ["logistic_4_2", "logistic_5_3", "logistic_any", "ridge_drift"]
     assert derived == [("warmth", probes)] * 2
@@ -362,10 +364,10 @@ def test_what_another_version_derived_is_not_taken(store, tiny_llama, monkeypatc
     monkeypatch.setattr("backend.runs.derive.DERIVATION", 99)
     monkeypatch.setattr(sessions, "DERIVATION", 99)
     derived = []
-    real = sys.modules["backend.runs.derive"]._derive_trait
+    real = sys.modules["backend.runs.derive"]._fit_to_responses
     monkeypatch.setattr(
-        "backend.runs.derive._derive_trait",
-        lambda *given: derived.append(given[3]) or real(*given),
+        "backend.runs.derive._fit_to_responses",
+        lambda *given: derived.extend(own.trait for own in given[1]) or real(*given),
     )
     extract(store, described(), tiny_llama, "next")
     assert reused(store, "next") == {"source": TEXTS}
