@@ -4,7 +4,7 @@ PORT ?= 8501
 BIN := .venv/bin
 export PYTHONUNBUFFERED := 1
 
-.PHONY: run worker check test lint bench bench-diagnosis bench-libraries bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-diagnosis bench-libraries bench-scale bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -34,6 +34,10 @@ bench-diagnosis: setup-dev
 
 bench-libraries: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
+
+# About ten minutes; with SIZES=--full, the largest sizes too.
+bench-scale: setup-dev
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.scale $(SIZES)
 
 bench-ui: setup-dev
 	$(BIN)/python -m tests.benchmarks.ui
