@@ -222,6 +222,7 @@ def _pages(settings: Settings, size: Size) -> Figures:
 
     names = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text("utf-8"))
     app = opened(FIRST)
+    app.session_state["tests"] = "chosen"
     found: Figures = {}
     for name in [*names, *names]:  # what the first round imports, the second does not wait for
         st.cache_resource.clear()
