@@ -102,11 +102,11 @@ def _moving(
     st.html(tables.headline(view, note))
     left, right = st.columns(2)
     with left:
+        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
         st.markdown(
             "##### r along the whole threshold axis\n:small[A lone peak is more likely luck than a "
-            "long stretch above the published r.]"
+            f"long stretch above the published r.{words.steps_text(steps) if steps else ''}]"
         )
-        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
         if steps is None:
             st.info(view.refusal or "There is no axis without a filter.")
         else:

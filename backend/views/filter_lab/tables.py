@@ -210,7 +210,7 @@ def intervals_table(found: LabIntervals | None) -> str:
         ),
         (
             "best threshold, held out",
-            "chosen on one half of the scenarios, measured on the other",
+            f"chosen {_among(found)}on one half of the scenarios, measured on the other",
             found.held_out if found else None,
         ),
     ]
@@ -220,6 +220,13 @@ def intervals_table(found: LabIntervals | None) -> str:
         for name, how, estimate in rows
     )
     return f'<div class="lab-intervals" aria-label="Intervals">{boxes}</div>'
+
+
+def _among(found: LabIntervals | None) -> str:
+    """Which thresholds were tried, where not all were."""
+    if found is None or found.tried[0] == found.tried[1]:
+        return ""
+    return f"among {found.tried[0]} of {found.tried[1]:,} thresholds, "
 
 
 def _interval_text(estimate: Estimate | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from backend.core.vectors.lab import Steps
 from backend.views.filter_lab.compute import LabView
 
 
@@ -11,6 +12,16 @@ def moves_text(view: LabView) -> str:
     if not gained and not lost:
         return "No cell changes its status."
     return f"{gained} {'cell' if gained == 1 else 'cells'} gained, {lost} lost."
+
+
+def steps_text(steps: Steps) -> str:
+    """At which thresholds r was computed, where not at all; empty where it was."""
+    if len(steps.thresholds) == steps.of:
+        return ""
+    return (
+        f" r is computed at {len(steps.thresholds)} of {steps.of:,} thresholds, as each takes long "
+        "with this centre or with components removed; the point shows the threshold itself."
+    )
 
 
 def colours_text(view: LabView) -> str:
