@@ -20,6 +20,7 @@ from backend.store.run import Run
 from backend.types import Pole
 from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.stack import LabStack, RunCell
+from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 
 Move = Literal["gained", "lost"]
 
@@ -89,7 +90,7 @@ class LabView:
         refusal: why the pipeline makes no vector of the chosen cell; None if it makes one.
         metrics: live metric -> value as published and under the pipeline, None where undefined.
         prompts: the chosen cell's prompts, each pole by falling cosine.
-        cosines: between them under the pipeline's metric, [n, n], in that order.
+        cosines: between them under the pipeline's metric, in that order, by blocks if many.
         layers: r by layer of the chosen run and trait.
         card: (run id, trait) -> change.
     """
@@ -101,20 +102,13 @@ class LabView:
     refusal: str | None
     metrics: dict[str, tuple[float | None, float | None]]
     prompts: tuple[LabPrompt, ...]
-    cosines: Floats
+    cosines: CosineBlocks
     layers: tuple[LayerChange, ...]
     card: dict[tuple[str, str], CardChange]
 
     def count(self, move: Move) -> int:
         """How many cells of the scorecard went up or down."""
         return sum(change.move == move for change in self.card.values())
-
-    @property
-    def cosine_ends(self) -> tuple[float, float]:
-        """Lowest and highest cosine between two prompts; -1 and 1 where none is defined."""
-        apart = self.cosines[~np.eye(len(self.prompts), dtype=bool)]
-        finite = apart[np.isfinite(apart)]
-        return (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
 
 
 def prompt_texts(run: Run, trait: str, prompt_set: str) -> dict[int, str]:
@@ -265,7 +259,7 @@ def _best(r: Floats) -> int | None:
 
 def _prompts(
     base: LabStack, stack: LabStack, pipeline: Pipeline, now: LabResult, chosen: int, own: int
-) -> tuple[tuple[LabPrompt, ...], Floats]:
+) -> tuple[tuple[LabPrompt, ...], CosineBlocks]:
     """The cell's prompts by pole and falling cosine, and the cosines between them."""
     cells, at = (base, chosen) if own < 0 else (stack, own)
     ids = cells.prompt_ids[at]
@@ -279,7 +273,7 @@ def _prompts(
         for i in order
     )
     gram = cells.cells.gram[at][np.ix_(order, order)]
-    return prompts, cosine_matrix(gram)
+    return prompts, cosine_blocks(cosine_matrix(gram), [prompt.pole for prompt in prompts])
 
 
 def _number(value: float) -> float | None:

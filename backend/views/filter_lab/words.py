@@ -26,5 +26,8 @@ def steps_text(steps: Steps) -> str:
 
 def colours_text(view: LabView) -> str:
     """What the colours of the heatmap mean, in one sentence."""
-    low, high = view.cosine_ends
-    return f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts lie under a grey veil."
+    low, high = view.cosines.ends
+    return (
+        f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts lie under a grey veil."
+        f"{view.cosines.note}"
+    )
