@@ -24,6 +24,7 @@ from pages.shared.address import several
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
 from pages.shared.live_figures import show_live
+from pages.shared.live_threshold import follow_threshold
 from pages.shared.names import column_names
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
@@ -111,6 +112,7 @@ def _moving(
             st.info(view.refusal or "There is no axis without a filter.")
         else:
             show_live(threshold_curve(view, steps, cosines, end, limits, text), "axis")
+            follow_threshold(view, steps, cosines)
     with right:
         st.markdown(
             "##### r by layer, published and now\n:small[The two share their scores, so the paired "

@@ -122,6 +122,7 @@ class Steps:
         low: lower end of Fisher's 95% interval, [T].
         high: upper end.
         kept: kept prompts of the high and of the low pole, [T, 2].
+        refusals: why each has no vector, [T]; None where it has one.
         of: how many distinct cosines there are: more than T where only some were computed, evenly
             by rank, as each takes seconds.
     """
@@ -132,6 +133,7 @@ class Steps:
     low: Floats
     high: Floats
     kept: NDArray[np.intp]
+    refusals: tuple[str | None, ...]
     of: int
 
 
@@ -156,11 +158,12 @@ def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
     if costly and len(every) > MANY:
         ranks = np.round(np.linspace(0, len(every) - 1, COSTLY_STEPS)).astype(np.intp)
         thresholds = every[ranks]
-    weights, kept = build_along(pipeline, cell, thresholds)
-    r = correlations_of_one(weights, cell)
+    built = build_along(pipeline, cell, thresholds)
+    r = correlations_of_one(built.weights, cell)
     low, high = fisher_band(r, np.full(len(r), cell.z_half[0]))
-    counts = np.stack([(kept & pole).sum(axis=1) for pole in (cell.high, cell.low)], axis=1)
-    return Steps(thresholds, weights, r, low, high, counts.astype(np.intp), len(every))
+    counts = [(built.kept & pole).sum(axis=1) for pole in (cell.high, cell.low)]
+    kept = np.stack(counts, axis=1).astype(np.intp)
+    return Steps(thresholds, built.weights, r, low, high, kept, built.refusals, len(every))
 
 
 def built_at(pipeline: Pipeline, cells: CellStack, threshold: float) -> Built:

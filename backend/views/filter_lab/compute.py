@@ -210,16 +210,25 @@ class _Aligned:
     def estimate(self, i: int) -> Estimate:
         """r of one cell with its interval, or why there is none."""
         reason = self.refusals.get(i)
-        return _estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
+        return r_estimate(self.r[i], self.low[i], self.high[i], int(self.count[i]), reason)
 
 
 def _before(base: LabStack, i: int) -> Estimate:
     p = base.mean_difference
     count = int(base.cells.count[i])
-    return _estimate(p.r[i], p.low[i], p.high[i], count, p.refusals.get(i))
+    return r_estimate(p.r[i], p.low[i], p.high[i], count, p.refusals.get(i))
 
 
-def _estimate(r: float, low: float, high: float, n: int, reason: str | None) -> Estimate:
+def r_estimate(r: float, low: float, high: float, n: int, reason: str | None) -> Estimate:
+    """r of one cell with Fisher's interval, or why there is none.
+
+    Args:
+        r: NaN where undefined.
+        low: lower end; NaN where there is no interval.
+        high: upper end.
+        n: cases.
+        reason: why the cell has no vector; None if it has one.
+    """
     if np.isnan(r):
         if n < 3:
             reason = reason or f"r needs at least 3 scored scenarios, and there are {n}"

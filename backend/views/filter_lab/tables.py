@@ -83,9 +83,10 @@ def headline(view: LabView, note: str) -> str:
     metric = f" ({note})" if note and pipeline.metric != "identity" else ""
     return (
         f'<div class="lab-head"><b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}, '
-        f"{html.escape(pipeline.label + metric)}: {kept} of {len(view.prompts)} prompts kept<br>"
+        f'<span data-live="label">{html.escape(pipeline.label)}</span>{html.escape(metric)}: '
+        f'<span data-live="kept">{kept}</span> of {len(view.prompts)} prompts kept<br>'
         f"r published <b>{html.escape(r_text(view.before))}</b><br>"
-        f"r now <b>{html.escape(now)}</b></div>"
+        f'r now <b data-live="now">{html.escape(now)}</b></div>'
     )
 
 
@@ -173,13 +174,14 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
         kept = sum(prompt.kept for prompt in own)
         parts.append(
             f'<tr><th colspan="3"><span style="color:{POLE_COLOURS[pole]}">{_SIGNS[pole]}</span> '
-            f"{pole} pole: {kept} of {len(own)} kept</th></tr>"
+            f'{pole} pole: <span data-live="{pole}">{kept}</span> of {len(own)} kept</th></tr>'
         )
         for prompt in own:
             mark, state = ("✓", "kept") if prompt.kept else ("✕", "dropped")
             cosine = "no direction" if prompt.cosine is None else f"{prompt.cosine:.3f}"
             parts.append(
-                f'<tr class="{state}"><td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
+                f'<tr class="{state}" data-pole="{pole}" data-cosine="{prompt.cosine}">'
+                f'<td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
                 f'<td class="t">{html.escape(texts[prompt.prompt_id])} '
                 f"<small>#{prompt.prompt_id}</small></td></tr>"
             )
