@@ -24,6 +24,7 @@ from pages.shared.address import several
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
 from pages.shared.live_figures import show_live
+from pages.shared.live_threshold import follow_threshold
 from pages.shared.names import column_names
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
@@ -102,15 +103,16 @@ def _moving(
     st.html(tables.headline(view, note))
     left, right = st.columns(2)
     with left:
+        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
         st.markdown(
             "##### r along the whole threshold axis\n:small[A lone peak is more likely luck than a "
-            "long stretch above the published r.]"
+            f"long stretch above the published r.{words.steps_text(steps) if steps else ''}]"
         )
-        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
         if steps is None:
             st.info(view.refusal or "There is no axis without a filter.")
         else:
             show_live(threshold_curve(view, steps, cosines, end, limits, text), "axis")
+            follow_threshold(view, steps, cosines)
     with right:
         st.markdown(
             "##### r by layer, published and now\n:small[The two share their scores, so the paired "

@@ -18,12 +18,14 @@ from backend.views.layers.figures import (
 )
 from backend.views.layers.tables import choice_rows
 from pages.shared import data
-from pages.shared.address import segmented
+from pages.shared.address import segmented, several
 from pages.shared.figures import picked, show
 from pages.shared.sidebar import BEST, Selection, run_name, selection
 from pages.shared.states import require_run
 
 _CHART = "r_by_layer"
+# At first; any others can be added.
+_BESIDE = 3
 _COMPARED = {"none": "nothing", "runs": "other runs", "traits": "all traits"}
 
 
@@ -63,14 +65,13 @@ def _cells(run_id: str, prompt_set: str) -> tuple[CellResult, ...]:
 def _compared(chosen: Selection, run_id: str, what: str) -> dict[str, tuple[CellResult, ...]]:
     """Name -> cells of other runs or traits, as the switch says."""
     if what == "runs":
+        names = {run.run_id: run_name(run) for run in chosen.runs if run.run_id != run_id}
+        beside = several("Runs beside it", list(names), "layer_runs", names, list(names)[-_BESIDE:])
         return {
-            run_name(run): tuple(
-                cell
-                for cell in _cells(run.run_id, chosen.prompt_set)
-                if cell.key.trait == chosen.trait
+            names[other]: tuple(
+                cell for cell in _cells(other, chosen.prompt_set) if cell.key.trait == chosen.trait
             )
-            for run in chosen.runs
-            if run.run_id != run_id
+            for other in beside
         }
     if what == "none":
         return {}

@@ -9,7 +9,7 @@ from backend.runs.tokens import tokens_of
 from backend.store.run_values import RunSummary
 from backend.views.prompts import words
 from backend.views.prompts.compute import PromptView, prompt_view
-from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement
+from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement, view_blocks
 from backend.views.prompts.tables import (
     COSINE,
     NORM,
@@ -120,7 +120,7 @@ with data.faults_shown():
     left, right = st.columns(2)
     with left:
         st.subheader("Cosines")
-        st.caption(f"{words.COSINES} Hover for both texts.")
+        st.caption(f"{words.COSINES} Hover for both texts.{view_blocks(view).note}")
         show(cosine_heatmap(view), "heatmap")
     with right:
         st.subheader("Lengths and agreement")

@@ -28,6 +28,7 @@ from pages.shared.address import select, slider
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
+from pages.shared.tested_runs import tested_runs
 
 _ALL = "all"
 _LEVELS = "Responses of this study have no turn: there is no drift, and r is taken over levels."
@@ -95,17 +96,21 @@ def _links(chosen: Selection, run: RunSummary, choice: LayerChoice) -> None:
     st.dataframe(link_rows(links.rows), hide_index=True, width="stretch")
 
 
+def _counted(run_ids: tuple[str, ...]) -> str:
+    return "one run" if len(run_ids) == 1 else f"{len(run_ids)} runs"
+
+
 def _ranks(chosen: Selection, choices: tuple[LayerChoice, ...]) -> None:
     st.subheader("Would ranks do better?")
     st.caption(words.RANKS)
     show(pearson_beside_spearman(choices), "ranks")
     st.dataframe(rank_rows(choices), hide_index=True, width="stretch")
     results = data.results()
-    run_ids = tuple(run.run_id for run in chosen.runs)
+    run_ids = tested_runs(chosen)
     compression, ranks = score_findings(
         results.of_runs(findings_of_study, run_ids, chosen.prompt_set, results.thresholds)
     )
-    st.markdown(f"**Over all runs of this study: {ranks.verdict}.** {ranks.answer}")
+    st.markdown(f"**Over {_counted(run_ids)} of this study: {ranks.verdict}.** {ranks.answer}")
     if ranks.rows:
         st.dataframe(finding_rows(ranks), hide_index=True, width="stretch")
     st.caption(

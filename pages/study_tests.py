@@ -18,6 +18,7 @@ from pages.shared.address import select
 from pages.shared.figures import show
 from pages.shared.sidebar import selection
 from pages.shared.states import show_broken
+from pages.shared.tested_runs import tested_runs
 
 _PUBLISHED, _CHOSEN = "published", "chosen"
 
@@ -54,7 +55,7 @@ with data.faults_shown():
         st.caption("Recomputed from the printed tables, beside the figure the study printed.")
         findings, cells = published_findings(results.thresholds), published_study().cells
     else:
-        run_ids = [run.run_id for run in chosen.runs]
+        run_ids = tested_runs(chosen)
         findings = results.of_runs(
             findings_of_study, run_ids, chosen.prompt_set, results.thresholds
         )

@@ -12,7 +12,7 @@ from backend.views.transfer import words
 from backend.views.transfer.compute import (
     TransferView,
     related_runs,
-    scored_scenarios,
+    scored_pairs,
     transfer_view,
 )
 from backend.views.transfer.figures import published_forest, transfer_differences, transfer_matrix
@@ -133,11 +133,11 @@ def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
 def _related(run: RunSummary) -> tuple[str, ...]:
     """Runs of other studies that share scored scenarios with one."""
     results = data.results()
-    known = {
-        other.run_id: results.of_run(scored_scenarios, other.run_id)
-        for other in data.run_list().runs
-    }
-    return related_runs(run.run_id, known)
+    return related_runs(
+        run.run_id,
+        data.run_list().runs,
+        lambda other: results.of_run(scored_pairs, other),
+    )
 
 
 def _compared(chosen: Selection) -> None:

@@ -10,10 +10,11 @@ from typing import TypeVar
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.connection import MALFORMED, unreadable
-from backend.store.file_cache import FileCache
-from backend.store.run import list_run_ids, open_run, run_path
+from backend.store.file_cache import FileCache, FileIdentity, identities
+from backend.store.run import open_run, run_path
 from backend.store.run_values import RunSummary
 from backend.store.study import StudySummary, list_studies, study_summary
+from backend.store.summary_index import load_summaries, save_summaries
 
 T = TypeVar("T")
 # Every page lists the store at every click: a file is opened again only when it has changed.
@@ -63,11 +64,12 @@ def run_summary(settings: Settings, run_id: str) -> RunSummary:
         UnreadableFile: its file is damaged or of another format.
     """
 
-    def read() -> RunSummary:
-        with open_run(settings, run_id) as run:
-            return run.summary()
+    return _SUMMARIES.get("run", [run_path(settings, run_id)], lambda: _read(settings, run_id))
 
-    return _SUMMARIES.get("run", [run_path(settings, run_id)], read)
+
+def _read(settings: Settings, run_id: str) -> RunSummary:
+    with open_run(settings, run_id) as run:
+        return run.summary()
 
 
 def run_list(settings: Settings) -> RunList:
@@ -75,8 +77,28 @@ def run_list(settings: Settings) -> RunList:
 
     A file that cannot be read is listed with its reason, not raised.
     """
-    ids = list_run_ids(settings)
-    runs, broken = readable(settings.runs, ids, lambda run_id: run_summary(settings, run_id))
+    files = identities(settings.runs, ".duckdb") if settings.runs.is_dir() else {}
+    kept: dict[FileIdentity, RunSummary] | None = None
+    fresh = False
+
+    def known(run_id: str) -> RunSummary:
+        """From the index that an earlier server left, or from the run itself."""
+        nonlocal kept, fresh
+        if kept is None:
+            kept = load_summaries(settings)
+        if (found := kept.get(files[run_id])) is not None:
+            return found
+        fresh = True
+        return _read(settings, run_id)
+
+    def summary_of(run_id: str) -> tuple[FileIdentity, RunSummary]:
+        identity = files[run_id]
+        return identity, _SUMMARIES.get_as_of("run", [identity], lambda: known(run_id))
+
+    found, broken = readable(settings.runs, tuple(files), summary_of)
+    if fresh:
+        save_summaries(settings, dict(found))
+    runs = [run for _, run in found]
     # Not by the file's date, which a derivation moves.
     return RunList(tuple(sorted(runs, key=lambda r: (str(r.record.created_at), r.run_id))), broken)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable
@@ -36,6 +37,29 @@ class FileIdentity:
         return cls(path, found.st_size, found.st_mtime_ns)
 
 
+def identities(folder: Path, suffix: str) -> dict[str, FileIdentity]:
+    """Stem -> identity of the files of a folder, oldest first, in one pass over it.
+
+    Args:
+        folder: where they are.
+        suffix: what their names end on, such as ``.duckdb``; files that begin with a dot are left
+            out.
+    """
+    found = []
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if not entry.name.endswith(suffix) or entry.name.startswith("."):
+                continue
+            try:
+                status = entry.stat()
+            except OSError:  # deleted since it was listed, or a link to nothing
+                continue
+            path = folder / entry.name
+            found.append(FileIdentity(path, status.st_size, status.st_mtime_ns))
+    found.sort(key=lambda identity: (identity.mtime_ns, identity.path.name))
+    return {identity.path.name.removesuffix(suffix): identity for identity in found}
+
+
 class FileCache:
     """The results used last. Values are shared by all who ask: nobody may change them.
 
@@ -59,7 +83,17 @@ class FileCache:
             files: what it is made from.
             make: makes it.
         """
-        full = (key, tuple(FileIdentity.of(path) for path in files))
+        return self.get_as_of(key, [FileIdentity.of(path) for path in files], make)
+
+    def get_as_of(self, key: Hashable, files: Iterable[FileIdentity], make: Callable[[], T]) -> T:
+        """As :meth:`get`, for files whose identity is known.
+
+        Args:
+            key: what is made, with every choice it depends on.
+            files: what it is made from, as they were before ``make`` reads them.
+            make: makes it.
+        """
+        full = (key, tuple(files))
         with self._lock:
             if full in self._kept:
                 self._kept.move_to_end(full)

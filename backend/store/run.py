@@ -381,9 +381,8 @@ class Run(StudyFile):
 
     def trait_gram(self, trait: str, layer: int) -> Floats:
         """Inner products of the prompts of a trait, of all sets, under the identity, [n, n]."""
-        return self._matrix(
-            "SELECT products FROM gram WHERE metric = ? AND trait = ? AND layer = ?"
-            " ORDER BY prompt_id",
+        return self._ordered_matrix(
+            "SELECT prompt_id, products FROM gram WHERE metric = ? AND trait = ? AND layer = ?",
             [IDENTITY, trait, layer],
         )
 
@@ -416,16 +415,17 @@ class Run(StudyFile):
             f" FROM moment_totals {where} ORDER BY layer",
             key,
         )
-        order = "ORDER BY layer, prompt_id"
-        grams = self._matrix(f"SELECT products FROM gram {where} {order}", key)
-        squares = self._matrix(f"SELECT s FROM moments {where} {order}", key)
-        b = self._matrix(f"SELECT [b] FROM moments {where} {order}", key)
+        place = "SELECT layer, prompt_id,"
+        grams = self._ordered_matrix(f"{place} products FROM gram {where}", key)
+        squares = self._ordered_matrix(f"{place} s FROM moments {where}", key)
+        b = self._ordered_matrix(f"{place} [b] FROM moments {where}", key)
         high = np.array([prompt.pole == "high" for prompt in prompts])[members]
         ids = tuple(prompts[i].prompt_id for i in members)
-        chosen = np.ix_(members, members)
+        # All of them, as in most studies, are a view of what was read, not a copy.
+        chosen = np.ix_(members, members) if len(members) < count else np.s_[:, :]
         cells = []
-        for place, (at, *others) in enumerate(totals):
-            rows = slice(place * count, (place + 1) * count)
+        for number, (at, *others) in enumerate(totals):
+            rows = slice(number * count, (number + 1) * count)
             cases, y_square, rounding, effective, groups = others
             moments = Moments(
                 squares[rows][chosen],

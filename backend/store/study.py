@@ -21,7 +21,15 @@ import pyarrow as pa
 from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
 from backend.settings import Settings
-from backend.store.connection import Connection, by_age, insert, matrix_of, publish, reading
+from backend.store.connection import (
+    Connection,
+    by_age,
+    insert,
+    matrix_of,
+    ordered_matrix_of,
+    publish,
+    reading,
+)
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.types import SIMULATED_PROVENANCE, Message, Pole, Prompt, Response, Study, StudyRef
@@ -314,6 +322,9 @@ class StudyFile:
 
     def _matrix(self, query: str, parameters: list[object]) -> Floats:
         return matrix_of(self._connection, query, parameters).astype(np.float64)
+
+    def _ordered_matrix(self, query: str, parameters: list[object]) -> Floats:
+        return ordered_matrix_of(self._connection, query, parameters).astype(np.float64)
 
 
 def _value_bytes(column: str, kind: str) -> str:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import os
+
 import duckdb
+import pytest
 
 from backend.runs.saved_vectors import saved_list
 from backend.store import catalog
 from backend.store.catalog import run_list, study_list
+from backend.store.file_cache import FileCache
+from backend.store.run import open_run
 from backend.store.study import find_study, publish_study
 from backend.studies.hashing import content_hash
 from tests.support.runs import publish_run
@@ -63,3 +69,42 @@ def test_no_damaged_or_vanishing_neighbour_hides_a_list(settings, monkeypatch):
     settings.vectors.mkdir(parents=True, exist_ok=True)
     (settings.vectors / "bad.duckdb").write_bytes(data)
     assert saved_list(settings).vectors == () and "bad.duckdb" in saved_list(settings).broken
+
+
+def test_a_new_server_lists_runs_without_opening_them(settings, tiny_llama, monkeypatch):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    publish_run(settings, small_study(), tiny_llama, "run-2")
+    read = run_list(settings)
+
+    monkeypatch.setattr(catalog, "_SUMMARIES", FileCache(8))
+    monkeypatch.setattr(catalog, "open_run", None)
+    assert run_list(settings) == read
+
+    # Only the run whose file is another is opened again.
+    opened = []
+
+    def noted(given, run_id):
+        opened.append(run_id)
+        return open_run(given, run_id)
+
+    monkeypatch.setattr(catalog, "_SUMMARIES", FileCache(8))
+    monkeypatch.setattr(catalog, "open_run", noted)
+    os.utime(settings.runs / "run-2.duckdb", (1, 1))
+    assert run_list(settings) == read and opened == ["run-2"]
+
+
+@pytest.mark.parametrize("content", ["", "[]", '{"fields": [], "runs": {}}', '{"runs": 3}', "\0"])
+def test_an_index_of_no_use_is_made_again(settings, tiny_llama, monkeypatch, content):
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    read = run_list(settings)
+    index = settings.cache / "summaries.json"
+    whole = json.loads(index.read_text())
+    index.write_text(content)
+    monkeypatch.setattr(catalog, "_SUMMARIES", FileCache(8))
+    assert run_list(settings) == read
+    assert json.loads(index.read_text()) == whole
+
+    del whole["runs"]["run-1.duckdb"]["record"]
+    index.write_text(json.dumps(whole))
+    monkeypatch.setattr(catalog, "_SUMMARIES", FileCache(8))
+    assert run_list(settings) == read

@@ -15,9 +15,13 @@ from numpy.typing import NDArray
 from backend.core.arrays import Bools, Floats
 from backend.core.metrics.registry import live_metrics
 from backend.core.prompt_cells import PromptCells
-from backend.core.vectors.build import Built, build
+from backend.core.vectors.build import Built, build, build_along
 from backend.core.vectors.cell_stack import CellStack
 from backend.core.vectors.pipeline import Pipeline
+
+# Beyond so many prompts a geometric median or principal components of every threshold would take
+# minutes: they are computed at so many thresholds then.
+MANY, COSTLY_STEPS = 200, 16
 
 
 @dataclass(frozen=True)
@@ -83,7 +87,21 @@ def correlations(weights: Floats, cells: CellStack) -> Floats:
         cells: S, b, y'y and counts.
     """
     x_square = np.einsum("ci,ci->c", (cells.s @ weights[..., None])[..., 0], weights)
-    product = np.einsum("ci,ci->c", weights, cells.b)
+    return _r(x_square, np.einsum("ci,ci->c", weights, cells.b), weights, cells)
+
+
+def correlations_of_one(weights: Floats, cell: CellStack) -> Floats:
+    """r of many vectors of one cell, [T]; NaN where undefined.
+
+    Args:
+        weights: [T, n].
+        cell: a stack of one cell.
+    """
+    x_square = np.einsum("ti,ti->t", weights @ cell.s[0], weights)
+    return _r(x_square, weights @ cell.b[0], weights, cell)
+
+
+def _r(x_square: Floats, product: Floats, weights: Floats, cells: CellStack) -> Floats:
     # The same floor as backend.core.moments: projections that do not vary leave rounding.
     floor = 1e-24 * cells.rounding * np.square(np.abs(weights).sum(axis=1))
     defined = (x_square > floor) & (cells.y_square > 0) & (cells.count >= 3)
@@ -104,6 +122,9 @@ class Steps:
         low: lower end of Fisher's 95% interval, [T].
         high: upper end.
         kept: kept prompts of the high and of the low pole, [T, 2].
+        refusals: why each has no vector, [T]; None where it has one.
+        of: how many distinct cosines there are: more than T where only some were computed, evenly
+            by rank, as each takes seconds.
     """
 
     thresholds: Floats
@@ -112,6 +133,8 @@ class Steps:
     low: Floats
     high: Floats
     kept: NDArray[np.intp]
+    refusals: tuple[str | None, ...]
+    of: int
 
 
 def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
@@ -123,15 +146,24 @@ def threshold_steps(pipeline: Pipeline, cell: CellStack) -> Steps:
         pipeline: the choices, with a filter; its threshold is replaced.
         cell: a stack of one cell under the pipeline's metric.
     """
-    cosines = built_at(pipeline, cell, -1.0).cosines[0]
-    thresholds = np.unique(cosines[np.isfinite(cosines)])
-    found = [built_at(pipeline, cell, float(threshold)) for threshold in thresholds]
-    n = cell.high.shape[1]
-    weights = np.array([built.weights[0] for built in found]).reshape(-1, n)
-    r = np.array([correlations(built.weights, cell)[0] for built in found])
+    plain = Pipeline(
+        row_scaling=pipeline.row_scaling,
+        filter_reference=pipeline.filter_reference,
+        metric=pipeline.metric,
+    )
+    cosines = built_at(plain, cell, -1.0).cosines[0]
+    every = np.unique(cosines[np.isfinite(cosines)])
+    thresholds = every
+    costly = pipeline.centre != "mean" or pipeline.denoise > 0
+    if costly and len(every) > MANY:
+        ranks = np.round(np.linspace(0, len(every) - 1, COSTLY_STEPS)).astype(np.intp)
+        thresholds = every[ranks]
+    built = build_along(pipeline, cell, thresholds)
+    r = correlations_of_one(built.weights, cell)
     low, high = fisher_band(r, np.full(len(r), cell.z_half[0]))
-    kept = [[int((built.kept & pole).sum()) for pole in (cell.high, cell.low)] for built in found]
-    return Steps(thresholds, weights, r, low, high, np.array(kept, np.intp).reshape(-1, 2))
+    counts = [(built.kept & pole).sum(axis=1) for pole in (cell.high, cell.low)]
+    kept = np.stack(counts, axis=1).astype(np.intp)
+    return Steps(thresholds, built.weights, r, low, high, kept, built.refusals, len(every))
 
 
 def built_at(pipeline: Pipeline, cells: CellStack, threshold: float) -> Built:

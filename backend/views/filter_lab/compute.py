@@ -22,6 +22,7 @@ from backend.store.run import Run
 from backend.types import Pole
 from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.stack import LabStack, RunCell
+from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 
 Move = Literal["gained", "lost"]
 
@@ -91,7 +92,7 @@ class LabView:
         refusal: why the pipeline makes no vector of the chosen cell; None if it makes one.
         metrics: live metric -> value as published and under the pipeline, None where undefined.
         prompts: the chosen cell's prompts, each pole by falling cosine.
-        cosines: between them under the pipeline's metric, [n, n], in that order.
+        cosines: between them under the pipeline's metric, in that order, by blocks if many.
         layers: r by layer of the chosen run and trait.
         card: (run id, trait) -> change.
     """
@@ -103,20 +104,13 @@ class LabView:
     refusal: str | None
     metrics: dict[str, tuple[float | None, float | None]]
     prompts: tuple[LabPrompt, ...]
-    cosines: Floats
+    cosines: CosineBlocks
     layers: tuple[LayerChange, ...]
     card: dict[tuple[str, str], CardChange]
 
     def count(self, move: Move) -> int:
         """How many cells of the scorecard went up or down."""
         return sum(change.move == move for change in self.card.values())
-
-    @property
-    def cosine_ends(self) -> tuple[float, float]:
-        """Lowest and highest cosine between two prompts; -1 and 1 where none is defined."""
-        apart = self.cosines[~np.eye(len(self.prompts), dtype=bool)]
-        finite = apart[np.isfinite(apart)]
-        return (float(finite.min()), float(finite.max())) if finite.size else (-1.0, 1.0)
 
 
 def prompt_texts(run: Run, trait: str, prompt_set: str) -> dict[int, str]:
@@ -217,26 +211,63 @@ class _Aligned:
 
     def estimate(self, i: int) -> Estimate:
         """r of one cell with its interval, or why there is none."""
-        ends = self.low[i], self.high[i]
-        return _estimate(self.r[i], *ends, self.cells, i, self.refusals.get(i))
+        reason = self.refusals.get(i)
+        worth = Worth.of(self.cells, i)
+        return r_estimate(self.r[i], self.low[i], self.high[i], worth, reason)
 
 
 def _before(base: LabStack, i: int) -> Estimate:
     p = base.mean_difference
-    return _estimate(p.r[i], p.low[i], p.high[i], base.cells, i, p.refusals.get(i))
+    worth = Worth.of(base.cells, i)
+    return r_estimate(p.r[i], p.low[i], p.high[i], worth, p.refusals.get(i))
 
 
-def _estimate(
-    r: float, low: float, high: float, cells: CellStack, i: int, reason: str | None
-) -> Estimate:
-    n, groups = int(cells.count[i]), int(cells.groups[i]) or None
+@dataclass(frozen=True)
+class Worth:
+    """The cases behind r of a cell.
+
+    Attributes:
+        n: their number.
+        groups: number of groups of dependent ones; None where none are.
+        effective: how many independent cases they are worth.
+    """
+
+    n: int
+    groups: int | None
+    effective: float
+
+    @classmethod
+    def of(cls, cells: CellStack, i: int) -> Worth:
+        """Of one cell of a stack."""
+        groups = int(cells.groups[i]) or None
+        return cls(int(cells.count[i]), groups, float(cells.effective[i]))
+
+    @classmethod
+    def of_estimate(cls, found: Estimate) -> Worth:
+        """Of a cell whose r is known."""
+        return cls(
+            found.n, found.groups, float(found.n if found.effective is None else found.effective)
+        )
+
+
+def r_estimate(r: float, low: float, high: float, worth: Worth, reason: str | None) -> Estimate:
+    """r of one cell with Fisher's interval, or why there is none.
+
+    Args:
+        r: NaN where undefined.
+        low: lower end; NaN where there is no interval.
+        high: upper end.
+        worth: the cases behind it.
+        reason: why the cell has no vector; None if it has one.
+    """
+    n, groups = worth.n, worth.groups
     if np.isnan(r):
         if n < 3:
             reason = reason or f"r needs at least 3 scored scenarios, and there are {n}"
         return Estimate.undefined(n, reason or "the projections or the scores do not vary")
     if np.isnan(low):
         why = (
-            f"an interval needs cases worth at least 4, not {cells.effective[i]:.3g}"
+            f"an interval needs cases worth at least 4, not {worth.effective:.3g}"
             if groups is None or groups >= LEAST_GROUPS
             else too_few_groups(groups)
         )
@@ -248,7 +279,7 @@ def _estimate(
         p=None,
         n=n,
         interval_method=FISHER_Z if groups is None else EFFECTIVE_Z,
-        effective=None if groups is None else float(cells.effective[i]),
+        effective=None if groups is None else worth.effective,
         groups=groups,
     )
 
@@ -283,7 +314,7 @@ def _best(r: Floats) -> int | None:
 
 def _prompts(
     base: LabStack, stack: LabStack, pipeline: Pipeline, now: LabResult, chosen: int, own: int
-) -> tuple[tuple[LabPrompt, ...], Floats]:
+) -> tuple[tuple[LabPrompt, ...], CosineBlocks]:
     """The cell's prompts by pole and falling cosine, and the cosines between them."""
     cells, at = (base, chosen) if own < 0 else (stack, own)
     ids = cells.prompt_ids[at]
@@ -297,7 +328,7 @@ def _prompts(
         for i in order
     )
     gram = cells.cells.gram[at][np.ix_(order, order)]
-    return prompts, cosine_matrix(gram)
+    return prompts, cosine_blocks(cosine_matrix(gram), [prompt.pole for prompt in prompts])
 
 
 def _number(value: float) -> float | None:

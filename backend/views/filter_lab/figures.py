@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -17,7 +18,7 @@ from backend.core.vectors.lab import Steps
 from backend.settings import StatusThresholds
 from backend.types import POLES
 from backend.views.filter_lab.axis import CosineRange
-from backend.views.filter_lab.compute import LabView
+from backend.views.filter_lab.compute import LabPrompt, LabView
 from backend.views.shared.intervals import band
 from backend.views.shared.numbers import r_text
 from backend.views.shared.style import BLUE, GREY, SEQUENTIAL
@@ -185,22 +186,22 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
         view: the current setting.
         text: colour of the text.
     """
-    count = len(view.prompts)
-    cosines = np.where(np.eye(count, dtype=bool), np.nan, view.cosines)
-    low, high = view.cosine_ends
-    labels = [f"{prompt.pole} #{prompt.prompt_id}" for prompt in view.prompts]
+    blocks = view.cosines
+    count = len(blocks.spans)
+    low, high = blocks.ends
+    labels = [_of_block(view.prompts[start:stop]) for start, stop in blocks.spans]
     heatmap: Spec = {
         "type": "heatmap",
         "x": labels,
         "y": labels,
-        "z": cosines.astype(np.float32),
+        "z": blocks.means.astype(np.float32),
         "hovertemplate": "cosine %{z:.3f}<br>%{y} × %{x}<extra></extra>",
         "colorscale": SEQUENTIAL,
         "zmin": low,
         "zmax": high,
         "showscale": False,
     }
-    highs = sum(prompt.pole == "high" for prompt in view.prompts)
+    highs = sum(view.prompts[start].pole == "high" for start, _ in blocks.spans)
     shapes: list[Spec] = []
     for across, along in (("x", "y"), ("y", "x")):
         whole: Spec = {f"{along}0": -0.5, f"{along}1": count - 0.5}
@@ -208,8 +209,8 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
             shapes.append(
                 {
                     "type": "rect",
-                    f"{across}0": start - 0.5,
-                    f"{across}1": stop - 0.5,
+                    f"{across}0": blocks.place(start),
+                    f"{across}1": blocks.place(stop),
                     "fillcolor": VEIL,
                     "line": {"width": 0},
                     **whole,
@@ -240,6 +241,14 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
         yaxis={**ticks, "range": [count - 0.5, -0.5], "scaleanchor": "x", "tickangle": -90},
         shapes=shapes,
     )
+
+
+def _of_block(prompts: Sequence[LabPrompt]) -> str:
+    """The prompts of a block: its first and its last."""
+    first, last = prompts[0], prompts[-1]
+    if len(prompts) == 1:
+        return f"{first.pole} #{first.prompt_id}"
+    return f"{first.pole} #{first.prompt_id} to #{last.prompt_id} ({len(prompts)} prompts)"
 
 
 def _figure(

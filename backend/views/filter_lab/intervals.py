@@ -29,12 +29,14 @@ class LabIntervals:
         difference: after minus before; both share the scores, so by Williams and Zou.
         held_out: r of the threshold with the highest r, chosen on one half of the scenarios and
             measured on the other; None without a filter.
+        tried: how many thresholds it was chosen among, and how many there are.
     """
 
     before: Estimate
     after: Estimate
     difference: Estimate
     held_out: Estimate | None
+    tried: tuple[int, int] = (0, 0)
 
 
 def lab_intervals(
@@ -63,17 +65,18 @@ def lab_intervals(
         why = missing_inner_product(pipeline.metric, layer)
         refused = Estimate.undefined(len(before), why)
         return LabIntervals(bootstrap_r(before), refused, refused, None)
-    held_out = None
+    held_out, tried = None, (0, 0)
     if pipeline.filter_reference != "none":
-        candidates = threshold_steps(pipeline, cell).weights @ own.drifts.T
-        held_out = held_out_choice(candidates, before)
+        steps = threshold_steps(pipeline, cell)
+        tried = (len(steps.thresholds), steps.of)
+        held_out = held_out_choice(steps.weights @ own.drifts.T, before)
     built = build(effective(pipeline), cell)
     if built.refusals:
         refused = Estimate.undefined(len(before), built.refusals[0])
-        return LabIntervals(bootstrap_r(before), refused, refused, held_out)
+        return LabIntervals(bootstrap_r(before), refused, refused, held_out, tried)
     after = own.cases.cases(own.drifts @ built.weights[0])
     return LabIntervals(
-        bootstrap_r(before), bootstrap_r(after), _difference(after, before), held_out
+        bootstrap_r(before), bootstrap_r(after), _difference(after, before), held_out, tried
     )
 
 

@@ -90,9 +90,10 @@ def headline(view: LabView, note: str) -> str:
     note = f"<br><small>{_DEPENDENT}</small>" if dependent else ""
     return (
         f'<div class="lab-head"><b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}, '
-        f"{html.escape(pipeline.label + metric)}: {kept} of {len(view.prompts)} prompts kept<br>"
+        f'<span data-live="label">{html.escape(pipeline.label)}</span>{html.escape(metric)}: '
+        f'<span data-live="kept">{kept}</span> of {len(view.prompts)} prompts kept<br>'
         f"r published <b>{html.escape(r_text(view.before))}</b><br>"
-        f"r now <b>{html.escape(now)}</b>{note}</div>"
+        f'r now <b data-live="now">{html.escape(now)}</b>{note}</div>'
     )
 
 
@@ -180,13 +181,14 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
         kept = sum(prompt.kept for prompt in own)
         parts.append(
             f'<tr><th colspan="3"><span style="color:{POLE_COLOURS[pole]}">{_SIGNS[pole]}</span> '
-            f"{pole} pole: {kept} of {len(own)} kept</th></tr>"
+            f'{pole} pole: <span data-live="{pole}">{kept}</span> of {len(own)} kept</th></tr>'
         )
         for prompt in own:
             mark, state = ("✓", "kept") if prompt.kept else ("✕", "dropped")
             cosine = "no direction" if prompt.cosine is None else f"{prompt.cosine:.3f}"
             parts.append(
-                f'<tr class="{state}"><td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
+                f'<tr class="{state}" data-pole="{pole}" data-cosine="{prompt.cosine}">'
+                f'<td class="s">{mark} {state}</td><td class="n">{cosine}</td>'
                 f'<td class="t">{html.escape(texts[prompt.prompt_id])} '
                 f"<small>#{prompt.prompt_id}</small></td></tr>"
             )
@@ -219,7 +221,7 @@ def intervals_table(found: LabIntervals | None) -> str:
         ),
         (
             "best threshold, held out",
-            f"chosen on one half of the {units}, measured on the other",
+            f"chosen {_among(found)}on one half of the {units}, measured on the other",
             found.held_out if found else None,
         ),
     ]
@@ -229,6 +231,13 @@ def intervals_table(found: LabIntervals | None) -> str:
         for name, how, estimate in rows
     )
     return f'<div class="lab-intervals" aria-label="Intervals">{boxes}</div>'
+
+
+def _among(found: LabIntervals | None) -> str:
+    """Which thresholds were tried, where not all were."""
+    if found is None or found.tried[0] == found.tried[1]:
+        return ""
+    return f"among {found.tried[0]} of {found.tried[1]:,} thresholds, "
 
 
 def _interval_text(estimate: Estimate | None) -> str:

@@ -18,6 +18,9 @@ from backend.store.run import NOT_COMPUTED, Run
 from backend.store.run_values import CellResult, PromptRow
 from backend.types import Pole
 
+# Prompts of a pole up to which neighbouring leaves of the clustering are turned to be alike.
+_ORDERED = 300
+
 
 @dataclass(frozen=True)
 class PromptResult(PromptRow):
@@ -82,21 +85,27 @@ def prompt_view(
         PromptResult(
             **dataclasses.asdict(row),
             influence=influences.get(row.prompt_id, missing),
-            to_own_pole=_to_own_pole(cosines, poles, place),
+            to_own_pole=own,
         )
-        for place, row in enumerate(prompts)
+        for row, own in zip(prompts, _to_own_pole(cosines, poles), strict=True)
     ]
     order = _order(cosines, poles, clustered)
     return PromptView(tuple(rows[i] for i in order), cosines[np.ix_(order, order)], cell)
 
 
-def _to_own_pole(cosines: Floats, poles: Sequence[Pole], place: int) -> Estimate:
-    others = [j for j, pole in enumerate(poles) if pole == poles[place] and j != place]
-    values = cosines[place, others]
-    if not others or np.isnan(values).any():
-        reason = "it needs another prompt of its pole, and no zero activation"
-        return Estimate.undefined(len(others), reason)
-    return Estimate.exact(float(values.mean()), len(others))
+def _to_own_pole(cosines: Floats, poles: Sequence[Pole]) -> list[Estimate]:
+    """Mean cosine of every prompt to the others of its pole."""
+    same = np.array(poles)[:, None] == np.array(poles)
+    np.fill_diagonal(same, False)
+    counts = same.sum(axis=1)
+    sums = np.where(same, cosines, 0.0).sum(axis=1)  # NaN where one of the pole is undefined
+    reason = "it needs another prompt of its pole, and no zero activation"
+    return [
+        Estimate.undefined(int(count), reason)
+        if not count or np.isnan(total)
+        else Estimate.exact(float(total / count), int(count))
+        for total, count in zip(sums, counts, strict=True)
+    ]
 
 
 def _order(cosines: Floats, poles: Sequence[Pole], clustered: bool) -> list[int]:
@@ -106,7 +115,9 @@ def _order(cosines: Floats, poles: Sequence[Pole], clustered: bool) -> list[int]
         distances = np.clip(1.0 - cosines[np.ix_(members, members)], 0.0, None)
         if clustered and len(members) > 2 and np.isfinite(distances).all():
             np.fill_diagonal(distances, 0.0)
-            tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=True)
+            # Which branch comes first is seen in a heatmap of few prompts, and of many it is slow.
+            flip = len(members) <= _ORDERED
+            tree = linkage(squareform(distances, checks=False), "average", optimal_ordering=flip)
             members = [members[leaf] for leaf in leaves_list(tree)]
         order += members
     return order

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
+
 import plotly.graph_objects as go
 
 from backend.types import POLES
 from backend.views.prompts.compute import PromptResult, PromptView
+from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 from backend.views.shared.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
 
 
@@ -16,20 +18,17 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
     Args:
         view: the prompts of one cell, in the order to draw.
     """
-    count = len(view.rows)
-    texts = [f"<b>{row.pole} #{row.prompt_id}</b> {wrapped(row.text)}" for row in view.rows]
-    # The diagonal is 1 by definition: it is left out, as it would stretch the colours.
-    cosines = np.where(np.eye(count, dtype=bool), np.nan, view.cosines)
-    finite = cosines[np.isfinite(cosines)]
-    low = float(finite.min()) if finite.size else -1.0
-    high = float(finite.max()) if finite.size else 1.0
+    blocks = view_blocks(view)
+    texts = [_of_block(view.rows[start:stop]) for start, stop in blocks.spans]
+    low, high = blocks.ends
+    count = len(texts)
     figure = go.Figure(
         go.Heatmap(
             # The texts stand on the axes, each once: in every cell's hover they would be n times
             # the study.
             x=texts,
             y=texts,
-            z=cosines,
+            z=blocks.means,
             hovertemplate="cosine %{z:.3f}<br>%{y}<br>%{x}<extra></extra>",
             colorscale=SEQUENTIAL,
             zmin=low,
@@ -37,7 +36,7 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
             colorbar={"title": {"text": "cosine"}, "thickness": 10},
         )
     )
-    highs = sum(row.pole == "high" for row in view.rows)
+    highs = sum(view.rows[start].pole == "high" for start, _ in blocks.spans)
     for edge in ("add_hline", "add_vline"):
         at = {"y": highs - 0.5} if edge == "add_hline" else {"x": highs - 0.5}
         getattr(figure, edge)(**at, line={"width": 2, "color": "#FFFFFF"})
@@ -54,6 +53,19 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
     )
     figure.update_xaxes(constrain="domain")
     return tidy(figure, height=520)
+
+
+def view_blocks(view: PromptView) -> CosineBlocks:
+    """The cosines of the heatmap; the diagonal, 1 by definition, would stretch the colours and is
+    left out."""
+    return cosine_blocks(view.cosines, [row.pole for row in view.rows])
+
+
+def _of_block(rows: Sequence[PromptResult]) -> str:
+    """The prompts of a block, the first with its text."""
+    first = rows[0]
+    more = "" if len(rows) == 1 else f"<br>and {len(rows) - 1} more, up to #{rows[-1].prompt_id}"
+    return f"<b>{first.pole} #{first.prompt_id}</b> {wrapped(first.text)}{more}"
 
 
 def norms_and_agreement(view: PromptView) -> go.Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import permutations
 
@@ -178,42 +178,32 @@ def _saved(
     return found
 
 
-@dataclass(frozen=True)
-class ScoredScenarios:
-    """What decides whether a run can be compared with runs of other studies.
-
-    Attributes:
-        study_key: ``name@hash`` of its study.
-        simulated: whether its activations are of no text, so that it compares with none.
-        pairs: (trait, scenario) of every scored case.
-    """
-
-    study_key: str
-    simulated: bool
-    pairs: frozenset[tuple[str, str]]
+def scored_pairs(run: Run) -> frozenset[tuple[str, str]]:
+    """(trait, scenario) of every scored case: the same in every run of a study."""
+    return run.scenario_pairs()
 
 
-def scored_scenarios(run: Run) -> ScoredScenarios:
-    """What decides whether a run can be compared with runs of other studies."""
-    summary = run.summary()
-    return ScoredScenarios(summary.study_key, summary.simulated, run.scenario_pairs())
-
-
-def related_runs(run_id: str, runs: Mapping[str, ScoredScenarios]) -> tuple[str, ...]:
+def related_runs(
+    run_id: str,
+    runs: Sequence[RunSummary],
+    pairs: Callable[[str], frozenset[tuple[str, str]]],
+) -> tuple[str, ...]:
     """Runs of other studies that share a scenario and a trait with a run, in the order given.
 
     Simulated runs are related to none: their activations are of no text.
 
     Args:
         run_id: one of the runs.
-        runs: by id.
+        runs: all that could be related.
+        pairs: run id -> :func:`scored_pairs`; asked for one run of each study.
     """
-    own = runs[run_id]
-    return tuple(
-        other
-        for other, its in runs.items()
-        if not own.simulated
-        and not its.simulated
-        and its.study_key != own.study_key
-        and own.pairs & its.pairs
-    )
+    own = next(run for run in runs if run.run_id == run_id)
+    if own.simulated:
+        return ()
+    others = [run for run in runs if not run.simulated and run.study_key != own.study_key]
+    one_each = {run.study_key: run.run_id for run in others}
+    if not one_each:
+        return ()
+    mine = pairs(run_id)
+    related = {key for key, other in one_each.items() if mine & pairs(other)}
+    return tuple(run.run_id for run in others if run.study_key in related)

@@ -16,7 +16,7 @@ from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
 from backend.core.vectors.cell_stack import stack, take
 from backend.core.vectors.centre import geometric_median_weights
-from backend.core.vectors.lab import evaluate
+from backend.core.vectors.lab import evaluate, threshold_steps
 from backend.core.vectors.pipeline import CENTRES, FILTER_REFERENCES, ROW_SCALINGS, Pipeline
 from backend.errors import VectorError
 
@@ -248,3 +248,44 @@ def test_cells_may_differ_in_width():
 def test_impossible_choices_are_named(choice):
     with pytest.raises(VectorError, match=str(next(iter(choice.values())))):
         Pipeline(**choice)
+
+
+@pytest.mark.parametrize("centre", CENTRES)
+@pytest.mark.parametrize("reference", [name for name in FILTER_REFERENCES if name != "none"])
+@pytest.mark.parametrize("rows", ROW_SCALINGS)
+def test_every_step_is_the_lab_at_its_threshold(rows, reference, centre):
+    one = stacked([cell(5, high=9, low=7)])
+    for denoise in (0, 1):
+        pipeline = Pipeline(rows, reference, centre=centre, denoise=denoise)
+        steps = threshold_steps(pipeline, one)
+        assert len(steps.thresholds) == steps.of == 16
+        for place, threshold in enumerate(steps.thresholds):
+            now = evaluate(dataclasses.replace(pipeline, threshold=float(threshold)), one)
+            np.testing.assert_allclose(steps.weights[place], now.weights[0], atol=1e-14)
+            found = (steps.r[place], steps.low[place], steps.high[place])
+            wanted = (now.r[0], now.low[0], now.high[0])
+            np.testing.assert_allclose(found, wanted, atol=1e-12)
+            kept = [int((now.kept & pole).sum()) for pole in (one.high, one.low)]
+            assert steps.kept[place].tolist() == kept
+
+
+def test_steps_of_a_prompt_without_direction_are_refused():
+    prompts, mask, first, last, drift = cell(6)
+    prompts[3] = 0.0
+    one = stacked([(prompts, mask, first, last, drift)])
+    for rows in ROW_SCALINGS:
+        steps = threshold_steps(Pipeline(rows, "mean"), one)
+        now = evaluate(Pipeline(rows, "mean", threshold=0.1), one)
+        assert now.refusals and np.isnan(steps.r).all() and not steps.weights.any()
+
+
+def test_costly_steps_of_many_prompts_are_computed_at_some_thresholds():
+    one = stacked([cell(7, high=110, low=110, width=300)])
+    every = threshold_steps(Pipeline(filter_reference="mean"), one)
+    some = threshold_steps(Pipeline(filter_reference="mean", denoise=1), one)
+    assert every.of == some.of == len(every.thresholds) == 220
+    assert len(some.thresholds) == 16
+    assert {every.thresholds[0], every.thresholds[-1]} <= set(some.thresholds)
+    threshold = float(some.thresholds[4])
+    now = evaluate(Pipeline(filter_reference="mean", threshold=threshold, denoise=1), one)
+    np.testing.assert_allclose(some.r[4], now.r[0], atol=1e-12)

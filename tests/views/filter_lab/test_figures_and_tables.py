@@ -81,13 +81,13 @@ def test_the_heatmap_veils_dropped_prompts_and_only_those(shown):
     z = np.array(figure.data[0].z, dtype=float)
     assert np.isnan(np.diag(z)).all()
     off = ~np.eye(len(z), dtype=bool)
-    assert z[off] == pytest.approx(view.cosines[off], abs=1e-6)
+    assert z[off] == pytest.approx(view.cosines.means[off], abs=1e-6)
     veiled = set()
     for shape in figure.layout.shapes:
         if shape.fillcolor == figures.VEIL and shape.y0 == -0.5 and shape.y1 == len(z) - 0.5:
             veiled |= set(range(round(shape.x0 + 0.5), round(shape.x1 + 0.5)))
     assert veiled == {i for i, prompt in enumerate(view.prompts) if not prompt.kept}
-    assert view.cosine_ends == pytest.approx((z[off].min(), z[off].max()), abs=1e-6)
+    assert view.cosines.ends == pytest.approx((z[off].min(), z[off].max()), abs=1e-6)
 
 
 def test_the_card_says_r_interval_layer_and_move(shown):

@@ -11,7 +11,7 @@ from scipy import stats
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_list, run_summary
-from backend.views.transfer.compute import related_runs, scored_scenarios, transfer_view
+from backend.views.transfer.compute import related_runs, scored_pairs, transfer_view
 from backend.views.transfer.published import published_agreements, published_transfers
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
@@ -54,9 +54,10 @@ def compared(settings, run_ids, *choices):
 
 
 def related(settings, run_id):
-    ids = [run.run_id for run in run_list(settings).runs]
     found = results(settings)
-    return related_runs(run_id, {other: found.of_run(scored_scenarios, other) for other in ids})
+    return related_runs(
+        run_id, run_list(settings).runs, lambda other: found.of_run(scored_pairs, other)
+    )
 
 
 def drifts(settings, run_id, trait, layer, responder):

@@ -1,0 +1,105 @@
+// While the slider moves, the open cell follows it: the marker on the curve, r and the prompts
+// kept. Every number comes from the server; what is written here is what the server writes for the
+// same threshold once the slider is released.
+const SLIDER = "input[type=range][aria-valuetext]";
+const CHART = ".st-key-axis .js-plotly-plot";
+
+function stepAt(data, threshold) {
+  if (threshold <= data.low) return 0;
+  let low = 0, high = data.thresholds.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (data.thresholds[middle] < threshold) low = middle + 1; else high = middle;
+  }
+  return low;
+}
+
+function write(part, text) {
+  for (const node of document.querySelectorAll(`[data-live="${part}"]`)) {
+    if (node.textContent !== text) node.textContent = text;
+  }
+}
+
+function markRows(all, threshold) {
+  const counts = {high: 0, low: 0};
+  for (const row of document.querySelectorAll("tr[data-cosine]")) {
+    const kept = all || Number(row.dataset.cosine) >= threshold;
+    counts[row.dataset.pole] += kept;
+    const state = kept ? "kept" : "dropped";
+    if (row.className === state) continue;
+    row.className = state;
+    row.cells[0].textContent = `${kept ? "✓" : "✕"} ${state}`;
+  }
+  return counts;
+}
+
+function moveMarker(threshold, r) {
+  const chart = document.querySelector(CHART);
+  const layout = chart?._fullLayout;
+  if (!layout?.xaxis?.l2p) return;
+  const x = layout.xaxis.l2p(threshold);
+  const line = chart.querySelector('.shapelayer path[data-index="0"]');
+  const ends = line?.getAttribute("d").match(/^M[^,]+,([^L]+)L[^,]+,(.+)$/);
+  if (ends) {
+    const at = layout.xaxis._offset + x;
+    line.setAttribute("d", `M${at},${ends[1]}L${at},${ends[2]}`);
+  }
+  const drawn = chart.querySelector(".scatterlayer .points .point");
+  if (drawn) drawn.style.display = "none";
+  let marker = chart.querySelector(".live-marker");
+  if (!marker) {
+    marker = document.createElementNS("http://www.w3.org/2000/svg", "path");
+    marker.setAttribute("class", "live-marker");
+    marker.setAttribute("d", "M8.45,0L0,8.45L-8.45,0L0,-8.45Z");
+    marker.setAttribute("fill", "#0072B2");
+    marker.setAttribute("stroke", "#FFFFFF");
+    marker.setAttribute("stroke-width", "2");
+    chart.querySelector(".scatterlayer")?.appendChild(marker);
+  }
+  marker.style.display = r === null ? "none" : "";
+  if (r !== null) marker.setAttribute("transform", `translate(${x},${layout.yaxis.l2p(r)})`);
+}
+
+function follow(data, value) {
+  const all = value <= data.low;
+  const shown = String(Number(value.toPrecision(6)));
+  const counts = markRows(all, value);
+  write("high", String(counts.high));
+  write("low", String(counts.low));
+  write("kept", String(counts.high + counts.low));
+  write("label", all ? data.unfiltered : data.label.replace("{threshold}", shown));
+  const step = stepAt(data, value);
+  const beyond = step >= data.thresholds.length;
+  const known = data.exact && !(all && data.r[0] === null);
+  const text = beyond ? data.above : data.texts[step];
+  write("now", known || beyond ? text.replace("{threshold}", shown) : "…");
+  moveMarker(value, known && !beyond ? data.r[step] : null);
+}
+
+// The chart is drawn anew some time after the rest of the page; until then the marker stays.
+function handOver(data, left) {
+  const chart = document.querySelector(CHART);
+  if (chart?.data && Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9 && left > 0) {
+    setTimeout(() => handOver(data, left - 1), 30);
+    return;
+  }
+  chart?.querySelector(".live-marker")?.remove();
+  const drawn = chart?.querySelector(".scatterlayer .points .point");
+  if (drawn) drawn.style.display = "";
+}
+
+export default function (component) {
+  const data = component.data;
+  let last = data.value;
+  handOver(data, 100);
+  const watch = new MutationObserver((changes) => {
+    const slider = changes.map((change) => change.target).find((node) =>
+      node.matches(SLIDER) && node.closest('[class*="st-key-lab_threshold"]'));
+    const value = slider ? Number(slider.value) : last;
+    if (value === last) return;
+    last = value;
+    follow(data, value);
+  });
+  watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
+  return () => watch.disconnect();
+}
