@@ -11,8 +11,8 @@ from typing import Literal
 import duckdb
 import numpy as np
 import pyarrow as pa
-from pyarrow import compute
 from numpy.typing import NDArray
+from pyarrow import compute
 
 from backend.errors import UnreadableFile
 from backend.store.schema import FORMAT, READABLE
