@@ -13,7 +13,10 @@ from backend.errors import ModelNotFound
 from backend.models.presets import PRESETS_BY_NAME
 
 Kind = Literal["preset", "hub", "folder", "gguf"]
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
+# As the Hub has it: no . or - at the ends of either part, and neither -- nor .. within.
+_HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*\b/\w[\w.-]*\b", re.ASCII)
+_REVISION = re.compile(r"(?!.*\.\.)\w[\w./-]*", re.ASCII)
+_LONGEST_SHOWN = 200
 # Marks of HTML, of Markdown and of charts' templates.
 _MARKS = '<>"%`'
 _ACCEPTED = (
@@ -50,12 +53,7 @@ def parse_reference(text: str) -> ModelReference:
         ModelNotFound: it is none of the accepted forms, or names a path that does not exist.
     """
     text = text.strip()
-    if any(sign in _MARKS for sign in model_name(text)) or not text.isprintable():
-        raise ModelNotFound(
-            f"The model {text[:200]!r} has a name that charts and files cannot show.",
-            expected=f"a name without {' '.join(_MARKS)} and without control characters.",
-            remedy="rename the folder or file.",
-        )
+    refuse_unusable(text)
     if text in PRESETS_BY_NAME:
         return ModelReference("preset", text)
     if text.lower().endswith(".gguf") or text.startswith(("/", ".", "~")):
@@ -63,15 +61,35 @@ def parse_reference(text: str) -> ModelReference:
     if text and _is(Path.is_dir, Path(text)):
         return ModelReference("folder", str(Path(text).resolve()))
     name, at, revision = text.partition("@")
-    if _HUB_ID.fullmatch(name) and (revision or not at):
+    if _HUB_ID.fullmatch(name) and (not at or _REVISION.fullmatch(revision)):
         return ModelReference("hub", name, revision or None)
     near = difflib.get_close_matches(text.lower(), PRESETS_BY_NAME, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}? " if near else ""
     raise ModelNotFound(
-        f"{text!r} names no model.",
+        f"{text[:_LONGEST_SHOWN]!r} names no model.",
         expected=_ACCEPTED,
         remedy=f"{hint}The presets are {', '.join(PRESETS_BY_NAME)}.",
     )
+
+
+def refuse_unusable(text: str) -> None:
+    """Refuse a model string that no machine could use; a path is looked for where it is loaded.
+
+    Raises:
+        ModelNotFound: it is empty, or its name could not be shown.
+    """
+    if not text.strip():
+        raise ModelNotFound(
+            "No model is named.",
+            expected=_ACCEPTED,
+            remedy=f"name one. The presets are {', '.join(PRESETS_BY_NAME)}.",
+        )
+    if any(sign in _MARKS for sign in model_name(text)) or not text.strip().isprintable():
+        raise ModelNotFound(
+            f"The model {text[:_LONGEST_SHOWN]!r} has a name that charts and files cannot show.",
+            expected=f"a name without {' '.join(_MARKS)} and without control characters.",
+            remedy="rename the folder or file.",
+        )
 
 
 def _local(text: str) -> ModelReference:
@@ -85,7 +103,7 @@ def _local(text: str) -> ModelReference:
         return ModelReference("gguf", str(path.resolve()))
     found = "is a file of another kind" if _is(Path.is_file, path) else "does not exist"
     raise ModelNotFound(
-        f"The path {text!r} {found}.",
+        f"The path {text[:_LONGEST_SHOWN]!r} {found}.",
         expected="a folder with config.json, tokenizer and safetensors, or a .gguf file.",
         remedy="check the path; it is read on the machine the worker runs on.",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,27 +46,29 @@ def import_study(settings: Settings, path: Path, name: str | None = None) -> Imp
     return Imported(publish_study(settings, study, content_hash(study)), faults.notes)
 
 
-def import_upload(settings: Settings, files: Mapping[str, bytes], name: str) -> Imported:
+def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: str) -> Imported:
     """Check and keep an uploaded study.
 
     Args:
         settings: where the store is.
-        files: file name -> content: either one zip, or the study's files.
+        files: name and content of each: either one zip, or the study's files.
         name: name of the study.
 
     Raises:
         SteerscopeError: nothing was uploaded, or files that cannot be one study.
         StudyFaults: everything that is wrong with it; nothing is kept.
     """
-    zips = [file_name for file_name in files if file_name.lower().endswith(".zip")]
-    by_name = {Path(file_name).name: content for file_name, content in files.items()}
+    zips = [file_name for file_name, _ in files if file_name.lower().endswith(".zip")]
+    by_name = {Path(file_name).name: content for file_name, content in files}
     if not files:
         raise _unfit("No file was uploaded.")
     if zips and len(files) > 1:
         raise _unfit(f"{shown(zips[0])} was uploaded together with other files.")
     if len(by_name) < len(files):
-        raise _unfit("Two files of one name were uploaded.")
-    total = sum(map(len, files.values()))
+        names = [Path(file_name).name for file_name, _ in files]
+        twice = next(file_name for file_name in names if names.count(file_name) > 1)
+        raise _unfit(f"Two files of the name {shown(twice)} were uploaded.")
+    total = sum(len(content) for _, content in files)
     if total > MOST_BYTES:
         raise _unfit(f"The files have {size(total)}; at most {size(MOST_BYTES)} are read.")
     with tempfile.TemporaryDirectory() as folder:

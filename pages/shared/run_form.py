@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.errors import SteerscopeError
+from backend.models.model_reference import refuse_unusable
 from backend.models.presets import PRESETS
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
@@ -119,9 +120,12 @@ def _request(study: str) -> ExtractionRequest:
         study: key of the study's field.
     """
     said = st.session_state
+    # A blank field is None.
+    model = said[_MODEL] or ""
+    refuse_unusable(model)
     return ExtractionRequest(
         study=said[study],
-        model=str(said[_MODEL]),
+        model=model,
         layers=parse_layers(said[_LAYERS]),
         pooling=said[_POOLING],
         batch_tokens=int(said[_BATCH]),
@@ -182,7 +186,7 @@ def study_import() -> None:
 
 
 def _import() -> None:
-    content = {file.name: file.getvalue() for file in st.session_state[_FILES]}
-    found = import_upload(data.settings(), content, st.session_state[_NAME].strip())
+    files = [(file.name, file.getvalue()) for file in st.session_state[_FILES]]
+    found = import_upload(data.settings(), files, st.session_state[_NAME].strip())
     st.session_state["imported"] = found.ref.key
     st.session_state["import_notes"] = found.notes

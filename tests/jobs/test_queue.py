@@ -88,6 +88,46 @@ def test_worker_slots_are_exclusive_and_show_life_and_death(settings):
     first.release()
 
 
+DAMAGED_BEATS = {
+    "empty": b"",
+    "cut": b'{"pid": 1',
+    "bytes": b"\xff\x00\x81",
+    "list": b"[1]",
+    "number": b"7",
+    "null": b"null",
+    "other": b'{"p": 1}',
+    "text": b'{"pid": "x"}',
+    "truth": b'{"pid": true}',
+    "fraction": b'{"pid": 1.5}',
+    "negative": b'{"pid": -1}',
+    "deep": b"[" * 100_000,
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGED_BEATS)
+def test_a_damaged_heartbeat_is_no_worker_and_hides_none(settings, damage):
+    slot, other = WorkerSlot(settings), WorkerSlot(settings)
+    path = settings.jobs / "worker-1.json"
+    path.write_bytes(DAMAGED_BEATS[damage])
+    assert [beat.name for beat in live_workers(settings)] == ["worker-2"]
+    assert slot.dead_names() == ()
+    slot.beat()
+    assert [beat.pid for beat in live_workers(settings)] == [os.getpid()] * 2
+    slot.release()
+    other.release()
+
+
+def test_odd_files_beside_the_heartbeats_hide_no_worker(settings):
+    slot = WorkerSlot(settings)
+    (settings.jobs / "worker-7.json").mkdir()
+    (settings.jobs / "worker-8.json").symlink_to("nothing")
+    ahead = settings.jobs / "worker-9.json"
+    ahead.write_text('{"pid": 1}')
+    os.utime(ahead, (time.time() + 3600,) * 2)
+    assert [beat.name for beat in live_workers(settings)] == [slot.name]
+    slot.release()
+
+
 class Worker:
     """A worker process on a store of its own."""
 

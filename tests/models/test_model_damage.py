@@ -21,7 +21,7 @@ from backend.models import memory
 from backend.models.check import check_folder, check_memory, choose_device
 from backend.models.files import weight_files, weights_hash
 from backend.models.load import load
-from backend.models.model_reference import parse_reference
+from backend.models.model_reference import ModelReference, parse_reference
 from backend.models.resolve import resolve
 
 
@@ -198,10 +198,37 @@ def test_a_container_limit_counts(tmp_path, monkeypatch):
     assert memory.free_bytes("mps") is None
 
 
-@pytest.mark.parametrize("text", ["org/name@", "x" * 5000, "~no-such-user/model", "./" + "y" * 400])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "  ", "{}", "@", "a@b", "x" * 5000, "org/name@", "a//b", "a/b/c", "https://hub/a/b"),
+        *("~no-such-user/model", "./" + "y" * 400, "/" + "y" * 5000, "/dev/null", ".gguf"),
+        *(
+            "a/..",
+            "..a/b",
+            "a/b..c",
+            "a/b--c",
+            "-x/y",
+            "a/-b",
+            "a/b-",
+            "a/.b",
+            "_a/b",
+            "\u00e9/\u00fc",
+        ),
+        *("a/b@../../c", "a/b@/c", "a/b@-c", "a/b@c d", "a/b@c<d"),
+        *("org/<img src=x>", "a/%s", 'a/"b', "a`/b`", "a\nb", "a\0b", "org/a\u202eb", "\udcff/x"),
+    ],
+)
 def test_odd_references_are_told_apart_from_bugs(text):
-    with pytest.raises(ModelNotFound):
+    with pytest.raises(ModelNotFound) as refused:
         parse_reference(text)
+    assert len(refused.value.what) < 1000 and refused.value.remedy
+
+
+@pytest.mark.parametrize("text", ["a/b", "Org-1/Name_2.5-x", "a/b@main", "a/b@refs/pr/1", "0a/b1"])
+def test_ids_of_the_hub_are_taken(text):
+    name, _, revision = text.partition("@")
+    assert parse_reference(text) == ModelReference("hub", name, revision or None)
 
 
 def test_a_gguf_file_with_a_capital_ending(tmp_path):

@@ -62,6 +62,23 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     assert "Layer 7 does not exist" in words(app)
 
 
+@pytest.mark.parametrize("name", ["org/<b>bold</b>", "org/a\nb", "  "])
+def test_a_model_that_no_machine_could_use_is_refused_before_it_is_queued(
+    store, tiny_llama, monkeypatch, name
+):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    monkeypatch.setattr(run_form, "PRESETS", (Preset(name, "odd", "org/odd", depth=3, width=64),))
+    monkeypatch.setattr(run_form, "DEFAULT_MODEL", name)
+    app = opened(PAGE)
+    said = "No model is named." if not name.strip() else "a name that charts and files cannot show"
+    assert said in words(app)
+    press(app, "Start extraction")
+    assert said in words(app)
+    queue = JobQueue(store)
+    assert queue.jobs() == ()
+    queue.close()
+
+
 def test_a_new_prompt_set_is_written_kept_and_chosen(store, tiny_llama):
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGE, runs_view="prompts", prompts_trait="warmth")

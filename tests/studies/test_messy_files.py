@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from backend.errors import StudyFaults
+from backend.errors import SteerscopeError, StudyFaults
 from backend.studies import imports
 from backend.studies.faults import FaultList
 from backend.studies.importer import read_study
@@ -330,11 +330,24 @@ def test_prompts_that_cannot_be_read_accuse_nothing_else(tmp_path):
 
 def test_an_import_tells_its_notes_and_keeps_nothing_of_a_faulty_study(settings, tmp_path):
     near = "\n".join([*LINES, LINES[0].replace("glad, ", "glad,  ")])
-    found = imports.import_upload(settings, {"prompts.jsonl": near.encode()}, "noted")
+    found = imports.import_upload(settings, [("prompts.jsonl", near.encode())], "noted")
     assert [note.line for note in found.notes] == [5]
     kept = sorted(settings.studies.iterdir())
-    for files in ({"prompts.jsonl": b"{"}, {"s.zip": b"PK"}, {"prompts.parquet": b"PAR1" * 9}):
+    for file in (("prompts.jsonl", b"{"), ("s.zip", b"PK"), ("prompts.parquet", b"PAR1" * 9)):
         with pytest.raises(StudyFaults):
-            imports.import_upload(settings, files, "faulty")
+            imports.import_upload(settings, [file], "faulty")
     assert sorted(settings.studies.iterdir()) == kept
     assert list(settings.work.iterdir()) == []
+
+
+def test_of_two_uploads_of_one_name_none_is_lost(settings):
+    """A browser sends files of two folders without their folders."""
+    table = "\n".join(LINES).encode()
+    for files, why in (
+        ([("prompts.jsonl", table), ("prompts.jsonl", b"{")], "Two files of the name"),
+        ([("a/prompts.jsonl", table), ("b/prompts.jsonl", table)], "Two files of the name"),
+        ([("s.zip", b"PK"), ("s.zip", b"PK")], "uploaded together with other files"),
+    ):
+        with pytest.raises(SteerscopeError, match=why):
+            imports.import_upload(settings, files, "twice")
+    assert list(settings.studies.iterdir()) == []
