@@ -13,6 +13,7 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import saved_vectors
 from backend.store.connection import matrix_of
 from pages.shared.lab_link import lab_parameters
+from tests.support.lab_html import without_marks
 from tests.support.pages import ROOT, words
 from tests.support.raw import reading_run
 from tests.support.runs import publish_run
@@ -42,7 +43,8 @@ def opened(pipeline: Pipeline | None = None, **address: str) -> AppTest:
 def tables(app: AppTest) -> str:
     """All HTML on the page, as text, without styles."""
     bodies = [element.proto.body for element in app.get("html")]
-    return html.unescape(" ".join(body for body in bodies if not body.startswith("<style>")))
+    whole = " ".join(body for body in bodies if not body.startswith("<style>"))
+    return html.unescape(without_marks(whole))
 
 
 def activations(store):

@@ -19,6 +19,7 @@ from backend.views.filter_lab.compute import lab_view
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import lab_stack
 from backend.views.shared.style import DIVERGING
+from tests.support.lab_html import without_marks
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.results import results
 
@@ -152,7 +153,7 @@ def test_metrics_say_before_after_and_whether_it_is_good(shown):
 def test_prompts_are_listed_with_their_cosines_and_escaped(shown):
     _, view, *_ = shown
     texts = {prompt.prompt_id: f"<b>{prompt.prompt_id}</b>" for prompt in view.prompts}
-    table = tables.prompts_table(view, texts)
+    table = without_marks(tables.prompts_table(view, texts))
     dropped = [prompt for prompt in view.prompts if not prompt.kept]
     assert table.count('class="dropped"') == len(dropped) and "<b>" not in table
     for prompt in view.prompts:
@@ -178,7 +179,7 @@ def test_intervals_are_dots_until_they_are_known(shown):
     assert "…" not in filled and filled.count("<div>") == waiting.count("<div>")
     for found in (known.before, known.after, known.difference, known.held_out):
         assert f"{found.value:+.2f} [{found.low:+.2f}, {found.high:+.2f}]" in filled
-    headline = html.unescape(tables.headline(view, ""))
+    headline = html.unescape(without_marks(tables.headline(view, "")))
     kept = sum(prompt.kept for prompt in view.prompts)
     assert f"{view.after.value:+.2f}" in headline and "n = 60" in headline
     assert f"{kept} of {len(view.prompts)} prompts kept" in headline
