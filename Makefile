@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-scale bench-ui clean setup setup-dev
+.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-reuse bench-scale bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -45,6 +45,9 @@ bench-libraries: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
 
 # About ten minutes; with SIZES=--full, the largest sizes too.
+bench-reuse: setup-dev
+	$(BIN)/python -m tests.benchmarks.reuse
+
 bench-scale: setup-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.scale $(SIZES)
 
