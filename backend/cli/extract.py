@@ -9,6 +9,7 @@ from typing import Never
 from tqdm import tqdm
 
 from backend.cli.command import Command
+from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import find_study
@@ -76,9 +77,6 @@ class ProgressBar:
 
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
-    # Imported here: the other commands need neither torch nor transformers, which take seconds.
-    from backend.runs.session import session_of
-
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
         study=ref.key,
@@ -89,6 +87,10 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         device=options.device,
         dtype=options.dtype,
     )
+    check_request(settings, request)
+    # Imported here: what is wrong is said at once, and torch and transformers take seconds.
+    from backend.runs.session import session_of
+
     run_id = options.run_id or new_run_id(ref.key, options.model)
     bar = ProgressBar()
     try:
