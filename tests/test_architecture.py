@@ -126,6 +126,7 @@ READING = (
     "backend.views.prompts.compute",
     "backend.exports.report.page",
     "backend.cli.main",
+    "backend.jobs.worker",
 )
 
 

@@ -7,6 +7,7 @@ import argparse
 from backend.cli.command import Command
 from backend.cli.extract import ProgressBar
 from backend.settings import Settings
+from backend.store.catalog import run_summary
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -14,7 +15,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _derive(settings: Settings, options: argparse.Namespace) -> int:
-    # Imported here: what derives takes a second to import.
+    run_summary(settings, options.run)
+    # Imported here: a run that is not there is said at once, and what derives takes seconds.
     from backend.runs.session import DerivationSession
 
     bar = ProgressBar()

@@ -9,6 +9,7 @@ from typing import Never
 from tqdm import tqdm
 
 from backend.cli.command import Command
+from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import find_study
@@ -106,7 +107,8 @@ def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | No
     Returns:
         The exit status.
     """
-    # Imported here: most commands need none of what derives a run.
+    check_request(settings, request)
+    # Imported here: what is wrong is said at once, and torch and transformers take seconds.
     from backend.runs.session import session_of
 
     run_id = run_id or new_run_id(request.study, request.model)

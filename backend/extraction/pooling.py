@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from torch import nn
 
 from backend.core.first_token import FirstTokens, first_tokens
-from backend.errors import LayerOutOfRange, UnsupportedArchitecture
+from backend.errors import UnsupportedArchitecture
 from backend.extraction.onednn import fast_linears
 from backend.extraction.residual import Blocks, decoder_of, find_blocks
 from backend.extraction.spans import EncodedText
+from backend.models.layers import check_layers
 from backend.types import Pooling
 
 
@@ -54,14 +55,7 @@ class PooledForward:
     """
 
     def __init__(self, model: Any, depth: int, layers: Sequence[int], pooling: Pooling) -> None:
-        bad = [layer for layer in layers if not 0 <= layer <= depth]
-        if bad or not layers or list(layers) != sorted(set(layers)):
-            named = f"layers {bad} do not exist" if bad else f"layers {list(layers)} are unusable"
-            raise LayerOutOfRange(
-                f"With {depth} decoder blocks, {named}.",
-                expected=f"one or more different layers from 0 (embedding) to {depth}, ascending.",
-                remedy="choose layers within that range.",
-            )
+        check_layers(depth, layers)
         self._model = model
         self._decoder = decoder_of(model)
         self._depth = depth

@@ -5,8 +5,8 @@ from __future__ import annotations
 from backend.jobs.queue import JobQueue
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.runs.engines import SIMULATED_PREFIX
-from backend.runs.phantom_run import simulated_run_id
 from backend.runs.requests import parse_layers
+from backend.runs.simulated_id import simulated_run_id
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash

@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
@@ -19,10 +19,13 @@ from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
+from backend.runs.quick_checks import check_request
 from backend.runs.requests import request_from_json
-from backend.runs.session import Session, session_of
 from backend.settings import Settings
 from backend.types import Progress
+
+if TYPE_CHECKING:
+    from backend.runs.session import Session
 
 logger = logging.getLogger("steerscope.worker")
 
@@ -88,8 +91,12 @@ class Extractor:
             self.release()
             self.log(run_id, "a worker takes up the job")
             self._logged = ""
-            report = partial(self._report, run_id)
-            made = session_of(self._settings, run_id, request_from_json(request), report)
+            wanted = request_from_json(request)
+            check_request(self._settings, wanted)
+            # Imported here: a worker is ready, and refuses what cannot be, before torch is there.
+            from backend.runs.session import session_of
+
+            made = session_of(self._settings, run_id, wanted, partial(self._report, run_id))
             self._session = (run_id, made)
         return self._session[1]
 

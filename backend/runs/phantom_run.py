@@ -11,6 +11,7 @@ from backend.phantom.phantom import Phantom
 from backend.phantom.plan import PhantomPlan
 from backend.runs.engines import methods_of_engine
 from backend.runs.session import ExtractionSession
+from backend.runs.simulated_id import simulated_run_id
 from backend.settings import Settings
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
@@ -44,16 +45,3 @@ def publish_phantom(
 
 def _tell(report: Callable[[str], None], model: str, progress: Progress) -> None:
     report(f"{model}: {progress.stage}")
-
-
-def simulated_run_id(ref: StudyRef, phantom: Phantom, model: str) -> str:
-    """Name of a simulated run: it follows from all that is simulated, so each is made once.
-
-    The study's hash is not enough: a strength or a width can change the activations alone.
-
-    Args:
-        ref: the phantom's study.
-        phantom: what is simulated.
-        model: name of one of its models.
-    """
-    return f"{ref.name}-{ref.content_hash}-{phantom.identity}-{model}"

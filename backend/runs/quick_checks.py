@@ -1,0 +1,35 @@
+"""What can be said against a request without loading its model: torch alone takes seconds."""
+
+from __future__ import annotations
+
+from backend.models.layers import check_layers
+from backend.models.on_disk import model_size
+from backend.runs.engines import SIMULATED_PREFIX
+from backend.settings import Settings
+from backend.store.catalog import run_summary
+from backend.store.study import find_study
+from backend.types import ExtractionRequest
+
+
+def check_request(settings: Settings, request: ExtractionRequest) -> None:
+    """Refuse a request whose study, run or layers are not there; a model that is not on this
+    machine is checked when it is loaded.
+
+    Args:
+        settings: where the store is.
+        request: what is asked for.
+
+    Raises:
+        StudyNotFound, RunNotFound: there is none of that name.
+        LayerOutOfRange: the model has no such layer.
+        ModelNotFound, ModelError: the model's name or files are of no use.
+    """
+    if request.derives:
+        run_summary(settings, request.derives)
+        return
+    find_study(settings, request.study)
+    if request.model.startswith(SIMULATED_PREFIX):
+        return
+    size = model_size(request.model, settings.models)
+    if size is not None:
+        check_layers(size.depth, request.layers)
