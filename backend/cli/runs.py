@@ -17,6 +17,7 @@ from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
 from backend.store.run_values import CellResult
+from backend.views.shared.numbers import count_text
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -128,7 +129,7 @@ def _print_cell(cell: CellResult) -> None:
     else:
         interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
         p = "p undefined" if c.p is None else f"p={c.p:.2g}"
-        print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  {_count(c)}  {p}")
+        print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  {count_text(c)}  {p}")
         if cell.pooled.value is not None and cell.pooled.value != c.value:
             print(f"  {'over all responders':26} {cell.pooled.value:+.3f}  not judged")
         print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
@@ -145,13 +146,6 @@ def _print_cell(cell: CellResult) -> None:
         found = cell.metrics[metric.name]
         shown = f"undefined: {found.reason}" if found.value is None else f"{found.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")
-
-
-def _count(found: Estimate) -> str:
-    if found.groups is None:
-        return f"n={found.n}"
-    worth = "" if found.effective is None else f", worth {found.effective:.0f}"
-    return f"n={found.n} in {found.groups} groups{worth}"
 
 
 def _interval(title: str, found: Estimate) -> str:

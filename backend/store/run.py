@@ -270,7 +270,7 @@ class Run(StudyFile):
         rows = self._rows(
             "SELECT method, c.trait, prompt_set, layer, target, n, r, low, high, p, reason,"
             " boot_low, boot_high, rho, rho_low, rho_high,"
-            f" {newer if self.format >= 5 else older}"
+            f" {self._since(5, newer, older)}"
             " FROM correlations c JOIN traits t USING (trait)"
             " WHERE ($method::VARCHAR IS NULL OR method = $method)"
             " AND ($trait::VARCHAR IS NULL OR c.trait = $trait)"
@@ -319,7 +319,7 @@ class Run(StudyFile):
             "SELECT b.method, b.trait, b.prompt_set, b.layer, b.of_layers, b.p, b.null_95,"
             " b.held_out_r, b.held_out_low, b.held_out_high, b.held_out_p, b.reason,"
             " (SELECT count(*) FROM behaviours c WHERE c.trait = b.trait),"
-            f" {'c.effective, c.groups' if self.format >= 5 else 'NULL, NULL'}"
+            f" {self._since(5, 'c.effective, c.groups', 'NULL, NULL')}"
             " FROM best_layers b JOIN traits t USING (trait)"
             " LEFT JOIN correlations c USING (method, trait, prompt_set, layer)"
             " WHERE ($method::VARCHAR IS NULL OR b.method = $method)"
@@ -411,7 +411,7 @@ class Run(StudyFile):
         where = "WHERE metric = ? AND trait = ? AND (?::INTEGER IS NULL OR layer = ?)"
         totals = self._rows(
             "SELECT layer, cases, y_square, rounding,"
-            f" {'effective, groups' if self.format >= 5 else 'cases, NULL'}"
+            f" {self._since(5, 'effective, groups', 'cases, NULL')}"
             f" FROM moment_totals {where} ORDER BY layer",
             key,
         )
@@ -468,8 +468,7 @@ class Run(StudyFile):
 
     def first_tokens(self, trait: str, prompt_set: str, layer: int) -> PromptFirstTokens:
         """What was recorded of the first token of the prompts of one cell."""
-        known = self.format >= 3
-        columns = "first_norm, first_share" if known else "NULL, NULL"
+        columns = self._since(3, "first_norm, first_share", "NULL, NULL")
         rows = self._rows(
             f"SELECT tokens, {columns} FROM prompt_activations JOIN prompts USING (prompt_id)"
             " WHERE trait = ? AND prompt_set = ? AND layer = ? ORDER BY prompt_id",
@@ -477,7 +476,7 @@ class Run(StudyFile):
         )
         tokens, norms, shares = np.array(rows, np.float64).reshape(-1, 3).T
         pooling = self.record.pooling
-        if not known or np.isnan(norms).all():
+        if np.isnan(norms).all():
             return PromptFirstTokens(pooling, tokens, None, None)
         share = self._rows(
             "SELECT median(first_share) FROM response_activations WHERE layer = ?", [layer]
@@ -545,7 +544,7 @@ class Run(StudyFile):
 
     def _group_of(self, table: str) -> str:
         """SQL for what makes the cases of a table dependent."""
-        return f"{table}.group_name" if self.format >= 5 else f"{table}.scenario"
+        return self._since(5, f"{table}.group_name", f"{table}.scenario")
 
     def case_texts(self) -> dict[str, CaseTexts]:
         """The cases of every trait that has any, with a digest of the texts of each, in the order
@@ -689,7 +688,7 @@ class Run(StudyFile):
         matrix = self._matrix("SELECT v.vector" + source + " ORDER BY w.place", parameters)
         rows = self._rows(
             "SELECT v.trait, v.method, v.layer, c.r, c.low, c.high, c.p, coalesce(c.n, 0),"
-            f" c.reason, {'c.effective, c.groups' if self.format >= 5 else 'NULL, NULL'}"
+            f" c.reason, {self._since(5, 'c.effective, c.groups', 'NULL, NULL')}"
             + source
             + " LEFT JOIN correlations c ON c.trait = v.trait AND c.method = v.method"
             " AND c.layer = v.layer AND c.prompt_set = v.prompt_set ORDER BY w.place",

@@ -177,7 +177,7 @@ class StudyFile:
             StoredPrompt(*row)
             for row in self._rows(
                 "SELECT prompt_id, prompt_set, pole, text,"
-                f" {'pair' if self.format >= 5 else 'NULL'}"
+                f" {self._since(5, 'pair', 'NULL')}"
                 " FROM prompts WHERE trait = ?"
                 " ORDER BY prompt_id",
                 [trait],
@@ -206,9 +206,8 @@ class StudyFile:
             "SELECT response_id, trait, score FROM scores ORDER BY response_id"
         ):
             scores.setdefault(response_id, {})[trait] = score
-        newer = self.format >= 5
         repeats: dict[int, dict[str, tuple[float, ...]]] = {}
-        if newer:
+        if self.format >= 5:
             for response_id, trait, values in self._rows(
                 "SELECT response_id, trait, list(score ORDER BY repeat) FROM repeated_scores"
                 " GROUP BY ALL ORDER BY ALL"
@@ -225,7 +224,7 @@ class StudyFile:
             prompts=tuple(
                 Prompt(*row)
                 for row in self._rows(
-                    f"SELECT trait, pole, text, prompt_set, {'pair' if newer else 'NULL'}"
+                    f"SELECT trait, pole, text, prompt_set, {self._since(5, 'pair', 'NULL')}"
                     " FROM prompts ORDER BY prompt_id"
                 )
             ),
@@ -242,7 +241,7 @@ class StudyFile:
                 )
                 for response_id, scenario, text, turn, responder, messages, group in self._rows(
                     "SELECT response_id, scenario, text, turn, responder, messages,"
-                    f" {'group_name' if newer else 'NULL'} FROM responses"
+                    f" {self._since(5, 'group_name', 'NULL')} FROM responses"
                     " ORDER BY response_id"
                 )
             ),
@@ -314,6 +313,10 @@ class StudyFile:
             # The footer of a Parquet file names every column and its statistics.
             parquet_bytes=round(rows * per_row[1]) + 1000 + 250 * len(columns),
         )
+
+    def _since(self, number: int, newer: str, older: str) -> str:
+        """SQL for what a format brought, or what takes its place in the formats before it."""
+        return newer if self.format >= number else older
 
     def _rows(
         self, query: str, parameters: Sequence[object] | Mapping[str, object] | None = None

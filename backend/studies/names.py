@@ -65,3 +65,21 @@ def name_problem(column: str, name: str) -> tuple[str, str] | None:
     if any(sign in refused for sign in name):
         return f"{column} {{}} holds one of {' '.join(refused)} .", "Rename it without these signs."
     return None
+
+
+def optional_name(name: str, row: Row, column: str, default: str, faults: FaultList) -> str | None:
+    """The name in a column that may be left out.
+
+    Args:
+        name: file name.
+        row: the record.
+        column: which of its columns.
+        default: what it is where nothing is there.
+        faults: told where it is no name.
+
+    Returns:
+        None where it is no name.
+    """
+    if row.values.get(column) is None:
+        return default
+    return name_of(name, row, column, faults)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from backend.studies.faults import FaultList, shown
-from backend.studies.names import name_of
+from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
 from backend.studies.tables import check_columns, text_of
 from backend.types import POLES, Pole, Prompt
@@ -136,17 +136,11 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
     if pole not in POLES:
         faults.add(name, row.line, "Unknown pole {}.", "Write high or low.", shown(pole))
         return None
-    prompt_set = "default"
-    if row.values.get("prompt_set") is not None:
-        prompt_set = name_of(name, row, "prompt_set", faults) or ""
-    pair: str | None = None
-    if row.values.get("pair") is not None:
-        pair = name_of(name, row, "pair", faults)
-        if pair is None:
-            return None
-    if trait is None or text is None or not prompt_set:
+    prompt_set = optional_name(name, row, "prompt_set", "default", faults)
+    pair = optional_name(name, row, "pair", "", faults)
+    if trait is None or text is None or prompt_set is None or pair is None:
         return None
-    return Prompt(trait, cast(Pole, pole), text, prompt_set, pair)
+    return Prompt(trait, cast(Pole, pole), text, prompt_set, pair or None)
 
 
 def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:

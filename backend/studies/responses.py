@@ -9,7 +9,7 @@ from typing import Any, cast
 from backend.studies.conversation import read_messages
 from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
-from backend.studies.names import name_of
+from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
 from backend.studies.scores import is_missing, read_scores
 from backend.studies.tables import check_columns, text_of
@@ -135,16 +135,10 @@ def _response(
             name, row.line, "Unknown turn {}.", "Write t1 or tN, or leave it out.", shown(turn)
         )
         return None
-    responder = "unknown"
-    if row.values.get("responder") is not None:
-        responder = name_of(name, row, "responder", faults) or ""
-    group: str | None = None
-    if row.values.get("group") is not None:
-        group = name_of(name, row, "group", faults)
-        if group is None:
-            return None
+    responder = optional_name(name, row, "responder", "unknown", faults)
+    group = optional_name(name, row, "group", "", faults)
     messages = read_messages(name, row.line, row.values.get("messages"), faults)
-    if scenario is None or text is None or not responder or messages is None:
+    if scenario is None or text is None or responder is None or group is None or messages is None:
         return None
     return Response(
         scenario=scenario,
@@ -154,7 +148,7 @@ def _response(
         messages=messages,
         scores={trait: sum(values) / len(values) for trait, values in scores.items()},
         repeats={trait: tuple(values) for trait, values in scores.items() if len(values) > 1},
-        group=group,
+        group=group or None,
     )
 
 

@@ -212,7 +212,6 @@ def test_a_container_limit_counts(tmp_path, monkeypatch):
             "a/-b",
             "a/b-",
             "a/.b",
-            "_a/b",
             "\u00e9/\u00fc",
         ),
         *("a/b@../../c", "a/b@/c", "a/b@-c", "a/b@c d", "a/b@c<d"),

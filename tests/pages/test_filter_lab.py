@@ -189,7 +189,7 @@ def test_intervals_are_filled_in_on_demand(lab):
             " AND trait = 'haste' AND layer = 2"
         ).fetchall()[0]
     assert "…" not in shown and f"[{low:+.2f}, {high:+.2f}]" in shown
-    assert "both vectors point the same way" in shown
+    assert "both vectors project alike here" in shown
 
 
 def test_a_vector_is_saved_once_under_its_name(lab):

@@ -18,7 +18,7 @@ from backend.core.arrays import Floats, Integers
 from backend.core.cases import Cases
 from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.statistics.clustered import LEAST_GROUPS, p_over, quantile_over
-from backend.core.statistics.dependent import NO_CHANGE, predictor_gain
+from backend.core.statistics.dependent import compare_predictors, no_difference
 
 SPLITS = 5
 SEED = 20260305
@@ -83,7 +83,8 @@ def cross_fitted_gain(
                 why = "r is undefined in a half of the cases"
                 return CrossFitted(Estimate.undefined(len(cases), why), chosen, 0)
             chosen[own] += 1
-            pair.append(predictor_gain(unseen.with_x(candidates[own][test]), bases[base][test]))
+            against = unseen.with_x(candidates[own][test])
+            pair.append(compare_predictors(against, bases[base][test]).difference)
         missing = next((found for found in pair if found.value is None), None)
         if missing is not None:
             why = missing.reason or "r is undefined in a half of the cases"
@@ -130,7 +131,7 @@ def _estimate(value: float, low: float, high: float, cases: Cases) -> Estimate:
         why = f"an interval needs {LEAST_GROUPS} groups in each half, and cases that vary"
         return Estimate(value, None, None, None, n, why, groups=groups)
     if low == high:
-        return Estimate(value, low, high, 1.0, n, NO_CHANGE, groups=groups)
+        return no_difference(cases)
     side = value - low if value > 0 else high - value
     if groups is None:
         p = float(2 * stats.norm.sf(abs(value) / side * stats.norm.ppf(0.975)))

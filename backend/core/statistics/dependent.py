@@ -26,7 +26,7 @@ from backend.core.statistics.clustered import (
 )
 from backend.core.statistics.correlation import fisher_interval, pearson
 
-NO_CHANGE = "the fix changes nothing here"
+ALIKE = "both vectors project alike here, so that r is the same and nothing is left to test"
 
 
 @dataclass(frozen=True)
@@ -37,18 +37,14 @@ class PredictorComparison:
         first: r of the first predictor.
         second: r of the second.
         between: r of the two predictors.
-        difference: first minus second, with Zou's interval and Williams's p.
+        difference: first minus second, with Zou's interval and Williams's p; exactly 0, without
+            a p, where the two are alike.
     """
 
     first: Estimate
     second: Estimate
     between: Estimate
     difference: Estimate
-
-    @property
-    def alike(self) -> bool:
-        """Whether the two predictors are the same but for rounding, so that nothing differs."""
-        return self.between.value is not None and self.between.value >= 1 - 1e-9
 
 
 def compare_predictors(cases: Cases, second: Floats) -> PredictorComparison:
@@ -59,14 +55,17 @@ def compare_predictors(cases: Cases, second: Floats) -> PredictorComparison:
         second: the other predictor, [n].
 
     Independent cases are compared by Williams and Zou; dependent ones by the jackknife of the
-    difference over their groups. The difference is undefined where one of the three correlations
-    is, with its reason.
+    difference over their groups. Where the two predictors are the same but for rounding, the
+    difference is 0, its interval too, and there is no test. It is undefined where one of the three
+    correlations is, with its reason.
     """
     rs = (pearson(cases), pearson(cases.with_x(second)), pearson(cases.with_y(second)))
     first, other, between = rs
     if first.value is None or other.value is None or between.value is None:
         reason = next(r.reason for r in rs if r.value is None)
         difference = Estimate.undefined(len(cases), reason or "a correlation is undefined")
+    elif between.value >= 1 - 1e-9:
+        difference = no_difference(cases)
     elif cases.dependent:
         difference = _over_groups(first.value - other.value, cases, second)
     else:
@@ -99,19 +98,10 @@ def _over_groups(difference: float, cases: Cases, second: Floats) -> Estimate:
     )
 
 
-def predictor_gain(cases: Cases, base: Floats) -> Estimate:
-    """r of the cases' x minus r of another predictor, as :func:`compare_predictors` has it.
-
-    Exactly 0 where the two are the same but for rounding.
-
-    Args:
-        cases: with the drift of a fix as x.
-        base: drift without the fix, [cases].
-    """
-    found = compare_predictors(cases, base)
-    if found.alike and found.first.value is not None and found.second.value is not None:
-        return Estimate(0.0, 0.0, 0.0, 1.0, len(cases), NO_CHANGE)
-    return found.difference
+def no_difference(cases: Cases) -> Estimate:
+    """The difference of two predictors of some cases that are the same but for rounding."""
+    groups = cases.group_count if cases.dependent else None
+    return Estimate(0.0, 0.0, 0.0, None, len(cases), ALIKE, groups=groups)
 
 
 def compare_dependent(r_first: float, r_second: float, r_between: float, n: int) -> Estimate:

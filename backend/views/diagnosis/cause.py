@@ -65,6 +65,34 @@ class Judgement:
         return self.weight >= 1
 
 
+@dataclass(frozen=True)
+class Subject:
+    """A cause whose judgements differ in all but these.
+
+    Attributes:
+        cause: key.
+        title: name on screen.
+        confusions: what looks alike.
+    """
+
+    cause: str
+    title: str
+    confusions: str
+
+    def judged(
+        self,
+        verdict: Verdict,
+        weight: float,
+        summary: str,
+        rows: tuple[Row, ...] = (),
+        fix: Fix | None = None,
+    ) -> Judgement:
+        """A judgement of it; see :class:`Judgement`."""
+        return Judgement(
+            self.cause, self.title, verdict, weight, summary, rows, fix, self.confusions
+        )
+
+
 Earlier = Mapping[str, Judgement]
 
 

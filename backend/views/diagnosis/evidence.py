@@ -13,7 +13,7 @@ from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
-from backend.core.statistics.dependent import predictor_gain
+from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.reliability import Reliability
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
@@ -198,7 +198,7 @@ class CellEvidence:
         best = highest(rows, self._paired)
         method, layer = candidates[0 if best is None else best]
         if len(candidates) == len(bases) == 1:
-            found = predictor_gain(self.paired(rows[0]), self._drift(*bases[0]))
+            found = compare_predictors(self.paired(rows[0]), self._drift(*bases[0])).difference
             return Trial(method, layer, found, 1.0)
         found_in = cross_fitted_gain(self._paired, rows, self._stacked(bases))
         same = np.array([name == method for name, _ in candidates])
@@ -217,7 +217,8 @@ class CellEvidence:
         if not layers or not bases:
             return Estimate.undefined(self.n, "one of the two has no vector here")
         if len(layers) == len(bases) == 1:
-            return predictor_gain(self.paired(changed[layers[0]]), self._drift(*bases[0]))
+            own = self.paired(changed[layers[0]])
+            return compare_predictors(own, self._drift(*bases[0])).difference
         rows = np.stack([changed[layer] for layer in layers])
         return cross_fitted_gain(self._paired, rows, self._stacked(bases)).gain
 

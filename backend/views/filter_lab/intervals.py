@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.dependent import compare_predictors
@@ -76,13 +75,9 @@ def lab_intervals(
         return LabIntervals(bootstrap_r(before), refused, refused, held_out, tried)
     after = own.cases.cases(own.drifts @ built.weights[0])
     return LabIntervals(
-        bootstrap_r(before), bootstrap_r(after), _difference(after, before), held_out, tried
+        bootstrap_r(before),
+        bootstrap_r(after),
+        compare_predictors(after, before.x).difference,
+        held_out,
+        tried,
     )
-
-
-def _difference(after: Cases, before: Cases) -> Estimate:
-    found = compare_predictors(after, before.x)
-    if found.alike and found.first.value is not None:
-        why = "both vectors point the same way, so r is the same"
-        return Estimate.undefined(len(after), why)
-    return found.difference

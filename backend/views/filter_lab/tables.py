@@ -246,6 +246,8 @@ def _interval_text(estimate: Estimate | None) -> str:
     text = r_text(estimate)
     p = p_text(estimate.p)
     text += "" if estimate.p is None else f", p {p}" if p.startswith("<") else f", p = {p}"
+    if estimate.value is not None and estimate.reason:
+        text += f" ({estimate.reason})"
     return (
         html.escape(text).replace("n = ", "n&nbsp;=&nbsp;").replace("p &lt; ", "p&nbsp;&lt;&nbsp;")
     )

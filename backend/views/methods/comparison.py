@@ -23,7 +23,6 @@ from backend.store.run_values import ScoredCases
 from backend.store.saved_vector import SavedVector
 from backend.views.methods.compute import MethodGrid, method_grid, method_results, saved_row_name
 
-ALIKE = "both vectors project alike here"
 NO_VECTOR = "no method has a vector here"
 
 
@@ -225,10 +224,7 @@ def differences_to(
             if method == baseline:
                 continue
             compared = compare_predictors(cases, base.x)
-            difference = compared.difference
-            if compared.alike and compared.first.value is not None:
-                difference = Estimate(0.0, None, None, None, len(cases), ALIKE)
-            found[method, trait] = MethodDifference(difference, compared.between.value)
+            found[method, trait] = MethodDifference(compared.difference, compared.between.value)
     adjusted = benjamini_hochberg([f.difference.p for f in found.values()])
     return {
         key: dataclasses.replace(f, adjusted_p=p)

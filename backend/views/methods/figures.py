@@ -274,6 +274,7 @@ def _said(f: MethodDifference) -> str:
     return (
         f"{SIGNS[found]} {WORDS[found]}<br>difference {r_text(f.difference)}"
         f"<br>p {p_text(f.difference.p)}, adjusted {p_text(f.adjusted_p)}{alike}"
+        f"{'' if f.difference.reason is None else '<br>' + wrapped(f.difference.reason)}"
     )
 
 

@@ -98,7 +98,7 @@ def test_scale_and_order_of_cases_change_little_and_the_same_vector_gains_nothin
     scaled = cross_fitted_gain(cases, 9 * x[1:] + 4, x[:1] / 7).gain
     assert (scaled.value, scaled.low, scaled.p) == pytest.approx((found.value, found.low, found.p))
     same = cross_fitted_gain(cases, x[:1], x[:1]).gain
-    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, 1.0)
+    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, None)
     assert found.p < 0.05 and found.low > 0
     worse = cross_fitted_gain(cases, x[:1], x[1:]).gain
     assert (worse.value, worse.low, worse.high) == pytest.approx(

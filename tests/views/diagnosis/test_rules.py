@@ -11,6 +11,7 @@ from scipy import stats
 
 from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.statistics.correlation import pearson
+from backend.core.statistics.dependent import ALIKE
 from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.phantom.causes import CAUSES, NONE
@@ -341,7 +342,8 @@ def test_the_base_of_every_gain_is_the_mean_difference(healthy):
     ]
     assert gain.value == pytest.approx(by_hand[0] - by_hand[1])
     same = healthy.trial((MEAN_DIFFERENCE,)).gain
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
+    assert (same.value, same.low, same.high, same.p) == (0.0, 0.0, 0.0, None)
+    assert same.reason == ALIKE
 
 
 def test_a_zero_activation_has_no_direction_and_is_no_fault(healthy):

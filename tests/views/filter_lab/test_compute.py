@@ -15,7 +15,7 @@ from backend.core.estimate import EFFECTIVE_Z
 from backend.core.metrics.registry import in_lab, measure_cell
 from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.correlation import fisher_interval
-from backend.core.statistics.dependent import compare_dependent
+from backend.core.statistics.dependent import ALIKE, compare_dependent
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.status import status_of
 from backend.core.vectors.methods import MEAN_DIFFERENCE
@@ -275,7 +275,8 @@ def test_intervals(phantom):
     for name in ("value", "low", "high"):
         assert getattr(found.held_out, name) == pytest.approx(getattr(held, name), abs=1e-9)
     same = intervals_of(settings, place, Pipeline())
-    assert same.held_out is None and "the same way" in same.difference.reason
+    assert same.held_out is None and same.difference.reason == ALIKE
+    assert (same.difference.value, same.difference.low, same.difference.high) == (0.0, 0.0, 0.0)
     none = dataclasses.replace(filtered, threshold=1.0)
     refused = intervals_of(settings, place, none)
     assert "a pole needs 2" in refused.after.reason == refused.difference.reason

@@ -7,6 +7,7 @@ import pytest
 from scipy import stats
 
 from backend.core.cases import Cases
+from backend.core.statistics.dependent import ALIKE
 from backend.views.methods.comparison import chosen_on_halves, differences_to, over_traits
 
 RNG = np.random.default_rng(7)
@@ -43,7 +44,8 @@ def test_methods_are_compared_as_dependent_and_over_traits_on_z():
         ps.append(got.difference.p)
         same = found["same", trait]
         assert (same.difference.p, same.adjusted_p) == (None, None)
-        assert "project alike" in same.difference.reason
+        assert same.difference.reason == ALIKE
+        assert (same.difference.value, same.difference.low, same.difference.high) == (0, 0, 0)
     adjusted = stats.false_discovery_control(ps)
     assert [found["good", t].adjusted_p for t in drifts] == pytest.approx(list(adjusted))
     rs = {

@@ -7,13 +7,13 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.core.finding import Row, Verdict
+from backend.core.finding import Row
 from backend.core.first_token import FirstTokens, share_beyond
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MASSIVE_REMOVED
 from backend.types import POOLING_TITLES, Pooling
 from backend.views.diagnosis import thresholds as at
-from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, verdict_by_gain
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import UNIT_ROWS, gain_row
 
@@ -21,9 +21,11 @@ CAUSE, TITLE = "first_token", "A first token in the mean"
 # What the run itself can tell of the harm.
 PROXIES = (MASSIVE_REMOVED, UNIT_ROWS)
 REST: Pooling = "mean_rest"
-CONFUSIONS = (
+_SUBJECT = Subject(
+    CAUSE,
+    TITLE,
     "A massive coordinate, as a first token is huge in a few coordinates; prompts of outlying "
-    "length, as its part in a mean shrinks with the number of tokens."
+    "length, as its part in a mean shrinks with the number of tokens.",
 )
 
 
@@ -46,7 +48,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     beyond = share_beyond(first.shares, tokens)
     known = ~np.isnan(beyond)
     if not known.any():
-        return _judged("undetermined", 0.0, "No prompt has a token besides the first.")
+        return _SUBJECT.judged("undetermined", 0.0, "No prompt has a token besides the first.")
     marker = float(np.median(beyond[known]))
     weight = max(0.0, marker) / at.FIRST_TOKEN
     rows = _rows(evidence, first, tokens, marker)
@@ -56,13 +58,13 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             if evidence.first_tokens.pooling == "mean"
             else f"the run pools by {POOLING_TITLES[evidence.first_tokens.pooling]}"
         )
-        return _judged("ruled out", 0.0, f"The first token is left out: {why}.", rows)
+        return _SUBJECT.judged("ruled out", 0.0, f"The first token is left out: {why}.", rows)
     summary = (
         f"The first token holds {np.median(first.shares[known]):.0%} of a prompt's pooled squared "
         f"length, where {np.median(1 / tokens[known]):.0%} would be an ordinary token's."
     )
     if weight < 1:
-        return _judged("ruled out", weight, summary, rows)
+        return _SUBJECT.judged("ruled out", weight, summary, rows)
     if evidence.massive:
         summary += " The vector's massive coordinate may be the first token's."
     fix = Fix(
@@ -72,7 +74,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         Estimate.undefined(evidence.n, "measure it by extracting again"),
         REST,
     )
-    return _judged(
+    return _SUBJECT.judged(
         verdict_by_gain(weight, evidence.trial(PROXIES).gain, evidence.level),
         weight,
         summary,
@@ -126,22 +128,14 @@ def _norm_ratio(first: FirstTokens, tokens: Floats, norms: Floats) -> Estimate:
     return Estimate.exact(float(np.median(first.norms[usable] / others)), len(norms))
 
 
-def _judged(
-    verdict: Verdict,
-    weight: float,
-    summary: str,
-    rows: tuple[Row, ...] = (),
-    fix: Fix | None = None,
-) -> Judgement:
-    return Judgement(CAUSE, TITLE, verdict, weight, summary, rows, fix, CONFUSIONS)
-
-
 def _not_recorded(evidence: CellEvidence) -> Judgement:
     pooling = evidence.first_tokens.pooling
     if pooling != "mean":
         title = POOLING_TITLES[pooling]
-        return _judged("ruled out", 0.0, f"The first token is left out: the run pools by {title}.")
-    return _judged(
+        return _SUBJECT.judged(
+            "ruled out", 0.0, f"The first token is left out: the run pools by {title}."
+        )
+    return _SUBJECT.judged(
         "undetermined",
         0.0,
         "The first token was not recorded: the run is simulated, or was extracted by an older "

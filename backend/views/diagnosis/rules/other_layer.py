@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.cross_fit import LEAST
-from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule
+from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject
 from backend.views.diagnosis.evidence import CellEvidence, raises_r
 
 CAUSE, TITLE = "other_layer", "Signal in another layer"
 # A gain smaller than this is no reason to look elsewhere.
 LEAST_GAIN = 0.1
-CONFUSIONS = "Layers that were not extracted are not seen."
+_SUBJECT = Subject(CAUSE, TITLE, "Layers that were not extracted are not seen.")
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
@@ -22,12 +22,12 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     the best of those extracted, as it is unless the user gave it.
     """
     if not evidence.layer_given:
-        return _judged(
+        return _SUBJECT.judged(
             "ruled out", 0.0, "The layer shown is the one with the highest r of those extracted."
         )
     layers = evidence.layer_drifts
     if len(layers) < 2 or evidence.layer not in layers or not evidence.choosable:
-        return _judged("undetermined", 0.0, f"It needs another layer and {LEAST} cases.")
+        return _SUBJECT.judged("undetermined", 0.0, f"It needs another layer and {LEAST} cases.")
     trial = evidence.other_layer()
     gain = trial.gain
     weight = 0.0 if gain.value is None else max(0.0, gain.value) / LEAST_GAIN
@@ -37,7 +37,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     elif gain.high is not None and gain.high < LEAST_GAIN:
         verdict = "ruled out"
     change = "an undefined amount" if gain.value is None else f"{gain.value:+.2f}"
-    return _judged(
+    return _SUBJECT.judged(
         verdict,
         weight,
         f"The best other layer, {trial.layer}, changes held-out r by {change}.",
@@ -50,16 +50,6 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         ),
         Fix(f"Layer {trial.layer}", None, trial.layer, gain),
     )
-
-
-def _judged(
-    verdict: Verdict,
-    weight: float,
-    summary: str,
-    rows: tuple[Row, ...] = (),
-    fix: Fix | None = None,
-) -> Judgement:
-    return Judgement(CAUSE, TITLE, verdict, weight, summary, rows, fix, CONFUSIONS)
 
 
 RULE = Rule(CAUSE, TITLE, judge)
