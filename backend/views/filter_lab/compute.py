@@ -163,9 +163,10 @@ def lab_view(
         for key, places in base.groups.items()
         if layer is None or any(base.keys[i][2] == layer for i in places)
     }
+    published = base.published_metrics(chosen)
     metrics = {
         metric.name: (
-            _number(base.mean_difference.metrics[metric.name][chosen]),
+            _number(published[metric.name]),
             None if after.own[chosen] < 0 else _number(now.metrics[metric.name][after.own[chosen]]),
         )
         for metric in in_lab()

@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.vectors.cell_stack import CellStack, stack
+from backend.core.vectors.cell_stack import CellStack, stack, take
 from backend.core.vectors.inner_product import IDENTITY, missing_inner_product
 from backend.core.vectors.lab import LabResult, evaluate
 from backend.core.vectors.pipeline import FilterReference, Pipeline, RowScaling
@@ -41,6 +41,9 @@ class LabStack:
         default_factory=dict, init=False, repr=False
     )
 
+    # Cells are opened one at a time.
+    _measured: dict[int, dict[str, float]] = field(default_factory=dict, init=False, repr=False)
+
     @cached_property
     def groups(self) -> dict[tuple[str, str], NDArray[np.intp]]:
         """(run id, trait) -> positions of its cells, by layer."""
@@ -51,8 +54,19 @@ class LabStack:
 
     @cached_property
     def mean_difference(self) -> LabResult:
-        """The cells without any choice; under the identity that is as published."""
-        return evaluate(Pipeline(), self.cells)
+        """r of the cells without any choice, without metrics; under the identity as published."""
+        return evaluate(Pipeline(), self.cells, np.zeros(0, np.intp))
+
+    def published_metrics(self, place: int) -> dict[str, float]:
+        """Live metrics of one cell without any choice, NaN where undefined.
+
+        Args:
+            place: of the cell in the stack.
+        """
+        if place not in self._measured:
+            found = evaluate(Pipeline(), take(self.cells, np.array([place], np.intp))).metrics
+            self._measured[place] = {name: float(values[0]) for name, values in found.items()}
+        return self._measured[place]
 
     def cosine_range(self, pipeline: Pipeline) -> CosineRange:
         """Cosines of all prompts to the filter's reference, and the axis a threshold can move on.
