@@ -13,11 +13,11 @@ from backend.runs.saved_vectors import save_vector
 from backend.store.run import Run
 from backend.store.run_values import RunSummary
 from backend.views.filter_lab import tables, words
-from backend.views.filter_lab.axis import cell_steps, effective
+from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.compute import LabView, lab_view, prompt_texts, published_layer
 from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
 from backend.views.filter_lab.intervals import lab_intervals
-from backend.views.filter_lab.stack import LabStack, RunCell, inner_product_titles, lab_stack
+from backend.views.filter_lab.stack import LabStack, RunCell, lab_stack
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import several
@@ -78,7 +78,7 @@ def _flash(view: LabView, runs: Runs) -> set[tuple[str, str]]:
 def _lab(chosen: Selection, runs: Runs, labels: list[str], place: RunCell) -> None:
     """All controls; those above the slider draw everything below them anew."""
     presets()
-    pipeline = pipeline_controls(data.results().of_runs(inner_product_titles, runs))
+    pipeline = pipeline_controls(_stack(runs, chosen.prompt_set, IDENTITY).titles)
     with st.spinner(_READING):
         _stack(runs, chosen.prompt_set, pipeline.metric)
     _moving(chosen, runs, labels, place, pipeline)
@@ -99,11 +99,13 @@ def _moving(
     st.session_state[_NOW] = pipeline
     base = _stack(runs, prompt_set, IDENTITY)
     view = lab_view(base, stack, pipeline, place, chosen.layer, limits)
-    note = results.of_run(Run.inner_product_note, run_id, pipeline.metric, trait, layer)
+    note = ""
+    if pipeline.metric != IDENTITY:
+        note = results.of_run(Run.inner_product_note, run_id, pipeline.metric, trait, layer)
     st.html(tables.headline(view, note))
     left, right = st.columns(2)
     with left:
-        steps = results.of_run(cell_steps, run_id, trait, prompt_set, layer, unfiltered)
+        steps = stack.steps(place, unfiltered)
         st.markdown(
             "##### r along the whole threshold axis\n:small[A lone peak is more likely luck than a "
             f"long stretch above the published r.{words.steps_text(steps) if steps else ''}]"

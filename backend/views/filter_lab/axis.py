@@ -8,7 +8,7 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.core.vectors.cell_stack import CellStack, stack
-from backend.core.vectors.lab import Steps, built_at, threshold_steps
+from backend.core.vectors.lab import built_at
 from backend.core.vectors.pipeline import Pipeline
 from backend.store.run import Run
 
@@ -78,22 +78,3 @@ def one_cell(run: Run, metric: str, trait: str, prompt_set: str, layer: int) -> 
         return None
     cell = found[0]
     return stack([cell.gram], [cell.high], [cell.moments], run.record.width)
-
-
-def cell_steps(
-    run: Run, trait: str, prompt_set: str, layer: int, pipeline: Pipeline
-) -> Steps | None:
-    """r of one cell along the whole threshold axis; None without a filter, or where the cell
-    lacks the inner product.
-
-    Args:
-        run: an open run.
-        trait: one of its traits.
-        prompt_set: one of its prompt sets.
-        layer: one of its layers.
-        pipeline: its threshold does not matter.
-    """
-    if pipeline.filter_reference == "none":
-        return None
-    cell = one_cell(run, pipeline.metric, trait, prompt_set, layer)
-    return None if cell is None else threshold_steps(pipeline, cell)

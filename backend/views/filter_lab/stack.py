@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,14 +12,16 @@ from numpy.typing import NDArray
 
 from backend.core.vectors.cell_stack import CellStack, stack, take
 from backend.core.vectors.inner_product import IDENTITY, missing_inner_product
-from backend.core.vectors.lab import LabResult, evaluate
+from backend.core.vectors.lab import LabResult, Steps, evaluate, threshold_steps
 from backend.core.vectors.pipeline import FilterReference, Pipeline, RowScaling
 from backend.store.run import Run
 from backend.store.run_values import CellProducts
-from backend.views.filter_lab.axis import CosineRange, cosine_range
+from backend.views.filter_lab.axis import KEEP_ALL, CosineRange, cosine_range
 
 # Run id, trait and layer of a cell.
 RunCell = tuple[str, str, int]
+# Settings whose steps are kept.
+FEW = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,17 +33,23 @@ class LabStack:
         prompt_ids: the prompts of each cell, in the order of its columns.
         cells: their inner products; arrays are read-only.
         missing: cells without this inner product -> why.
+        titles: inner products that any of the runs has -> title, the identity first.
     """
 
     keys: tuple[RunCell, ...]
     prompt_ids: tuple[tuple[int, ...], ...]
     cells: CellStack
     missing: dict[RunCell, str]
+    titles: dict[str, str]
     # At most one for each way to scale rows and to choose a reference.
     _ranges: dict[tuple[RowScaling, FilterReference], CosineRange] = field(
         default_factory=dict, init=False, repr=False
     )
 
+    # Of the last few settings: the weights of a thousand thresholds are megabytes.
+    _steps: dict[tuple[RunCell, Pipeline], Steps] = field(
+        default_factory=dict, init=False, repr=False
+    )
     # Cells are opened one at a time.
     _measured: dict[int, dict[str, float]] = field(default_factory=dict, init=False, repr=False)
 
@@ -78,6 +87,25 @@ class LabStack:
         if key not in self._ranges:
             self._ranges[key] = cosine_range(self.cells, pipeline)
         return self._ranges[key]
+
+    def steps(self, key: RunCell, pipeline: Pipeline) -> Steps | None:
+        """r of one cell along the whole threshold axis; None without a filter, or where the cell
+        lacks the inner product.
+
+        Args:
+            key: of the cell.
+            pipeline: under the stack's inner product; its threshold does not matter.
+        """
+        if pipeline.filter_reference == "none" or key not in self.keys:
+            return None
+        wanted = (key, dataclasses.replace(pipeline, threshold=KEEP_ALL))
+        if (found := self._steps.get(wanted)) is not None:
+            return found
+        own = take(self.cells, np.array([self.keys.index(key)], np.intp))
+        if len(self._steps) >= FEW:
+            self._steps.clear()
+        self._steps[wanted] = threshold_steps(pipeline, own)
+        return self._steps[wanted]
 
 
 def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
@@ -126,7 +154,8 @@ def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
         "width",
     ):
         getattr(stacked, name).setflags(write=False)
-    return LabStack(tuple(keys), tuple(cell.prompt_ids for cell in found), stacked, missing)
+    ids = tuple(cell.prompt_ids for cell in found)
+    return LabStack(tuple(keys), ids, stacked, missing, inner_product_titles(runs))
 
 
 def inner_product_titles(runs: Sequence[Run]) -> dict[str, str]:

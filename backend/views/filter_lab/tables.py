@@ -34,7 +34,10 @@ STYLE = f"""<style>
 .lab small {{ opacity: 0.75; }}
 .lab tr.dropped td {{ opacity: 0.45; }}
 .lab tr.dropped td.t {{ text-decoration: line-through; }}
-.lab-scroll {{ max-height: 420px; overflow-y: auto; }}
+.lab-scroll {{ max-height: 420px; overflow-y: auto; contain: content; }}
+.lab-scroll .lab {{ table-layout: fixed; }}
+.lab-scroll col.s {{ width: 6.2em; }}
+.lab-scroll col.n {{ width: 5.8em; }}
 .lab-head {{ min-height: 4.6em; font-size: 1.02rem; }}
 .lab-intervals {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
   gap: 10px; font-size: 0.9rem; line-height: 1.35; }}
@@ -193,7 +196,9 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
                 f"<small>#{prompt.prompt_id}</small></td></tr>"
             )
     return (
-        '<div class="lab-scroll"><table class="lab" aria-label="Prompts"><tbody>'
+        # Columns of a known width: a row that is dropped under the pointer moves no other.
+        '<div class="lab-scroll"><table class="lab" aria-label="Prompts">'
+        '<colgroup><col class="s"><col class="n"><col></colgroup><tbody>'
         f"{''.join(parts)}</tbody></table></div>"
     )
 

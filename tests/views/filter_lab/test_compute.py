@@ -25,7 +25,7 @@ from backend.store.connection import matrix_of
 from backend.store.run import Run, open_run
 from backend.store.study import load_study
 from backend.views.filter_lab import tables
-from backend.views.filter_lab.axis import KEEP_ALL, cell_steps, effective
+from backend.views.filter_lab.axis import KEEP_ALL, effective
 from backend.views.filter_lab.compute import lab_view, prompt_texts, published_layer
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import inner_product_titles, lab_stack
@@ -111,8 +111,7 @@ def view_of(settings, runs, pipeline, place, layer=None):
 
 
 def steps_of(settings, place, pipeline):
-    run_id, trait, layer = place
-    return results(settings).of_run(cell_steps, run_id, trait, SET, layer, pipeline)
+    return stack_of(settings, place[:1], pipeline.metric).steps(place, pipeline)
 
 
 def intervals_of(settings, place, pipeline):

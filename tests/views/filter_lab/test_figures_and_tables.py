@@ -14,7 +14,6 @@ from backend.core.metrics.registry import in_lab
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.views.filter_lab import figures, tables, words
-from backend.views.filter_lab.axis import cell_steps
 from backend.views.filter_lab.compute import lab_view
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import lab_stack
@@ -33,7 +32,7 @@ def shown(settings):
     stack = results(settings).of_runs(lab_stack, runs, SET, "identity")
     place = (runs[0], "trait_1", 2)
     plain = Pipeline(filter_reference="mean")
-    steps = results(settings).of_run(cell_steps, runs[0], "trait_1", SET, 2, plain)
+    steps = stack.steps((runs[0], "trait_1", 2), plain)
     cosines = stack.cosine_range(plain)
     last = np.flatnonzero(~np.isnan(steps.r))[-1]
     pipeline = Pipeline(filter_reference="mean", threshold=round(float(steps.thresholds[last]), 6))

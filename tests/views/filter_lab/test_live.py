@@ -12,7 +12,6 @@ import pytest
 from backend.core.vectors.pipeline import Pipeline
 from backend.settings import StatusThresholds
 from backend.views.filter_lab import tables
-from backend.views.filter_lab.axis import cell_steps
 from backend.views.filter_lab.compute import lab_view
 from backend.views.filter_lab.live import PLACE, live_steps
 from backend.views.filter_lab.stack import lab_stack
@@ -39,7 +38,7 @@ def part(page, name):
 def test_every_position_of_the_slider_says_what_the_server_says(settings, plain):
     _, runs = publish_small_phantom(settings)
     stack = results(settings).of_runs(lab_stack, runs, SET, "identity")
-    steps = results(settings).of_run(cell_steps, runs[0], "trait_1", SET, 2, plain)
+    steps = stack.steps((runs[0], "trait_1", 2), plain)
     cosines = stack.cosine_range(plain)
     place = (runs[0], "trait_1", 2)
     seen = set()
