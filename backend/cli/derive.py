@@ -6,8 +6,8 @@ import argparse
 
 from backend.cli.command import Command
 from backend.cli.extract import ProgressBar
+from backend.runs.quick_checks import check_run
 from backend.settings import Settings
-from backend.store.catalog import run_summary
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,7 +15,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _derive(settings: Settings, options: argparse.Namespace) -> int:
-    run_summary(settings, options.run)
+    check_run(settings, options.run)
     # Imported here: a run that is not there is said at once, and what derives takes seconds.
     from backend.runs.session import DerivationSession
 

@@ -6,7 +6,7 @@ from backend.models.layers import check_layers
 from backend.models.on_disk import model_size
 from backend.runs.engines import SIMULATED_PREFIX
 from backend.settings import Settings
-from backend.store.catalog import run_summary
+from backend.store.run import open_run
 from backend.store.study import find_study
 from backend.types import ExtractionRequest
 
@@ -25,7 +25,7 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
         ModelNotFound, ModelError: the model's name or files are of no use.
     """
     if request.derives:
-        run_summary(settings, request.derives)
+        check_run(settings, request.derives)
         return
     find_study(settings, request.study)
     if request.model.startswith(SIMULATED_PREFIX):
@@ -33,3 +33,19 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
     size = model_size(request.model, settings.models)
     if size is not None:
         check_layers(size.depth, request.layers)
+
+
+def check_run(settings: Settings, run_id: str) -> None:
+    """Refuse a run that is not there, or whose file cannot be read; damaged derived tables do not
+    matter, as they are to be made anew.
+
+    Args:
+        settings: where the store is.
+        run_id: the run.
+
+    Raises:
+        RunNotFound: there is no such run.
+        UnreadableFile: its file is damaged or of another format.
+    """
+    with open_run(settings, run_id, derived=False):
+        pass

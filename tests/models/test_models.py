@@ -66,7 +66,7 @@ def test_references_of_every_kind(tmp_path, tiny_llama):
         ("/no/such/folder", "does not exist"),
         ("./none.gguf", "does not exist"),
         ("a/b/c", "names no model"),
-        ("", "names no model"),
+        ("", "No model is named"),
     ],
 )
 def test_references_that_name_nothing(text, words):
