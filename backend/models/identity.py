@@ -6,12 +6,13 @@ long as the files' sizes and times stay. Then neither torch nor transformers is 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from backend.errors import ModelError, SlowTokenizer
 from backend.models.download_progress import Progress
@@ -31,7 +32,6 @@ from backend.settings import Settings
 _NO_MATTER = ("transformers_version", "torch_dtype", "dtype", "_name_or_path", "use_cache")
 # A machine without any of these has no CUDA device (nor ROCm's, which torch calls cuda too).
 _CUDA_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
-_Part = Literal["tokenizer", "template"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,7 @@ def identify(
         return found, None
     progress("checking the weights", None)
     try:
-        tokenizer = _of_tokenizer(found.folder, reference, settings, "tokenizer")
-        template = _of_tokenizer(found.folder, reference, settings, "template")
+        tokenizer, template = _of_tokenizer(found.folder, reference, settings)
     except SlowTokenizer:
         return found, None
     return found, ModelIdentity(
@@ -172,20 +171,30 @@ def _small_files(folder: Path) -> tuple[Path, ...]:
     return tuple(f for f in sorted(found) if f.is_file() and f.suffix != ".safetensors")
 
 
-def _of_tokenizer(folder: Path, reference: str, settings: Settings, part: _Part) -> str:
-    def load() -> str:
+def _of_tokenizer(folder: Path, reference: str, settings: Settings) -> tuple[str, str]:
+    """Hashes of the tokenizer and its template; it is loaded once, and only if one is not known."""
+
+    @functools.cache
+    def loaded() -> Any:
         # Imported here: only a tokenizer that was not seen before needs transformers.
-        from backend.models.load import (
-            check_fast,
-            load_tokenizer,
-            template_hash_of,
-            tokenizer_hash_of,
-        )
+        from backend.models.load import check_fast, load_tokenizer
 
         tokenizer = load_tokenizer(folder, reference)
         check_fast(tokenizer, reference)
-        if part == "tokenizer":
-            return tokenizer_hash_of(tokenizer, folder)
-        return template_hash_of(tokenizer) or ""
+        return tokenizer
 
-    return known_hash(_small_files(folder), settings.models, part, lambda _: load())
+    def tokenizer_hash(_: object) -> str:
+        from backend.models.load import tokenizer_hash_of
+
+        return tokenizer_hash_of(loaded(), folder)
+
+    def template_hash(_: object) -> str:
+        from backend.models.load import template_hash_of
+
+        return template_hash_of(loaded()) or ""
+
+    files, sidecars = _small_files(folder), settings.models
+    return (
+        known_hash(files, sidecars, "tokenizer", tokenizer_hash),
+        known_hash(files, sidecars, "template", template_hash),
+    )

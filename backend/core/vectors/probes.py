@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,6 +96,12 @@ class _Folds:
 
 
 def _folds(scenarios: NDArray[np.intp], seed: int) -> _Folds:
+    return _folds_of(scenarios.tobytes(), seed)
+
+
+@lru_cache(maxsize=4)
+def _folds_of(scenarios_bytes: bytes, seed: int) -> _Folds:
+    scenarios = np.frombuffer(scenarios_bytes, np.intp)
     tests = np.stack(grouped_folds(scenarios, OUTER, seed))
     trains = np.concatenate([~tests, np.ones((1, len(scenarios)), bool)])
     owners, inner_trains, inner_tests = [], [], []
@@ -131,10 +138,9 @@ def logistic_probe(
         return Probe(None, nothing, why)
     folds = _folds(scenarios, seed)
     scaled = features / _rms(features)
-    final, inner = _Sides.of(labels, scores, folds.trains), None
-    if final.whole:
-        inner = _Sides.of(labels, scores, folds.inner_trains)
-    if inner is None or not inner.whole:
+    final = _Sides.of(labels, scores, folds.trains)
+    inner = _Sides.of(labels, scores, folds.inner_trains)
+    if not (final.whole and inner.whole):
         return Probe(None, nothing, LACKING)
     # One column a fit and strength, strengths side by side.
     tried = np.tile(STRENGTHS, len(folds.owners))
@@ -262,14 +268,11 @@ def ridge_probes(
         else:
             first = b"" if target.first is None else target.first.tobytes()
             same.setdefault((first, target.last.tobytes()), []).append(number)
-    folds = _folds(scenarios, seed) if same else None
     for numbers in same.values():
         one = targets[numbers[0]]
         values = np.stack([targets[number].values for number in numbers], axis=1)
-        assert folds is not None
-        for number, probe in zip(
-            numbers, _ridge_probes(features, one, values, scenarios, folds), strict=True
-        ):
+        probes = _ridge_probes(features, one, values, scenarios, _folds(scenarios, seed))
+        for number, probe in zip(numbers, probes, strict=True):
             found[number] = probe
     return [probe for probe in found if probe is not None]
 
