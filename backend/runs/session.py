@@ -30,7 +30,7 @@ from backend.extraction.engine import (
     SourceRecord,
 )
 from backend.extraction.tokens import contrast_notices
-from backend.runs.derive import DERIVATION, derive_layer, derive_over_layers, underived_layers
+from backend.runs.derive import DERIVATION, derive_layers, derive_over_layers, underived_layers
 from backend.runs.engines import SIMULATED_PREFIX, engine_of, methods_of_engine
 from backend.runs.rate import Rate
 from backend.runs.reuse import Reuse, find_carried, find_reuse
@@ -42,9 +42,8 @@ from backend.store.work_file import LostSource, Taken, WorkFile, derivation_path
 from backend.types import ExtractionRequest, Progress, PromptTokens, Study, StudyRef
 
 logger = logging.getLogger("steerscope.extraction")
-# Layers are committed together until this many seconds have passed: where most was taken from
-# another run, a layer takes less time than a commit.
-DERIVE_SECONDS = 0.5
+# Layers are committed together until this many seconds have passed.
+DERIVE_SECONDS = 2.0
 
 
 class Session(ABC):
@@ -471,12 +470,12 @@ def _derive_some(
     every = work.run.record.layers
     if layers:
         started = time.perf_counter()
+
+        def begin(layer: int) -> None:
+            stage(f"computing metrics, layer {every.index(layer) + 1} of {len(every)}")
+
         with work.together():
-            for layer in layers:
-                stage(f"computing metrics, layer {every.index(layer) + 1} of {len(every)}")
-                derive_layer(work, study, layer, methods)
-                if time.perf_counter() - started >= DERIVE_SECONDS:
-                    break
+            derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin)
             work.add_timing("derive", time.perf_counter() - started)
         return True
     if not work.run.derivation_ended():
