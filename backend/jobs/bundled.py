@@ -13,7 +13,7 @@ from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.imports import import_study
 from backend.studies.sample import SAMPLE_NAME, sample_path
-from backend.types import ExtractionRequest, StudyRef
+from backend.types import ExtractionRequest
 
 # A small model of another family than the sample's first, fetched when a user asks for it.
 SECOND_MODEL = PRESETS_BY_NAME["gemma-3-270m"]
@@ -40,22 +40,22 @@ def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
         queue.enqueue(request, run_id=simulated_run_id(ref, phantom, model), priority=LATER)
 
 
-def second_model_run(study: StudyRef) -> str:
-    """Id of the sample's run by the second model. Args: the sample."""
-    return f"{study.name}-{study.content_hash}-{SECOND_MODEL.name}"
+def second_model_run(study: str) -> str:
+    """Id of the sample's run by the second model. Args: the sample's key."""
+    return f"{study.replace('@', '-')}-{SECOND_MODEL.name}"
 
 
-def enqueue_second_model(study: StudyRef, queue: JobQueue) -> str:
+def enqueue_second_model(study: str, queue: JobQueue) -> str:
     """Queue the sample's run by the second model, which is fetched first. Repeatable.
 
     Args:
-        study: the sample.
+        study: the sample's key.
         queue: where it waits.
 
     Returns:
         The run's id.
     """
     request = ExtractionRequest(
-        study=study.key, model=SECOND_MODEL.name, layers=parse_layers(SECOND_MODEL.layers)
+        study=study, model=SECOND_MODEL.name, layers=parse_layers(SECOND_MODEL.layers)
     )
     return queue.enqueue(request, run_id=second_model_run(study))
