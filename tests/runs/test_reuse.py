@@ -61,7 +61,7 @@ def test_what_another_version_derived_is_derived_anew(settings, request_, monkey
     layers = []
     again = session_of(settings, "run", request_, lambda _: None)
     monkeypatch.setattr(
-        "backend.runs.session.derive_layers",
+        "backend.runs.steps.derive_layers",
         lambda work, study, left, methods, seconds, begin: derive.derive_layers(
             work, study, left, methods, seconds, lambda layer: layers.append(layer) or begin(layer)
         ),
