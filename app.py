@@ -10,6 +10,9 @@ from pages.shared.breadcrumb import breadcrumb
 from pages.shared.sidebar import choose, selection
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
+# A page begins just below Streamlit's bar, which leaves twice as much room.
+_TOP = "[data-testid=stMainBlockContainer] { padding-top: %srem; }"
+st.html(f"<style>{_TOP % 4} @media (min-width: 640px) {{ {_TOP % 3} }}</style>")
 st.logo("pages/shared/logo.svg", size="large")
 
 page = st.navigation(

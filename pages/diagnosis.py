@@ -49,12 +49,15 @@ def _try(cause: str, fix: Fix) -> None:
 
 
 def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
-    """Cause, fix and gain of a supported cause, with a button."""
+    """Cause, fix and gain, with a button."""
     fix = judgement.fix
     with st.container(border=True):
         cause, remedy, gain = st.columns([1.3, 1, 1.1])
         with cause:
-            st.markdown(f":small[Cause]  \n**{judgement.title}**  \n{judgement.summary}")
+            st.markdown(
+                f":small[{words.cause_label(judgement)}]  \n**{judgement.title}**  \n"
+                f"{judgement.summary}"
+            )
         with remedy:
             if fix is None:
                 st.markdown(f":small[Fix]  \n{words.no_fix(judgement)}")
@@ -95,12 +98,12 @@ def _details(diagnosis: Diagnosis) -> None:
     for judgement in diagnosis.judgements:
         own[judgement.verdict].append(judgement)
     titles: dict[str, str] = {
-        verdict: words.count_title(verdict, len(causes))
-        for verdict, causes in own.items()
-        if causes
+        verdict: f"{len(causes)} {verdict}" for verdict, causes in own.items() if causes
     }
+    # What is ruled out is looked at last.
+    order = sorted([*titles, _FIXES], key=lambda option: option == "ruled out")
     titles[_FIXES] = "Every fix"
-    view = segmented("Evidence", list(titles), "diagnosis_view", titles, help=words.VERDICTS)
+    view = segmented("Evidence", order, "diagnosis_view", titles, help=words.VERDICTS)
     if view == _FIXES:
         st.caption(words.GAINS)
         show(fix_gains(diagnosis), "gains")
@@ -123,7 +126,8 @@ with data.faults_shown():
     title.title(words.title(works=diagnosis.works))
     of_layers = 1 if chosen.layer is not None else len(run.record.layers)
     st.markdown(words.status_line(diagnosis, limits, of_layers))
-    st.subheader(diagnosis.headline)
-    for judgement in diagnosis.supported:
+    if not diagnosis.supported:
+        st.subheader(diagnosis.headline)
+    for judgement in diagnosis.supported or diagnosis.helpful[:1]:
         _card(diagnosis, judgement)
     _details(diagnosis)

@@ -25,10 +25,16 @@ def welcome(chosen: Selection) -> None:
     if not st.session_state.setdefault(_SHOWN, not st.query_params) or tour.running():
         return
     with st.container(border=True, key="welcome", gap="small"):
-        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+        with st.container(
+            horizontal=True,
+            vertical_alignment="center",
+            horizontal_alignment="distribute",
+            gap="small",
+        ):
             st.markdown(
                 "**Steerscope** shows why a steering vector works on one model and fails on "
-                "another, and what fixes it."
+                "another, and what fixes it.",
+                width="content",
             )
             st.button(
                 "",

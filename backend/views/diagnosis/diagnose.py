@@ -46,6 +46,20 @@ class Diagnosis:
         """The causes that the data support, likeliest first."""
         return tuple(j for j in self.judgements if j.verdict == "supported")
 
+    @property
+    def helpful(self) -> tuple[Judgement, ...]:
+        """The causes whose fix is seen to raise r, by its 95% interval, whatever their verdict; by
+        gain, the highest first."""
+        found = [
+            (gain.value, place, j)
+            for place, j in enumerate(self.judgements)
+            if j.fix is not None
+            and (gain := j.fix.gain).value is not None
+            and gain.low is not None
+            and gain.low > 0
+        ]
+        return tuple(j for _, _, j in sorted(found, key=lambda each: (-each[0], each[1])))
+
 
 def diagnose(evidence: CellEvidence) -> Diagnosis:
     """Judge every registered cause, each after those whose judgements it reads.

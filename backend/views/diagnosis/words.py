@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
-from backend.core.finding import Verdict
 from backend.core.status import status_of
 from backend.settings import StatusThresholds
 from backend.views.diagnosis.cause import Judgement
@@ -73,14 +72,15 @@ def no_fix(judgement: Judgement) -> str:
     return f"No other vector of this run fixes it. Looks alike: {judgement.confusions}"
 
 
-def count_title(verdict: Verdict, count: int) -> str:
-    """How many causes have a verdict, for a heading.
+def cause_label(judgement: Judgement) -> str:
+    """What stands above a cause beside its fix.
 
     Args:
-        verdict: one of three.
-        count: of its causes.
+        judgement: of a cause; one that is not supported is shown for its fix.
     """
-    return f"{count} {verdict}"
+    if judgement.verdict == "supported":
+        return "Cause"
+    return f"This fix raises r, although its cause is {judgement.verdict}"
 
 
 def r_sentence(r: Estimate, digits: int) -> str:
