@@ -30,37 +30,42 @@ def bar() -> None:
         st.rerun()
     write(_KEY, str(at))
     step = steps[at - 1]
+    waiting = ""
+    if step.demo and _demo_study() is None:
+        waiting = " :small[The simulated study is still being made; see the Runs page.]"
+    with st.container(border=True):
+        said, buttons = st.columns([4.4, 1], vertical_alignment="center")
+        said.markdown(f"**Tour {at}/{len(steps)} · {step.title}.** {step.line}{waiting}")
+        with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+            _buttons(steps, at)
+
+
+def _buttons(steps: tuple[Step, ...], at: int) -> None:
     last = at == len(steps)
-    with st.container(border=True, horizontal=True, vertical_alignment="center", gap="small"):
-        waiting = ""
-        if step.demo and _demo_study() is None:
-            waiting = " :small[The simulated study is still being made; see the Runs page.]"
-        st.markdown(f"**Tour {at}/{len(steps)} · {step.title}.** {step.line}{waiting}")
-        if at > 1:
-            back = (steps[at - 2], at - 1)
-            st.button(
-                "",
-                key=f"tour_{at - 1}",
-                icon=":material/arrow_back:",
-                on_click=_go,
-                args=back,
-                help="Back",
-            )
-        if not last:
-            st.button(
-                "Next",
-                key=f"tour_{at + 1}",
-                type="primary",
-                on_click=_go,
-                args=(steps[at], at + 1),
-            )
+    if at > 1:
         st.button(
-            "Done" if last else "",
-            key="tour_end",
-            icon=":material/close:",
-            on_click=_end,
-            help="End the tour",
+            "",
+            key=f"tour_{at - 1}",
+            icon=":material/arrow_back:",
+            help="Step back",
+            on_click=_go,
+            args=(steps[at - 2], at - 1),
         )
+    if not last:
+        st.button(
+            "Next",
+            key=f"tour_{at + 1}",
+            type="primary",
+            on_click=_go,
+            args=(steps[at], at + 1),
+        )
+    st.button(
+        "Done" if last else "",
+        key="tour_end",
+        icon=":material/close:",
+        help="End the tour",
+        on_click=_end,
+    )
 
 
 def running() -> bool:
