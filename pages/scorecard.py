@@ -16,9 +16,9 @@ from backend.views.scorecard.tables import number_rows
 from pages.shared import data, welcome
 from pages.shared.address import segmented, several
 from pages.shared.figures import show
-from pages.shared.names import column_names, short_names
+from pages.shared.names import column_names
 from pages.shared.navigate import open_page
-from pages.shared.sidebar import Selection, selection
+from pages.shared.sidebar import Selection, selection, short_names
 from pages.shared.states import require_run
 from pages.shared.trait_grid import trait_grid
 

@@ -15,9 +15,6 @@ from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import one_entry_per_action, segmented, select
 from pages.shared.figures import IMAGES
-from pages.shared.names import run_name, short_names
-
-__all__ = ["BEST", "Selection", "choose", "run_name", "selection"]
 
 BEST = "best"
 _KEY = "selection"
@@ -134,6 +131,36 @@ def _described(study: StudySummary) -> str | None:
         f"**{trait.replace('_', ' ')}** {about}" for trait, about in study.traits.items() if about
     ]
     return "\n\n".join(said) or None
+
+
+def run_name(run: RunSummary) -> str:
+    """A run's full name among the runs of its study: model, layers and time."""
+    layers = run.record.layers
+    return f"{run.label} · layers {layers[0]}–{layers[-1]} · {_time(run)}"
+
+
+def short_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The model where that tells runs apart, else with the time of the run."""
+    labels = [run.label for run in runs]
+    return told_apart(
+        [
+            run.label if labels.count(run.label) == 1 else f"{run.label} · {_time(run)}"
+            for run in runs
+        ],
+        runs,
+    )
+
+
+def told_apart(names: Sequence[str], runs: Sequence[RunSummary]) -> list[str]:
+    """Names of runs, those that are the same with the end of the run's id."""
+    return [
+        name if names.count(name) == 1 else f"{name} · {run.record.run_id[-4:]}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _time(run: RunSummary) -> str:
+    return run.record.created_at[5:16].replace("T", " ")
 
 
 def _study_name(by_key: dict[str, StudySummary]) -> dict[str, str]:

@@ -11,9 +11,10 @@ from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import Scorecard, ScorecardCell
 from backend.views.scorecard.figures import hover_text
 from backend.views.scorecard.words import count_line, interval_text
-from backend.views.shared.style import DIVERGING, INK, STATUS_SIGNS
+from backend.views.shared.style import DIVERGING, STATUS_SIGNS
 
-PAPER = "#FFFFFF"
+# Of these two, one has a contrast of 4.5 on any colour.
+INK, PAPER = "#000000", "#FFFFFF"
 
 
 @dataclass(frozen=True)
