@@ -50,7 +50,7 @@ def test_every_page_opens_on_every_kind_of_study(store, tiny_llama, page, kind):
     publish_run(store, study, tiny_llama, "run-1")
     app = opened(page)
     if page == PAGES[0]:  # AppTest keeps the sidebar of the first page alone
-        assert "Random words, for tests." in app.selectbox(key="trait").help
+        assert "Random words, for tests." in app.selectbox(key="study").help
         assert {"drift": "score move too", "level": "**levels**", "none": "no scored responses"}[
             kind
         ] in words(app)
