@@ -13,11 +13,13 @@ function button(cell, column, row, open) {
   made.style.background = cell.fill;
   made.style.color = cell.ink;
   made.title = cell.about;
-  made.append(node("b", cell.r), " ", node("span", cell.interval, "interval"));
+  made.append(node("b", cell.r), " ", node("span", cell.interval, "interval"), " ",
+    node("span", cell.layer, "layer"));
   if (cell.cause !== "") made.append(node("span", cell.cause ?? "…", "cause"));
   const cause = cell.cause ? `, ${cell.cause}` : "";
   made.setAttribute("aria-label",
-    `${row.name} on ${column.name}: ${cell.status}, r ${cell.r.slice(2)} ${cell.interval}${cause}. Why?`);
+    `${row.name} on ${column.name}: ${cell.status}, r ${cell.r.slice(2)} ${cell.interval}, ` +
+    `${cell.layer}${cause}. Why?`);
   made.onclick = () => open([cell.run, cell.trait]);
   return made;
 }

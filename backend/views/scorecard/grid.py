@@ -27,6 +27,7 @@ class GridCell:
         status: by the thresholds.
         r: with the sign of the status.
         interval: of r; empty where r is undefined.
+        layer: at which r is taken; empty where r is undefined.
         cause: why it fails or what limits it; empty where nothing does, None while that is not
             known yet.
         about: everything that is known of r, line by line.
@@ -39,6 +40,7 @@ class GridCell:
     status: str
     r: str
     interval: str
+    layer: str
     cause: str | None
     about: str
     fill: str
@@ -112,6 +114,7 @@ def _cell(
         status=cell.status,
         r=_r(cell),
         interval="" if cell.correlation.value is None else interval_text(cell),
+        layer="" if cell.layer is None else f"layer {cell.layer}",
         cause=None if causes is None else causes[run_id].get(trait, ""),
         about=hover_text(cell, card.target).replace("<br>", "\n"),
         fill=fill,

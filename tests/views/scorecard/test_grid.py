@@ -46,6 +46,7 @@ def test_cells_hold_r_interval_status_and_cause(settings):
             assert (cell.run, cell.trait) == (run_id, trait)
             assert cell.r.endswith(f" {c.value:+.2f}")
             assert cell.interval == f"[{c.low:+.2f}, {c.high:+.2f}]"
+            assert cell.layer == f"layer {numbers.cells[run_id, trait].layer}"
             assert cell.status == numbers.cells[run_id, trait].status
             assert f"{c.value:+.3f}" in cell.about and cell.cause == causes[run_id][trait]
             (diagnosis,) = [d for d in diagnosed[run_id] if d.trait == trait]
@@ -62,7 +63,7 @@ def test_cells_without_r_or_diagnosis_or_trait_say_so(settings, tiny_llama):
     numbers, runs = card(settings, ["run-1"]), run_list(settings).runs
     grid = scorecard_cells(numbers, runs, ("haste", "calm"), ["tiny"], None)
     (haste,), (calm,) = (row.cells for row in grid.rows)
-    assert (haste.r, haste.interval, haste.cause) == ("– undefined", "", None)
+    assert (haste.r, haste.interval, haste.layer, haste.cause) == ("– undefined", "", "", None)
     assert "at least 3" in haste.about and calm is None
 
 
