@@ -54,16 +54,6 @@ def _waiting(chosen: Selection) -> None:
     st.page_link("pages/runs.py", label="Open the Runs page", icon=":material/arrow_forward:")
 
 
-def label_simulated(chosen: Selection) -> None:
-    """Say on every page that the chosen study's activations were drawn and its causes planted."""
-    if chosen.run is not None and chosen.run.simulated:
-        st.badge(
-            "simulated study: no model read these texts, causes are planted",
-            icon=":material/science:",
-            color="orange",
-        )
-
-
 def no_worker() -> None:
     """Say that nothing will run, and how to change that."""
     st.warning(
