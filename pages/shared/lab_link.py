@@ -16,7 +16,10 @@ ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_denoise",
     "lab_metric",
 )
+PARAMETERS = (ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC)
 LAB = "pages/filter_lab.py"
+# Outlives the lab's widgets, whose state ends when another page is opened.
+_KEPT = "lab_kept"
 
 
 def lab_parameters(pipeline: Pipeline) -> dict[str, str]:
@@ -32,6 +35,24 @@ def lab_parameters(pipeline: Pipeline) -> dict[str, str]:
         CENTRE: pipeline.centre,
         DENOISE: str(pipeline.denoise),
         METRIC: pipeline.metric,
+    }
+
+
+def recall() -> None:
+    """Take the settings the lab was left with, where the address says nothing else.
+
+    Called once per run of the lab's page, before its controls.
+    """
+    kept: dict[str, str] = st.session_state.get(_KEPT, {})
+    for key, value in kept.items():
+        if key not in st.query_params:
+            st.query_params[key] = value
+
+
+def remember() -> None:
+    """Keep the settings in the address for the next visit; after the lab's controls."""
+    st.session_state[_KEPT] = {
+        key: st.query_params[key] for key in PARAMETERS if key in st.query_params
     }
 
 
