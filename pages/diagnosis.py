@@ -10,6 +10,7 @@ from backend.views.diagnosis.compute import diagnose_run, fix_pipeline
 from backend.views.diagnosis.figures import fix_gains
 from backend.views.diagnosis.tables import evidence_rows
 from pages.shared import data
+from pages.shared.evidence import evidence_on_request
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
@@ -82,3 +83,4 @@ with data.faults_shown():
             icon=_ICONS[judgement.verdict],
         ):
             _details(judgement, diagnosis.layer)
+    evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)

@@ -21,6 +21,7 @@ from backend.views.filter_lab.stack import LabStack, RunCell, lab_stack
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import segmented, several
+from pages.shared.evidence import read_evidence
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
 from pages.shared.lab_link import recall, remember
@@ -35,7 +36,13 @@ _LAST = "lab_last"
 _FILLED = "lab_filled"
 _READING = "Reading the study's cells"
 _NAME, _SAVED = "lab_name", "lab_saved"
-_MORE = {"card": "Scorecard", "prompts": "Prompts", "layers": "Layers", "metrics": "Metrics"}
+_MORE = {
+    "card": "Scorecard",
+    "prompts": "Prompts",
+    "layers": "Layers",
+    "metrics": "Metrics",
+    "evidence": "Conversations",
+}
 # Presses the button below once nothing has been redrawn for 0.45 s: the server is not polled, and
 # no run of the script stands in the way of the next move. Tried again where the button came late.
 _WHEN_AT_REST = """<script>
@@ -142,8 +149,10 @@ def _moving(chosen: Selection, runs: Runs, place: RunCell, unfiltered: Pipeline)
     elif more == "layers":
         st.caption(words.LAYERS)
         show_live(layer_curves(view, text), "layers")
-    else:
+    elif more == "metrics":
         st.html(tables.titled("Every metric of this cell", tables.metrics_table(view)))
+    else:
+        read_evidence(run_id, trait, prompt_set, layer, effective(pipeline))
 
 
 def _prompts(prompt_set: str, place: RunCell, view: LabView, text: str) -> None:

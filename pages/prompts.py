@@ -25,8 +25,9 @@ from pages.shared import data
 from pages.shared.address import segmented, toggle
 from pages.shared.chart_click import Click, on_click
 from pages.shared.figures import show
+from pages.shared.notes import notes_expander
 from pages.shared.prompt_basket import basket_bar, basket_of, saved_shown
-from pages.shared.prompt_card import pick, prompt_card
+from pages.shared.prompt_card import pick, picked, prompt_card
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
 
@@ -168,6 +169,7 @@ def _page(chosen: Selection, run: RunSummary) -> None:
             _tokens(view, run)
     with right:
         prompt_card(view, run)
+    notes_expander(run, chosen.trait, chosen.prompt_set, layer, picked(view))
     for notice in run.record.notices:
         st.info(notice)
 
