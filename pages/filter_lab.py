@@ -18,9 +18,11 @@ from backend.views.filter_lab.compute import LabView, lab_view, prompt_texts, pu
 from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import LabStack, RunCell, lab_stack
+from backend.views.prompts.compute import prompt_view
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import segmented, several
+from pages.shared.chart_click import Click, on_click
 from pages.shared.evidence import read_evidence
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
@@ -28,6 +30,9 @@ from pages.shared.lab_link import recall, remember
 from pages.shared.live_figures import show_live
 from pages.shared.live_threshold import follow_threshold
 from pages.shared.names import column_names
+from pages.shared.notes import notes_expander
+from pages.shared.prompt_basket import basket_bar, basket_of, keep, saved_shown
+from pages.shared.prompt_card import pick, prompt_card
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
@@ -98,7 +103,8 @@ def _lab(chosen: Selection, run: RunSummary) -> None:
         st.info("This run has no prompts of the chosen trait in the chosen set.")
         return
     place = (run.run_id, chosen.trait, best if chosen.layer is None else chosen.layer)
-    _moving(chosen, runs, place, pipeline)
+    _moving(chosen, run, runs, place, pipeline)
+    notes_expander(run, chosen.trait, chosen.prompt_set, place[2])
 
 
 def _runs_picked(chosen: Selection, run: RunSummary) -> Runs:
@@ -111,7 +117,9 @@ def _runs_picked(chosen: Selection, run: RunSummary) -> Runs:
 
 
 @st.fragment
-def _moving(chosen: Selection, runs: Runs, place: RunCell, unfiltered: Pipeline) -> None:
+def _moving(
+    chosen: Selection, run: RunSummary, runs: Runs, place: RunCell, unfiltered: Pipeline
+) -> None:
     """The slider and all that moves with it: as few elements as can be, for each takes time."""
     prompt_set, limits, text = chosen.prompt_set, data.results().thresholds, text_colour()
     results, (run_id, trait, layer) = data.results(), place
@@ -145,7 +153,7 @@ def _moving(chosen: Selection, runs: Runs, place: RunCell, unfiltered: Pipeline)
         card = tables.card_table(view, runs, labels, traits, flash, best=chosen.layer is None)
         st.html(tables.titled(f"The whole scorecard: {words.moves_text(view)}", card))
     elif more == "prompts":
-        _prompts(prompt_set, place, view, text)
+        _prompts(chosen, run, view, text)
     elif more == "layers":
         st.caption(words.LAYERS)
         show_live(layer_curves(view, text), "layers")
@@ -155,16 +163,37 @@ def _moving(chosen: Selection, runs: Runs, place: RunCell, unfiltered: Pipeline)
         read_evidence(run_id, trait, prompt_set, layer, effective(pipeline))
 
 
-def _prompts(prompt_set: str, place: RunCell, view: LabView, text: str) -> None:
-    """Which prompts pass, and the cosines between them."""
-    run_id, trait, _ = place
-    texts = data.results().of_run(prompt_texts, run_id, trait, prompt_set)
-    left, right = st.columns([3, 2])
+def _prompts(chosen: Selection, run: RunSummary, view: LabView, text: str) -> None:
+    """Which prompts pass, the cosines between them, and the open prompt."""
+    _, trait, layer = view.place
+    results, prompt_set = data.results(), chosen.prompt_set
+    basket_bar(chosen, run, layer)
+    texts = results.of_run(prompt_texts, run.run_id, trait, prompt_set)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
         st.html(tables.titled("Kept and dropped prompts", tables.prompts_table(view, texts)))
+        filtered = [prompt.prompt_id for prompt in view.prompts if not prompt.kept]
+        if filtered:
+            st.button(
+                words.basket_label(len(filtered)),
+                icon=":material/playlist_remove:",
+                on_click=_to_basket,
+                args=(run, filtered),
+            )
     with right:
         st.markdown(f"##### Cosines between prompts\n:small[{words.colours_text(view)}]")
         show_live(dimmed_heatmap(view, texts, text), "heatmap")
+
+        def opened(click: Click) -> None:
+            pick(view.prompts[view.cosines.spans[click.place[0]][0]].prompt_id)
+
+        on_click("heatmap", opened)
+        found = results.of_run(prompt_view, run.run_id, trait, prompt_set, layer, clustered=True)
+        prompt_card(found, run)
+
+
+def _to_basket(run: RunSummary, numbers: list[int]) -> None:
+    keep(run, basket_of(run).drop(*numbers))
 
 
 def _fill(setting: tuple[str, Pipeline, RunCell]) -> None:
@@ -228,6 +257,7 @@ def _keep(prompt_set: str, place: RunCell, pipeline: Pipeline) -> None:
 
 chosen = selection()
 st.title("What would filtering do?")
+saved_shown()
 run = require_run(chosen)
 with data.faults_shown():
     recall()

@@ -50,6 +50,8 @@ def basket_bar(chosen: Selection, run: RunSummary, layer: int) -> None:
         run: its study's prompts are changed.
         layer: of the preview.
     """
+    if _SAVED in st.session_state:
+        st.rerun()  # a fragment redraws only itself, and the sidebar shows another study now
     basket = basket_of(run)
     if not basket:
         st.query_params.pop(_LINK, None)

@@ -12,7 +12,7 @@ STYLE = """<style>
 .talk { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 12px; }
 .talk > section { border: 1px solid color-mix(in srgb, currentColor 20%, transparent);
   border-radius: 6px; padding: 8px 12px; font-size: 0.9rem; line-height: 1.45; min-width: 0; }
-.talk p { white-space: pre-wrap; overflow-wrap: anywhere; margin: 4px 0 8px; }
+.talk p { white-space: pre-wrap; font-size: 0.9rem; overflow-wrap: anywhere; margin: 4px 0 8px; }
 .talk h6 { font-size: 0.9rem; font-weight: 600; margin: 0 0 4px; padding: 0; }
 .talk summary { cursor: pointer; opacity: 0.8; }
 .talk small { opacity: 0.75; }

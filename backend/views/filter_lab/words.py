@@ -37,6 +37,12 @@ def steps_text(steps: Steps) -> str:
     )
 
 
+def basket_label(count: int) -> str:
+    """Of the button that puts what the filter drops into the basket. Args: how many prompts."""
+    what = "the filtered prompt" if count == 1 else f"the {count} filtered prompts"
+    return f"Put {what} in the basket"
+
+
 def colours_text(view: LabView) -> str:
     """What the colours of the heatmap mean, in one sentence."""
     low, high = view.cosines.ends
