@@ -68,9 +68,7 @@ def prompt_card(view: PromptView, run: RunSummary) -> None:
                 )
             with st.popover("Edit", icon=":material/edit:"), st.form("edit_prompt", border=False):
                 key = f"prompt_text {run.study_key} {number}"
-                st.text_area(
-                    "New text", basket.texts.get(number, row.text), key=key, height=180, width=420
-                )
+                st.text_area("New text", basket.texts.get(number, row.text), key=key, height=180)
                 st.form_submit_button(
                     "Put in basket", on_click=_edit, args=(run, number, key, row.text)
                 )

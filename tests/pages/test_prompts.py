@@ -66,7 +66,6 @@ def test_a_prompt_is_read_dropped_compared_and_saved(store, run):
     assert revised.prompts == (*study.prompts[:12], *study.prompts[13:])
     assert f"Saved as **{job.request.study}**" in texts(app)
     assert app.session_state["study"] == job.request.study
-    assert "The page fills by itself" in words(app) or "No worker is running" in words(app)
 
 
 def test_an_edited_prompt_becomes_a_new_set(store, run):
