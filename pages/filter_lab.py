@@ -126,8 +126,8 @@ def _moving(
     stack = _stack(runs, prompt_set, unfiltered.metric)
     cosines = stack.cosine_range(unfiltered)
     threshold, end = threshold_slider(unfiltered, cosines)
-    remember()
     pipeline = dataclasses.replace(unfiltered, threshold=threshold)
+    remember(pipeline)
     base = _stack(runs, prompt_set, IDENTITY)
     view = lab_view(base, stack, pipeline, place, chosen.layer, limits)
     note = ""

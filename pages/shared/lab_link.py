@@ -16,7 +16,6 @@ ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_denoise",
     "lab_metric",
 )
-PARAMETERS = (ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC)
 LAB = "pages/filter_lab.py"
 # Outlives the lab's widgets, whose state ends when another page is opened.
 _KEPT = "lab_kept"
@@ -49,11 +48,14 @@ def recall() -> None:
             st.query_params[key] = value
 
 
-def remember() -> None:
-    """Keep the settings in the address for the next visit; after the lab's controls."""
-    st.session_state[_KEPT] = {
-        key: st.query_params[key] for key in PARAMETERS if key in st.query_params
-    }
+def remember(pipeline: Pipeline) -> None:
+    """Keep the settings for the next visit; after the lab's controls.
+
+    Args:
+        pipeline: what they say.
+    """
+    kept = lab_parameters(pipeline) | {REFERENCE: pipeline.filter_reference}
+    st.session_state[_KEPT] = kept
 
 
 def apply(pipeline: Pipeline) -> None:

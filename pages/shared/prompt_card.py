@@ -10,27 +10,24 @@ from backend.views.prompts.compute import PromptView
 from backend.views.prompts.tables import neighbour_rows, state_of
 from pages.shared.prompt_basket import basket_of, keep
 
-# In the address too, so that a link opens the prompt.
+# In the address alone, so that a link and Back open the prompt.
 PICKED = "prompt"
 
 
 def pick(number: int | None) -> None:
     """Open a prompt, or none; for a callback."""
-    st.session_state["prompt_picked"] = number
+    if number is None:
+        st.query_params.pop(PICKED, None)
+    else:
+        st.query_params[PICKED] = str(number)
 
 
 def picked(view: PromptView) -> int | None:
-    """The open prompt, if it is one of the cell's; kept in the address."""
-    number = st.session_state.get("prompt_picked")
+    """The open prompt, if it is one of the cell's."""
     written = st.query_params.get(PICKED, "")
-    if number is None and "prompt_picked" not in st.session_state and written.isdecimal():
-        number = int(written)
-    if number is None or view.place(number) is None:
-        st.query_params.pop(PICKED, None)
-        return None
-    if written != str(number):
-        st.query_params[PICKED] = str(number)
-    return int(number)
+    known = written.isascii() and written.isdecimal() and len(written) < 10
+    number = int(written) if known else None
+    return number if number is not None and view.place(number) is not None else None
 
 
 def prompt_card(view: PromptView, run: RunSummary) -> None:
