@@ -12,6 +12,7 @@ from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement, v
 from backend.views.prompts.tables import (
     COSINE,
     NORM,
+    STATE,
     TURN,
     WITHOUT,
     found_rows,
@@ -79,8 +80,9 @@ def _table(view: PromptView, run: RunSummary) -> None:
         column_config={
             "#": st.column_config.NumberColumn(width=50),
             "pole": st.column_config.TextColumn(width=60),
-            "text": st.column_config.TextColumn(width="large"),
-            WITHOUT: st.column_config.NumberColumn(format="%+.3f"),
+            STATE: st.column_config.TextColumn(width=80),
+            WITHOUT: st.column_config.NumberColumn(format="%+.3f", width=95),
+            "text": st.column_config.TextColumn(width=330),
             NORM: st.column_config.NumberColumn(format="%.4g"),
             COSINE: st.column_config.NumberColumn(format="%.3f"),
             TURN: st.column_config.NumberColumn(format="%.1f"),

@@ -75,9 +75,9 @@ def prompt_card(view: PromptView, run: RunSummary) -> None:
             hide_index=True,
             width="stretch",
             column_config={
-                "cosine": st.column_config.NumberColumn(format="%.3f", width="small"),
-                "#": st.column_config.NumberColumn(width="small"),
-                "pole": st.column_config.TextColumn(width="small"),
+                "cosine": st.column_config.NumberColumn(format="%.3f", width=65),
+                "#": st.column_config.NumberColumn(width=45),
+                "pole": st.column_config.TextColumn(width=50),
             },
         )
 

@@ -45,8 +45,8 @@ def prompt_rows(
         {"#": row.prompt_id, "pole": row.pole}
         | ({STATE: state_of(row.prompt_id, basket)} if basket else {})
         | {
-            "text": basket.texts.get(row.prompt_id, row.text) if basket else row.text,
             WITHOUT: row.without.value,
+            "text": basket.texts.get(row.prompt_id, row.text) if basket else row.text,
             COSINE: row.to_own_pole.value,
             TURN: row.influence.value,
             NORM: row.norm,

@@ -82,9 +82,9 @@ def numbers_text(row: PromptResult, r: Estimate) -> str:
         r: of the cell with all prompts.
     """
     without = _plain(row.without, "+.3f")
-    now = "" if r.value is None else f" (now {r.value:+.3f})"
+    whole = "" if r.value is None else f" (with it {r.value:+.3f})"
     return (
-        f"r without it {without}{now} · turns the vector by {_plain(row.influence, '.1f')}°"
+        f"r without it {without}{whole} · turns the vector by {_plain(row.influence, '.1f')}°"
         f" · cosine to its pole {_plain(row.to_own_pole, '.3f')} · norm {row.norm:.4g}"
         f" · {row.tokens} tokens"
     )
