@@ -9,12 +9,14 @@ import re
 import secrets
 import uuid
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from backend.errors import StoreError, UnreadableFile
 from backend.settings import Settings
 from backend.store.connection import by_age, publish
+from backend.store.file_cache import FileCache
 
 Kind = Literal["run", "cell", "prompt"]
 KINDS: tuple[Kind, ...] = ("run", "cell", "prompt")
@@ -24,6 +26,8 @@ LONGEST_TEXT, LONGEST_AUTHOR = 4_000, 60
 # Whatever stands in the folder is read no further than this.
 LARGEST_FILE = 32_768
 MOST_NOTES = 2_000
+# Pages list all notes at every click: a file is read again only when it has changed.
+_FILES = FileCache(MOST_NOTES)
 _KEYS = {"about", "text", "author", "created_at"}
 
 
@@ -140,7 +144,7 @@ def note_list(settings: Settings) -> NoteList:
     broken: dict[str, str] = {}
     for path in _paths(settings):
         try:
-            notes.append(_read(path))
+            notes.append(_FILES.get("note", [path], partial(_read, path)))
         except UnreadableFile as fault:
             broken[path.name] = fault.what
         except FileNotFoundError:  # deleted since it was listed

@@ -40,7 +40,8 @@ def notes_expander(
         for note in found:
             left, right = st.columns([6, 1], vertical_alignment="center")
             with left:
-                st.caption(f"On {about_text(note.about)} · {byline(note)}")
+                # As text: a name could hold marks too.
+                st.text(f"{about_text(note.about)} · {byline(note)}", width="stretch")
                 st.text(note.text, width="stretch")
             right.button(
                 "Delete",

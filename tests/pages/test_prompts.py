@@ -137,7 +137,7 @@ def test_a_note_is_written_shown_and_deleted(store, run):
     pressed(app, "Save note")
     (note,) = note_list(store).notes
     assert (note.about.kind, note.about.prompt_id, note.author) == ("prompt", 12, "Ada")
-    assert "**odd** <b>one</b>" in texts(app) and "prompt #12 of haste · Ada" in words(app)
+    assert "**odd** <b>one</b>" in texts(app) and "prompt #12 of haste · Ada" in texts(app)
     pressed(app, "Delete")
     assert note_list(store).notes == ()
 
