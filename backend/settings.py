@@ -73,6 +73,11 @@ class Settings:
         return self.cache / "vectors"
 
     @property
+    def notes(self) -> Path:
+        """Notes of users, ``<name>.json``."""
+        return self.cache / "notes"
+
+    @property
     def jobs(self) -> Path:
         """The queue's database, worker locks and heartbeats."""
         return self.cache / "jobs"
@@ -84,8 +89,16 @@ class Settings:
 
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
-        folders = (self.studies, self.runs, self.vectors, self.work, self.models, self.jobs)
-        for folder in folders:
+        made = (
+            self.studies,
+            self.runs,
+            self.vectors,
+            self.notes,
+            self.work,
+            self.models,
+            self.jobs,
+        )
+        for folder in made:
             folder.mkdir(parents=True, exist_ok=True)
 
 

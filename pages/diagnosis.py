@@ -16,6 +16,7 @@ from backend.views.diagnosis.tables import evidence_rows
 from backend.views.shared.numbers import r_text
 from pages.shared import data
 from pages.shared.address import segmented
+from pages.shared.evidence import evidence_on_request
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
@@ -131,3 +132,4 @@ with data.faults_shown():
     for judgement in diagnosis.supported or diagnosis.helpful[:1]:
         _card(diagnosis, judgement)
     _details(diagnosis)
+    evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)

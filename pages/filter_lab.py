@@ -18,23 +18,36 @@ from backend.views.filter_lab.compute import LabView, lab_view, prompt_texts, pu
 from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import LabStack, RunCell, lab_stack
+from backend.views.prompts.compute import prompt_view
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
-from pages.shared.address import several
+from pages.shared.address import segmented, several
+from pages.shared.chart_click import Click, on_click
+from pages.shared.evidence import read_evidence
 from pages.shared.figures import text_colour
 from pages.shared.lab_controls import pipeline_controls, presets, threshold_slider
+from pages.shared.lab_link import recall, remember
 from pages.shared.live_figures import show_live
 from pages.shared.live_threshold import follow_threshold
 from pages.shared.names import column_names
+from pages.shared.notes import notes_expander
+from pages.shared.prompt_basket import basket_bar, basket_of, keep, saved_shown
+from pages.shared.prompt_card import pick, prompt_card
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
 Runs = tuple[str, ...]
 _LAST = "lab_last"
 _FILLED = "lab_filled"
-_NOW = "lab_now"
 _READING = "Reading the study's cells"
 _NAME, _SAVED = "lab_name", "lab_saved"
+_MORE = {
+    "card": "Scorecard",
+    "prompts": "Prompts",
+    "layers": "Layers",
+    "metrics": "Metrics",
+    "evidence": "Conversations",
+}
 # Presses the button below once nothing has been redrawn for 0.45 s: the server is not polled, and
 # no run of the script stands in the way of the next move. Tried again where the button came late.
 _WHEN_AT_REST = """<script>
@@ -75,19 +88,37 @@ def _flash(view: LabView, runs: Runs) -> set[tuple[str, str]]:
 
 
 @st.fragment
-def _lab(chosen: Selection, runs: Runs, labels: list[str], place: RunCell) -> None:
-    """All controls; those above the slider draw everything below them anew."""
-    presets()
-    pipeline = pipeline_controls(_stack(runs, chosen.prompt_set, IDENTITY).titles)
+def _lab(chosen: Selection, run: RunSummary) -> None:
+    """The settings, and all that they draw anew."""
+    with st.popover("Settings", icon=":material/tune:", key="lab_settings"):
+        presets()
+        runs = _runs_picked(chosen, run)
+        with st.spinner(_READING):
+            base = _stack(runs, chosen.prompt_set, IDENTITY)
+        pipeline = pipeline_controls(base.titles)
     with st.spinner(_READING):
         _stack(runs, chosen.prompt_set, pipeline.metric)
-    _moving(chosen, runs, labels, place, pipeline)
-    _save(chosen.prompt_set, place)
+    best = published_layer(base, run.run_id, chosen.trait)
+    if best is None:
+        st.info("This run has no prompts of the chosen trait in the chosen set.")
+        return
+    place = (run.run_id, chosen.trait, best if chosen.layer is None else chosen.layer)
+    _moving(chosen, run, runs, place, pipeline)
+    notes_expander(run, chosen.trait, chosen.prompt_set, place[2])
+
+
+def _runs_picked(chosen: Selection, run: RunSummary) -> Runs:
+    """The runs on the lab's scorecard, the shown one always among them."""
+    by_id = {found.run_id: found for found in chosen.runs}
+    default = [*[other for other in by_id if other != run.run_id][-2:], run.run_id]
+    names = {key: run_name(found) for key, found in by_id.items()}
+    picked = several("Runs on the scorecard", list(by_id), "lab_runs", names, default)
+    return tuple(key for key in by_id if key in picked or key == run.run_id)
 
 
 @st.fragment
 def _moving(
-    chosen: Selection, runs: Runs, labels: list[str], place: RunCell, unfiltered: Pipeline
+    chosen: Selection, run: RunSummary, runs: Runs, place: RunCell, unfiltered: Pipeline
 ) -> None:
     """The slider and all that moves with it: as few elements as can be, for each takes time."""
     prompt_set, limits, text = chosen.prompt_set, data.results().thresholds, text_colour()
@@ -96,51 +127,73 @@ def _moving(
     cosines = stack.cosine_range(unfiltered)
     threshold, end = threshold_slider(unfiltered, cosines)
     pipeline = dataclasses.replace(unfiltered, threshold=threshold)
-    st.session_state[_NOW] = pipeline
+    remember(pipeline)
     base = _stack(runs, prompt_set, IDENTITY)
     view = lab_view(base, stack, pipeline, place, chosen.layer, limits)
     note = ""
     if pipeline.metric != IDENTITY:
         note = results.of_run(Run.inner_product_note, run_id, pipeline.metric, trait, layer)
     st.html(tables.headline(view, note))
-    left, right = st.columns(2)
-    with left:
-        steps = stack.steps(place, unfiltered)
-        st.markdown(
-            "##### r along the whole threshold axis\n:small[A lone peak is more likely luck than a "
-            f"long stretch above the published r.{words.steps_text(steps) if steps else ''}]"
-        )
-        if steps is None:
-            st.info(view.refusal or "There is no axis without a filter.")
-        else:
-            show_live(threshold_curve(view, steps, cosines, end, limits, text), "axis")
-            follow_threshold(view, steps, cosines)
-    with right:
-        st.markdown(
-            "##### r by layer, published and now\n:small[The two share their scores, so the paired "
-            "test below says more than whether the bands overlap.]"
-        )
-        show_live(layer_curves(view, text), "layers")
+    steps = stack.steps(place, unfiltered)
+    if steps is None:
+        st.info(view.refusal or "Without a filter there is no threshold to move.")
+    else:
+        show_live(threshold_curve(view, steps, cosines, end, limits, text), "axis")
+        follow_threshold(view, steps, cosines)
+        st.caption(words.AXIS + words.steps_text(steps))
     _intervals(prompt_set, pipeline, place)
-    shown = {of_trait for _, of_trait in view.card}
-    traits = [of_trait for of_trait in chosen.runs[-1].traits if of_trait in shown]
-    card = tables.card_table(
-        view, runs, labels, traits, _flash(view, runs), best=chosen.layer is None
-    )
-    st.html(
-        tables.two_columns(
-            (f"The whole scorecard: {words.moves_text(view)}", card),
-            ("Every metric of this cell", tables.metrics_table(view)),
-        )
-    )
-    left, right = st.columns([3, 2])
+    _save(prompt_set, place, view)
+    more = segmented("More", list(_MORE), "lab_more", _MORE)
+    if more == "card":
+        shown = {of_trait for _, of_trait in view.card}
+        traits = [of_trait for of_trait in chosen.runs[-1].traits if of_trait in shown]
+        by_id = {found.run_id: found for found in chosen.runs}
+        labels = column_names([by_id[key] for key in runs])
+        flash = _flash(view, runs)
+        card = tables.card_table(view, runs, labels, traits, flash, best=chosen.layer is None)
+        st.html(tables.titled(f"The whole scorecard: {words.moves_text(view)}", card))
+    elif more == "prompts":
+        _prompts(chosen, run, view, text)
+    elif more == "layers":
+        st.caption(words.LAYERS)
+        show_live(layer_curves(view, text), "layers")
+    elif more == "metrics":
+        st.html(tables.titled("Every metric of this cell", tables.metrics_table(view)))
+    else:
+        read_evidence(run_id, trait, prompt_set, layer, effective(pipeline))
+
+
+def _prompts(chosen: Selection, run: RunSummary, view: LabView, text: str) -> None:
+    """Which prompts pass, the cosines between them, and the open prompt."""
+    _, trait, layer = view.place
+    results, prompt_set = data.results(), chosen.prompt_set
+    basket_bar(chosen, run, layer)
+    texts = results.of_run(prompt_texts, run.run_id, trait, prompt_set)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.markdown("##### Kept and dropped prompts")
-        texts = results.of_run(prompt_texts, run_id, trait, prompt_set)
-        st.html(tables.prompts_table(view, texts))
+        st.html(tables.titled("Kept and dropped prompts", tables.prompts_table(view, texts)))
+        filtered = [prompt.prompt_id for prompt in view.prompts if not prompt.kept]
+        if filtered:
+            st.button(
+                words.basket_label(len(filtered)),
+                icon=":material/playlist_remove:",
+                on_click=_to_basket,
+                args=(run, filtered),
+            )
     with right:
         st.markdown(f"##### Cosines between prompts\n:small[{words.colours_text(view)}]")
-        show_live(dimmed_heatmap(view, text), "heatmap")
+        show_live(dimmed_heatmap(view, texts, text), "heatmap")
+
+        def opened(click: Click) -> None:
+            pick(view.prompts[view.cosines.spans[click.place[0]][0]].prompt_id)
+
+        on_click("heatmap", opened)
+        found = results.of_run(prompt_view, run.run_id, trait, prompt_set, layer, clustered=True)
+        prompt_card(found, run)
+
+
+def _to_basket(run: RunSummary, numbers: list[int]) -> None:
+    keep(run, basket_of(run).drop(*numbers))
 
 
 def _fill(setting: tuple[str, Pipeline, RunCell]) -> None:
@@ -169,20 +222,22 @@ def _intervals(prompt_set: str, pipeline: Pipeline, place: RunCell) -> None:
 
 
 @st.fragment
-def _save(prompt_set: str, place: RunCell) -> None:
-    """Keep the vector under a name."""
-    with st.expander("Save this vector", icon=":material/bookmark_add:"), st.form("save"):
-        st.caption(
-            "Its r is kept with it as it stands now. If you chose the settings by looking at r, "
-            "that r is flattered; the held-out figure above is not."
-        )
-        st.text_input(
-            "Name",
-            placeholder="warmth-l19-filtered",
-            key=_NAME,
-            help="Small letters, digits and dashes.",
-        )
-        st.form_submit_button("Save", on_click=act, args=(_SAVED, _keep, prompt_set, place))
+def _save(prompt_set: str, place: RunCell, view: LabView) -> None:
+    """Keep the vector of the setting that is drawn, under a name."""
+    with st.expander("Save this vector", icon=":material/bookmark_add:", key="lab_save"):
+        st.html(tables.to_be_saved(view))
+        with st.form("save", border=False):
+            left, right = st.columns([3, 1], vertical_alignment="bottom")
+            left.text_input(
+                "Name",
+                placeholder="warmth-l19-filtered",
+                key=_NAME,
+                help="Small letters, digits and dashes.",
+            )
+            right.form_submit_button(
+                "Save", on_click=act, args=(_SAVED, _keep, prompt_set, place, view.pipeline)
+            )
+        st.caption(words.SAVING)
         fault_shown(_SAVED)
         saved = st.session_state.pop(_SAVED, None)
         if saved is not None:
@@ -192,45 +247,19 @@ def _save(prompt_set: str, place: RunCell) -> None:
             )
 
 
-def _keep(prompt_set: str, place: RunCell) -> None:
+def _keep(prompt_set: str, place: RunCell, pipeline: Pipeline) -> None:
     run_id, trait, layer = place
+    name = st.session_state[_NAME].strip()
     st.session_state[_SAVED] = save_vector(
-        data.settings(),
-        st.session_state[_NAME].strip(),
-        run_id,
-        trait,
-        prompt_set,
-        layer,
-        effective(st.session_state[_NOW]),
+        data.settings(), name, run_id, trait, prompt_set, layer, effective(pipeline)
     )
-
-
-def _page(chosen: Selection, run: RunSummary) -> None:
-    by_id = {found.run_id: found for found in chosen.runs}
-    run_id = run.run_id
-    default = [*[other for other in by_id if other != run_id][-2:], run_id]
-    picked = several(
-        "Runs on the scorecard",
-        list(by_id),
-        "lab_runs",
-        {key: run_name(found) for key, found in by_id.items()},
-        default,
-    )
-    runs = tuple(key for key in by_id if key in picked or key == run_id)
-    labels = column_names([by_id[key] for key in runs])
-    with st.spinner(_READING):
-        base = _stack(runs, chosen.prompt_set, IDENTITY)
-    best = published_layer(base, run_id, chosen.trait)
-    if best is None:
-        st.info("This run has no prompts of the chosen trait in the chosen set.")
-        return
-    layer = best if chosen.layer is None else chosen.layer
-    st.html(tables.STYLE + _LAYOUT)
-    _lab(chosen, runs, labels, (run_id, chosen.trait, layer))
 
 
 chosen = selection()
 st.title("What would filtering do?")
+saved_shown()
 run = require_run(chosen)
 with data.faults_shown():
-    _page(chosen, run)
+    recall()
+    st.html(tables.STYLE + _LAYOUT)
+    _lab(chosen, run)

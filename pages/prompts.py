@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.jobs.again import drop_and_enqueue
 from backend.runs.tokens import tokens_of
 from backend.store.run_values import RunSummary
 from backend.views.prompts import words
@@ -13,7 +12,10 @@ from backend.views.prompts.figures import cosine_heatmap, norms_and_agreement, v
 from backend.views.prompts.tables import (
     COSINE,
     NORM,
+    STATE,
     TURN,
+    WITHOUT,
+    found_rows,
     metric_rows,
     pole_rows,
     prompt_rows,
@@ -21,14 +23,26 @@ from backend.views.prompts.tables import (
 )
 from backend.views.scorecard.compute import layer_to_show, scorecard
 from pages.shared import data
-from pages.shared.acting import act, fault_shown
-from pages.shared.address import segmented
+from pages.shared.address import segmented, toggle
+from pages.shared.chart_click import Click, on_click
 from pages.shared.figures import show
+from pages.shared.notes import notes_expander
+from pages.shared.prompt_basket import basket_bar, basket_of, saved_shown
+from pages.shared.prompt_card import pick, picked, prompt_card
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
 
-_DROPPED, _QUEUED = "prompts_dropped", "prompts_queued"
+_TABLE, _SEARCH = "prompts_table", "prompts_search"
+_VIEWS = {
+    "table": "Table",
+    "cosines": "Cosines",
+    "lengths": "Lengths",
+    "metrics": "Metrics",
+    "tokens": "Tokens",
+}
 _ORDERS = {"clustered": "clustered", "written": "as written"}
+# Pixels: three lines of text.
+_WRAPPED = 76
 
 
 def _layer(chosen: Selection, run: RunSummary) -> int:
@@ -40,101 +54,131 @@ def _layer(chosen: Selection, run: RunSummary) -> int:
     return layer_to_show(card, run, chosen.trait)
 
 
-def _prompt_table(view: PromptView) -> None:
+def _table(view: PromptView, run: RunSummary) -> None:
+    """The prompts, found by words, wrapped and sorted; a selected row is opened."""
+    left, right = st.columns([3, 1], vertical_alignment="bottom")
+    wanted = left.text_input(
+        "Search", key=_SEARCH, placeholder="words, #number, high or low", icon=":material/search:"
+    )
+    with right:
+        wrap = toggle("Wrap text", "prompts_wrap")
+    rows = found_rows(view, wanted)
+
+    def opened() -> None:
+        selected = st.session_state[_TABLE].selection.rows
+        pick(rows[selected[0]].prompt_id if selected else None)
+
     st.dataframe(
-        prompt_rows(view),
+        prompt_rows(rows, basket_of(run)),
+        key=_TABLE,
         hide_index=True,
         width="stretch",
+        height=460,
+        row_height=_WRAPPED if wrap else None,
+        on_select=opened,
+        selection_mode="single-row",
         column_config={
-            "text": st.column_config.TextColumn(width="large"),
+            "#": st.column_config.NumberColumn(width=50),
+            "pole": st.column_config.TextColumn(width=60),
+            STATE: st.column_config.TextColumn(width=80),
+            WITHOUT: st.column_config.NumberColumn(format="%+.3f", width=95),
+            "text": st.column_config.TextColumn(width=330),
             NORM: st.column_config.NumberColumn(format="%.4g"),
             COSINE: st.column_config.NumberColumn(format="%.3f"),
             TURN: st.column_config.NumberColumn(format="%.1f"),
         },
     )
+    shown = "" if len(rows) == len(view.rows) else f"{len(rows)} of {len(view.rows)} prompts. "
+    st.caption(shown + words.TABLE)
+
+
+def _cosines(view: PromptView) -> None:
+    st.caption(f"{words.COSINES}{view_blocks(view).note}")
+    show(cosine_heatmap(view), "heatmap")
+    spans = view_blocks(view).spans
+
+    def opened(click: Click) -> None:
+        pick(view.rows[spans[click.place[0]][0]].prompt_id)
+
+    on_click("heatmap", opened)
+
+
+def _lengths(view: PromptView) -> None:
+    st.caption(words.LENGTHS)
+    show(norms_and_agreement(view), "norms")
+
+    def opened(click: Click) -> None:
+        if click.id is not None:
+            pick(int(click.id))
+
+    on_click("norms", opened)
+
+
+def _metrics(view: PromptView) -> None:
+    st.markdown("##### Within-class variance, raw and scale-free")
+    st.caption(words.VARIANCE)
+    st.dataframe(pole_rows(view.cell), hide_index=True, width="stretch")
+    st.markdown("##### Every metric of this cell, with its definition")
+    st.dataframe(metric_rows(view.cell), hide_index=True, width="stretch")
 
 
 def _tokens(view: PromptView, run: RunSummary) -> None:
-    texts = {row.prompt_id: f"{row.pole}: {row.text}" for row in view.rows}
-    with st.expander("Tokens read of a prompt"):
-        st.caption(words.TOKENS)
-        number = st.selectbox("Prompt", list(texts), format_func=texts.__getitem__)
-        if st.button("Show its tokens"):
-            with data.faults_shown():
-                found = tokens_of(data.settings(), run.run_id, f"prompt:{number}")
-                st.dataframe(token_rows(found), hide_index=True, width="stretch")
+    texts = {row.prompt_id: f"{row.pole} #{row.prompt_id}: {row.text}" for row in view.rows}
+    st.caption(words.TOKENS)
+    number = st.selectbox("Prompt", list(texts), format_func=texts.__getitem__)
+    if st.button("Show its tokens"):
+        with data.faults_shown():
+            found = tokens_of(data.settings(), run.run_id, f"prompt:{number}")
+            st.dataframe(token_rows(found), hide_index=True, width="stretch")
 
 
-def _without(view: PromptView, run: RunSummary) -> None:
-    """Drop prompts and extract the revision as this run was."""
-    texts = {row.prompt_id: f"{row.prompt_id} {row.pole}: {row.text}" for row in view.rows}
-    with st.expander("Extract again without some prompts", icon=":material/playlist_remove:"):
-        st.caption(words.WITHOUT)
-        st.multiselect(
-            "Prompts to drop", sorted(texts), format_func=texts.__getitem__, key=_DROPPED
-        )
-        st.button(
-            "Extract again without these",
-            icon=":material/play_arrow:",
-            disabled=not st.session_state.get(_DROPPED),
-            on_click=act,
-            args=(_DROPPED, _extract_without, run),
-        )
-        fault_shown(_DROPPED)
-        queued = st.session_state.pop(_QUEUED, None)
-        if queued is not None:
-            st.success(f"Queued **{queued}**. The Runs page shows it.")
-
-
-def _extract_without(run: RunSummary) -> None:
-    st.session_state[_QUEUED] = drop_and_enqueue(
-        data.settings(), data.queue(), run, st.session_state[_DROPPED]
-    )
-
-
-chosen = selection()
-st.title("Do the prompts agree?")
-run = require_run(chosen)
-
-with data.faults_shown():
+def _page(chosen: Selection, run: RunSummary) -> None:
     layer = _layer(chosen, run)
-    st.markdown(
-        f"**{chosen.trait.replace('_', ' ')}** on **{run.record.model_name}**, layer "
-        f"{layer}. {words.WHY}"
-    )
-    order = segmented(
-        "Order of prompts",
-        list(_ORDERS),
-        "order",
-        _ORDERS,
-        help="Clustered: average linkage on the cosines, within each pole.",
-    )
+    order = st.session_state.get("order", st.query_params.get("order", "clustered"))
     view = data.results().of_run(
         prompt_view,
         run.run_id,
         chosen.trait,
         chosen.prompt_set,
         layer,
-        clustered=order == "clustered",
+        clustered=order != "written",
     )
-    left, right = st.columns(2)
+    st.markdown(
+        f"**{chosen.trait.replace('_', ' ')}** on **{run.record.model_name}**, layer {layer}. "
+        f"{words.answer(view)}",
+        help=words.WHY,
+    )
+    basket_bar(chosen, run, layer)
+    left, right = st.columns([3, 2], gap="medium")
     with left:
-        st.subheader("Cosines")
-        st.caption(f"{words.COSINES} Hover for both texts.{view_blocks(view).note}")
-        show(cosine_heatmap(view), "heatmap")
+        shown = segmented("Show", list(_VIEWS), "prompts_view", _VIEWS)
+        if shown == "table":
+            _table(view, run)
+        elif shown == "cosines":
+            segmented(
+                "Order of prompts",
+                list(_ORDERS),
+                "order",
+                _ORDERS,
+                help="Clustered: average linkage on the cosines, within each pole.",
+            )
+            _cosines(view)
+        elif shown == "lengths":
+            _lengths(view)
+        elif shown == "metrics":
+            _metrics(view)
+        else:
+            _tokens(view, run)
     with right:
-        st.subheader("Lengths and agreement")
-        st.caption(words.LENGTHS)
-        show(norms_and_agreement(view), "norms")
-    st.subheader("Within-class variance, raw and scale-free")
-    st.caption(words.VARIANCE)
-    st.dataframe(pole_rows(view.cell), hide_index=True, width="stretch")
-    st.subheader("The prompts")
-    _prompt_table(view)
+        prompt_card(view, run)
+    notes_expander(run, chosen.trait, chosen.prompt_set, layer, picked(view))
     for notice in run.record.notices:
         st.info(notice)
-    _tokens(view, run)
-    if not run.simulated:
-        _without(view, run)
-    with st.expander("Every metric of this cell, with its definition"):
-        st.dataframe(metric_rows(view.cell), hide_index=True, width="stretch")
+
+
+chosen = selection()
+st.title("Do the prompts agree?")
+saved_shown()
+run = require_run(chosen)
+with data.faults_shown():
+    _page(chosen, run)

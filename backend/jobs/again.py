@@ -10,11 +10,12 @@ from backend.runs.requests import request_like
 from backend.settings import Settings
 from backend.store.run_values import RunSummary
 from backend.studies.dropped_prompts import drop_prompts
+from backend.types import StudyRef
 
 
 def drop_and_enqueue(
     settings: Settings, queue: JobQueue, run: RunSummary, numbers: Collection[int]
-) -> str:
+) -> tuple[StudyRef, str]:
     """Publish the revision of a run's study without some prompts, and queue its extraction.
 
     Args:
@@ -24,7 +25,7 @@ def drop_and_enqueue(
         numbers: the prompts' numbers in its study.
 
     Returns:
-        Id of the job and of the run that it makes.
+        The revision, and the id of the job and of the run that it makes.
 
     Raises:
         StudyFaults: a pole would be left with too few prompts; nothing is kept.
@@ -33,4 +34,4 @@ def drop_and_enqueue(
     """
     request = request_like(run.record, run.study_key)
     ref = drop_prompts(settings, run.study_key, numbers)
-    return queue.enqueue(dataclasses.replace(request, study=ref.key))
+    return ref, queue.enqueue(dataclasses.replace(request, study=ref.key))

@@ -620,15 +620,21 @@ class Run(StudyFile):
     def product_cases(self, metric: str, trait: str, prompt_set: str, layer: int) -> ProductCases:
         """The cases of one cell as products of prompts and responses; see :class:`ProductCases`."""
         cases = self.scored_cases(trait)
+        products = self.response_products(metric, trait, prompt_set, layer)
+        if not len(cases.behaviour) or not len(products):
+            return ProductCases(np.zeros((0, products.shape[1])), ScoredCases.none())
+        return ProductCases(cases.drift_of(products), cases)
+
+    def response_products(self, metric: str, trait: str, prompt_set: str, layer: int) -> Floats:
+        """RMP' of one cell: each response with each prompt of the set, [responses, n], by id; no
+        rows where the cell lacks the inner product."""
         members = self.members(trait, prompt_set)
         alignment = self._matrix(
             "SELECT products FROM alignment WHERE metric = ? AND trait = ? AND layer = ?"
             " ORDER BY response_id",
             [metric, trait, layer],
         )
-        if not len(cases.behaviour) or not len(alignment):
-            return ProductCases(np.zeros((0, len(members))), ScoredCases.none())
-        return ProductCases(cases.drift_of(alignment[:, members]), cases)
+        return alignment[:, members] if len(alignment) else np.zeros((0, len(members)))
 
     # -- activations and vectors -----------------------------------------------------------------
 

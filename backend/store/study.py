@@ -32,7 +32,16 @@ from backend.store.connection import (
 )
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
-from backend.types import SIMULATED_PROVENANCE, Message, Pole, Prompt, Response, Study, StudyRef
+from backend.types import (
+    SIMULATED_PROVENANCE,
+    Message,
+    Pole,
+    Prompt,
+    Response,
+    Study,
+    StudyRef,
+    Turn,
+)
 
 # A pooled activation is d numbers: as text they are several times their size and unreadable, so
 # these tables come only in Parquet.
@@ -87,6 +96,17 @@ class StoredPrompt:
     pole: Pole
     text: str
     pair: str | None
+
+
+@dataclass(frozen=True)
+class StoredResponse:
+    """A response as stored. Attributes: response_id, turn (None in a study without turns), text and
+    the chat before it."""
+
+    response_id: int
+    turn: Turn | None
+    text: str
+    messages: tuple[Message, ...]
 
 
 class StudyFile:
@@ -197,6 +217,21 @@ class StudyFile:
             " GROUP BY responder, trait, position ORDER BY responder, position"
         )
         return {(who, trait): np.array(scores) for who, trait, scores in rows}
+
+    def responses(self, numbers: Sequence[int]) -> tuple[StoredResponse, ...]:
+        """Some responses with their chats, by id; numbers that are of none are left out.
+
+        Args:
+            numbers: their ids.
+        """
+        return tuple(
+            StoredResponse(number, turn, text, tuple(Message(**m) for m in json.loads(messages)))
+            for number, turn, text, messages in self._rows(
+                "SELECT response_id, turn, text, messages FROM responses"
+                " WHERE list_contains(?::INTEGER[], response_id) ORDER BY response_id",
+                [list(numbers)],
+            )
+        )
 
     def study(self) -> Study:
         """The whole study."""

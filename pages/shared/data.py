@@ -59,7 +59,9 @@ def faults_shown() -> Iterator[None]:
     try:
         yield
     except StudyFaults as fault:
-        st.error(f"**{len(fault.faults)} faults in the study; nothing was kept.**")
+        count = len(fault.faults)
+        noun = "fault" if count == 1 else "faults"
+        st.error(f"**{count} {noun} in the study; nothing was kept.**")
         st.dataframe(
             [
                 {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}

@@ -20,9 +20,9 @@ PRESETS = {
 }
 _ROWS = {"none": "as they are", "unit": "unit norm"}
 _REFERENCES = {
-    "mean": "mean",
-    "leave_one_out": "others",
-    "median": "median",
+    "mean": "pole mean",
+    "leave_one_out": "mean of the others",
+    "median": "geometric median",
     "none": "no filter",
 }
 _CENTRES = {"mean": "mean", "geometric_median": "geometric median"}
@@ -42,43 +42,36 @@ def pipeline_controls(inner_products: Mapping[str, str]) -> Pipeline:
     Args:
         inner_products: those that the runs have -> their titles.
     """
-    left, middle, right = st.columns([1, 1.7, 1.1])
-    with left:
-        rows = segmented(
-            "Length of prompts",
-            list(_ROWS),
-            link.ROWS,
-            _ROWS,
-            help="Unit norm: a long prompt weighs no more than the others.",
-        )
-    with middle:
-        reference = segmented(
-            "Cosine is taken to",
-            list(_REFERENCES),
-            link.REFERENCE,
-            _REFERENCES,
-            help="The mean of the prompt’s pole; the mean of the others of its pole, so that it "
-            "cannot vouch for itself; or the pole’s geometric median.",
-        )
-    with right:
-        centre = segmented(
-            "Centre of a pole",
-            list(_CENTRES),
-            link.CENTRE,
-            _CENTRES,
-            help="Outliers hardly move the geometric median.",
-        )
-    left, right = st.columns([1.3, 2.5])
-    with left:
-        denoise = segmented(
-            "Within-class PCs removed",
-            list(_REMOVED),
-            link.DENOISE,
-            _REMOVED,
-            help="Principal components of how the prompts of a pole differ (study, Solution C).",
-        )
-    with right:
-        metric = select("Inner product", list(inner_products), link.METRIC, inner_products)
+    reference = segmented(
+        "Compare each prompt with",
+        list(_REFERENCES),
+        link.REFERENCE,
+        _REFERENCES,
+        help="The filter keeps prompts with a high cosine to this. With the mean of the others, "
+        "a prompt is not compared with itself.",
+    )
+    rows = segmented(
+        "Length of prompts",
+        list(_ROWS),
+        link.ROWS,
+        _ROWS,
+        help="Unit norm: a long activation weighs no more than the others.",
+    )
+    centre = segmented(
+        "Centre of a pole",
+        list(_CENTRES),
+        link.CENTRE,
+        _CENTRES,
+        help="Outliers hardly move the geometric median.",
+    )
+    denoise = segmented(
+        "Within-class components removed",
+        list(_REMOVED),
+        link.DENOISE,
+        _REMOVED,
+        help="Principal components of the differences within a pole (Solution C of the study).",
+    )
+    metric = select("Inner product", list(inner_products), link.METRIC, inner_products)
     return Pipeline(
         row_scaling=cast("RowScaling", rows),
         filter_reference=cast("FilterReference", reference),
@@ -117,7 +110,7 @@ def threshold_slider(pipeline: Pipeline, cosines: CosineRange) -> tuple[float, f
         format="%.3f",
         key=key,
         disabled=pipeline.filter_reference == "none",
-        help="All the way to the left keeps every prompt. The axis spans the cosines of all cells.",
+        help="The left end keeps every prompt. The axis spans the cosines of all cells.",
     )
     threshold = KEEP_ALL if chosen <= cosines.low else round(float(chosen), 6)
     write(link.THRESHOLD, f"{threshold:g}")

@@ -19,6 +19,8 @@ ROWS, REFERENCE, THRESHOLD, CENTRE, DENOISE, METRIC = (
     "lab_metric",
 )
 LAB = "pages/filter_lab.py"
+# Outlives the lab's widgets, whose state ends when another page is opened.
+_KEPT = "lab_kept"
 
 
 def lab_parameters(pipeline: Pipeline) -> dict[str, str]:
@@ -35,6 +37,27 @@ def lab_parameters(pipeline: Pipeline) -> dict[str, str]:
         DENOISE: str(pipeline.denoise),
         METRIC: pipeline.metric,
     }
+
+
+def recall() -> None:
+    """Take the settings the lab was left with, where the address says nothing else.
+
+    Called once per run of the lab's page, before its controls.
+    """
+    kept: dict[str, str] = st.session_state.get(_KEPT, {})
+    for key, value in kept.items():
+        if key not in st.query_params:
+            st.query_params[key] = value
+
+
+def remember(pipeline: Pipeline) -> None:
+    """Keep the settings for the next visit; after the lab's controls.
+
+    Args:
+        pipeline: what they say.
+    """
+    kept = lab_parameters(pipeline) | {REFERENCE: pipeline.filter_reference}
+    st.session_state[_KEPT] = kept
 
 
 def apply(pipeline: Pipeline) -> None:

@@ -20,17 +20,20 @@ function write(part, text) {
   }
 }
 
+function keptOf(data, pole, all, threshold) {
+  const cosines = data.cosines[pole];
+  return all ? cosines.length : cosines.filter(c => c !== null && c >= threshold).length;
+}
+
+// The rows of the prompts, where they are on the page.
 function markRows(all, threshold) {
-  const counts = {high: 0, low: 0};
   for (const row of document.querySelectorAll("tr[data-cosine]")) {
     const kept = all || Number(row.dataset.cosine) >= threshold;
-    counts[row.dataset.pole] += kept;
     const state = kept ? "kept" : "dropped";
     if (row.className === state) continue;
     row.className = state;
     row.cells[0].textContent = `${kept ? "✓" : "✕"} ${state}`;
   }
-  return counts;
 }
 
 function moveMarker(threshold, r) {
@@ -63,10 +66,11 @@ function moveMarker(threshold, r) {
 function follow(data, value) {
   const all = value <= data.low;
   const shown = String(Number(value.toPrecision(6)));
-  const counts = markRows(all, value);
-  write("high", String(counts.high));
-  write("low", String(counts.low));
-  write("kept", String(counts.high + counts.low));
+  const high = keptOf(data, "high", all, value), low = keptOf(data, "low", all, value);
+  markRows(all, value);
+  write("high", String(high));
+  write("low", String(low));
+  write("kept", String(high + low));
   write("label", all ? data.unfiltered : data.label.replace("{threshold}", shown));
   const step = stepAt(data, value);
   const beyond = step >= data.thresholds.length;

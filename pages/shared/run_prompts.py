@@ -77,7 +77,7 @@ def outcome_shown() -> None:
     if isinstance(outcome, SteerscopeError):
         with data.faults_shown():
             raise outcome
-    if outcome is not None:
+    elif outcome is not None:
         st.success(
             f"The set is in the new revision **{outcome}**, chosen in the sidebar now. The old "
             "revision stays. Start an extraction to see what the new prompts do.",

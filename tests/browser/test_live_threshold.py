@@ -27,7 +27,8 @@ SHOWN = """() => {
       ?? at(chart.querySelector(".scatterlayer .points .point")),
   };
 }"""
-CARD = "() => document.querySelector('.lab-card').innerText"
+# Written by the server alone.
+SERVED = "() => document.querySelector('.lab-saved').textContent"
 THUMB = """() => {
   const box = document.querySelector("[data-testid=stSlider] input[type=range]")
     .closest("[style*=left]").getBoundingClientRect();
@@ -40,7 +41,7 @@ def test_what_the_pointer_shows_is_what_the_server_says_on_release(watched, stoc
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
     page = watched(
         f"{stocked.url}/filter_lab?study={preset_study(stocked)}&run={mistral}"
-        "&trait=uncritical_validation&layer=19",
+        "&trait=uncritical_validation&layer=19&lab_more=prompts",
         viewport={"width": width, "height": 900},
     )
     settled(page)
@@ -50,14 +51,14 @@ def test_what_the_pointer_shows_is_what_the_server_says_on_release(watched, stoc
     for share in (0.35, 0.6, 0.8, 0.1):
         track.scroll_into_view_if_needed()
         box, (x, y) = track.bounding_box(), page.evaluate(THUMB)
-        card, address = page.evaluate(CARD), page.url
+        served, address = page.evaluate(SERVED), page.url
         page.mouse.move(x, y)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * share, y, steps=5)
         page.wait_for_timeout(100)
         moving = page.evaluate(SHOWN)
         # The server has not been asked, and yet all of the open cell is there.
-        assert page.url == address and page.evaluate(CARD) == card
+        assert page.url == address and page.evaluate(SERVED) == served
         assert moving["head"] != seen[-1]["head"] and moving["line"] != seen[-1]["line"]
         page.mouse.up()
         expect(page).not_to_have_url(address)

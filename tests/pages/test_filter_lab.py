@@ -112,10 +112,10 @@ def test_the_default_view_is_the_stored_mean_difference(lab):
 
 def test_a_threshold_in_the_address_shows_the_direct_figures(lab):
     threshold = a_threshold(lab)
-    app = opened(Pipeline(filter_reference="mean", threshold=threshold))
+    app = opened(Pipeline(filter_reference="mean", threshold=threshold), lab_more="prompts")
     kept, cosines, r = direct(lab, threshold)
     shown = tables(app)
-    assert f"r now <b>{r:+.2f} [" in shown
+    assert f"r with these settings <b>{r:+.2f} [" in shown
     assert f"{kept.sum()} of 10 prompts kept" in shown
     assert shown.count('<tr class="dropped">') == (~kept).sum()
     for cosine in cosines:
@@ -129,8 +129,30 @@ def test_the_slider_moves_everything_and_the_address(lab):
     threshold = a_threshold(lab)
     app.slider[0].set_value(threshold).run()
     assert not app.exception
-    assert f"r now <b>{direct(lab, threshold)[2]:+.2f} [" in tables(app)
+    assert f"r with these settings <b>{direct(lab, threshold)[2]:+.2f} [" in tables(app)
     assert app.query_params["lab_threshold"] == f"{threshold:g}"
+
+
+def test_settings_outlast_a_visit_to_another_page(lab):
+    threshold = a_threshold(lab)
+    app = opened(Pipeline("unit", "mean", threshold, denoise=1))
+    label = f"unit-norm rows, cosine to mean ≥ {threshold:g}, 1 within-class component removed"
+    assert f"Saves <b>haste</b>, layer 2: <b>{label}</b>" in tables(app)
+    app.switch_page("pages/layers.py").run()
+    app.query_params.clear()
+    app.query_params.update({"layer": "2", "trait": "haste"})
+    app.switch_page(PAGE).run()
+    assert not app.exception
+    assert app.query_params["lab_threshold"] == f"{threshold:g}"
+    assert f"Saves <b>haste</b>, layer 2: <b>{label}</b>" in tables(app)
+
+
+def test_each_part_below_the_curve_is_shown_alone(lab):
+    shown = {
+        more: tables(opened(lab_more=more)) for more in ("card", "prompts", "layers", "metrics")
+    }
+    for more, mark in (("card", "Scorecard"), ("prompts", "Prompts"), ("metrics", "Metrics")):
+        assert [name for name, text in shown.items() if f'aria-label="{mark}"' in text] == [more]
 
 
 def test_a_refusal_is_worded(lab):
@@ -168,13 +190,13 @@ def test_every_metric_of_the_run_can_be_chosen(lab):
                 "SELECT r FROM correlations WHERE trait = 'haste' AND layer = 2 AND method = ?",
                 [metric],
             ).fetchall()[0]
-        assert f"r now <b>{r:+.2f} [" in shown
+        assert f"r with these settings <b>{r:+.2f} [" in shown
     assert "Ledoit-Wolf" in shown
 
 
 def test_without_a_filter_the_slider_rests_and_there_is_no_axis(lab):
     app = opened(lab_reference="none")
-    assert app.slider[0].disabled and "no axis without a filter" in words(app)
+    assert app.slider[0].disabled and "there is no threshold to move" in words(app)
 
 
 def test_intervals_are_filled_in_on_demand(lab):
@@ -221,7 +243,7 @@ def test_the_lab_opens_on_every_kind_of_study(store, tiny_llama, kind):
     study = small_study(turns=kind != "level", scenarios=scenarios)
     publish_run(store, study, tiny_llama, "run-1")
     shown = tables(opened())
-    assert ("r now <b>undefined: r needs at least 3" in shown) == (kind == "none")
+    assert ("r with these settings <b>undefined: r needs at least 3" in shown) == (kind == "none")
     assert "nan" not in shown.lower()
 
 

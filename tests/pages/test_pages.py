@@ -9,7 +9,6 @@ import pytest
 
 from backend.jobs.queue import JobQueue
 from backend.store.catalog import run_list
-from backend.store.study import find_study, load_study
 from backend.views.study_tests.compute import findings_of_study
 from tests.support.pages import ROOT, opened, words
 from tests.support.results import results
@@ -98,26 +97,13 @@ def test_prompts_follow_the_sidebar(store, tiny_llama):
 def test_the_tokens_of_a_prompt_are_shown_on_request(store, tiny_llama):
     study = small_study()
     publish_run(store, study, tiny_llama, "run-1")
-    app = opened("pages/prompts.py", trait="warmth", layer="2")
+    app = opened("pages/prompts.py", trait="warmth", layer="2", prompts_view="tokens")
     before = len(app.dataframe)
     next(button for button in app.button if button.label == "Show its tokens").click().run()
     assert not app.exception
     assert len(app.dataframe) == before + 1
     table = next(d.value for d in app.dataframe if "token" in d.value.columns)
     assert not table["pooled"][0] and table["pooled"][1:].all()
-
-
-def test_a_run_is_extracted_again_without_the_chosen_prompts(store, tiny_llama):
-    study = small_study()
-    publish_run(store, study, tiny_llama, "run-1")
-    app = opened("pages/prompts.py", trait="warmth", layer="2", prompts_dropped=[1])
-    label = "Extract again without these"
-    next(button for button in app.button if button.label == label).click().run()
-    assert not app.exception
-    (job,) = JobQueue(store).jobs()
-    assert (job.request.model, job.request.layers) == (str(tiny_llama), (1, 2))
-    revised = load_study(store, find_study(store, job.request.study))
-    assert revised.prompts == (study.prompts[0], *study.prompts[2:])
 
 
 def test_the_form_queues_what_it_says(store, tiny_llama):
@@ -150,7 +136,7 @@ def test_two_prompt_sets_can_be_chosen(store, tiny_llama):
     study = dataclasses.replace(study, prompts=study.prompts + other)
     publish_run(store, study, tiny_llama, "run-1")
     app = opened("pages/prompts.py", prompts="other")
-    assert set(app.dataframe[1].value["#"]) == set(range(20, 30))
+    assert set(app.dataframe[0].value["#"]) == set(range(20, 30))
 
 
 def test_diagnosis_shows_what_the_query_says(store, tiny_llama):

@@ -117,12 +117,20 @@ def test_faults_of_a_new_set_are_listed_at_once_and_nothing_is_kept(store, tiny_
     field(app, "warmth, high: one prompt a line").set_value("same\nsame")
     field(app, "Name of the set").set_value("default")
     press(app, "Check and add the set")
-    assert "3 faults" in words(app)
+    assert "3 faults" in words(app) and not app.success
     table = app.dataframe[0].value
     assert any("has a prompt set 'default' already" in what for what in table["what"])
     assert any("stands on line 1" in what for what in table["what"])
     assert list_studies(store) == (ref,)
     assert field(app, "warmth, high: one prompt a line").value == "same\nsame"
+
+
+def test_a_set_without_a_name_gives_one_message(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE, runs_view="prompts")
+    press(app, "Check and add the set")
+    assert [error.value for error in app.error] == ["**1 fault in the study; nothing was kept.**"]
+    assert not app.success and "new revision **" not in words(app)
 
 
 def test_the_comparison_shows_what_the_query_says(store, tiny_llama):

@@ -8,6 +8,7 @@ from __future__ import annotations
 from backend.views.diagnosis import report as diagnosis
 from backend.views.layers import report as layers
 from backend.views.methods import report as methods
+from backend.views.notes import report as notes
 from backend.views.prompts import report as prompts
 from backend.views.scorecard import report as scorecard
 from backend.views.scores import report as scores
@@ -24,4 +25,5 @@ SECTIONS: list[Section] = [
     methods.SECTION,
     scores.SECTION,
     study_tests.SECTION,
+    notes.SECTION,
 ]

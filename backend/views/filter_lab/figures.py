@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import plotly.graph_objects as go
@@ -21,7 +21,7 @@ from backend.views.filter_lab.axis import CosineRange
 from backend.views.filter_lab.compute import LabPrompt, LabView
 from backend.views.shared.intervals import band
 from backend.views.shared.numbers import r_text
-from backend.views.shared.style import BLUE, GREY, SEQUENTIAL
+from backend.views.shared.style import BLUE, GREY, SEQUENTIAL, excerpt
 
 Number = float | None
 Spec = dict[str, object]
@@ -115,7 +115,7 @@ def threshold_curve(
         notes.append(_level_note(level, f"{name} {level:g}"))
     if view.before.value is not None:
         shapes.append(_level(view.before.value, "solid"))
-        notes.append(_level_note(view.before.value, "as published", right=True))
+        notes.append(_level_note(view.before.value, "before", right=True))
     known = [v for v in (*lower, *upper, *r, view.before.value) if v is not None]
     return _figure(
         traces,
@@ -143,7 +143,7 @@ def layer_curves(view: LabView, text: str) -> go.Figure:
     traces: list[Spec | go.Scatter] = []
     known: list[float] = []
     series: list[tuple[str, str, str, str, list[Estimate]]] = [
-        ("as published", GREY, "dash", "circle-open", [c.before for c in view.layers]),
+        ("before", GREY, "dash", "circle-open", [c.before for c in view.layers]),
         ("now", BLUE, "solid", "circle", [c.after for c in view.layers]),
     ]
     for name, colour, dash, symbol, found in series:
@@ -179,23 +179,24 @@ def layer_curves(view: LabView, text: str) -> go.Figure:
     )
 
 
-def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
+def dimmed_heatmap(view: LabView, texts: Mapping[int, str], text: str) -> go.Figure:
     """Cosines between the prompts, each pole by falling cosine; dropped prompts lie under a veil.
 
     Args:
         view: the current setting.
+        texts: prompt id -> text.
         text: colour of the text.
     """
     blocks = view.cosines
     count = len(blocks.spans)
     low, high = blocks.ends
-    labels = [_of_block(view.prompts[start:stop]) for start, stop in blocks.spans]
+    labels = [_of_block(view.prompts[start:stop], texts) for start, stop in blocks.spans]
     heatmap: Spec = {
         "type": "heatmap",
         "x": labels,
         "y": labels,
         "z": blocks.means.astype(np.float32),
-        "hovertemplate": "cosine %{z:.3f}<br>%{y} × %{x}<extra></extra>",
+        "hovertemplate": "<b>cosine %{z:.3f}</b><br>%{y}<br>%{x}<extra></extra>",
         "colorscale": SEQUENTIAL,
         "zmin": low,
         "zmax": high,
@@ -243,12 +244,11 @@ def dimmed_heatmap(view: LabView, text: str) -> go.Figure:
     )
 
 
-def _of_block(prompts: Sequence[LabPrompt]) -> str:
-    """The prompts of a block: its first and its last."""
+def _of_block(prompts: Sequence[LabPrompt], texts: Mapping[int, str]) -> str:
+    """The prompts of a block: the first with its text, and up to which number."""
     first, last = prompts[0], prompts[-1]
-    if len(prompts) == 1:
-        return f"{first.pole} #{first.prompt_id}"
-    return f"{first.pole} #{first.prompt_id} to #{last.prompt_id} ({len(prompts)} prompts)"
+    more = f" and {len(prompts) - 1} more, up to #{last.prompt_id}" if len(prompts) > 1 else ""
+    return f"<b>{first.pole} #{first.prompt_id}</b> {excerpt(texts[first.prompt_id])}{more}"
 
 
 def _figure(

@@ -8,6 +8,7 @@ import math
 from backend.core.vectors.build import too_few
 from backend.core.vectors.lab import Steps
 from backend.core.vectors.pipeline import LEAST_PROMPTS, Pipeline
+from backend.types import POLES
 from backend.views.filter_lab.axis import KEEP_ALL, CosineRange, effective
 from backend.views.filter_lab.compute import LabView, Worth, r_estimate
 from backend.views.shared.numbers import r_text
@@ -28,8 +29,9 @@ def live_steps(view: LabView, steps: Steps, cosines: CosineRange) -> dict[str, o
         ``low``: start of the axis, where all prompts are kept; ``value``: the threshold that the
         rest of the page shows; ``thresholds``: end of each step, ascending; ``r``: of each, None
         where undefined; ``texts``: r of each as the page writes it; ``above``: the same beyond the
-        last step; ``kept``: prompts of each pole; ``label`` and ``unfiltered``: the pipeline in
-        words with a filter and without; ``exact``: whether every step is there.
+        last step; ``kept``: prompts of each pole; ``cosines``: of the prompts of each pole, None
+        where there is no direction; ``label`` and ``unfiltered``: the pipeline in words with a
+        filter and without; ``exact``: whether every step is there.
     """
     worth = Worth.of_estimate(view.before)
     return {
@@ -40,6 +42,10 @@ def live_steps(view: LabView, steps: Steps, cosines: CosineRange) -> dict[str, o
         "texts": [_text(steps, i, worth) for i in range(len(steps.thresholds))],
         "above": f"refused: {too_few(PLACE, 0, 0)}",
         "kept": steps.kept.tolist(),
+        "cosines": {
+            pole: [prompt.cosine for prompt in view.prompts if prompt.pole == pole]
+            for pole in POLES
+        },
         "label": _label(view.pipeline),
         "unfiltered": effective(dataclasses.replace(view.pipeline, threshold=KEEP_ALL)).label,
         "exact": len(steps.thresholds) == steps.of,

@@ -39,13 +39,12 @@ STYLE = f"""<style>
 .lab-scroll col.s {{ width: 6.2em; }}
 .lab-scroll col.n {{ width: 5.8em; }}
 .lab-head {{ min-height: 4.6em; font-size: 1.02rem; }}
+.lab-saved {{ margin: 0; }}
 .lab-intervals {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
   gap: 10px; font-size: 0.9rem; line-height: 1.35; }}
 .lab-intervals > div {{ padding: 6px 10px; border-radius: 6px; min-height: 5.6em;
   border: 1px solid color-mix(in srgb, currentColor 20%, transparent); }}
-.lab-two {{ display: grid; grid-template-columns: minmax(0, 3fr) minmax(0, 2fr); gap: 24px; }}
-@media (max-width: 900px) {{ .lab-two {{ grid-template-columns: minmax(0, 1fr); }} }}
-.lab-two h5, .lab-title {{ font-size: 1.05rem; font-weight: 600; margin: 0 0 6px; }}
+.lab-title {{ font-size: 1.05rem; font-weight: 600; margin: 0 0 6px; }}
 .lab-card td.c {{ color: {INK}; border: 3px solid transparent; border-radius: 6px;
   background-clip: padding-box; text-align: center; font-size: 0.8rem; }}
 .lab-card td.gained {{ outline: 3px solid {GREEN}; outline-offset: -4px; }}
@@ -62,14 +61,13 @@ STYLE = f"""<style>
   .lab-card td.c {{ padding: 4px 1px; font-size: 0.7rem; }} }}
 </style>"""
 _BEST = (
-    '<p class="lab"><small>Each cell shows the layer with the highest r, chosen anew on every '
-    "move: that flatters r, and intervals do not allow for it. Choose a layer in the sidebar for "
-    "numbers without that choice.</small></p>"
+    '<p class="lab"><small>Each cell shows its best layer, chosen again for every setting. This '
+    "selection inflates r, and the intervals do not correct for it. To avoid it, choose a layer in "
+    "the sidebar.</small></p>"
 )
 _DEPENDENT = (
-    "Cases of one group are dependent. While you move, every interval takes from the mean "
-    "difference how many independent cases they are worth; the intervals at rest measure it for "
-    "each vector."
+    "Cases of one group are dependent. While the slider moves, intervals use the effective number "
+    "of cases of the mean difference; the intervals below measure it for each vector."
 )
 _SIGNS = {"high": "▲", "low": "▼"}
 _STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
@@ -95,8 +93,8 @@ def headline(view: LabView, note: str) -> str:
         f'<div class="lab-head"><b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}, '
         f'<span data-live="label">{html.escape(pipeline.label)}</span>{html.escape(metric)}: '
         f'<span data-live="kept">{kept}</span> of {len(view.prompts)} prompts kept<br>'
-        f"r published <b>{html.escape(r_text(view.before))}</b><br>"
-        f'r now <b data-live="now">{html.escape(now)}</b>{note}</div>'
+        f"r before <b>{html.escape(r_text(view.before))}</b><br>"
+        f'r with these settings <b data-live="now">{html.escape(now)}</b>{note}</div>'
     )
 
 
@@ -131,16 +129,29 @@ def card_table(
     )
 
 
-def two_columns(*parts: tuple[str, str]) -> str:
-    """Titled tables side by side, one below the other on a narrow screen.
+def titled(title: str, body: str) -> str:
+    """A table under its title.
 
     Args:
-        parts: title and HTML of each.
+        title: plain text.
+        body: HTML.
     """
-    inner = "".join(
-        f"<section><h5>{html.escape(title)}</h5>{body}</section>" for title, body in parts
+    return f'<section><h5 class="lab-title">{html.escape(title)}</h5>{body}</section>'
+
+
+def to_be_saved(view: LabView) -> str:
+    """Which vector the button saves, as HTML.
+
+    Args:
+        view: the setting.
+    """
+    _, trait, layer = view.place
+    kept = sum(prompt.kept for prompt in view.prompts)
+    return (
+        f'<p class="lab-saved">Saves <b>{html.escape(trait.replace("_", " "))}</b>, layer {layer}: '
+        f"<b>{html.escape(effective(view.pipeline).label)}</b>, from {kept} of "
+        f"{len(view.prompts)} prompts.</p>"
     )
-    return f'<div class="lab-two">{inner}</div>'
 
 
 def metrics_table(view: LabView) -> str:
@@ -166,7 +177,7 @@ def metrics_table(view: LabView) -> str:
         )
     return (
         '<table class="lab" aria-label="Metrics"><thead><tr><th>metric</th>'
-        '<th class="n">published</th><th class="n">now</th><th>change</th></tr></thead>'
+        '<th class="n">before</th><th class="n">now</th><th>change</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table>"
     )
 
@@ -213,14 +224,14 @@ def intervals_table(found: LabIntervals | None) -> str:
     units = "groups" if dependent else "scenarios"
     boot = f"BCa bootstrap over {units}"
     rows: list[tuple[str, str, Estimate | None]] = [
-        ("r as published", boot, found.before if found else None),
+        ("r before", boot, found.before if found else None),
         (
-            "r now",
-            "likewise; flattered if the setting was chosen by it",
+            "r with these settings",
+            f"{boot}; inflated if you chose the setting by its r",
             found.after if found else None,
         ),
         (
-            "now minus published",
+            "difference",
             "jackknife over groups" if dependent else "Williams’s test, Zou’s interval",
             found.difference if found else None,
         ),

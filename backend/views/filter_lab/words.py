@@ -5,6 +5,19 @@ from __future__ import annotations
 from backend.core.vectors.lab import Steps
 from backend.views.filter_lab.compute import LabView
 
+AXIS = (
+    "r for every threshold. A single narrow peak is more likely to be chance than a long stretch "
+    "above the r before."
+)
+LAYERS = (
+    "r by layer, before and with these settings. Both use the same scores: to compare them, use "
+    "the difference above, not the overlap of the bands."
+)
+SAVING = (
+    "Its r is saved with it. If you chose the settings by looking at r, that r is inflated by "
+    "selection; the held-out r above is not."
+)
+
 
 def moves_text(view: LabView) -> str:
     """How many cells change status: "2 cells gained, 1 lost"."""
@@ -19,15 +32,21 @@ def steps_text(steps: Steps) -> str:
     if len(steps.thresholds) == steps.of:
         return ""
     return (
-        f" r is computed at {len(steps.thresholds)} of {steps.of:,} thresholds, as each takes long "
-        "with this centre or with components removed; the point shows the threshold itself."
+        f" The curve has {len(steps.thresholds)} of {steps.of:,} thresholds, because each is slow "
+        "with this centre or with components removed; the marker is exact."
     )
+
+
+def basket_label(count: int) -> str:
+    """Of the button that puts what the filter drops into the basket. Args: how many prompts."""
+    what = "the filtered prompt" if count == 1 else f"the {count} filtered prompts"
+    return f"Put {what} in the basket"
 
 
 def colours_text(view: LabView) -> str:
     """What the colours of the heatmap mean, in one sentence."""
     low, high = view.cosines.ends
     return (
-        f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts lie under a grey veil."
+        f"Dark is {low:.2f}, bright is {high:.2f}; dropped prompts are greyed out."
         f"{view.cosines.note}"
     )

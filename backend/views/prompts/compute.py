@@ -13,10 +13,12 @@ from scipy.spatial.distance import squareform
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.prompt_cells import cosine_matrix
+from backend.core.vectors.inner_product import IDENTITY
 from backend.errors import StoreError
 from backend.store.run import NOT_COMPUTED, Run
 from backend.store.run_values import CellResult, PromptRow
 from backend.types import Pole
+from backend.views.prompts.without import r_without_each
 
 # Prompts of a pole up to which neighbouring leaves of the clustering are turned to be alike.
 _ORDERED = 300
@@ -31,10 +33,20 @@ class PromptResult(PromptRow):
             have it, or where it is the only prompt of its pole.
         to_own_pole: mean cosine to the other prompts of its pole, [-1, 1]; undefined where there
             is no other, or an activation is zero.
+        without: r of the cell without it; undefined where its pole would have too few left.
     """
 
     influence: Estimate
     to_own_pole: Estimate
+    without: Estimate
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A prompt beside another. Attributes: row, and cosine of the two activations, [-1, 1]."""
+
+    row: PromptResult
+    cosine: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +62,25 @@ class PromptView:
     rows: tuple[PromptResult, ...]
     cosines: Floats
     cell: CellResult
+
+    def place(self, prompt_id: int) -> int | None:
+        """Where a prompt stands in ``rows``; None if it is of another cell."""
+        numbers = [row.prompt_id for row in self.rows]
+        return numbers.index(prompt_id) if prompt_id in numbers else None
+
+    def neighbours(self, prompt_id: int, most: int = 5) -> tuple[Neighbour, ...]:
+        """The prompts most like one, of both poles, by falling cosine.
+
+        Args:
+            prompt_id: one of the cell's.
+            most: how many at most; those whose cosine is undefined are left out.
+        """
+        own = self.place(prompt_id)
+        if own is None:
+            return ()
+        order = np.argsort(-self.cosines[own], kind="stable")  # NaN last
+        near = [i for i in order if i != own and np.isfinite(self.cosines[own, i])][:most]
+        return tuple(Neighbour(self.rows[i], float(self.cosines[own, i])) for i in near)
 
 
 def prompt_view(
@@ -80,12 +111,15 @@ def prompt_view(
     cosines = cosine_matrix(run.gram(trait, layer, prompt_set))
     influences = run.influences(trait, layer)
     missing = Estimate.undefined(len(prompts), NOT_COMPUTED)
+    products = run.cell_products(IDENTITY, trait, prompt_set, layer)
+    without = r_without_each(products[0], run.record.width) if products else {}
     poles = [row.pole for row in prompts]
     rows = [
         PromptResult(
             **dataclasses.asdict(row),
             influence=influences.get(row.prompt_id, missing),
             to_own_pole=own,
+            without=without.get(row.prompt_id, missing),
         )
         for row, own in zip(prompts, _to_own_pole(cosines, poles), strict=True)
     ]

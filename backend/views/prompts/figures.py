@@ -9,7 +9,14 @@ import plotly.graph_objects as go
 from backend.types import POLES
 from backend.views.prompts.compute import PromptResult, PromptView
 from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
-from backend.views.shared.style import POLE_COLOURS, POLE_SYMBOLS, SEQUENTIAL, tidy, wrapped
+from backend.views.shared.style import (
+    POLE_COLOURS,
+    POLE_SYMBOLS,
+    SEQUENTIAL,
+    excerpt,
+    tidy,
+    wrapped,
+)
 
 
 def cosine_heatmap(view: PromptView) -> go.Figure:
@@ -29,7 +36,7 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
             x=texts,
             y=texts,
             z=blocks.means,
-            hovertemplate="cosine %{z:.3f}<br>%{y}<br>%{x}<extra></extra>",
+            hovertemplate="<b>cosine %{z:.3f}</b><br>%{y}<br>%{x}<extra></extra>",
             colorscale=SEQUENTIAL,
             zmin=low,
             zmax=high,
@@ -65,7 +72,7 @@ def _of_block(rows: Sequence[PromptResult]) -> str:
     """The prompts of a block, the first with its text."""
     first = rows[0]
     more = "" if len(rows) == 1 else f"<br>and {len(rows) - 1} more, up to #{rows[-1].prompt_id}"
-    return f"<b>{first.pole} #{first.prompt_id}</b> {wrapped(first.text)}{more}"
+    return f"<b>{first.pole} #{first.prompt_id}</b> {excerpt(first.text)}{more}"
 
 
 def norms_and_agreement(view: PromptView) -> go.Figure:
@@ -83,6 +90,7 @@ def norms_and_agreement(view: PromptView) -> go.Figure:
                 y=[row.to_own_pole.value for row in rows],
                 mode="markers",
                 name=pole,
+                ids=[str(row.prompt_id) for row in rows],
                 marker={"symbol": POLE_SYMBOLS[pole], "color": POLE_COLOURS[pole], "size": 10},
                 customdata=[_hover(row) for row in rows],
                 hovertemplate="%{customdata}<extra></extra>",

@@ -8,24 +8,75 @@ from backend.core.estimate import Estimate
 from backend.core.metrics import registry
 from backend.store.run_values import CellResult
 from backend.types import POLES, ReadToken
-from backend.views.prompts.compute import PromptView
+from backend.views.prompts.basket import Basket
+from backend.views.prompts.compute import PromptResult, PromptView
 
 NORM, COSINE, TURN = "norm", "cosine to its pole", "turns the vector by (°)"
+WITHOUT, STATE = "r without it", "change"
 
 
-def prompt_rows(view: PromptView) -> list[dict[str, object]]:
-    """Every prompt with its numbers; an undefined one is None."""
+def found_rows(view: PromptView, wanted: str) -> tuple[PromptResult, ...]:
+    """The prompts whose text, pole or number holds every word of a search, in any case.
+
+    Args:
+        view: the prompts of one cell.
+        wanted: words; ``#7`` is the prompt of that number, ``high`` and ``low`` a pole.
+    """
+    words = wanted.lower().split()
+    return tuple(
+        row
+        for row in view.rows
+        if all(
+            word in (f"#{row.prompt_id}", row.pole) or word in row.text.lower() for word in words
+        )
+    )
+
+
+def prompt_rows(
+    rows: Sequence[PromptResult], basket: Basket | None = None
+) -> list[dict[str, object]]:
+    """Prompts with their numbers; an undefined one is None.
+
+    Args:
+        rows: the prompts.
+        basket: adds which are dropped or edited.
+    """
     return [
-        {
-            "#": row.prompt_id,
-            "pole": row.pole,
-            "text": row.text,
-            NORM: row.norm,
+        {"#": row.prompt_id, "pole": row.pole}
+        | ({STATE: state_of(row.prompt_id, basket)} if basket else {})
+        | {
+            WITHOUT: row.without.value,
+            "text": basket.texts.get(row.prompt_id, row.text) if basket else row.text,
             COSINE: row.to_own_pole.value,
             TURN: row.influence.value,
+            NORM: row.norm,
             "tokens": row.tokens,
         }
-        for row in view.rows
+        for row in rows
+    ]
+
+
+def state_of(number: int, basket: Basket) -> str:
+    """What becomes of a prompt: dropped, edited, or nothing.
+
+    Args:
+        number: of the prompt.
+        basket: the changes.
+    """
+    return "dropped" if number in basket.dropped else "edited" if number in basket.texts else ""
+
+
+def neighbour_rows(view: PromptView, number: int) -> list[dict[str, object]]:
+    """The prompts most like one: cosine, number, pole and text.
+
+    Args:
+        view: the prompts of one cell.
+        number: one of them.
+    """
+    return [
+        {"cosine": near.cosine, "#": near.row.prompt_id, "pole": near.row.pole}
+        | {"text": near.row.text}
+        for near in view.neighbours(number)
     ]
 
 
@@ -37,8 +88,9 @@ def prompt_text_rows(view: PromptView) -> list[dict[str, object]]:
             NORM: f"{row.norm:.4g}",
             COSINE: _text(row.to_own_pole, ".3f"),
             TURN: _text(row.influence, ".1f"),
+            WITHOUT: _text(row.without, "+.3f"),
         }
-        for row, numbers in zip(view.rows, prompt_rows(view), strict=True)
+        for row, numbers in zip(view.rows, prompt_rows(view.rows), strict=True)
     ]
 
 

@@ -84,6 +84,16 @@ def wrapped(text: str, width: int = 56) -> str:
     return "<br>".join(html.escape(line) for line in textwrap.wrap(text, width)) or " "
 
 
+def excerpt(text: str, most: int = 110) -> str:
+    """The beginning of a text for a hover box that shows several: escaped, broken into lines.
+
+    Args:
+        text: any text.
+        most: characters that are shown.
+    """
+    return wrapped(textwrap.shorten(text, most, placeholder=" …"))
+
+
 def trait_label(trait: str, width: int = 18) -> str:
     """A trait's name for an axis: words, broken into lines."""
     return "<br>".join(textwrap.wrap(trait.replace("_", " "), width))

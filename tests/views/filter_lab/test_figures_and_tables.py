@@ -77,7 +77,9 @@ def test_layers_hold_both_curves_with_their_bands(shown):
 
 def test_the_heatmap_veils_dropped_prompts_and_only_those(shown):
     _, view, *_ = shown
-    figure = figures.dimmed_heatmap(view, INK)
+    texts = {prompt.prompt_id: f"<i>{'long ' * 60}" for prompt in view.prompts}
+    figure = figures.dimmed_heatmap(view, texts, INK)
+    assert all("&lt;i&gt;long" in label and len(label) < 200 for label in figure.data[0].x)
     z = np.array(figure.data[0].z, dtype=float)
     assert np.isnan(np.diag(z)).all()
     off = ~np.eye(len(z), dtype=bool)

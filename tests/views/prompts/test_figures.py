@@ -46,7 +46,9 @@ def test_the_heatmap_holds_the_cosines_and_both_texts(view):
 
 
 def test_tables_hold_the_numbers(view):
-    for row, shown, text in zip(view.rows, prompt_rows(view), prompt_text_rows(view), strict=True):
+    for row, shown, text in zip(
+        view.rows, prompt_rows(view.rows), prompt_text_rows(view), strict=True
+    ):
         assert (shown["#"], shown[NORM], shown[TURN]) == (
             row.prompt_id,
             row.norm,

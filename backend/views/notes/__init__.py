@@ -1,0 +1,1 @@
+"""Notes of users, beside what they are about and in the report."""

@@ -1,0 +1,95 @@
+"""Notes on the shown run, cell or prompt: read, written and deleted on the page."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from backend.store.note import (
+    LONGEST_AUTHOR,
+    LONGEST_TEXT,
+    About,
+    delete_note,
+    note_list,
+    publish_note,
+)
+from backend.store.run_values import RunSummary
+from backend.views.notes.words import about_text, byline, notes_of
+from pages.shared import data
+from pages.shared.acting import act, fault_shown
+
+_PLACE = "notes"
+_SUBJECT, _TEXT, _AUTHOR, _KNOWN = "note_about", "note_text", "note_author", "note_author_known"
+
+
+def notes_expander(
+    run: RunSummary, trait: str, prompt_set: str, layer: int, prompt_id: int | None = None
+) -> None:
+    """The notes on a run, a cell of it and its prompts, with a form for a new one.
+
+    Args:
+        run: the shown run.
+        trait: of the shown cell.
+        prompt_set: likewise.
+        layer: likewise.
+        prompt_id: the open prompt; None where there is none.
+    """
+    known = note_list(data.settings())
+    found = notes_of(known.notes, run, trait, prompt_set)
+    count = f" ({len(found)})" if found else ""
+    with st.expander(f"Notes{count}", icon=":material/sticky_note_2:", key="notes"):
+        for note in found:
+            left, right = st.columns([6, 1], vertical_alignment="center")
+            with left:
+                # As text: a name could hold marks too.
+                st.text(f"{about_text(note.about)} · {byline(note)}", width="stretch")
+                st.text(note.text, width="stretch")
+            right.button(
+                "Delete",
+                key=f"delete {note.name}",
+                icon=":material/delete:",
+                type="tertiary",
+                on_click=act,
+                args=(_PLACE, delete_note, data.settings(), note.name),
+            )
+        for name, why in known.broken.items():
+            st.warning(f"**{name}** is left out. {why}", icon=":material/broken_image:")
+        fault_shown(_PLACE)
+        _form(run, trait, prompt_set, layer, prompt_id)
+
+
+def _form(run: RunSummary, trait: str, prompt_set: str, layer: int, prompt_id: int | None) -> None:
+    subjects = [About("cell", run.study_key, run.run_id, trait, prompt_set, layer)]
+    subjects.append(About("run", run.study_key, run.run_id))
+    if prompt_id is not None:
+        prompt = About("prompt", run.study_key, "", trait, prompt_set, None, prompt_id)
+        subjects.insert(0, prompt)
+    with st.form("note", clear_on_submit=True, border=False):
+        st.radio(
+            "A new note on",
+            range(len(subjects)),
+            format_func=lambda number: about_text(subjects[number]),
+            horizontal=True,
+            key=_SUBJECT,
+        )
+        st.text_area("Note", max_chars=LONGEST_TEXT, height=90, key=_TEXT)
+        left, right = st.columns([3, 1], vertical_alignment="bottom")
+        left.text_input(
+            "Your name",
+            value=st.session_state.get(_KNOWN, ""),
+            max_chars=LONGEST_AUTHOR,
+            key=_AUTHOR,
+            help="Kept with the note and shown in reports; may be left empty.",
+        )
+        right.form_submit_button(
+            "Save note",
+            icon=":material/add:",
+            width="stretch",
+            on_click=act,
+            args=(_PLACE, _save, subjects),
+        )
+
+
+def _save(subjects: list[About]) -> None:
+    state = st.session_state
+    publish_note(data.settings(), subjects[state[_SUBJECT]], state[_TEXT], state[_AUTHOR])
+    state[_KNOWN] = state[_AUTHOR]

@@ -1,0 +1,135 @@
+"""The workbench for prompts, the conversations behind r, and the first viewport of the lab."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_flows import preset_runs, preset_study, settled
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
+MINUTES = 60_000
+
+
+class Hand:
+    """Clicks, counted."""
+
+    def __init__(self, page):
+        self.page, self.clicks = page, 0
+
+    def press(self, name):
+        self.clicks += 1
+        self.page.get_by_role("button", name=name, exact=True).click()
+        settled(self.page)
+
+    def click_at(self, x, y):
+        self.clicks += 1
+        self.page.mouse.move(x, y)
+        self.page.wait_for_timeout(300)
+        self.page.mouse.click(x, y)
+        settled(self.page)
+
+
+def middle(locator):
+    locator.scroll_into_view_if_needed()
+    box = locator.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+def small_key(application):
+    return next((application.cache / "studies").glob("small@*.duckdb")).stem
+
+
+def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, stocked):
+    key = small_key(stocked)
+    page = settled(
+        watched(
+            f"{stocked.url}/prompts?study={key}&run=before&trait=haste&layer=2&prompts_view=lengths"
+        )
+    )
+    hand = Hand(page)
+    points = page.locator(".st-key-norms .scatterlayer .point")
+    points.first.wait_for(state="attached")
+    hand.click_at(*middle(points.first))
+    card = page.locator(".st-key-prompt_card")
+    expect(card).to_be_visible()
+    expect(card.get_by_text("Nearest prompts by cosine")).to_be_visible()
+
+    # This prompt looks bad.
+    hand.clicks = 0
+    hand.press("Drop")
+    basket = page.locator(".st-key-basket")
+    expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
+    expect(basket.get_by_text(re.compile(r"r .+ → .+ Difference"))).to_be_visible()
+    assert "basket=" in page.url
+    hand.press("Save as set")
+    assert hand.clicks == 2
+    expect(page.get_by_text(re.compile("Saved as small@"))).to_be_visible()
+    assert len(list((stocked.cache / "studies").glob("small@*.duckdb"))) == 2
+
+    # The page follows the revision, and shows it by itself once it is made.
+    expect(page.get_by_text(re.compile("Mean cosine within a pole"))).to_be_visible(
+        timeout=8 * MINUTES
+    )
+    assert key not in page.url.replace("%40", "@")
+    page.goto(re.sub("prompts_view=[a-z]+", "prompts_view=table", page.url))
+    settled(page)
+    expect(page.locator(".st-key-prompts_table")).to_be_visible()
+
+
+def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watched, stocked):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    address = (
+        f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
+        "&trait=uncritical_validation&layer=19&prompts_view=cosines"
+    )
+    page = settled(watched(address))
+    page.locator(".st-key-heatmap .nsewdrag").wait_for(state="attached")
+    page.wait_for_timeout(500)
+    Hand(page).click_at(*middle(page.locator(".st-key-heatmap .nsewdrag")))
+    expect(page.locator(".st-key-prompt_card")).to_be_visible()
+    Hand(page).press("Drop")
+    said = page.locator(".st-key-basket").inner_text()
+    there = settled(watched(page.url))
+    assert there.locator(".st-key-basket").inner_text() == said
+    expect(there.locator(".st-key-prompt_card")).to_contain_text("dropped")
+
+
+def test_a_point_opens_its_conversation_and_next_goes_on(watched, stocked):
+    page = settled(
+        watched(
+            f"{stocked.url}/filter_lab?study={small_key(stocked)}&run=before&trait=haste&layer=2"
+            "&lab_more=evidence"
+        )
+    )
+    talk = page.locator(".talk")
+    expect(talk).to_be_visible()
+    first = talk.inner_text()
+    points = page.locator(".st-key-evidence .scatterlayer .point")
+    points.nth(5).wait_for(state="attached")
+    Hand(page).click_at(*middle(points.nth(5)))
+    expect(page.get_by_text(re.compile("^6 of 12: score"))).to_be_visible()
+    sixth = talk.inner_text()
+    assert sixth != first and "First turn (t1)" in sixth and "Last turn (tN)" in sixth
+    there = settled(watched(page.url))
+    assert there.locator(".talk").inner_text() == sixth
+    Hand(page).press("Next")
+    expect(page.get_by_text(re.compile("^7 of 12: score"))).to_be_visible()
+
+
+@pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
+def test_the_lab_answers_in_the_first_viewport(watched, stocked, width, height):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    page = settled(
+        watched(
+            f"{stocked.url}/filter_lab?study={preset_study(stocked)}&run={mistral}"
+            "&trait=uncritical_validation&layer=19",
+            viewport={"width": width, "height": height},
+        )
+    )
+    page.wait_for_selector(".st-key-axis .main-svg")
+    for shown in ("[data-testid=stSlider]", ".lab-head", ".st-key-axis .js-plotly-plot"):
+        box = page.locator(shown).first.bounding_box()
+        assert box["y"] >= 0 and box["y"] + box["height"] <= height, shown
