@@ -15,6 +15,7 @@ page = st.navigation(
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
         st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
         st.Page("pages/layers.py", title="Layers", icon=":material/layers:"),
         st.Page("pages/filter_lab.py", title="Filter lab", icon=":material/tune:"),
         st.Page("pages/transfer.py", title="Transfer", icon=":material/swap_horiz:"),

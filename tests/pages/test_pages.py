@@ -19,8 +19,8 @@ from tests.support.views import card, diagnoses
 PAGES = tuple(re.findall(r'st.Page\(\s*"(pages/\w+\.py)"', (ROOT / "app.py").read_text("utf-8")))
 
 
-def test_all_eleven_pages_are_there():
-    assert len(PAGES) == 11 and all((ROOT / page).exists() for page in PAGES)
+def test_all_pages_are_there():
+    assert len(PAGES) == 12 and all((ROOT / page).exists() for page in PAGES)
     scripts = {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     assert scripts - {"pages/__init__.py"} == set(PAGES)
 
