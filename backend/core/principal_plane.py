@@ -1,4 +1,5 @@
-"""The plane in which points differ most, and where a direction lies in it."""
+"""A plane through points: where they differ most, or along a direction and where they differ most
+across it."""
 
 from __future__ import annotations
 
@@ -15,12 +16,12 @@ NEGLIGIBLE = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class PrincipalPlane:
-    """The first two principal components of some points.
+    """Two orthonormal axes through the mean of some points.
 
     Attributes:
         centre: mean of the points, [d].
-        axes: orthonormal, the first component first, [2, d].
-        shares: share of the points' variance along each axis, each in (0, 1].
+        axes: orthonormal, [2, d].
+        shares: share of the points' variance along each axis, each in [0, 1].
     """
 
     centre: Floats
@@ -88,3 +89,36 @@ def principal_plane(points: Floats, towards: Floats) -> PrincipalPlane | str:
     axes = axes * np.where(axes @ towards < 0, -1.0, 1.0)[:, None]
     first, second = (float(value) / total for value in variances[::-1])
     return PrincipalPlane(centre, axes, (first, second))
+
+
+def plane_along(points: Floats, direction: Floats) -> PrincipalPlane | str:
+    """The plane of a direction and of the first principal component of what is left without it.
+
+    Args:
+        points: [n, d], finite.
+        direction: [d]; the first axis.
+
+    Returns:
+        The plane, or why there is none: a direction without length, fewer than three points, or
+        points on a line along it.
+    """
+    length = float(np.linalg.norm(direction))
+    if length == 0.0:
+        return "v has no length"
+    along = direction / length
+    centre = points.mean(axis=0)
+    apart = points - centre
+    total = float((apart**2).sum())
+    across = apart - np.outer(apart @ along, along)
+    if len(points) < 3 or (across**2).sum() <= NEGLIGIBLE * total:
+        return "no three points differ across v"
+    narrow = len(across) <= across.shape[1]
+    products = across @ across.T if narrow else across.T @ across
+    top = len(products) - 1
+    variances, vectors = eigh(products, subset_by_index=[top, top])
+    axis = across.T @ vectors[:, 0] if narrow else vectors[:, 0]
+    # Rounding leaves a trace of v, which a nearly flat rest would magnify.
+    axis = axis - (axis @ along) * along
+    axis = axis / np.linalg.norm(axis)
+    shares = (float(((apart @ along) ** 2).sum()) / total, float(variances[0]) / total)
+    return PrincipalPlane(centre, np.stack([along, axis]), shares)

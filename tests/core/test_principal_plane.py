@@ -7,7 +7,7 @@ import pytest
 from scipy.linalg import svd
 from sklearn.decomposition import PCA
 
-from backend.core.principal_plane import PrincipalPlane, principal_plane
+from backend.core.principal_plane import PrincipalPlane, plane_along, principal_plane
 
 
 def drawn(count, width, seed=0):
@@ -70,3 +70,30 @@ def test_where_there_is_no_plane_the_reason_is_said():
     line = np.outer(np.arange(6.0), np.arange(5.0)) + 3
     assert principal_plane(line, towards) == "all points lie on one line"
     assert principal_plane(np.arange(4.0)[:, None], np.ones(1)) == "all points lie on one line"
+
+
+@pytest.mark.parametrize(("count", "width"), [(40, 300), (300, 40), (5, 64)])
+def test_along_a_direction_the_second_axis_is_sklearns_of_the_rest(count, width):
+    points = drawn(count, width, seed=5)
+    direction = np.random.default_rng(6).normal(size=width)
+    plane = plane_along(points, direction)
+    unit = direction / np.linalg.norm(direction)
+    rest = points - np.outer(points @ unit, unit)
+    oracle = PCA(1, svd_solver="full").fit(rest)
+    assert abs(plane.axes[1] @ oracle.components_[0]) == pytest.approx(1.0, abs=1e-10)
+    assert plane.axes @ plane.axes.T == pytest.approx(np.eye(2), abs=1e-12)
+    np.testing.assert_allclose(
+        plane.place(points)[:, 0], (points - points.mean(axis=0)) @ unit, atol=1e-10
+    )
+    total = points.var(axis=0).sum()
+    assert plane.shares[0] == pytest.approx((points @ unit).var() / total)
+    assert plane.shares[1] == pytest.approx(
+        oracle.explained_variance_[0] * (count - 1) / count / total
+    )
+    assert plane.share_inside(direction) == pytest.approx(1.0)
+
+
+def test_without_a_direction_or_anything_across_it_there_is_no_plane():
+    assert plane_along(drawn(5, 8), np.zeros(8)) == "v has no length"
+    line = np.outer(np.arange(6.0), np.arange(5.0))
+    assert plane_along(line, np.arange(5.0)) == "no three points differ across v"

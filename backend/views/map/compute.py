@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from backend.core.arrays import Floats
-from backend.core.principal_plane import PrincipalPlane, principal_plane
+from backend.core.principal_plane import PrincipalPlane, plane_along, principal_plane
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.store.run import Run
@@ -25,9 +25,14 @@ CHARACTERS = 220
 # Which of many points are drawn is the same each time.
 _SEED = 0
 
-Basis = Literal["prompts", "responses", "both"]
-# What the components are of -> title.
-BASES: dict[Basis, str] = {"prompts": "prompts", "responses": "responses", "both": "both"}
+Basis = Literal["along", "prompts", "responses", "both"]
+# What the plane is made of -> title. Along v, its second axis is of the prompts.
+BASES: dict[Basis, str] = {
+    "along": "v and the prompts",
+    "prompts": "prompts",
+    "responses": "responses",
+    "both": "both",
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,7 @@ class MapPoint:
     """One text in the plane.
 
     Attributes:
-        x: coordinate along the first component, activation units.
+        x: coordinate along the first axis, activation units.
         y: along the second.
         text: its beginning.
         cut: whether the text goes on.
@@ -100,7 +105,8 @@ class TraitMap:
 
 
 def trait_map(run: Run, trait: str, prompt_set: str, layer: int, basis: Basis) -> TraitMap:
-    """The plane of the first two principal components, and what lies in it.
+    """The plane of the first two principal components, or of v and the first component across it,
+    and what lies in it.
 
     No more than MOST_PROMPTS and MOST_RESPONSES activations are held at once; of more texts some
     are drawn by lot, and the plane is of these.
@@ -135,11 +141,12 @@ def trait_map(run: Run, trait: str, prompt_set: str, layer: int, basis: Basis) -
     high_mean, low_mean = (_mean(run, layer, ids) for ids in ends)
     vector = high_mean - low_mean
     points = {
+        "along": of_prompts,
         "prompts": of_prompts,
         "responses": of_responses,
         "both": np.concatenate([of_prompts, of_responses]),
     }[basis]
-    plane = principal_plane(points, vector)
+    plane = (plane_along if basis == "along" else principal_plane)(points, vector)
     counts = (len(prompts), every_response)
     if isinstance(plane, str):
         nowhere = (0.0, 0.0)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from backend.types import POLES
+from backend.views.map import words
 from backend.views.map.compute import MapPoint, ResponsePoint, TraitMap
 from backend.views.shared.style import (
     COLOUR_BAR,
@@ -20,7 +21,7 @@ from backend.views.shared.style import (
     wrapped,
 )
 
-_TURNS = {"t1": ("first turn", "circle-open"), "tN": ("last turn", "circle"), None: ("", "circle")}
+_TURNS = {"t1": ("first turn", "diamond"), "tN": ("last turn", "circle"), None: ("", "circle")}
 
 
 def map_figure(found: TraitMap) -> go.Figure:
@@ -74,10 +75,10 @@ def map_figure(found: TraitMap) -> go.Figure:
             | {"y": -0.14, "title": {"text": "score of the response", "side": "bottom"}},
         }
     )
-    first, second = found.shares
-    figure.update_xaxes(title=f"first component, {first:.0%} of the variance", showgrid=False)
+    first, second = words.axis_titles(found)
+    figure.update_xaxes(title=first, showgrid=False)
     figure.update_yaxes(
-        title=f"second component, {second:.0%}",
+        title=second,
         showgrid=False,
         # A direction is only seen as it is where both axes have one scale.
         scaleanchor="x",
@@ -93,6 +94,7 @@ def _scored(points: Sequence[ResponsePoint], name: str, symbol: str) -> go.Scatt
         "symbol": symbol,
         "size": 7,
         "opacity": 0.85,
+        "line": {"color": GREY, "width": 1},
     }
     return _trace(points, name, marker, [_response_text(point) for point in points])
 

@@ -19,11 +19,11 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         layer = view.layer
         if layer is None:
             layer = results.of_run(layer_of_map, run.run_id, trait, view.prompt_set)
-        found = results.of_run(trait_map, run.run_id, trait, view.prompt_set, layer, "prompts")
+        found = results.of_run(trait_map, run.run_id, trait, view.prompt_set, layer, "along")
         blocks: list[Block] = [Text(words.answer(found))]
         if found.reason is None:
             see = f"{words.READ} {words.left_out(found)}".strip()
-            blocks.append(Chart(words.basis_title(found.basis), see, map_figure(found)))
+            blocks.append(Chart(words.plane_title(found), see, map_figure(found)))
         return f"layer {layer}", blocks
 
     return per_cell(view, "map", cell)

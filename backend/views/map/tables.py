@@ -17,8 +17,8 @@ def point_rows(found: TraitMap) -> list[dict[str, str | float]]:
         {
             "text": point.text,
             "what": f"{point.pole} prompt",
-            "first component": point.x,
-            "second component": point.y,
+            "first axis": point.x,
+            "second axis": point.y,
             "score": "",
         }
         for point in found.prompts
@@ -27,8 +27,8 @@ def point_rows(found: TraitMap) -> list[dict[str, str | float]]:
         {
             "text": point.text,
             "what": f"response {point.scenario}" + (f", {point.turn}" if point.turn else ""),
-            "first component": point.x,
-            "second component": point.y,
+            "first axis": point.x,
+            "second axis": point.y,
             "score": NO_SCORE if point.score is None else f"{point.score:g}",
         }
         for point in found.responses
