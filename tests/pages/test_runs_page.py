@@ -16,7 +16,7 @@ from backend.types import ExtractionRequest
 from backend.views.runs.comparison import compare
 from backend.views.runs.forecast import forecast
 from backend.views.runs.tables import forecast_rows
-from backend.views.runs.words import sentences
+from backend.views.runs.words import answer, sentences
 from pages.shared import run_form
 from tests.support.pages import opened, words
 from tests.support.results import results
@@ -134,6 +134,10 @@ def test_the_comparison_shows_what_the_query_says(store, tiny_llama):
     for sentence in sentences(expected):
         assert sentence in words(app)
     assert "prompt set: default → other" in words(app)
+    assert answer(expected) in words(app) and "things differ" not in words(app)
+    prompts = opened(PAGE, runs_view="compare", compare_layer="2", compare_view="prompts")
+    assert len(prompts.dataframe) == 2
+    assert set(prompts.dataframe[0].value["change"]) == {"− removed", "+ added"}
     app = opened(PAGE, runs_view="compare", run_a="run-2", set_a="other", run_b="run-2")
     assert "prompt set: other" not in words(app) and "the same" in words(app)
 
@@ -152,7 +156,7 @@ def test_a_run_is_compared_with_the_one_before_it_by_one_click(store, tiny_llama
     state = app.session_state
     assert (state["run_a"], state["set_a"]) == ("run-1", "default")
     assert (state["run_b"], state["set_b"]) == ("run-2", "other")
-    assert "Did r change?" in [header.value for header in app.subheader]
+    assert "traits changed: " in words(app)
 
 
 def test_a_run_is_deleted_for_good(store, tiny_llama):
