@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared import navigate, tour
+from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
 from pages.shared.states import label_simulated
 
@@ -31,4 +32,5 @@ choose()
 navigate.follow()
 tour.banner()
 label_simulated(selection())
+job_chip(page.url_path)
 page.run()

@@ -32,7 +32,7 @@ from backend.extraction.engine import (
 from backend.extraction.tokens import contrast_notices
 from backend.runs.derive import DERIVATION, derive_layer, derive_over_layers, underived_layers
 from backend.runs.engines import SIMULATED_PREFIX, engine_of, methods_of_engine
-from backend.runs.rate import Rate
+from backend.runs.rate import LayerRate, Rate
 from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
@@ -132,6 +132,7 @@ class ExtractionSession(Session):
         self._stack = ExitStack()
         self._work: WorkFile | None = None
         self._rate = Rate()
+        self._layer_rate = LayerRate()
         self._lost: set[str] = set()
 
     @property
@@ -297,7 +298,10 @@ class ExtractionSession(Session):
             work,
             self._study,
             self._methods,
-            lambda stage: self._report(self._progress(stage)),
+            self._layer_rate,
+            lambda stage, left: self._report(
+                dataclasses.replace(self._progress(stage), seconds_left=left)
+            ),
         )
 
     def publish(self) -> Path:
@@ -371,6 +375,7 @@ class DerivationSession(Session):
         self._run_id = run_id
         self._report = report
         self._work: WorkFile | None = None
+        self._layer_rate = LayerRate()
         with open_run(settings, run_id, derived=False) as run:
             self._methods = methods_of_engine(run.record.engine)
 
@@ -385,7 +390,8 @@ class DerivationSession(Session):
             work,
             self._study,
             self._methods,
-            lambda stage: self._report(Progress(stage)),
+            self._layer_rate,
+            lambda stage, left: self._report(Progress(stage, seconds_left=left)),
         )
 
     def publish(self) -> Path:
@@ -464,23 +470,40 @@ def _check_published(settings: Settings, run_id: str, request: ExtractionRequest
 
 
 def _derive_some(
-    work: WorkFile, study: Study, methods: Sequence[Method], stage: Callable[[str], None]
+    work: WorkFile,
+    study: Study,
+    methods: Sequence[Method],
+    rate: LayerRate,
+    stage: Callable[[str, float | None], None],
 ) -> bool:
-    """Some more layers, or what needs all of them; whether something remains."""
+    """Some more layers, or what needs all of them; whether something remains.
+
+    Args:
+        work: the run's file.
+        study: what it extracts.
+        methods: that are derived.
+        rate: told how long each layer took.
+        stage: told what is done now, and how many seconds the layers left will take.
+    """
     layers = underived_layers(work)
     every = work.run.record.layers
     if layers:
         started = time.perf_counter()
         with work.together():
-            for layer in layers:
-                stage(f"computing metrics, layer {every.index(layer) + 1} of {len(every)}")
+            for done, layer in enumerate(layers):
+                stage(
+                    f"computing metrics, layer {every.index(layer) + 1} of {len(every)}",
+                    rate.seconds_for(len(layers) - done),
+                )
+                begun = time.perf_counter()
                 derive_layer(work, study, layer, methods)
+                rate.add(time.perf_counter() - begun)
                 if time.perf_counter() - started >= DERIVE_SECONDS:
                     break
             work.add_timing("derive", time.perf_counter() - started)
         return True
     if not work.run.derivation_ended():
-        stage("comparing layers")
+        stage("comparing layers", None)
         derive_over_layers(work)
     return False
 

@@ -59,10 +59,17 @@ def faults_shown() -> Iterator[None]:
     try:
         yield
     except StudyFaults as fault:
-        st.error(f"**{len(fault.faults)} faults in the study; nothing was kept.**")
+        count = len(fault.faults)
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        st.error(f"**{faults} in the study. Nothing was imported.**")
         st.dataframe(
             [
-                {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}
+                {
+                    "file": f.file,
+                    "line": "whole file" if f.line is None else str(f.line),
+                    "what": f.what,
+                    "remedy": f.remedy,
+                }
                 for f in fault.faults
             ],
             hide_index=True,

@@ -24,12 +24,15 @@ from backend.views.runs.words import answer, changes_of_prompts, sentences
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import show
+from pages.shared.navigate import open_page
 from pages.shared.sidebar import Selection, run_name
 
 VIEW = "runs_view"
 COMPARE = "compare"
 _BEFORE, _BEST = "before", "best"
 _VIEWS = {"r": "Change of r", "prompts": "Prompts", "agreement": "Agreement of prompts"}
+_PAGE = "pages/runs.py"
+_ASKED = "comparison asked for"
 _KEYS = ("run_a", "set_a", "run_b", "set_b")
 _MEASURES = {
     "mean cosine": "cosine",
@@ -61,9 +64,17 @@ def offer_comparison(run_id: str, place: str) -> None:
 
 def _open(first: Side, second: Side) -> None:
     values = (first.run_id, first.prompt_set, second.run_id, second.prompt_set)
-    st.session_state[VIEW] = COMPARE
-    for key, value in zip(_KEYS, values, strict=True):
-        st.session_state[key] = value
+    open_page(_PAGE, {VIEW: COMPARE} | dict(zip(_KEYS, values, strict=True)))
+    st.session_state[_ASKED] = True
+
+
+def leave_if_asked() -> None:
+    """Leave a fragment for a comparison that a click inside it asked for.
+
+    Such a click runs the fragment alone, and app.py goes to the page.
+    """
+    if st.session_state.pop(_ASKED, False):
+        st.rerun(scope="app")
 
 
 def compare_runs(chosen: Selection) -> None:

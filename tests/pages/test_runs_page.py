@@ -191,3 +191,35 @@ def test_queued_jobs_say_what_they_wait_for_and_show_their_logs(store, tiny_llam
 def test_every_part_opens_on_an_empty_store(store, view):
     app = opened(PAGE, runs_view=view)
     assert app.info
+
+
+def test_a_started_job_is_shown_under_its_button_and_on_every_page(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened(PAGE)
+    press(app, "Start extraction")
+    queue = JobQueue(store)
+    (job,) = queue.jobs()
+    bars = [str(bar.proto.text) for bar in app.get("progress")]
+    assert sum(job.run_id in bar for bar in bars) == 2  # in the list, and under the button
+    assert f"{job.run_id}: waiting" in words(opened("pages/scorecard.py"))
+    queue.cancel(job.run_id)
+    assert job.run_id not in words(opened("pages/scorecard.py"))
+    queue.close()
+
+
+def test_a_finished_run_offers_its_comparison_on_every_page(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    queue = JobQueue(store)  # makes the queue
+    publish_run(store, with_second_set(small_study()), tiny_llama, "run-2")
+    app = opened("pages/scorecard.py", **{"jobs followed": {"run-2": "run-2"}})
+    assert "run-2 is ready" in words(app)
+    assert any(button.label == "Compare with the previous run" for button in app.button)
+    press(app, "Dismiss")
+    assert "run-2 is ready" not in words(app)
+    queue.close()
+
+
+def test_looking_at_pages_makes_no_queue(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    opened("pages/scorecard.py")
+    assert not store.has_queue()

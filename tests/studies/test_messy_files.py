@@ -351,3 +351,12 @@ def test_of_two_uploads_of_one_name_none_is_lost(settings):
         with pytest.raises(SteerscopeError, match=why):
             imports.import_upload(settings, files, "twice")
     assert list(settings.studies.iterdir()) == []
+
+
+def test_uploads_that_cannot_be_named_or_are_two_studies_say_so(settings):
+    files = [("a.zip", b""), ("b.zip", b"")]
+    with pytest.raises(SteerscopeError, match="2 zips were uploaded, and each zip is one study"):
+        imports.import_upload(settings, files, "")
+    with pytest.raises(SteerscopeError, match="The study has no name") as fault:
+        imports.import_upload(settings, [("prompts.csv", b"")], "")
+    assert "tmp" not in str(fault.value)
