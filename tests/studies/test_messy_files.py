@@ -346,7 +346,7 @@ def test_of_two_uploads_of_one_name_none_is_lost(settings):
     for files, why in (
         ([("prompts.jsonl", table), ("prompts.jsonl", b"{")], "Two files of the name"),
         ([("a/prompts.jsonl", table), ("b/prompts.jsonl", table)], "Two files of the name"),
-        ([("s.zip", b"PK"), ("s.zip", b"PK")], "uploaded together with other files"),
+        ([("s.zip", b"PK"), ("s.zip", b"PK")], "2 zips were uploaded"),
     ):
         with pytest.raises(SteerscopeError, match=why):
             imports.import_upload(settings, files, "twice")
