@@ -11,16 +11,17 @@ from backend.views.study_tests import prompt_cosine, words
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.study_tests.evidence import study_cells
 from backend.views.study_tests.figures import cosine_by_model, finding_chart
+from backend.views.study_tests.planted import planted_answer, planted_cells, planted_rows
 from backend.views.study_tests.published import published_findings
 from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
 from pages.shared.address import segmented
 from pages.shared.figures import show
-from pages.shared.sidebar import selection
+from pages.shared.sidebar import Selection, selection
 from pages.shared.states import show_broken
 from pages.shared.tested_runs import tested_runs
 
-_PUBLISHED, _CHOSEN = "published", "chosen"
+_PUBLISHED, _CHOSEN, _PLANTED = "published", "chosen", "planted"
 _CHIPS: dict[words.Confidence, str] = {
     "well supported": ":green-badge[:material/check: well supported]",
     "uncertain": ":orange-badge[:material/help: uncertain]",
@@ -58,13 +59,32 @@ def _row(label: str, finding: Finding, cells: tuple[StudyCell, ...]) -> None:
             _details(finding, cells)
 
 
+def _planted(selected: Selection) -> None:
+    """What was planted in a simulated study beside what the diagnosis finds."""
+    results = data.results()
+    run_ids = tested_runs(selected)
+    cells = results.of_runs(planted_cells, run_ids, selected.prompt_set, results.thresholds)
+    st.markdown(f"**{planted_answer(cells)}**")
+    st.caption(
+        "Found: the causes that the diagnosis supports at each cell's best layer, likeliest first. "
+        "✓: every planted cause is among them, or nothing was planted and nothing is found."
+    )
+    st.dataframe(planted_rows(cells), hide_index=True, width="stretch")
+
+
 chosen = selection()
 st.title("Does the whole study hold up?")
 show_broken()
 sources = {_PUBLISHED: TITLE}
 if chosen.study is not None and chosen.runs:
     sources = {_CHOSEN: chosen.study.title} | sources
+    if any(run.simulated for run in chosen.runs):
+        sources[_PLANTED] = "Planted v found causes"
 source = segmented("Tests of", list(sources), "tests", sources)
+if source == _PLANTED:
+    with data.faults_shown():
+        _planted(chosen)
+    st.stop()
 with data.faults_shown():
     results = data.results()
     if source == _PUBLISHED:
