@@ -7,6 +7,7 @@ import streamlit as st
 from pages.shared import navigate, tour, welcome
 from pages.shared.address import forget_not_found, gathered
 from pages.shared.breadcrumb import breadcrumb
+from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
@@ -20,6 +21,7 @@ page = st.navigation(
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
         st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
         st.Page("pages/layers.py", title="Layers", icon=":material/layers:"),
         st.Page("pages/filter_lab.py", title="Filter lab", icon=":material/tune:"),
         st.Page("pages/transfer.py", title="Transfer", icon=":material/swap_horiz:"),
@@ -40,4 +42,5 @@ with gathered():
     navigate.follow()
     tour.bar()
     breadcrumb(selection(), page.url_path)
+    job_chip(page.url_path)
     page.run()

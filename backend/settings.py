@@ -87,6 +87,10 @@ class Settings:
         """SQLAlchemy URL of the queue."""
         return self.queue_url or f"sqlite:///{(self.jobs / 'queue.sqlite').resolve()}"
 
+    def has_queue(self) -> bool:
+        """Whether there is a queue already, so that looking at it makes none."""
+        return bool(self.queue_url) or (self.jobs / "queue.sqlite").exists()
+
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
         made = (

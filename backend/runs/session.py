@@ -7,6 +7,7 @@ committed batch.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,7 +19,7 @@ from backend.extraction.engine import Engine, OpenEngine, Report
 from backend.runs.derivation_session import DerivationSession
 from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.runs.preparation import Plan, Preparation
-from backend.runs.rate import Rate
+from backend.runs.rate import LayerRate, Rate
 from backend.runs.steps import Session, derive_some
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
@@ -57,6 +58,7 @@ class ExtractionSession(Session):
         self._stack = ExitStack()
         self._work: WorkFile | None = None
         self._rate = Rate()
+        self._layer_rate = LayerRate()
 
     @property
     def published(self) -> Path | None:
@@ -128,7 +130,10 @@ class ExtractionSession(Session):
             work,
             self._study,
             self._methods,
-            lambda stage: self._report(self._progress(stage)),
+            self._layer_rate,
+            lambda stage, left: self._report(
+                dataclasses.replace(self._progress(stage), seconds_left=left)
+            ),
         )
 
     def publish(self) -> Path:

@@ -139,6 +139,34 @@ def slider(
     return float(chosen)
 
 
+def layer_slider(label: str, layers: Sequence[int], default: int, key: str) -> int:
+    """A slider over a run's layers, written to the address where it is moved.
+
+    It begins at its default again where that is another, as after a choice in the sidebar.
+
+    Args:
+        label: what is chosen.
+        layers: of the run, ascending.
+        default: one of them.
+        key: name of the choice in the address.
+    """
+    if len(layers) == 1:
+        return layers[0]
+    # A layer from the address is looked at once: after that the default may change.
+    widget = f"{key} {default}"
+    written = st.query_params.get(key, "")
+    if widget not in st.session_state:
+        first = not any(str(name).startswith(f"{key} ") for name in st.session_state)
+        linked = int(written) if first and written.isdecimal() else default
+        st.session_state[widget] = linked if linked in layers else default
+    chosen = int(st.select_slider(label, layers, key=widget))
+    if chosen != default:
+        write(key, str(chosen))
+    elif key in st.query_params:
+        del st.query_params[key]
+    return chosen
+
+
 def several(
     label: str,
     options: Sequence[str],

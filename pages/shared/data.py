@@ -60,11 +60,16 @@ def faults_shown() -> Iterator[None]:
         yield
     except StudyFaults as fault:
         count = len(fault.faults)
-        noun = "fault" if count == 1 else "faults"
-        st.error(f"**{count} {noun} in the study; nothing was kept.**")
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        st.error(f"**{faults} in the study. Nothing was imported.**")
         st.dataframe(
             [
-                {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}
+                {
+                    "file": f.file,
+                    "line": "whole file" if f.line is None else str(f.line),
+                    "what": f.what,
+                    "remedy": f.remedy,
+                }
                 for f in fault.faults
             ],
             hide_index=True,

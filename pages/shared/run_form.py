@@ -16,6 +16,7 @@ from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.run_active import STARTED, started_job
 from pages.shared.sidebar import Selection
 
 _START, _IMPORT = "start", "import"
@@ -45,6 +46,7 @@ def new_extraction(chosen: Selection) -> None:
         args=(_START, _start, study),
     )
     fault_shown(_START)
+    started_job()
 
 
 def _start(study: str) -> None:
@@ -53,6 +55,7 @@ def _start(study: str) -> None:
     except SteerscopeError:
         return  # the page says so where it reads the fields
     run_id = data.queue().enqueue(request)
+    st.session_state[STARTED] = run_id
     st.toast(f"Queued {run_id}", icon=":material/schedule:")
 
 
@@ -180,7 +183,7 @@ def study_import() -> None:
         )
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
-        st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
+        st.success(f"Imported as **{key}** and chosen in the sidebar. It can be extracted above.")
         for note in st.session_state.pop("import_notes", ()):
             st.text(str(note))
 
@@ -189,4 +192,5 @@ def _import() -> None:
     files = [(file.name, file.getvalue()) for file in st.session_state[_FILES]]
     found = import_upload(data.settings(), files, st.session_state[_NAME].strip())
     st.session_state["imported"] = found.ref.key
+    st.session_state["study"] = found.ref.key
     st.session_state["import_notes"] = found.notes

@@ -10,6 +10,7 @@ from backend.jobs.queue import Job
 from backend.jobs.workers import live_workers
 from backend.store.run_values import RunSummary
 from backend.types import Progress
+from backend.views.runs.tables import duration
 from pages.shared import data
 from pages.shared.sidebar import Selection
 
@@ -89,15 +90,32 @@ def _fraction(progress: Progress) -> float:
 
 def _words(progress: Progress) -> str:
     words = progress.stage
-    if progress.batches_total:
+    if progress.batches_done < progress.batches_total:
         words += f", batch {progress.batches_done} of {progress.batches_total}"
-    if progress.texts_per_second:
-        words += (
-            f", {progress.texts_per_second:.1f} texts/s, {progress.tokens_per_second:.0f} tokens/s"
-        )
-    if progress.seconds_left and progress.batches_done < progress.batches_total:
-        words += f", about {progress.seconds_left:.0f} s left"
-    return words
+        if progress.texts_per_second:
+            words += (
+                f", {progress.texts_per_second:.1f} texts/s, "
+                f"{progress.tokens_per_second:.0f} tokens/s"
+            )
+    return words + _left(progress)
+
+
+def _left(progress: Progress) -> str:
+    """Time left of the present stage; empty while unknown."""
+    return f", about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+
+
+def short_progress(job: Job) -> str:
+    """One job in a few words: what is done now, how far, and time left.
+
+    Args:
+        job: a queued or running job.
+    """
+    progress = data.queue().progress(job.run_id)
+    if job.state == "queued" or progress is None:
+        return "waiting" if job.state == "queued" else "starting"
+    share = f" {_fraction(progress):.0%}" if progress.batches_done < progress.batches_total else ""
+    return f"{progress.stage}{share}{_left(progress)}"
 
 
 def show_broken() -> None:

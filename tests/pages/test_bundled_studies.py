@@ -91,3 +91,10 @@ def test_every_step_of_the_tour_says_what_the_reference_says(store):
         shown = words(opened("pages/scorecard.py", tour=number))
         assert f"**Tour {number}/6 · " in shown
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in words(opened("pages/scorecard.py", tour=1))
+
+
+def test_planted_causes_stand_beside_what_is_found(store):
+    _, run_ids = publish_small_preset(store)
+    app = opened("pages/study_tests.py", tests="planted")
+    assert "The planted causes are found in " in words(app)
+    assert len(app.dataframe[0].value) == 8 * len(run_ids)

@@ -35,8 +35,8 @@ def publish_kind(settings, model, kind):
     publish_run(settings, study, model, "run-1")
 
 
-def test_all_eleven_pages_are_there():
-    assert len(PAGES) == 11 and all((ROOT / page).exists() for page in PAGES)
+def test_all_pages_are_there():
+    assert len(PAGES) == 12 and all((ROOT / page).exists() for page in PAGES)
     scripts = {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     assert scripts - {"pages/__init__.py"} == set(PAGES)
 
@@ -159,10 +159,12 @@ def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
 
 
 def test_study_tests_show_the_published_reference(store):
-    app = opened("pages/study_tests.py")
+    app = opened("pages/study_tests.py", test_scorecard=True)
     assert len(app.expander) == 11
-    assert "llama3 8/8, qwen2 3/8, mistral 2/8" in app.expander[0].label
-    assert list(app.table[0].value["verdict"])[:2] == ["undetermined", "undetermined"]
+    assert "**No. llama3 8/8, qwen2 3/8, mistral 2/8 traits work" in app.expander[0].label
+    assert "uncertain" in app.expander[0].label
+    assert "A check of the printed tables" in words(app)
+    assert len(app.dataframe) == 1
     table = app.dataframe[0].value
     assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
     assert [v.split()[0] for v in table["value, 95% interval, p"]][:9] == list(table["published"])[
@@ -170,12 +172,13 @@ def test_study_tests_show_the_published_reference(store):
     ]
 
 
-def test_study_tests_show_the_chosen_study(store, tiny_llama):
+def test_study_tests_open_on_the_chosen_study(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
-    app = opened("pages/study_tests.py", tests="chosen")
+    app = opened("pages/study_tests.py")
     found = results(store)
     expected = found.of_runs(findings_of_study, ["run-1"], "default", found.thresholds)
-    assert [e.label for e in app.expander] == [
-        f"{number}. {f.question} **{f.verdict}**: {f.answer}"
-        for number, f in enumerate(expected, start=1)
-    ]
+    assert len(app.expander) == len(expected) == 10
+    for number, (row, f) in enumerate(zip(app.expander, expected, strict=True), start=1):
+        assert row.label.startswith(f"{number}. {f.question} ")
+        assert row.label.endswith(f"**{f.answer}**")
+    assert not app.dataframe
