@@ -16,7 +16,7 @@ from backend.runs.requests import new_run_id, request_from_json, request_to_json
 from backend.settings import Settings
 from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
-from backend.store.work_file import derivation_path, discard
+from backend.store.work_file import derivation_path, discard, work_path
 from backend.types import ExtractionRequest, Progress
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
@@ -204,7 +204,7 @@ class JobQueue:
         if job.request.derives:
             discard(derivation_path(self._settings, job.request.derives))
         elif not run_path(self._settings, run_id).exists():
-            discard(self._settings.work / f"{run_id}.duckdb")
+            discard(work_path(self._settings, run_id))
 
     def delete_run(self, run_id: str) -> None:
         """Delete a published run's file, and its job from the history if there is one.

@@ -38,7 +38,14 @@ from backend.settings import Settings
 from backend.store.run import open_run, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, load_study
-from backend.store.work_file import LostSource, Taken, WorkFile, derivation_path, discard
+from backend.store.work_file import (
+    LostSource,
+    Taken,
+    WorkFile,
+    derivation_path,
+    discard,
+    work_path,
+)
 from backend.types import ExtractionRequest, Progress, PromptTokens, Study, StudyRef
 
 logger = logging.getLogger("steerscope.extraction")
@@ -153,7 +160,7 @@ class ExtractionSession(Session):
         ref = find_study(self._settings, self._study_key)
         self._study = load_study(self._settings, ref)
         started = time.perf_counter()
-        path = self._settings.work / f"{self._run_id}.duckdb"
+        path = work_path(self._settings, self._run_id)
         model = None
         if isinstance(self._engine, IdentifiedEngine):
             model = self._engine.source(self._report)
