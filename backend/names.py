@@ -50,6 +50,11 @@ def name_problem(column: str, name: str) -> tuple[str, str] | None:
     return None
 
 
+def may_name_file(name: str) -> bool:
+    """Whether a study, run, vector or job may be called so."""
+    return _FILE.fullmatch(name) is not None
+
+
 def file_in(folder: Path, kind: str, name: str, suffix: str = ".duckdb") -> Path:
     """Where a file of the store is, or would be; never outside its folder.
 
@@ -62,7 +67,7 @@ def file_in(folder: Path, kind: str, name: str, suffix: str = ".duckdb") -> Path
     Raises:
         StoreError: it cannot be a file's name.
     """
-    if not _FILE.fullmatch(name):
+    if not may_name_file(name):
         raise StoreError(
             f"{name[:80]!r} cannot name a {kind}.",
             expected="up to 200 letters, digits, dashes, underscores and single dots, beginning "

@@ -13,6 +13,7 @@ from pages.shared import data
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
+from pages.shared.plain import as_text
 from pages.shared.sidebar import run_name, selection
 from pages.shared.states import require_run
 
@@ -66,7 +67,9 @@ with data.faults_shown():
     title.title(words.title(works=diagnosis.works))
     best = " (its best layer)" if chosen.layer is None else ""
     st.caption(
-        f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"
+        as_text(
+            f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"
+        )
     )
     st.subheader(diagnosis.headline)
     st.markdown(words.r_sentence(diagnosis.r, digits=2))

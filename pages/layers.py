@@ -20,6 +20,7 @@ from backend.views.layers.tables import choice_rows
 from pages.shared import data
 from pages.shared.address import segmented, several
 from pages.shared.figures import picked, show
+from pages.shared.plain import as_text
 from pages.shared.sidebar import BEST, Selection, run_name, selection
 from pages.shared.states import require_run
 
@@ -94,7 +95,7 @@ with data.faults_shown():
     choice = choice_of(choices, chosen.trait)
     every = _cells(run_id, chosen.prompt_set)
     own = tuple(cell for cell in every if cell.key.trait == chosen.trait)
-    st.caption(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}")
+    st.caption(as_text(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}"))
     st.markdown(words.choice_sentence(choice))
     shown = choice.layer if chosen.layer is None else chosen.layer
     at_layer = next((cell for cell in own if cell.key.layer == shown), None)

@@ -24,6 +24,7 @@ from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import segmented
 from pages.shared.figures import show
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import require_run
 
@@ -83,7 +84,7 @@ def _without(view: PromptView, run: RunSummary) -> None:
         fault_shown(_DROPPED)
         queued = st.session_state.pop(_QUEUED, None)
         if queued is not None:
-            st.success(f"Queued **{queued}**. The Runs page shows it.")
+            st.success(f"Queued **{as_text(queued)}**. The Runs page shows it.")
 
 
 def _extract_without(run: RunSummary) -> None:
@@ -99,8 +100,8 @@ run = require_run(chosen)
 with data.faults_shown():
     layer = _layer(chosen, run)
     st.markdown(
-        f"**{chosen.trait.replace('_', ' ')}** on **{run.record.model_name}**, layer "
-        f"{layer}. {words.WHY}"
+        f"**{as_text(chosen.trait.replace('_', ' '))}** on **{as_text(run.record.model_name)}**, "
+        f"layer {layer}. {words.WHY}"
     )
     order = segmented(
         "Order of prompts",
@@ -132,7 +133,7 @@ with data.faults_shown():
     st.subheader("The prompts")
     _prompt_table(view)
     for notice in run.record.notices:
-        st.info(notice)
+        st.info(as_text(notice))
     _tokens(view, run)
     if not run.simulated:
         _without(view, run)

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
+from backend.errors import JobError
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue
+from backend.jobs.rows import QueueTables
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
 from backend.runs.quick_checks import check_request
@@ -158,12 +160,14 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
             this cache yet.
 
     Raises:
-        JobError: no worker slot is free.
+        JobError: no worker slot is free, or the queue holds what is not plain JSON.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     migrate(settings)
+    tables = QueueTables(settings)
+    _require_plain(tables)
     slot = WorkerSlot(settings)
     extractor = Extractor(settings)
     DBOS(
@@ -184,12 +188,25 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
     if with_sample:
         enqueue_bundled(settings, queue)
-    while not stop.wait(BEAT_SECONDS):
+    fault: JobError | None = None
+    while not stop.wait(BEAT_SECONDS) and fault is None:
         slot.beat()
+        fault = tables.refused()
         for run_id in queue.release(slot.dead_names()):
             logger.info("took over %s from a dead worker", run_id)
     logger.info("%s stops; a running job goes on when a worker starts again", slot.name)
     queue.close()
+    tables.close()
     DBOS.destroy()
     job_log.close()
     slot.release()
+    if fault is not None:
+        raise fault
+
+
+def _require_plain(tables: QueueTables) -> None:
+    """Raises: JobError: a row of the queue would run code when it is read."""
+    fault = tables.refused()
+    if fault is not None:
+        tables.close()
+        raise fault

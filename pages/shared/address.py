@@ -12,6 +12,8 @@ from typing import TypeVar
 
 import streamlit as st
 
+from pages.shared.plain import as_text
+
 Option = TypeVar("Option", bound=str)
 
 
@@ -103,7 +105,11 @@ def several(
         wanted = options if default is None else default
     st.session_state[key] = [option for option in options if option in wanted]
     chosen = st.pills(
-        label, options, key=key, selection_mode="multi", format_func=lambda option: names[option]
+        label,
+        options,
+        key=key,
+        selection_mode="multi",
+        format_func=lambda option: as_text(names[option]),
     )
     write(key, ",".join(chosen))
     return [str(option) for option in chosen]

@@ -9,6 +9,7 @@ from backend.jobs.queue import ahead_of
 from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
 from pages.shared.run_compare import offer_comparison
 from pages.shared.states import POLL_SECONDS, no_worker, show_progress
 
@@ -52,11 +53,11 @@ def just_ended() -> None:
     published = {run.run_id for run in data.run_list().runs}
     for job in data.queue().jobs():
         if job.run_id in ended and job.state == "finished" and job.target != job.run_id:
-            st.success(f"**{job.target}** was derived again from its activations.")
+            st.success(f"**{as_text(job.target)}** was derived again from its activations.")
     for run_id in ended:
         if run_id in published:
             with st.container(border=True):
-                st.markdown(f":material/check_circle: **{run_id}** is published.")
+                st.markdown(f":material/check_circle: **{as_text(run_id)}** is published.")
                 offer_comparison(run_id, "ended")
 
 
@@ -64,5 +65,5 @@ def show_log(run_id: str) -> None:
     """What the worker said about a job, folded away; nothing before it has said anything."""
     text = read_log(data.settings(), run_id)
     if text:
-        with st.expander(f"Log of {run_id}", icon=":material/receipt_long:"):
+        with st.expander(f"Log of {as_text(run_id)}", icon=":material/receipt_long:"):
             st.code(text, language=None, wrap_lines=True)

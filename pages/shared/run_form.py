@@ -16,6 +16,7 @@ from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
 
 _START, _IMPORT = "start", "import"
@@ -153,7 +154,7 @@ def _show_forecast(request: ExtractionRequest) -> None:
                 f"{row['what']}: **{row['estimate']}**  \n:small[{row['basis']}]"
             )
         for fault in found.faults:
-            st.warning(fault, icon=":material/error:")
+            st.warning(as_text(fault), icon=":material/error:")
 
 
 def _study_line(study: StudySummary) -> str:
@@ -180,7 +181,7 @@ def study_import() -> None:
         )
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
-        st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
+        st.success(f"Imported as **{as_text(key)}**; it can be chosen in the sidebar and above.")
         for note in st.session_state.pop("import_notes", ()):
             st.text(str(note))
 

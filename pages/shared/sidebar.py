@@ -12,6 +12,7 @@ from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import IMAGES
+from pages.shared.plain import as_text
 
 BEST = "best"
 _KEY = "selection"
@@ -71,14 +72,14 @@ def choose() -> None:
         traits = {trait: trait.replace("_", " ") for trait in study.traits}
         trait = select("Trait", list(traits), "trait", traits)
         if study.traits[trait]:
-            st.caption(study.traits[trait])
+            st.caption(as_text(study.traits[trait]))
         layer = None
         if run is not None:
             layers = {BEST: "best per trait"} | {str(n): str(n) for n in run.record.layers}
             chosen = select("Layer", list(layers), "layer", layers)
             layer = None if chosen == BEST else int(chosen)
         st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
-        st.caption(study.provenance)
+        st.caption(as_text(study.provenance))
         segmented(
             "Save charts as",
             IMAGE_FORMATS,
