@@ -169,6 +169,13 @@ class JobQueue:
             )
         return job
 
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether a job has been cancelled, or removed from the queue, since it was started."""
+        found = self._client.list_workflows(
+            workflow_ids=[run_id], load_input=False, load_output=False
+        )
+        return not found or found[0].status == "CANCELLED"
+
     def progress(self, run_id: str) -> Progress | None:
         """The newest progress the worker published; None before the first, and for what is none."""
         try:

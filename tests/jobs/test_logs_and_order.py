@@ -51,7 +51,7 @@ def test_what_the_worker_says_of_stages_and_faults():
     try:
         raise ValueError("bad")
     except ValueError as bug:
-        assert "by a fault of the program" in fault_text(bug)
+        assert "internal error" in fault_text(bug)
         assert "test_logs_and_order.py" in fault_text(bug) and "ValueError: bad" in fault_text(bug)
 
 
