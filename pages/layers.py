@@ -22,6 +22,7 @@ from pages.shared import data
 from pages.shared.address import segmented, several
 from pages.shared.figures import picked, show
 from pages.shared.names import column_names
+from pages.shared.plain import as_text
 from pages.shared.sidebar import BEST, Selection, run_name, selection
 from pages.shared.states import require_run
 
@@ -166,7 +167,7 @@ with data.faults_shown():
     at_layer = next((cell for cell in own if cell.key.layer == shown), None)
     if at_layer is not None:
         st.markdown(words.layer_sentence(at_layer))
-    st.caption(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}")
+    st.caption(as_text(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}"))
     with st.container(horizontal=True):
         _buttons(choice, chosen)
     view = segmented("Show", list(_VIEWS), "layers_view", _VIEWS)

@@ -11,6 +11,7 @@ from backend.views.map.tables import point_rows
 from pages.shared import data
 from pages.shared.address import layer_slider, segmented
 from pages.shared.figures import show
+from pages.shared.plain import as_text
 from pages.shared.sidebar import run_name, selection
 from pages.shared.states import require_run
 
@@ -30,8 +31,8 @@ with data.faults_shown():
     found = results.of_run(trait_map, run.run_id, chosen.trait, chosen.prompt_set, layer, basis)
     st.markdown(f"**{words.answer(found)}**")
     st.caption(
-        f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {layer}. {words.READ} "
-        f"{words.left_out(found)}"
+        f"{as_text(chosen.trait.replace('_', ' '))} on {as_text(run_name(run))}, layer {layer}. "
+        f"{words.READ} {words.left_out(found)}"
     )
     if found.reason is None:
         show(map_figure(found), "map")

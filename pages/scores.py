@@ -27,6 +27,7 @@ from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
 from pages.shared.address import segmented, select, slider
 from pages.shared.figures import show
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 from pages.shared.tested_runs import tested_runs
@@ -174,7 +175,7 @@ with data.faults_shown():
     columns = data.results().of_run(score_columns, run.run_id, only)
     own = next((found for found in columns if found.trait == chosen.trait), None)
     st.markdown(f"**{words.column_answer(own)}**")
-    st.caption(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}")
+    st.caption(as_text(f"{chosen.trait.replace('_', ' ')} on {run_name(run)}"))
     view = segmented("Show", list(_VIEWS), "scores_view", _VIEWS)
     if view == "trait":
         _trait(own)

@@ -24,7 +24,7 @@ from backend.runs.steps import Session, derive_some
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
 from backend.store.study import find_study, load_study
-from backend.store.work_file import WorkFile
+from backend.store.work_file import WorkFile, work_path
 from backend.types import ExtractionRequest, Progress
 
 
@@ -89,7 +89,7 @@ class ExtractionSession(Session):
             self._report,
             self._stack,
         )
-        work, self._plan = preparation.work_file(self._settings.work / f"{self._run_id}.duckdb")
+        work, self._plan = preparation.work_file(work_path(self._settings, self._run_id))
         work.add_timing("prepare", time.perf_counter() - started)
         self._work = work
         self._done = set(work.done_batches())

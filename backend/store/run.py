@@ -30,6 +30,7 @@ from backend.core.vectors.inner_product import IDENTITY
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
+from backend.names import file_in
 from backend.settings import Settings
 from backend.store.connection import MALFORMED, Kind, by_age, matrix_of, reading
 from backend.store.derived import damaged_shape, damaged_values
@@ -63,8 +64,12 @@ _SHAPES = FileCache(4096)
 
 
 def run_path(settings: Settings, run_id: str) -> Path:
-    """Where a published run is, or would be."""
-    return settings.runs / f"{run_id}.duckdb"
+    """Where a published run is, or would be.
+
+    Raises:
+        StoreError: the id cannot name a file.
+    """
+    return file_in(settings.runs, "run", run_id)
 
 
 def list_run_ids(settings: Settings) -> tuple[str, ...]:

@@ -19,6 +19,8 @@ from typing import TypeVar
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
+from pages.shared.plain import as_text
+
 Option = TypeVar("Option", bound=str)
 
 _GATHERED = "address_gathered"
@@ -187,7 +189,11 @@ def several(
         wanted = options if default is None else default
     st.session_state[key] = [option for option in options if option in wanted]
     chosen = st.pills(
-        label, options, key=key, selection_mode="multi", format_func=lambda option: names[option]
+        label,
+        options,
+        key=key,
+        selection_mode="multi",
+        format_func=lambda option: as_text(names[option]),
     )
     write(key, ",".join(chosen))
     return [str(option) for option in chosen]

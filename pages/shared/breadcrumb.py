@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from pages.shared.address import not_found
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
 
 # How much of study, model, trait and layer a page shows; all of it unless it is named here.
@@ -31,7 +32,7 @@ def breadcrumb(chosen: Selection, path: str) -> None:
     """
     parts = _parts(chosen)[: _DEPTHS.get(path, 4)]
     if parts:
-        said = " › ".join(_plain(part) for part in parts)
+        said = " › ".join(as_text(part) for part in parts)
         simulated = chosen.run is not None and chosen.run.simulated
         st.markdown(f":small[{said}]" + (f" {_SIMULATED}" if simulated else ""))
     missing = not_found()
@@ -55,11 +56,6 @@ def _parts(chosen: Selection) -> list[str]:
         layer = "best layer" if chosen.layer is None else f"layer {chosen.layer}"
         parts += [chosen.run.label, chosen.trait.replace("_", " "), layer]
     return parts
-
-
-def _plain(text: str) -> str:
-    """Text that Markdown shows as it is."""
-    return "".join(f"\\{sign}" if sign in "\\`*_[]<>$~:#" else sign for sign in text)
 
 
 def _code(text: str) -> str:

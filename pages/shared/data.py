@@ -12,6 +12,7 @@ from backend.jobs.queue import JobQueue
 from backend.runs.results import Results
 from backend.settings import Settings, load_settings
 from backend.store import catalog
+from pages.shared.plain import as_text
 
 # Arrays of a whole study, such as the lab's inner products: few are in use at a time.
 MOST_ARRAYS = 24
@@ -76,4 +77,14 @@ def faults_shown() -> Iterator[None]:
             width="stretch",
         )
     except SteerscopeError as fault:
-        st.error(f"**{fault.what}**  \nExpected: {fault.expected}  \nRemedy: {fault.remedy}")
+        show_fault(fault)
+
+
+def show_fault(fault: SteerscopeError) -> None:
+    """Show a fault as three sentences, whatever its texts hold.
+
+    Args:
+        fault: what was wrong, what was expected, what to do.
+    """
+    what, expected, remedy = map(as_text, (fault.what, fault.expected, fault.remedy))
+    st.error(f"**{what}**  \nExpected: {expected}  \nRemedy: {remedy}")

@@ -9,6 +9,7 @@ from backend.jobs.queue import ahead_of
 from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
 from pages.shared.run_compare import leave_if_asked, offer_comparison
 from pages.shared.states import POLL_SECONDS, no_worker, short_progress, show_progress
 
@@ -46,16 +47,20 @@ def _chip() -> None:
         for target in gone:
             if target in published:
                 ended.append(target)
-                st.toast(f"{target} is ready.", icon=":material/check_circle:")
+                st.toast(f"{as_text(target)} is ready.", icon=":material/check_circle:")
             else:
-                st.toast(f"{target} did not finish. See the Runs page.", icon=":material/error:")
+                st.toast(
+                    f"{as_text(target)} did not finish. See the Runs page.", icon=":material/error:"
+                )
     for job in reversed(active):
         st.badge(
-            f"{job.target}: {short_progress(job)}", icon=":material/hourglass_top:", color="blue"
+            f"{as_text(job.target)}: {short_progress(job)}",
+            icon=":material/hourglass_top:",
+            color="blue",
         )
     for run_id in ended:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-            st.badge(f"{run_id} is ready", icon=":material/check_circle:", color="green")
+            st.badge(f"{as_text(run_id)} is ready", icon=":material/check_circle:", color="green")
             offer_comparison(run_id, "chip")
             st.button("Dismiss", key=f"dismiss-{run_id}", on_click=ended.remove, args=(run_id,))
 
@@ -97,11 +102,11 @@ def just_ended() -> None:
     published = {run.run_id for run in data.run_list().runs}
     for job in data.queue().jobs():
         if job.run_id in ended and job.state == "finished" and job.target != job.run_id:
-            st.success(f"**{job.target}** was derived again from its activations.")
+            st.success(f"**{as_text(job.target)}** was derived again from its activations.")
     for run_id in ended:
         if run_id in published:
             with st.container(border=True):
-                st.markdown(f":material/check_circle: **{run_id}** is published.")
+                st.markdown(f":material/check_circle: **{as_text(run_id)}** is published.")
                 offer_comparison(run_id, "ended")
 
 
@@ -109,7 +114,7 @@ def show_log(run_id: str) -> None:
     """What the worker said about a job, folded away; nothing before it has said anything."""
     text = read_log(data.settings(), run_id)
     if text:
-        with st.expander(f"Log of {run_id}", icon=":material/receipt_long:"):
+        with st.expander(f"Log of {as_text(run_id)}", icon=":material/receipt_long:"):
             st.code(text, language=None, wrap_lines=True)
 
 
@@ -126,11 +131,11 @@ def _started(run_id: str) -> None:
     jobs = data.queue().jobs()
     job = next((job for job in jobs if job.run_id == run_id), None)
     if job is None or job.state == "cancelled":
-        st.caption(f"{run_id} was cancelled or removed.")
+        st.caption(f"{as_text(run_id)} was cancelled or removed.")
     elif job.active:
         show_progress(job, ahead_of(job, jobs))
     elif job.state == "failed":
-        st.error(f"**{run_id} failed.** {job.error}")
+        st.error(f"**{as_text(run_id)} failed.** {as_text(job.error or '')}")
     else:
-        st.success(f"**{run_id}** is ready.", icon=":material/check_circle:")
+        st.success(f"**{as_text(run_id)}** is ready.", icon=":material/check_circle:")
         offer_comparison(run_id, "started")

@@ -16,6 +16,7 @@ from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
 from pages.shared.run_active import STARTED, started_job
 from pages.shared.sidebar import Selection
 
@@ -56,7 +57,7 @@ def _start(study: str) -> None:
         return  # the page says so where it reads the fields
     run_id = data.queue().enqueue(request)
     st.session_state[STARTED] = run_id
-    st.toast(f"Queued {run_id}", icon=":material/schedule:")
+    st.toast(f"Queued {as_text(run_id)}", icon=":material/schedule:")
 
 
 def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
@@ -156,7 +157,7 @@ def _show_forecast(request: ExtractionRequest) -> None:
                 f"{row['what']}: **{row['estimate']}**  \n:small[{row['basis']}]"
             )
         for fault in found.faults:
-            st.warning(fault, icon=":material/error:")
+            st.warning(as_text(fault), icon=":material/error:")
 
 
 def _study_line(study: StudySummary) -> str:
@@ -183,7 +184,9 @@ def study_import() -> None:
         )
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
-        st.success(f"Imported as **{key}** and chosen in the sidebar. It can be extracted above.")
+        st.success(
+            f"Imported as **{as_text(key)}** and chosen in the sidebar. It can be extracted above."
+        )
         for note in st.session_state.pop("import_notes", ()):
             st.text(str(note))
 

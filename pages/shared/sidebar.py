@@ -15,6 +15,7 @@ from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import one_entry_per_action, segmented, select
 from pages.shared.figures import IMAGES
+from pages.shared.plain import as_text
 
 BEST = "best"
 _KEY = "selection"
@@ -116,7 +117,9 @@ def _differs(study: StudySummary, found: Sequence[RunSummary]) -> bool:
 
 def _about(by_key: Mapping[str, StudySummary], titles: Mapping[str, str]) -> str:
     """Full names of the studies, each with where it comes from."""
-    return "\n\n".join(f"**{titles[key]}** {study.provenance}" for key, study in by_key.items())
+    return "\n\n".join(
+        f"**{as_text(titles[key])}** {as_text(study.provenance)}" for key, study in by_key.items()
+    )
 
 
 def _every_run(by_id: Mapping[str, RunSummary]) -> str:
@@ -128,7 +131,9 @@ def _described(study: StudySummary) -> str | None:
     if study.simulated:
         return None
     said = [
-        f"**{trait.replace('_', ' ')}** {about}" for trait, about in study.traits.items() if about
+        f"**{as_text(trait.replace('_', ' '))}** {as_text(about)}"
+        for trait, about in study.traits.items()
+        if about
     ]
     return "\n\n".join(said) or None
 

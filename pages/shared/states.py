@@ -12,6 +12,7 @@ from backend.store.run_values import RunSummary
 from backend.types import Progress
 from backend.views.runs.tables import duration
 from pages.shared import data
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
 
 POLL_SECONDS = 1.0
@@ -47,7 +48,7 @@ def _waiting(chosen: Selection) -> None:
         return
     failed = [job for job in data.queue().jobs() if job.state == "failed"]
     if failed and key == failed[0].request.study:
-        st.error(f"**The last extraction of this study failed.** {failed[0].error}")
+        st.error(f"**The last extraction of this study failed.** {as_text(str(failed[0].error))}")
     st.info(
         "There are no results for this study yet. Start an extraction on the Runs page.",
         icon=":material/play_circle:",
@@ -74,9 +75,9 @@ def show_progress(job: Job, ahead: Sequence[Job] = ()) -> None:
     progress = data.queue().progress(job.run_id)
     if job.state == "queued" or progress is None:
         waits = f"behind {'; '.join(map(_ahead, ahead))}" if ahead else "waiting for a worker"
-        st.progress(0.0, text=f"**{job.run_id}**: {job.state}, {waits}")
+        st.progress(0.0, text=f"**{as_text(job.run_id)}**: {job.state}, {as_text(waits)}")
         return
-    st.progress(_fraction(progress), text=f"**{job.run_id}**: {_words(progress)}")
+    st.progress(_fraction(progress), text=f"**{as_text(job.run_id)}**: {as_text(_words(progress))}")
 
 
 def _ahead(job: Job) -> str:
@@ -121,5 +122,10 @@ def short_progress(job: Job) -> str:
 def show_broken() -> None:
     """Name the files of the store that cannot be read."""
     broken = data.study_list().broken | data.run_list().broken
+    refused = data.queue().refused()
+    if refused is not None:
+        data.show_fault(refused)
     for name, why in broken.items():
-        st.warning(f"**{name}** is left out. {why}", icon=":material/broken_image:")
+        st.warning(
+            f"**{as_text(name)}** is left out. {as_text(why)}", icon=":material/broken_image:"
+        )
