@@ -33,8 +33,8 @@ def new_prompt_set(chosen: Selection) -> None:
         return
     st.markdown(
         f"A new prompt set for **{as_text(study.title)}** (`{study.key}`). A study never changes, "
-        "so this makes its next revision: all its prompt sets and responses as they are, and the new set."
-        " Every trait needs the set, with at least two prompts of each pole."
+        "so this makes its next revision: all its prompt sets and responses as they are, and the "
+        "new set. Every trait needs the set, with at least two prompts of each pole."
     )
     outcome_shown()
     how = segmented(
