@@ -59,7 +59,8 @@ def faults_shown() -> Iterator[None]:
     try:
         yield
     except StudyFaults as fault:
-        st.error(f"**{len(fault.faults)} faults in the study; nothing was kept.**")
+        count = "1 fault" if len(fault.faults) == 1 else f"{len(fault.faults)} faults"
+        st.error(f"**{count} in the study. Nothing was imported.**")
         st.dataframe(
             [
                 {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}
