@@ -10,7 +10,7 @@ from backend.views.scorecard import words
 from backend.views.scorecard.compute import Scorecard, scorecard
 from backend.views.scorecard.figures import scorecard_grid, scorecard_intervals
 from backend.views.scorecard.tables import count_rows, verdict_rows
-from pages.shared import data, tour
+from pages.shared import data, second_model, tour
 from pages.shared.address import several
 from pages.shared.figures import picked_data, show
 from pages.shared.names import column_names
@@ -115,3 +115,4 @@ with data.faults_shown():
     st.caption(words.INTERVALS)
     show(scorecard_intervals(card, runs, traits, names, thresholds), "intervals")
     _why(chosen, runs, names, traits)
+second_model.offer(chosen)

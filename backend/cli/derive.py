@@ -17,7 +17,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _derive(settings: Settings, options: argparse.Namespace) -> int:
     check_run(settings, options.run)
     # Imported here: a run that is not there is said at once, and what derives takes seconds.
-    from backend.runs.session import DerivationSession
+    from backend.runs.derivation_session import DerivationSession
 
     bar = ProgressBar()
     try:

@@ -106,6 +106,29 @@ def pole_contrast(high: Sequence[PoleTokens], low: Sequence[PoleTokens]) -> Pole
     )
 
 
+def clearly_apart(high: Sequence[PoleTokens], low: Sequence[PoleTokens]) -> bool:
+    """Whether the poles differ in more than few tokens by counting them alone, which is much faster
+    than comparing their order: texts share no more in order than in any order.
+
+    Args:
+        high: prompts of the high pole, at least one.
+        low: of the low pole, at least one.
+
+    Returns:
+        True only where :func:`pole_contrast` would find more than the share :data:`FEW`.
+    """
+    counts = [Counter(other.ids) for other in low[:MOST]]
+    least = [
+        min(
+            max(len(one.ids), count.total()) - (own & count).total()
+            for own in [Counter(one.ids)]
+            for count in counts
+        )
+        for one in high[:MOST]
+    ]
+    return median(least) > FEW * median(len(one.ids) for one in high[:MOST])
+
+
 def _nearest(
     one: PoleTokens, others: Sequence[PoleTokens], counts: Sequence[Counter[int]]
 ) -> tuple[int, int]:

@@ -25,10 +25,10 @@ from backend.extraction.spans import (
     response_name,
 )
 from backend.extraction.tokens import prompt_tokens
-from backend.models.files import adapter_notices
 from backend.models.identity import config_hash
 from backend.models.load import LoadedModel
 from backend.models.model_reference import model_name
+from backend.models.notices import model_notices
 from backend.types import ExtractionRequest, Pooling, PromptTokens, Study
 
 LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
@@ -185,7 +185,7 @@ def _record(
         engine=LOCAL,
         versions={name: version(name) for name in LIBRARIES}
         | {"python": platform.python_version()},
-        notices=adapter_notices(loaded.resolved.folder),
+        notices=model_notices(loaded.resolved.reference, loaded.resolved.folder),
         config_hash=config_hash(loaded.resolved.folder),
         prompt_tokens=tokens,
     )

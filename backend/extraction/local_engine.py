@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from backend.extraction.engine import LOCAL, Identity, ModelSource, OpenEngine, Report
-from backend.models.files import adapter_notices
 from backend.models.identity import ModelIdentity, dtype_name, identify
 from backend.models.model_reference import model_name
+from backend.models.notices import model_notices
 from backend.models.resolve import FoundModel, checked, find_model
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Study
@@ -45,7 +45,7 @@ class LocalEngine:
             model_name=model_name(request.model),
             model_revision=found.revision or "",
             model_source=found.source,
-            notices=adapter_notices(found.folder),
+            notices=model_notices(request.model, found.folder),
         )
 
     def prompt_tokens(self, prompts: Sequence[Prompt]) -> tuple[PromptTokens, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backend.core.pole_contrast import PoleTokens, pole_contrast
+from backend.core.pole_contrast import PoleTokens, clearly_apart, pole_contrast
 from backend.extraction.spans import EncodedText
 from backend.types import POLES, Pooling, Prompt, PromptTokens, ReadToken
 
@@ -59,6 +59,8 @@ def contrast_notices(
     spelled = {own.last: own.last_text for own in tokens}
     found: list[str] = []
     for (trait, prompt_set), poles in groups.items():
+        if poles["high"] and poles["low"] and clearly_apart(poles["high"], poles["low"]):
+            continue
         contrast = pole_contrast(poles["high"], poles["low"])
         if contrast is not None:
             where = f"{trait}, prompt set {prompt_set}"

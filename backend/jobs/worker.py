@@ -25,7 +25,7 @@ from backend.settings import Settings
 from backend.types import Progress
 
 if TYPE_CHECKING:
-    from backend.runs.session import Session
+    from backend.runs.steps import Session
 
 logger = logging.getLogger("steerscope.worker")
 

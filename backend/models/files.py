@@ -112,20 +112,6 @@ def remembered_hash(files: Sequence[Path], sidecars: Path, kind: str) -> str | N
     return sidecar.read_text().strip() if sidecar.exists() else None
 
 
-def adapter_notices(folder: Path) -> tuple[str, ...]:
-    """A sentence on an adapter that lies beside a model and is not used; none without one.
-
-    Args:
-        folder: of the model.
-    """
-    if not (folder / ADAPTER).exists():
-        return ()
-    return (
-        f"{folder.name} holds an adapter's files beside the model; the model's own weights were "
-        "read, and the adapter was not added to them.",
-    )
-
-
 def _sidecar(files: Sequence[Path], sidecars: Path, kind: str) -> Path:
     stamps = [(str(f.resolve()), f.stat().st_size, f.stat().st_mtime_ns) for f in files]
     key = hashlib.sha256(json.dumps(stamps).encode()).hexdigest()[:24]

@@ -24,6 +24,7 @@ from backend.models.files import (
     weights_hash,
 )
 from backend.models.on_disk import model_folder
+from backend.models.presets import reads_transcripts
 from backend.models.resolve import FoundModel, find_model
 from backend.settings import Settings
 
@@ -101,7 +102,7 @@ def remembered_identity(reference: str, settings: Settings) -> ModelIdentity | N
     small = _small_files(folder)
     weights = remembered_hash(weight_files(folder), settings.models, WEIGHTS)
     tokenizer = remembered_hash(small, settings.models, "tokenizer")
-    template = remembered_hash(small, settings.models, "template")
+    template = remembered_hash(small, settings.models, _template_kind(reference))
     if weights is None or tokenizer is None or template is None:
         return None
     return ModelIdentity(weights, tokenizer, template, config_hash(folder))
@@ -196,5 +197,10 @@ def _of_tokenizer(folder: Path, reference: str, settings: Settings) -> tuple[str
     files, sidecars = _small_files(folder), settings.models
     return (
         known_hash(files, sidecars, "tokenizer", tokenizer_hash),
-        known_hash(files, sidecars, "template", template_hash),
+        known_hash(files, sidecars, _template_kind(reference), template_hash),
     )
+
+
+def _template_kind(reference: str) -> str:
+    """Under which kind a template's hash is kept: of one folder, a preset may use its own."""
+    return "transcript" if reads_transcripts(reference) else "template"

@@ -22,6 +22,7 @@ from backend.errors import (
 )
 from backend.models.check import check_memory, choose_device, choose_dtype
 from backend.models.on_disk import tensor_count
+from backend.models.presets import TRANSCRIPT, reads_transcripts
 from backend.models.resolve import ResolvedModel
 
 # What transformers raises for a config that it cannot make sense of.
@@ -214,9 +215,11 @@ def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:
 def load_tokenizer(folder: Path, name: str) -> Any:
     """The tokenizer of a model's folder, padding on the right; no weights are read.
 
+    A preset that is a base model gets the template of a plain transcript if it has none.
+
     Args:
         folder: holds tokenizer.json, or what transformers makes one from.
-        name: of the model, for people.
+        name: of the model, as the user gave it.
 
     Raises:
         SlowTokenizer: it cannot be loaded as a fast one.
@@ -232,6 +235,8 @@ def load_tokenizer(folder: Path, name: str) -> Any:
             remedy="use a revision of the model that has tokenizer.json.",
         ) from fault
     tokenizer.padding_side = "right"
+    if tokenizer.chat_template is None and reads_transcripts(name):
+        tokenizer.chat_template = TRANSCRIPT
     return tokenizer
 
 

@@ -13,9 +13,8 @@ from huggingface_hub.errors import HFValidationError
 from backend.errors import ModelError
 from backend.models import hub
 from backend.models.files import known_hash, sha256_of, weight_files
-from backend.models.gguf.wheel import GGUF_SHA256
 from backend.models.model_reference import ModelReference, parse_reference
-from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
+from backend.models.presets import PRESETS_BY_NAME
 
 # Activations, buffers and the allocator's slack, beside the weights.
 HEADROOM = 1.15
@@ -116,11 +115,11 @@ def _folder(reference: ModelReference, models: Path) -> Path | None:
         return Path(reference.target)
     if reference.kind == "gguf":
         return None
-    if reference.target == EMBEDDED.name:
-        converted = converted_folder(models, GGUF_SHA256)
+    preset = PRESETS_BY_NAME.get(reference.target)
+    if preset is not None and preset.wheel is not None:
+        converted = converted_folder(models, preset.wheel.sha256)
         if converted.exists():
             return converted
-    preset = PRESETS_BY_NAME.get(reference.target)
     try:
         found = hub.cached(preset.hub_id if preset else reference.target, reference.revision)
     except HFValidationError:

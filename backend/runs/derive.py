@@ -7,7 +7,8 @@ and a run that lacks a metric or method which has been added since opens all the
 from __future__ import annotations
 
 import datetime
-from collections.abc import Collection, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 
@@ -48,10 +49,16 @@ def underived_layers(work: WorkFile) -> tuple[int, ...]:
     return tuple(layer for layer in work.run.record.layers if layer not in done)
 
 
-def derive_layer(
-    work: WorkFile, study: Study, layer: int, methods: Sequence[Method] = METHODS
+def derive_layers(
+    work: WorkFile,
+    study: Study,
+    layers: Sequence[int],
+    methods: Sequence[Method] = METHODS,
+    seconds: float = 0.0,
+    begin: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Compute and commit the derived tables of one layer of a work file with all its batches.
+    """Compute the derived tables of some layers of a work file with all its batches, and commit
+    them together: where most was taken from another run, a layer takes less time than a commit.
 
     Traits whose rows are there already, taken from another run, are left alone; what is fitted to
     responses is not fitted again where it has been taken. Running it again replaces what it wrote.
@@ -59,24 +66,67 @@ def derive_layer(
     Args:
         work: a work file whose batches are all committed.
         study: its study.
-        layer: one of its layers.
+        layers: some of its layers.
         methods: which vectors to build; all registered ones by default.
+        seconds: no further layer is begun after this time; at least one is done.
+        begin: called with each layer.
     """
+    started = time.perf_counter()
     behaviours = {
         trait: behaviour_of(study.responses, trait, study.target) for trait in study.traits
     }
+    chunks: dict[str, list[Columns]] = {}
     if not work.run.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
-        work.replace({"behaviours": rows}, None)
-    there = work.run.derived_traits(layer)
-    traits = [trait for trait in study.traits if trait not in there] or list(study.traits)
-    kept = {
-        (method, trait): found
-        for trait in traits
-        if trait not in there
-        for method, found in kept_probes(work.run, trait, layer, methods, behaviours[trait]).items()
-    }
-    data = read_layer(work.run, study, layer)
+        work.replace({"behaviours": rows})
+    done: list[int] = []
+    changed: list[str] = []
+    for layer in layers:
+        there = work.run.derived_traits(layer)
+        traits = [trait for trait in study.traits if trait not in there]
+        if done and traits != changed:
+            break
+        begin(layer)
+        kept = {
+            (method, trait): found
+            for trait in traits
+            for method, found in kept_probes(
+                work.run, trait, layer, methods, behaviours[trait]
+            ).items()
+        }
+        changed = traits
+        for table, own in _layer_tables(
+            work, study, layer, traits or list(study.traits), methods, behaviours, kept
+        ).chunks.items():
+            chunks.setdefault(table, []).extend(own)
+        done.append(layer)
+        if time.perf_counter() - started >= seconds:
+            break
+    work.replace(chunks, done, changed or list(study.traits))
+
+
+def _layer_tables(
+    work: WorkFile,
+    study: Study,
+    layer: int,
+    traits: Sequence[str],
+    methods: Sequence[Method],
+    behaviours: Mapping[str, Behaviour],
+    kept: Mapping[tuple[str, str], Fitted],
+) -> Tables:
+    """Everything stored of some traits at one layer.
+
+    Args:
+        work: the work file.
+        study: its study.
+        layer: the layer.
+        traits: those that are derived.
+        methods: which vectors to build.
+        behaviours: of every trait.
+        kept: (method, trait) -> what was fitted to responses before.
+    """
+    probes = [(method.name, trait) for trait in traits for method in methods if method.fitted]
+    data = read_layer(work.run, study, layer, traits, probes=not kept.keys() >= {*probes})
     tables = Tables(layer)
     for metric in data.inner_products:
         tables.add(
@@ -90,12 +140,12 @@ def derive_layer(
         cells = list(
             pool.map(lambda trait: _trait_cells(data, study, trait, behaviours[trait]), traits)
         )
-        fitted = kept | _fit_to_responses(pool, cells, methods, kept.keys())
+        fitted = {**kept, **_fit_to_responses(pool, cells, methods, kept.keys())}
         for part in pool.map(
             lambda own: _trait_tables(Tables(layer), data, own, methods, fitted), cells
         ):
             tables.extend(part)
-    work.replace(tables.chunks, layer, traits)
+    return tables
 
 
 def derive_over_layers(work: WorkFile) -> None:
@@ -233,7 +283,7 @@ def trait_products(
     # What dependence costs is asked of the mean difference of all prompts of the trait.
     weights = np.where(high, 1 / max(1, high.sum()), -1 / max(1, (~high).sum()))
     products = {
-        metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment[metric.name][:, ids])
+        metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment_of(metric.name, ids))
         for metric in data.inner_products
     }
     masks = pole_groups([(group.members, group.high) for group in groups], len(ids))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +11,12 @@ from backend.core.arrays import Floats, Integers
 from backend.core.cases import group_numbers
 from backend.core.vectors.controls import DRAWS, SEED
 from backend.core.vectors.fitting import PromptGroup
-from backend.core.vectors.inner_product import IDENTITY, InnerProduct, layer_inner_products
-from backend.core.vectors.responses import ResponseSpace, response_space
+from backend.core.vectors.inner_product import (
+    LARGEST_REMOVED,
+    InnerProduct,
+    layer_inner_products,
+)
+from backend.core.vectors.responses import MOST_COMPONENTS, ResponseSpace, response_space
 from backend.extraction.products import product
 from backend.store.run import Run
 from backend.types import Study
@@ -27,16 +31,19 @@ class LayerData:
 
     Attributes:
         prompts: P, all prompts of the study, [n, d].
+        wanted: indices of those whose products with the responses are there, ascending, [m].
         space: the responses' moments.
         inner_products: metrics that do not depend on the trait.
-        alignment: metric -> A = RMP', [N, n].
-        features: coordinates of the responses along their principal components, [N, q].
+        alignment: metric -> A = RMP', of the wanted prompts, [N, m].
+        features: coordinates of the responses along their principal components, [N, q]; without
+            probes, along the largest few.
         random: responses along random directions, [N, draws].
         response_groups: group of dependent responses of each response as 0..k-1, [N].
         device: where products are computed.
     """
 
     prompts: Floats
+    wanted: Integers
     space: ResponseSpace
     inner_products: tuple[InnerProduct, ...]
     alignment: dict[str, Floats]
@@ -45,25 +52,43 @@ class LayerData:
     response_groups: Integers
     device: str
 
+    def alignment_of(self, metric: str, ids: Integers) -> Floats:
+        """A = RMP' of some prompts, [N, k]. Args: name of M, and indices of wanted prompts."""
+        found: Floats = self.alignment[metric][:, np.searchsorted(self.wanted, ids)]
+        return found
 
-def read_layer(run: Run, study: Study, layer: int) -> LayerData:
+
+def read_layer(
+    run: Run, study: Study, layer: int, traits: Sequence[str], *, probes: bool = True
+) -> LayerData:
     """Read one layer.
 
     Args:
         run: a run with all its activations.
         study: its study.
         layer: one of its layers.
+        traits: whose prompts are wanted.
+        probes: whether probes will be fitted.
     """
     prompts = run.prompt_activations(layer)
     device = run.record.device
+    wanted = np.array([i for i, p in enumerate(study.prompts) if p.trait in traits], np.intp)
     if len(study.responses) * prompts.shape[1] > HELD:
-        return layer_data(prompts, lambda: run.response_chunks(layer), study, device)
+        return layer_data(
+            prompts, lambda: run.response_chunks(layer), study, device, wanted, probes=probes
+        )
     held = tuple(run.response_chunks(layer))
-    return layer_data(prompts, lambda: iter(held), study, device)
+    return layer_data(prompts, lambda: iter(held), study, device, wanted, probes=probes)
 
 
 def layer_data(
-    prompts: Floats, chunks: Callable[[], Iterator[Floats]], study: Study, device: str
+    prompts: Floats,
+    chunks: Callable[[], Iterator[Floats]],
+    study: Study,
+    device: str,
+    wanted: Integers | None = None,
+    *,
+    probes: bool = True,
 ) -> LayerData:
     """Reduce one layer's activations to inner products.
 
@@ -73,29 +98,57 @@ def layer_data(
             times.
         study: whose prompts and responses they are.
         device: where products are computed.
+        wanted: indices of the prompts whose products with the responses are needed, ascending;
+            all by default.
+        probes: whether probes will be fitted: they need the responses along all components.
     """
     count, width = len(study.responses), prompts.shape[1]
-    space = response_space(chunks, count, width)
+    if wanted is None:
+        wanted = np.arange(len(prompts))
+    space = response_space(chunks, count, width, MOST_COMPONENTS if probes else LARGEST_REMOVED + 1)
     metrics = layer_inner_products(space, prompts)
-    # Where no coordinate is massive, taking them away changes nothing.
-    own = [metric for metric in metrics if metric.name == IDENTITY or not metric.plain]
+    rows = prompts[wanted]
+    # Scales of zeros and ones share one product, without the coordinates that some of them leave
+    # out; these few are put back for each. Directions are taken out of products, not of rows.
+    left_out = np.zeros(width, bool)
+    for metric in metrics:
+        if metric.keeps_or_drops:
+            left_out |= metric.scale == 0
+    few = np.flatnonzero(left_out)
+    scaled = [metric for metric in metrics if not metric.keeps_or_drops]
+    removed = max((metric.removed for metric in metrics), key=len)
     directions = np.random.default_rng(SEED).normal(size=(DRAWS, width))
-    sides = [metric.apply(prompts) for metric in own] + [space.components, directions]
+    sides = [
+        rows * ~left_out,
+        np.eye(width)[few],
+        removed,
+        space.components,
+        directions,
+        *(rows * metric.scale for metric in scaled),
+    ]
     ends = np.cumsum([len(side) for side in sides])
-    rows = [np.zeros((0, int(ends[-1])))]
     stacked = np.concatenate(sides)
-    rows += [product(chunk, stacked, device) for chunk in chunks()]
-    products = np.split(np.concatenate(rows), ends[:-1], axis=1)
-    features = products[len(own)] - space.components @ space.mean
-    alignment = {metric.name: products[0] for metric in metrics if metric.plain}
-    alignment |= {metric.name: products[i] for i, metric in enumerate(own)}
+    found = [np.zeros((0, len(stacked)))]
+    found += [product(chunk, stacked, device) for chunk in chunks()]
+    base, single, along, coordinates, random, *others = np.split(
+        np.concatenate(found), ends[:-1], axis=1
+    )
+    alignment = {}
+    for metric in metrics:
+        if metric in scaled:
+            own = others[scaled.index(metric)]
+        else:
+            own = base + (single * metric.scale[few]) @ rows[:, few].T
+        k = len(metric.removed)
+        alignment[metric.name] = own - along[:, :k] @ (rows @ metric.removed.T).T if k else own
     return LayerData(
         prompts=prompts,
+        wanted=wanted,
         space=space,
         inner_products=metrics,
         alignment=alignment,
-        features=features,
-        random=products[-1],
+        features=coordinates - space.components @ space.mean,
+        random=random,
         response_groups=group_numbers([r.dependence for r in study.responses]),
         device=device,
     )

@@ -9,14 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import cache
 
 from threadpoolctl import ThreadpoolController
+
+
+@cache
+def _blas() -> ThreadpoolController:
+    """The loaded libraries of linear algebra. Looking for them takes as long as a small layer."""
+    return ThreadpoolController().select(user_api="blas")
 
 
 @contextmanager
 def side_by_side() -> Iterator[Executor]:
     """As many threads as BLAS would use for one product, each of whose products uses one."""
-    blas = ThreadpoolController().select(user_api="blas")
+    blas = _blas()
     threads = max((int(library["num_threads"]) for library in blas.info()), default=1)
     with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
         yield pool

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -38,6 +38,8 @@ logger = logging.getLogger("steerscope.store")
 
 # Commits wait in the log until it is this large: publishing writes all of it anew anyway.
 WAL = "512MB"
+# Bytes that are inserted by one statement, about.
+GATHERED = 2**26
 
 
 class WorkFile:
@@ -167,8 +169,8 @@ class WorkFile:
                     "tokens": pa.array([count for _, count in batches], pa.int32()),
                 },
             )
-            for table, incoming in _rows_taken(taken, record.layers):
-                insert(self.connection, table, _columns(incoming))
+            for table, incoming in _together(_rows_taken(taken, record.layers)):
+                insert(self.connection, table, *map(_columns, incoming))
             if taken is not None and taken.carried is not None:
                 version = taken.carried.version
                 self.connection.execute("INSERT INTO derivations VALUES (?, '')", [version])
@@ -255,20 +257,20 @@ class WorkFile:
     def replace(
         self,
         tables: dict[str, list[dict[str, object]]],
-        layer: int | None,
+        layers: Collection[int] | None = None,
         traits: Collection[str] | None = None,
     ) -> None:
         """Replace derived rows in one transaction, so that deriving twice gives one copy.
 
         Args:
             tables: table -> chunks of columns to insert.
-            layer: rows of this layer are replaced; None replaces those of every layer.
+            layers: rows of these layers are replaced; None replaces those of every layer.
             traits: rows of these traits, and of none, are replaced; None replaces those of all.
         """
         where, asked = ["true"], list[object]()
-        if layer is not None:
-            where.append("layer = ?")
-            asked.append(layer)
+        if layers is not None:
+            where.append("list_contains(?::INTEGER[], layer)")
+            asked.append(sorted(layers))
         if traits is not None:
             where.append("(trait IS NULL OR list_contains(?::VARCHAR[], trait))")
             asked.append(sorted(traits))
@@ -417,6 +419,16 @@ def _rows_taken(taken: Taken | None, layers: Sequence[int]) -> Iterator[tuple[st
         except (StoreError, *MALFORMED) as fault:
             logger.warning("%s gives nothing to this run: %s", part.run_id, fault)
             raise LostSource(part.run_id) from fault
+
+
+def _together(rows: Iterable[tuple[str, pa.Table]]) -> Iterator[tuple[str, list[pa.Table]]]:
+    """Rows of one table gathered up to a size, as each statement has a cost."""
+    gathered: dict[str, list[pa.Table]] = {}
+    for table, own in rows:
+        gathered.setdefault(table, []).append(own)
+        if sum(part.nbytes for part in gathered[table]) >= GATHERED:
+            yield table, gathered.pop(table)
+    yield from gathered.items()
 
 
 def _columns(table: pa.Table) -> dict[str, object]:

@@ -164,7 +164,7 @@ def _extract(settings: Settings, size: Size) -> Figures:
 
 
 def _derive(settings: Settings, size: Size) -> Figures:
-    from backend.runs.session import DerivationSession
+    from backend.runs.derivation_session import DerivationSession
 
     session = DerivationSession(settings, RUN, lambda _: None)
 
@@ -178,7 +178,7 @@ def _derive(settings: Settings, size: Size) -> Figures:
 
 
 def _publish(settings: Settings, size: Size) -> Figures:
-    from backend.runs.session import DerivationSession
+    from backend.runs.derivation_session import DerivationSession
 
     found = {"seconds": seconds(DerivationSession(settings, RUN, lambda _: None).publish)}
     path = settings.runs / f"{RUN}.duckdb"

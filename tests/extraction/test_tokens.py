@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
 import pytest
 
 from backend.cli.main import main
-from backend.core.pole_contrast import PoleTokens, pole_contrast
+from backend.core.pole_contrast import PoleTokens, clearly_apart, pole_contrast
 from backend.errors import StoreError
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.extraction.tokens import contrast_notices, prompt_tokens, read_tokens
@@ -100,3 +101,24 @@ def test_a_run_keeps_its_notices_and_shows_its_tokens(settings, tiny_llama, monk
     for wrong in ("prompt:-1", "prompt:99", "response:none", "7"):
         with pytest.raises(StoreError, match="has no text"):
             tokens_of(settings, "run", wrong)
+
+
+def test_poles_that_are_clearly_apart_get_no_sentence():
+    rng = np.random.default_rng(0)
+    answers = []
+    for draw in range(300):
+        changed = rng.integers(0, 12)
+        base = rng.integers(0, 40, size=12)
+        poles = []
+        for _ in range(2):
+            prompts = []
+            for _ in range(rng.integers(1, 6)):
+                ids = base.copy()
+                ids[rng.permutation(12)[:changed]] = rng.integers(0, 40, size=changed)
+                prompts.append(PoleTokens(tuple(ids.tolist()), tuple(ids.tolist())))
+            poles.append(prompts)
+        apart = clearly_apart(*poles)
+        told = pole_contrast(*poles).sentences("t", "mean" if draw % 2 else "last", str)
+        answers.append(apart)
+        assert not (apart and told)
+    assert 0.2 < np.mean(answers) < 0.9

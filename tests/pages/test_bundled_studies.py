@@ -17,25 +17,24 @@ from tests.support.views import card, diagnoses, lines
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_shows_the_phantom_and_says_that_it_is_one(store, page):
-    publish_small_preset(store)
+def test_every_page_shows_the_phantom_and_says_that_it_is_one(shown, page):
+    shown(publish_small_preset)
     app = opened(page)
-    if page == PAGES[0]:  # AppTest keeps what app.py draws on the first page alone
+    if page == PAGES[0]:  # AppTest keeps what app.py draws on every page for the first alone
         assert "simulated study: no model read these texts" in words(app)
-    first = words(opened(PAGES[0]))
-    assert "Simulated: no model read these texts" in first  # in the sidebar, of every page
+        assert "Simulated: no model read these texts" in words(app)  # in the sidebar
 
 
-def _short_sample():
+def _publish_short_sample(settings, model):
     """The sample without its conversations, which are too long for a tiny model."""
     study = read_study(sample_path(), "sample")
     responses = tuple(dataclasses.replace(r, messages=()) for r in study.responses)
-    return dataclasses.replace(study, responses=responses)
+    publish_run(settings, dataclasses.replace(study, responses=responses), model, "run-1")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_page_shows_the_sample(store, tiny_llama, page):
-    publish_run(store, _short_sample(), tiny_llama, "run-1")
+def test_every_page_shows_the_sample(shown, tiny_llama, page):
+    shown(_publish_short_sample, tiny_llama)
     app = opened(page)
     assert "simulated: no model" not in words(app)
 

@@ -68,32 +68,50 @@ def grouped(groups, responders=3):
     )
 
 
+def publish_partial_set(settings, model):
+    publish_run(settings, partial_set(), model, "run-1")
+
+
+def publish_grouped(settings, model, groups):
+    publish_run(settings, grouped(groups), model, "run-1")
+
+
+def publish_with_neighbours(settings, model):
+    """A run of odd names beside files that are none, or are gone."""
+    publish_run(settings, odd_names(), model, "run-1")
+    (settings.runs / "bad.duckdb").write_text("junk")
+    (settings.runs / "gone.duckdb").symlink_to(settings.runs / "nowhere.duckdb")
+    (settings.studies / "bad@0.duckdb").write_text("junk")
+
+
+def publish_damaged(settings, model):
+    """A good run beside runs of which derived tables are damaged."""
+    publish_run(settings, small_study(), model, "run-1")
+    for statements in (SHAPES, VALUES):
+        for number, statement in enumerate([*statements][:2]):
+            bad = f"bad-{len(statements)}-{number}"
+            shutil.copyfile(run_path(settings, "run-1"), run_path(settings, bad))
+            damage(settings, bad, statement)
+
+
 @pytest.mark.parametrize("page", PAGES)
-def test_a_set_of_some_traits(store, tiny_llama, page):
-    publish_run(store, partial_set(), tiny_llama, "run-1")
+def test_a_set_of_some_traits(shown, tiny_llama, page):
+    shown(publish_partial_set, tiny_llama)
     for trait in ("warmth", "haste"):
         opened(page, prompts="half", trait=trait)
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_odd_names_and_broken_neighbours(store, tiny_llama, page):
-    publish_run(store, odd_names(), tiny_llama, "run-1")
-    (store.runs / "bad.duckdb").write_text("junk")
-    (store.runs / "gone.duckdb").symlink_to(store.runs / "nowhere.duckdb")
-    (store.studies / "bad@0.duckdb").write_text("junk")
+def test_odd_names_and_broken_neighbours(shown, tiny_llama, page):
+    shown(publish_with_neighbours, tiny_llama)
     app = opened(page, trait=ODD)
     assert "bad.duckdb" in words(app)
     opened(page, trait="no such trait", layer="77", run="gone", prompts="none such")
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_runs_with_damaged_derived_tables_are_told_and_the_good_ones_shown(store, tiny_llama, page):
-    publish_run(store, small_study(), tiny_llama, "run-1")
-    for statements in (SHAPES, VALUES):
-        for number, statement in enumerate([*statements][:2]):
-            bad = f"bad-{len(statements)}-{number}"
-            shutil.copyfile(run_path(store, "run-1"), run_path(store, bad))
-            damage(store, bad, statement)
+def test_runs_with_damaged_derived_tables_are_told_and_the_good_ones_shown(shown, tiny_llama, page):
+    shown(publish_damaged, tiny_llama)
     app = opened(page, run="run-1")
     for name in (f"bad-{len(SHAPES)}-0", f"bad-{len(SHAPES)}-1"):
         assert f"The derived tables of run {name} are damaged: table " in words(app)
@@ -105,6 +123,6 @@ def test_runs_with_damaged_derived_tables_are_told_and_the_good_ones_shown(store
 
 @pytest.mark.parametrize("page", PAGES)
 @pytest.mark.parametrize("groups", [3, 6])
-def test_responders_that_differ_in_few_groups(store, tiny_llama, page, groups):
-    publish_run(store, grouped(groups), tiny_llama, "run-1")
+def test_responders_that_differ_in_few_groups(shown, tiny_llama, page, groups):
+    shown(publish_grouped, tiny_llama, groups)
     opened(page)

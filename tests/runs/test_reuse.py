@@ -61,9 +61,9 @@ def test_what_another_version_derived_is_derived_anew(settings, request_, monkey
     layers = []
     again = session_of(settings, "run", request_, lambda _: None)
     monkeypatch.setattr(
-        "backend.runs.session.derive_layer",
-        lambda work, study, layer, methods: (
-            layers.append(layer) or derive.derive_layer(work, study, layer, methods)
+        "backend.runs.steps.derive_layers",
+        lambda work, study, left, methods, seconds, begin: derive.derive_layers(
+            work, study, left, methods, seconds, lambda layer: layers.append(layer) or begin(layer)
         ),
     )
     again.run()

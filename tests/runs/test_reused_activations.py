@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from backend.extraction.local_engine import LocalEngine
-from backend.runs import session as sessions
+from backend.runs import preparation
 from backend.runs.reuse import find_reuse
 from backend.runs.session import session_of
 from backend.settings import Settings
@@ -283,7 +283,7 @@ def test_a_source_that_is_lost_meanwhile_is_extracted(
             path.write_bytes(bytes(content))
         return found
 
-    monkeypatch.setattr(sessions, "find_reuse", found_and_lost)
+    monkeypatch.setattr(preparation, "find_reuse", found_and_lost)
     stages = extract(store, study, tiny_llama, "next")
     assert f"0 of {TEXTS - 1} texts to extract; the others are taken from run source" in stages
     assert f"{TEXTS - 1} of {TEXTS - 1} texts to extract" in stages
@@ -362,7 +362,7 @@ def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, monkeypatc
 
 def test_what_another_version_derived_is_not_taken(store, tiny_llama, monkeypatch):
     monkeypatch.setattr("backend.runs.derive.DERIVATION", 99)
-    monkeypatch.setattr(sessions, "DERIVATION", 99)
+    monkeypatch.setattr(preparation, "DERIVATION", 99)
     derived = []
     real = sys.modules["backend.runs.derive"]._fit_to_responses
     monkeypatch.setattr(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from functools import cache
-from pathlib import Path
 
 from backend.phantom.plan import plan_of
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.runs.phantom_run import publish_phantom
 from backend.settings import Settings
 from backend.types import StudyRef
+from tests.support.kept import kept_store
 
 SIZES = {"models": 2, "traits": 3, "layers": 3, "scenarios": 60, "prompts": 6, "width": 96}
 
@@ -52,17 +51,13 @@ def _copied(
 
 @cache
 def _drawn(responders: int) -> tuple[Settings, StudyRef, tuple[str, ...]]:
-    kept = _fresh()
+    kept = kept_store()
     plan = plan_of("demo", 13, ["direction_outliers"], **SIZES, responders=responders)
     return kept, *publish_phantom(kept, plan, lambda _: None)
 
 
 @cache
 def _preset() -> tuple[Settings, StudyRef, tuple[str, ...]]:
-    kept = _fresh()
+    kept = kept_store()
     phantom = PublishedPhantom(layers=(18, 19), scenarios=60)
     return kept, *publish_phantom(kept, phantom, lambda _: None)
-
-
-def _fresh() -> Settings:
-    return Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-phantom-")))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from backend.store.run import run_path
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Study, StudyRef
+from tests.support.kept import kept_store
 
 
 def publish_run(
@@ -37,6 +37,4 @@ def publish_run(
 @cache
 def _kept(*_: object) -> Settings:
     """A folder of its own for every combination."""
-    kept = Settings(cache=Path(tempfile.mkdtemp(prefix="steerscope-run-")))
-    kept.make_folders()
-    return kept
+    return kept_store()

@@ -19,6 +19,9 @@ from backend.core.vectors.responses import ResponseSpace
 # median coordinate's. In SmolLM2's middle layers two coordinates reach 60 to 115 times and hold
 # 80% of the squared norm; a Gaussian coordinate stays within a few times.
 MASSIVE = 20.0
+# Numbers of top response components that are removed.
+REMOVED = (1, 3)
+LARGEST_REMOVED = max(REMOVED)
 IDENTITY = "identity"
 LDA = "lda"
 
@@ -42,9 +45,9 @@ class InnerProduct:
     note: str
 
     @property
-    def plain(self) -> bool:
-        """Whether M is the identity."""
-        return not len(self.removed) and bool((self.scale == 1).all())
+    def keeps_or_drops(self) -> bool:
+        """Whether every coordinate is left as it is or removed."""
+        return bool(((self.scale == 1) | (self.scale == 0)).all())
 
     def apply(self, rows: Floats) -> Floats:
         """Rows times M, [n, d]."""
@@ -93,7 +96,7 @@ def layer_inner_products(space: ResponseSpace, prompts: Floats) -> tuple[InnerPr
         )
     )
     total = float(space.variance.sum())
-    for k in (1, 3):
+    for k in REMOVED:
         if len(space.components) > k:
             share = float(space.sizes[:k].sum()) / total
             found.append(

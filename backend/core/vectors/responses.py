@@ -43,7 +43,12 @@ class ResponseSpace:
         return rms
 
 
-def response_space(chunks: Callable[[], Iterable[Floats]], count: int, width: int) -> ResponseSpace:
+def response_space(
+    chunks: Callable[[], Iterable[Floats]],
+    count: int,
+    width: int,
+    components: int = MOST_COMPONENTS,
+) -> ResponseSpace:
     """Moments and principal components of responses that arrive in chunks.
 
     They are read twice: for the mean, then for the spread. At most d rows, or d x d products, are
@@ -53,6 +58,7 @@ def response_space(chunks: Callable[[], Iterable[Floats]], count: int, width: in
         chunks: gives all responses again each time it is called, [n, d] float64 at a time.
         count: N, their number in all.
         width: d.
+        components: how many principal components at most.
     """
     if count == 0:
         return ResponseSpace(0, np.zeros(width), np.zeros(width), np.zeros((0, width)), np.zeros(0))
@@ -69,17 +75,17 @@ def response_space(chunks: Callable[[], Iterable[Floats]], count: int, width: in
             held.append(centred)
         else:
             scatter += centred.T @ centred
-    most = min(count - 1, width, MOST_COMPONENTS)
+    most = min(count - 1, width, components)
     if most < 1 or float(variance.max(initial=0.0)) <= 0:
         return ResponseSpace(count, mean, variance, np.zeros((0, width)), np.zeros(0))
     if scatter is None:
         rows = np.concatenate(held)
         sizes, vectors = _largest(rows @ rows.T, most)
-        components = (vectors / np.sqrt(sizes)).T @ rows
+        axes = (vectors / np.sqrt(sizes)).T @ rows
     else:
         sizes, vectors = _largest(scatter, most)
-        components = vectors.T
-    return ResponseSpace(count, mean, variance, np.ascontiguousarray(components), sizes / count)
+        axes = vectors.T
+    return ResponseSpace(count, mean, variance, np.ascontiguousarray(axes), sizes / count)
 
 
 def _largest(matrix: Floats, most: int) -> tuple[Floats, Floats]:
