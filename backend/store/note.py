@@ -120,7 +120,7 @@ def publish_note(settings: Settings, about: About, text: str, author: str = "") 
         about=about,
         text=wanted,
         author=by,
-        created_at=moment.isoformat(timespec="seconds"),
+        created_at=moment.isoformat(timespec="microseconds"),
     )
     values = dataclasses.asdict(note)
     del values["name"]

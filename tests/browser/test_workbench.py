@@ -91,9 +91,10 @@ def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watch
     Hand(page).click_at(*middle(page.locator(".st-key-heatmap .nsewdrag")))
     expect(page.locator(".st-key-prompt_card")).to_be_visible()
     Hand(page).press("Drop")
-    said = page.locator(".st-key-basket").inner_text()
+    compared = re.compile(r"r .+ → .+ Difference")
+    said = page.locator(".st-key-basket").get_by_text(compared).inner_text()
     there = settled(watched(page.url))
-    assert there.locator(".st-key-basket").inner_text() == said
+    assert there.locator(".st-key-basket").get_by_text(compared).inner_text() == said
     expect(there.locator(".st-key-prompt_card")).to_contain_text("dropped")
 
 
