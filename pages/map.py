@@ -27,7 +27,8 @@ with data.faults_shown():
         basis = segmented("Plane of", list(BASES), "map_of", BASES, help=words.BASIS)
     with right:
         layer = layer_slider("Layer", run.record.layers, begin, "map_layer")
-    found = results.of_run(trait_map, run.run_id, chosen.trait, chosen.prompt_set, layer, basis)
+    with st.spinner("Placing the texts"):
+        found = results.of_run(trait_map, run.run_id, chosen.trait, chosen.prompt_set, layer, basis)
     st.markdown(f"**{words.answer(found)}**")
     st.caption(
         f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {layer}. {words.READ} "
