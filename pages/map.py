@@ -28,7 +28,8 @@ with data.faults_shown():
         basis = segmented("Plane of", list(BASES), "map_of", BASES, help=words.BASIS)
     with right:
         layer = layer_slider("Layer", run.record.layers, begin, "map_layer")
-    found = results.of_run(trait_map, run.run_id, chosen.trait, chosen.prompt_set, layer, basis)
+    with st.spinner("Placing the texts"):
+        found = results.of_run(trait_map, run.run_id, chosen.trait, chosen.prompt_set, layer, basis)
     st.markdown(f"**{words.answer(found)}**")
     st.caption(
         f"{as_text(chosen.trait.replace('_', ' '))} on {as_text(run_name(run))}, layer {layer}. "

@@ -111,9 +111,10 @@ def _findings(selected: Selection) -> tuple[Finding, Finding]:
     """Compression and ranks over the tested runs."""
     results = data.results()
     run_ids = tested_runs(selected)
-    return score_findings(
-        results.of_runs(findings_of_study, run_ids, selected.prompt_set, results.thresholds)
-    )
+    with st.spinner("Testing the study"):
+        return score_findings(
+            results.of_runs(findings_of_study, run_ids, selected.prompt_set, results.thresholds)
+        )
 
 
 def _ranks(selected: Selection, choices: tuple[LayerChoice, ...]) -> None:

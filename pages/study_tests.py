@@ -63,7 +63,8 @@ def _planted(selected: Selection) -> None:
     """What was planted in a simulated study beside what the diagnosis finds."""
     results = data.results()
     run_ids = tested_runs(selected)
-    cells = results.of_runs(planted_cells, run_ids, selected.prompt_set, results.thresholds)
+    with st.spinner("Diagnosing every cell"):
+        cells = results.of_runs(planted_cells, run_ids, selected.prompt_set, results.thresholds)
     st.markdown(f"**{planted_answer(cells)}**")
     st.caption(
         "Found: the causes that the diagnosis supports at each cell's best layer, likeliest first. "
@@ -91,10 +92,11 @@ with data.faults_shown():
         findings, cells = published_findings(results.thresholds), published_study().cells
     else:
         run_ids = tested_runs(chosen)
-        findings = results.of_runs(
-            findings_of_study, run_ids, chosen.prompt_set, results.thresholds
-        )
-        cells = results.of_runs(study_cells, run_ids, chosen.prompt_set)
+        with st.spinner("Testing the study"):
+            findings = results.of_runs(
+                findings_of_study, run_ids, chosen.prompt_set, results.thresholds
+            )
+            cells = results.of_runs(study_cells, run_ids, chosen.prompt_set)
     tests, checks = words.split(findings)
     st.markdown(f"**{words.summary(tests)}**")
     st.caption(

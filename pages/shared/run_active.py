@@ -10,7 +10,7 @@ from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.plain import as_text
-from pages.shared.run_compare import leave_if_asked, offer_comparison
+from pages.shared.run_compare import CHIP, leave_if_asked, offer_comparison
 from pages.shared.states import POLL_SECONDS, no_worker, short_progress, show_progress
 
 _PLACE = "active jobs"
@@ -61,7 +61,7 @@ def _chip() -> None:
     for run_id in ended:
         with st.container(horizontal=True, vertical_alignment="center", gap="small"):
             st.badge(f"{as_text(run_id)} is ready", icon=":material/check_circle:", color="green")
-            offer_comparison(run_id, "chip")
+            offer_comparison(run_id, CHIP)
             st.button("Dismiss", key=f"dismiss-{run_id}", on_click=ended.remove, args=(run_id,))
 
 

@@ -32,6 +32,8 @@ COMPARE = "compare"
 _BEFORE, _BEST = "before", "best"
 _VIEWS = {"r": "Change of r", "prompts": "Prompts", "agreement": "Agreement of prompts"}
 _PAGE = "pages/runs.py"
+# Place of the button that stands on every other page.
+CHIP = "chip"
 _ASKED = "comparison asked for"
 _KEYS = ("run_a", "set_a", "run_b", "set_b")
 _MEASURES = {
@@ -46,7 +48,7 @@ def offer_comparison(run_id: str, place: str) -> None:
 
     Args:
         run_id: the later run.
-        place: where the button stands, so that two of them differ.
+        place: where the button stands, so that two of them differ: on the Runs page, or CHIP.
     """
     runs = data.run_list().runs
     before = previous_run(runs, run_id)
@@ -58,13 +60,17 @@ def offer_comparison(run_id: str, place: str) -> None:
         key=f"compare-{place}-{run_id}",
         icon=":material/compare_arrows:",
         on_click=_open,
-        args=(*sides_of(before, after),),
+        args=(place, *sides_of(before, after)),
     )
 
 
-def _open(first: Side, second: Side) -> None:
+def _open(place: str, first: Side, second: Side) -> None:
     values = (first.run_id, first.prompt_set, second.run_id, second.prompt_set)
-    open_page(_PAGE, {VIEW: COMPARE} | dict(zip(_KEYS, values, strict=True)))
+    choices = {VIEW: COMPARE} | dict(zip(_KEYS, values, strict=True))
+    if place == CHIP:
+        open_page(_PAGE, choices)
+    else:
+        st.session_state.update(choices)
     st.session_state[_ASKED] = True
 
 

@@ -59,6 +59,18 @@ const sight = new IntersectionObserver((entries) => {
 charts.forEach((chart) => sight.observe(chart));
 dark.addEventListener("change", () => drawn.forEach((chart) => draw(chart)));
 
+// A link to a part opens it, from the contents or from outside.
+function openPart() {
+  const part = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const fold = part?.querySelector("details.part");
+  if (fold) {
+    fold.open = true;
+    part.scrollIntoView();
+  }
+}
+window.addEventListener("hashchange", openPart);
+openPart();
+
 // On paper everything is open, drawn, and dark on white.
 let closed = [];
 window.addEventListener("beforeprint", () => {

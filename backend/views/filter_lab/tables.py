@@ -208,7 +208,7 @@ def prompts_table(view: LabView, texts: Mapping[int, str]) -> str:
             )
     return (
         # Columns of a known width: a row that is dropped under the pointer moves no other.
-        '<div class="lab-scroll"><table class="lab" aria-label="Prompts">'
+        '<div class="lab-scroll" tabindex="0"><table class="lab" aria-label="Prompts">'
         '<colgroup><col class="s"><col class="n"><col></colgroup><tbody>'
         f"{''.join(parts)}</tbody></table></div>"
     )
