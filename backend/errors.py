@@ -139,6 +139,10 @@ class StoreError(SteerscopeError):
     """A study, run or work file is missing, unreadable or of another version."""
 
 
+class ReadOnly(StoreError):
+    """Nothing may be started, imported, saved, cancelled or deleted here."""
+
+
 class RunNotFound(StoreError):
     """No run has this id."""
 

@@ -17,6 +17,7 @@ from backend.cli import (
     serve,
     studies,
     study_tests,
+    upkeep,
 )
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
@@ -32,6 +33,7 @@ COMMANDS: list[Command] = [
     *export.COMMANDS,
     *phantom.COMMANDS,
     *serve.COMMANDS,
+    *upkeep.COMMANDS,
 ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
-from backend.errors import JobError
+from backend.errors import JobError, ReadOnly
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
@@ -246,7 +246,14 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
 
     Raises:
         JobError: no worker slot is free, or the queue holds what is not plain JSON.
+        ReadOnly: nothing may be changed here.
     """
+    if settings.read_only:
+        raise ReadOnly(
+            "A read-only Steerscope has no worker.",
+            expected="STEERSCOPE_READ_ONLY unset where extractions are to run.",
+            remedy="unset it, or run the dashboard alone with: python -m backend serve.",
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

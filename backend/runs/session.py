@@ -35,6 +35,7 @@ from backend.runs.engines import SIMULATED_PREFIX, engine_of, methods_of_engine
 from backend.runs.rate import Rate
 from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.run import open_run, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, load_study
@@ -435,7 +436,10 @@ def session_of(
 
     Raises:
         StoreError: a published run of this name was made by another request.
+        ReadOnly: nothing may be made here.
     """
+    made = "derive run" if request.derives else "extract run"
+    changing(settings, made, request.derives or run_id)
     if request.derives:
         return DerivationSession(settings, request.derives, report)
     _check_published(settings, run_id, request)

@@ -17,6 +17,7 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.names import file_in
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.connection import by_age, matrix_of, publish, reading
 from backend.store.schema import FORMAT, VECTOR_TABLES
 
@@ -76,9 +77,11 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
 
     Raises:
         StoreError: the name cannot be used or is taken.
+        ReadOnly: nothing may be saved here.
     """
-    settings.make_folders()
     check_name(settings, saved.name)
+    changing(settings, "save vector", saved.name)
+    settings.make_folders()
     work = settings.work / f"vector-{uuid.uuid4().hex}.duckdb"
     c = saved.correlation
     try:

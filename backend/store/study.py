@@ -22,6 +22,7 @@ from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
 from backend.names import file_in
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.connection import (
     Connection,
     by_age,
@@ -433,12 +434,16 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
         settings: where the store is.
         study: a valid study.
         content_hash: hash of its content.
+
+    Raises:
+        ReadOnly: nothing may be imported here.
     """
-    settings.make_folders()
     ref = StudyRef(study.name, content_hash)
     target = file_in(settings.studies, "study", ref.key)
     if target.exists():
         return ref
+    changing(settings, "import study", ref.key)
+    settings.make_folders()
     work = settings.work / f"study-{uuid.uuid4().hex}.duckdb"
     try:
         with duckdb.connect(str(work)) as connection:
