@@ -16,9 +16,10 @@ from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, 
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
 from backend.store.changes import changing
+from backend.store.connection import discard
 from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
-from backend.store.work_file import derivation_path, discard, work_path
+from backend.store.work_file import derivation_path, work_path
 from backend.types import ExtractionRequest, Progress
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]

@@ -36,6 +36,7 @@ from backend.runs.rate import Rate
 from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
 from backend.store.changes import changing
+from backend.store.connection import discard
 from backend.store.run import open_run, run_path
 from backend.store.run_record import RunRecord
 from backend.store.study import find_study, load_study
@@ -44,7 +45,6 @@ from backend.store.work_file import (
     Taken,
     WorkFile,
     derivation_path,
-    discard,
     work_path,
 )
 from backend.types import ExtractionRequest, Progress, PromptTokens, Study, StudyRef

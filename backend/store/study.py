@@ -26,6 +26,7 @@ from backend.store.changes import changing
 from backend.store.connection import (
     Connection,
     by_age,
+    discard,
     insert,
     matrix_of,
     ordered_matrix_of,
@@ -34,6 +35,7 @@ from backend.store.connection import (
     unreadable,
 )
 from backend.store.look_through import bad_name, read_whole
+from backend.store.room import writing
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.store.table_files import write_rows
@@ -437,6 +439,7 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
 
     Raises:
         ReadOnly: nothing may be imported here.
+        NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
     ref = StudyRef(study.name, content_hash)
     target = file_in(settings.studies, "study", ref.key)
@@ -446,13 +449,14 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
     settings.make_folders()
     work = settings.work / f"study-{uuid.uuid4().hex}.duckdb"
     try:
-        with duckdb.connect(str(work)) as connection:
-            connection.execute(STUDY_TABLES)
-            write_study(connection, study, content_hash, "study")
-            connection.execute("CHECKPOINT")
-        publish(work, target)
+        with writing(target):
+            with duckdb.connect(str(work)) as connection:
+                connection.execute(STUDY_TABLES)
+                write_study(connection, study, content_hash, "study")
+                connection.execute("CHECKPOINT")
+            publish(work, target)
     finally:
-        work.unlink(missing_ok=True)
+        discard(work)
     return ref
 
 
