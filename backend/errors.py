@@ -139,6 +139,14 @@ class StoreError(SteerscopeError):
     """A study, run or work file is missing, unreadable or of another version."""
 
 
+class NoRoom(StoreError):
+    """The disk is full, or does not let a file be written."""
+
+
+class ReadOnly(StoreError):
+    """Nothing may be started, imported, saved, cancelled or deleted here."""
+
+
 class RunNotFound(StoreError):
     """No run has this id."""
 

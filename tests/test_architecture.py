@@ -156,6 +156,7 @@ def test_the_top_level_is_as_agreed():
         "tests",
         "requirements.txt",
         "README.md",
+        "SECURITY.md",
         "docs",
         "requirements-dev.txt",
         "Makefile",

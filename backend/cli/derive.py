@@ -8,6 +8,7 @@ from backend.cli.command import Command
 from backend.cli.extract import ProgressBar
 from backend.runs.quick_checks import check_run
 from backend.settings import Settings
+from backend.store.changes import changing
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +17,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 def _derive(settings: Settings, options: argparse.Namespace) -> int:
     check_run(settings, options.run)
+    changing(settings, "derive run", options.run)
     # Imported here: a run that is not there is said at once, and what derives takes seconds.
     from backend.runs.derivation_session import DerivationSession
 

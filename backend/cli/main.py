@@ -18,6 +18,7 @@ from backend.cli import (
     serve,
     studies,
     study_tests,
+    upkeep,
 )
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
@@ -34,6 +35,7 @@ COMMANDS: list[Command] = [
     *export.COMMANDS,
     *phantom.COMMANDS,
     *serve.COMMANDS,
+    *upkeep.COMMANDS,
 ]
 
 

@@ -15,9 +15,11 @@ from backend.jobs.rows import QueueTables, progress_of, request_of
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
+from backend.store.changes import changing
+from backend.store.connection import discard
 from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
-from backend.store.work_file import derivation_path, discard, work_path
+from backend.store.work_file import derivation_path, work_path
 from backend.types import ExtractionRequest, Progress
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
@@ -68,6 +70,9 @@ class Job:
 class JobQueue:
     """The queue as a client sees it. Make one per process and keep it.
 
+    What starts, cancels, resumes, removes or deletes something raises ReadOnly where nothing may
+    be changed; see :mod:`backend.store.changes`.
+
     Args:
         settings: where the queue is.
     """
@@ -99,6 +104,8 @@ class JobQueue:
         """
         name = run_id or new_run_id(request.study, request.model)
         work_path(self._settings, name)  # refuses what cannot be a file's name
+        if not self._client.list_workflows(workflow_ids=[name], load_input=False):
+            changing(self._settings, "start job", name)
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
@@ -191,6 +198,7 @@ class JobQueue:
             JobError: it is not queued or running.
         """
         self._require(run_id, ("queued", "running"), "cancelled")
+        changing(self._settings, "cancel job", run_id)
         self._client.cancel_workflow(run_id)
 
     def resume(self, run_id: str) -> None:
@@ -200,6 +208,7 @@ class JobQueue:
             JobError: it is not cancelled.
         """
         self._require(run_id, ("cancelled",), "resumed")
+        changing(self._settings, "resume job", run_id)
         self._client.resume_workflow(run_id, queue_name=QUEUE)
 
     def retry(self, run_id: str) -> str:
@@ -223,6 +232,7 @@ class JobQueue:
             JobError: it is queued or running.
         """
         job = self._require(run_id, ("finished", "failed", "cancelled"), "removed")
+        changing(self._settings, "remove job", run_id)
         self._client.delete_workflow(run_id)
         remove_log(self._settings, run_id)
         if job.request.derives:

@@ -123,7 +123,8 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
         ],
         settings,
     )
-    worker = _start(worker_command, settings)
+    # A read-only dashboard has no worker.
+    worker = None if settings.read_only else _start(worker_command, settings)
     logger.info(
         "dashboard on http://%s:%d/%s  (Ctrl-C stops it)",
         place.address,
@@ -136,7 +137,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
             if dashboard.poll() is not None:
                 logger.error("the dashboard ended with status %d", dashboard.returncode)
                 return dashboard.returncode or 1
-            if worker.poll() is None:
+            if worker is None or worker.poll() is None:
                 continue
             if time.monotonic() - started > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE
@@ -149,7 +150,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
             worker = _start(worker_command, settings)
         return 0
     finally:
-        _stop([dashboard, worker])
+        _stop([process for process in (dashboard, worker) if process is not None])
 
 
 def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
-from backend.errors import JobError
+from backend.errors import JobError, NoRoom, ReadOnly
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
@@ -32,11 +32,14 @@ if TYPE_CHECKING:
     from backend.runs.steps import Session
 
 logger = logging.getLogger("steerscope.worker")
+T = TypeVar("T")
 
 # A cancel takes effect between steps, so a step is short: it ends after the batch during which
 # this many seconds have passed.
 STEP_SECONDS = 0.5
 BEAT_SECONDS = 2.0
+# How soon a job that met a full disk tries again.
+ROOM_SECONDS = 5.0
 # A worker that is to end waits so long for its job to come to the end of a step.
 STOP_SECONDS = 5
 PROGRESS_SECONDS = 0.2
@@ -103,15 +106,36 @@ class Extractor:
 
     def extract_some(self, run_id: str, request: dict[str, Any]) -> bool:
         """Step: some batches. Returns whether batches remain."""
-        return self._of(run_id, request).extract_some(STEP_SECONDS)
+        return self._patiently(run_id, lambda: self._of(run_id, request).extract_some(STEP_SECONDS))
 
     def derive_some(self, run_id: str, request: dict[str, Any]) -> bool:
         """Step: one layer of derived tables. Returns whether layers remain."""
-        return self._of(run_id, request).derive_some()
+        return self._patiently(run_id, lambda: self._of(run_id, request).derive_some())
 
     def publish(self, run_id: str, request: dict[str, Any]) -> str:
         """Step: publish. Returns the name of the file."""
-        return self._of(run_id, request).publish().name
+        return self._patiently(run_id, lambda: self._of(run_id, request).publish().name)
+
+    def _patiently(self, run_id: str, act: Callable[[], T]) -> T:
+        """Do part of a job; while the disk is full, wait and do it again.
+
+        Raises:
+            Left: this worker is to end, or the job has been cancelled.
+        """
+        told = False
+        while True:
+            try:
+                return act()
+            except NoRoom as fault:
+                self._release()
+                if not told:
+                    told = True
+                    self.log(run_id, f"waiting: {fault.what}\nremedy: {fault.remedy}")
+                    self._report(run_id, Progress(f"waiting for room on the disk ({fault.what})"))
+                until = time.monotonic() + ROOM_SECONDS
+                while time.monotonic() < until:
+                    self.check(run_id)
+                    time.sleep(PROGRESS_SECONDS)
 
     @contextmanager
     def alone(self) -> Iterator[None]:
@@ -246,7 +270,14 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
 
     Raises:
         JobError: no worker slot is free, or the queue holds what is not plain JSON.
+        ReadOnly: nothing may be changed here.
     """
+    if settings.read_only:
+        raise ReadOnly(
+            "A read-only Steerscope has no worker.",
+            expected="STEERSCOPE_READ_ONLY unset where extractions are to run.",
+            remedy="unset it, or run the dashboard alone with: python -m backend serve.",
+        )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -27,8 +27,9 @@ from backend.extraction.tokens import contrast_notices
 from backend.runs.derive import DERIVATION
 from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
+from backend.store.connection import discard
 from backend.store.run_record import RunRecord
-from backend.store.work_file import LostSource, Taken, WorkFile, discard
+from backend.store.work_file import LostSource, Taken, WorkFile
 from backend.types import Progress, PromptTokens, Study
 
 logger = logging.getLogger("steerscope.extraction")

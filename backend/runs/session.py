@@ -22,6 +22,7 @@ from backend.runs.preparation import Plan, Preparation
 from backend.runs.rate import LayerRate, Rate
 from backend.runs.steps import Session, derive_some
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.run import open_run, run_path
 from backend.store.study import find_study, load_study
 from backend.store.work_file import WorkFile, work_path
@@ -201,7 +202,10 @@ def session_of(
 
     Raises:
         StoreError: a published run of this name was made by another request.
+        ReadOnly: nothing may be made here.
     """
+    made = "derive run" if request.derives else "extract run"
+    changing(settings, made, request.derives or run_id)
     if request.derives:
         return DerivationSession(settings, request.derives, report)
     _check_published(settings, run_id, request)

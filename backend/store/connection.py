@@ -227,6 +227,12 @@ def _matrix(table: pa.Table) -> NDArray[np.floating]:
     return matrix
 
 
+def discard(path: Path) -> None:
+    """Remove a closed work file and what DuckDB keeps beside it."""
+    path.unlink(missing_ok=True)
+    path.with_name(path.name + ".wal").unlink(missing_ok=True)
+
+
 def publish(work: Path, target: Path, *, replace: bool = False) -> bool:
     """Move a closed work file to its final name, once.
 

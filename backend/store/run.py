@@ -32,6 +32,7 @@ from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
 from backend.names import file_in
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.connection import MALFORMED, Kind, by_age, matrix_of, reading
 from backend.store.derived import damaged_shape, damaged_values
 from backend.store.file_cache import FileCache
@@ -128,9 +129,11 @@ def delete_run(settings: Settings, run_id: str) -> None:
     Raises:
         RunNotFound: there is no such run.
         UnreadableFile: the file is no run of this version.
+        ReadOnly: nothing may be deleted here.
     """
     with open_run(settings, run_id, derived=False):
         pass
+    changing(settings, "delete run", run_id)
     run_path(settings, run_id).unlink()
 
 

@@ -17,7 +17,9 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
 from backend.names import file_in
 from backend.settings import Settings
-from backend.store.connection import by_age, matrix_of, publish, reading
+from backend.store.changes import changing
+from backend.store.connection import by_age, discard, matrix_of, publish, reading
+from backend.store.room import writing
 from backend.store.schema import FORMAT, VECTOR_TABLES
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
@@ -76,13 +78,16 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
 
     Raises:
         StoreError: the name cannot be used or is taken.
+        ReadOnly: nothing may be saved here.
+        NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
-    settings.make_folders()
     check_name(settings, saved.name)
+    changing(settings, "save vector", saved.name)
+    settings.make_folders()
     work = settings.work / f"vector-{uuid.uuid4().hex}.duckdb"
     c = saved.correlation
     try:
-        with duckdb.connect(str(work)) as connection:
+        with writing(work), duckdb.connect(str(work)) as connection:
             connection.execute(VECTOR_TABLES)
             connection.execute("INSERT INTO file_format VALUES (?, 'vector')", [FORMAT])
             connection.execute(
@@ -109,7 +114,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
         if not publish(work, settings.vectors / f"{saved.name}.duckdb"):
             raise _taken(saved.name)
     finally:
-        work.unlink(missing_ok=True)
+        discard(work)
 
 
 def vector_paths(settings: Settings) -> tuple[Path, ...]:

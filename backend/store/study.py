@@ -22,9 +22,11 @@ from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
 from backend.names import file_in
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.connection import (
     Connection,
     by_age,
+    discard,
     insert,
     matrix_of,
     ordered_matrix_of,
@@ -33,6 +35,7 @@ from backend.store.connection import (
     unreadable,
 )
 from backend.store.look_through import bad_name, read_whole
+from backend.store.room import writing
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.store.table_files import write_rows
@@ -468,21 +471,27 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
         settings: where the store is.
         study: a valid study.
         content_hash: hash of its content.
+
+    Raises:
+        ReadOnly: nothing may be imported here.
+        NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
-    settings.make_folders()
     ref = StudyRef(study.name, content_hash)
     target = file_in(settings.studies, "study", ref.key)
     if target.exists():
         return ref
+    changing(settings, "import study", ref.key)
+    settings.make_folders()
     work = settings.work / f"study-{uuid.uuid4().hex}.duckdb"
     try:
-        with duckdb.connect(str(work)) as connection:
-            connection.execute(STUDY_TABLES)
-            write_study(connection, study, content_hash, "study")
-            connection.execute("CHECKPOINT")
-        publish(work, target)
+        with writing(target):
+            with duckdb.connect(str(work)) as connection:
+                connection.execute(STUDY_TABLES)
+                write_study(connection, study, content_hash, "study")
+                connection.execute("CHECKPOINT")
+            publish(work, target)
     finally:
-        work.unlink(missing_ok=True)
+        discard(work)
     return ref
 
 

@@ -20,7 +20,8 @@ from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
 from backend.names import file_in
 from backend.settings import Settings
-from backend.store.connection import MALFORMED, fixed_rows, insert, publish
+from backend.store.connection import MALFORMED, discard, fixed_rows, insert, publish
+from backend.store.room import writing
 from backend.store.run import Run
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
 from backend.store.schema import (
@@ -82,11 +83,17 @@ class WorkFile:
         """
         if not path.exists():
             draft = path.with_name(f"{path.name}.draft")
-            shutil.copyfile(source, draft)
-            copy = cls(draft)
-            copy._make_ready()
-            copy.close()
-            draft.replace(path)
+            try:
+                with writing(draft):
+                    shutil.copyfile(source, draft)
+                    copy = cls(draft)
+                    try:
+                        copy._make_ready()
+                    finally:
+                        copy.close()
+                    draft.replace(path)
+            finally:
+                discard(draft)
         return cls(path)
 
     def _make_ready(self) -> None:
@@ -313,21 +320,32 @@ class WorkFile:
             compact: False for a file of few commits, which has hardly any gaps: it is moved as it
                 is, without being written again.
         """
+        try:
+            with writing(target):
+                self._publish(target, replace=replace, compact=compact)
+        finally:
+            self.close()
+
+    def _publish(self, target: Path, *, replace: bool, compact: bool) -> None:
         if not compact:
             self.connection.execute("CHECKPOINT")
             self.close()
             publish(self.path, target, replace=replace)
             return
         whole = self.path.with_name(self.path.stem + ".compact.duckdb")
-        whole.unlink(missing_ok=True)
+        discard(whole)
         (name,) = self.connection.execute("SELECT current_database()").fetchall()[0]
         own = name.replace('"', '""')
-        self.connection.execute(f"ATTACH '{_quoted(whole)}' AS compact")
-        self.connection.execute(f'COPY FROM DATABASE "{own}" TO compact')
-        self.connection.execute("CHECKPOINT compact")
-        self.connection.execute("DETACH compact")
-        self.close()
-        publish(whole, target, replace=replace)
+        try:
+            self.connection.execute(f"ATTACH '{_quoted(whole)}' AS compact")
+            self.connection.execute(f'COPY FROM DATABASE "{own}" TO compact')
+            self.connection.execute("CHECKPOINT compact")
+            self.connection.execute("DETACH compact")
+            self.close()
+            publish(whole, target, replace=replace)
+        finally:
+            self.close()
+            discard(whole)
         discard(self.path)
 
     def _insert_activations(
@@ -359,17 +377,18 @@ class WorkFile:
         if self._open:
             yield
             return
-        self.connection.begin()
-        self._open = True
-        try:
-            yield
-        except BaseException:
-            self.connection.rollback()
-            raise
-        else:
-            self.connection.commit()
-        finally:
-            self._open = False
+        with writing(self.path):
+            self.connection.begin()
+            self._open = True
+            try:
+                yield
+            except BaseException:
+                self.connection.rollback()
+                raise
+            else:
+                self.connection.commit()
+            finally:
+                self._open = False
 
 
 @dataclass(frozen=True)
@@ -448,12 +467,6 @@ def work_path(settings: Settings, run_id: str) -> Path:
 def derivation_path(settings: Settings, run_id: str) -> Path:
     """Where a published run is while it is derived anew."""
     return file_in(settings.work, "run", run_id, ".derive.duckdb")
-
-
-def discard(path: Path) -> None:
-    """Remove a closed work file and what DuckDB keeps beside it."""
-    path.unlink(missing_ok=True)
-    path.with_name(path.name + ".wal").unlink(missing_ok=True)
 
 
 def _first(first: FirstTokens | None, own: slice) -> dict[str, object]:

@@ -1,0 +1,1 @@
+"""What fails around the program: the disk, the clock, other processes."""
