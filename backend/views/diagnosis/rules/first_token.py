@@ -39,8 +39,8 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     prompt and enters a mean with 1/tokens, so the vector reads how long the prompts are. In a chat,
     position 0 belongs to the template; prompts are read as plain text. Confusions: a massive
     coordinate that all tokens have, which the same remedies mend; prompts with an outlying norm.
-    Only extracting with another pooling tells them apart, which is why that is the fix, and its gain is
-    not known beforehand.
+    Only extracting with another pooling tells them apart, which is why that is the fix, and its
+    gain is not known beforehand.
     """
     first, tokens = evidence.first_tokens.first, evidence.first_tokens.tokens
     if first is None:
