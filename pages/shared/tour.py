@@ -41,31 +41,21 @@ def bar() -> None:
 
 
 def _buttons(steps: tuple[Step, ...], at: int) -> None:
-    last = at == len(steps)
-    if at > 1:
-        st.button(
-            "",
-            key=f"tour_{at - 1}",
-            icon=":material/arrow_back:",
-            help="Step back",
-            on_click=_go,
-            args=(steps[at - 2], at - 1),
-        )
-    if not last:
-        st.button(
-            "Next",
-            key=f"tour_{at + 1}",
-            type="primary",
-            on_click=_go,
-            args=(steps[at], at + 1),
-        )
+    """Buttons that keep their places from step to step, so that one can be pressed again."""
     st.button(
-        "Done" if last else "",
-        key="tour_end",
-        icon=":material/close:",
-        help="End the tour",
-        on_click=_end,
+        "",
+        key="tour_back",
+        icon=":material/arrow_back:",
+        help="Step back",
+        disabled=at == 1,
+        on_click=_go,
+        args=(steps[max(0, at - 2)], at - 1),
     )
+    if at == len(steps):
+        st.button("Done", key="tour_done", type="primary", on_click=_end)
+        return
+    st.button("Next", key="tour_next", type="primary", on_click=_go, args=(steps[at], at + 1))
+    st.button("", key="tour_end", icon=":material/close:", help="End the tour", on_click=_end)
 
 
 def running() -> bool:

@@ -25,25 +25,10 @@ def welcome(chosen: Selection) -> None:
     if not st.session_state.setdefault(_SHOWN, not st.query_params) or tour.running():
         return
     with st.container(border=True, key="welcome", gap="small"):
-        with st.container(
-            horizontal=True,
-            vertical_alignment="center",
-            horizontal_alignment="distribute",
-            gap="small",
-        ):
-            st.markdown(
-                "**Steerscope** shows why a steering vector works on one model and fails on "
-                "another, and what fixes it.",
-                width="content",
-            )
-            st.button(
-                "",
-                key="welcome_close",
-                icon=":material/close:",
-                type="tertiary",
-                on_click=close,
-                help="Close",
-            )
+        st.markdown(
+            "**Steerscope** shows why a steering vector works on one model and fails on another, "
+            "and what fixes it."
+        )
         with st.container(horizontal=True, gap="small"):
             st.button("See the published failure", icon=":material/explore:", on_click=tour.start)
             st.button(
@@ -58,6 +43,14 @@ def welcome(chosen: Selection) -> None:
                 on_click=_repair,
                 args=(chosen,),
                 disabled=chosen.run is None,
+            )
+            st.button(
+                "",
+                key="welcome_close",
+                icon=":material/close:",
+                type="tertiary",
+                help="Close",
+                on_click=close,
             )
 
 

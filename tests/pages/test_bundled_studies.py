@@ -76,15 +76,6 @@ def test_choices_for_one_page_are_taken_back_on_the_next(store):
     assert app.session_state["layer"] == "best"
 
 
-def test_what_the_user_changes_there_is_not_taken_back(store):
-    publish_small_preset(store)
-    move = Move(LAB, {}, {}, "pages/scorecard.py", {"layer": "18"})
-    app = opened("pages/scorecard.py", **{_MOVE: move}, layer="best")
-    app.session_state["layer"] = "19"
-    app.switch_page("pages/diagnosis.py").run()
-    assert app.session_state["layer"] == "19"
-
-
 def test_every_step_of_the_tour_says_what_the_reference_says(store):
     publish_small_preset(store)
     for number in range(1, 7):

@@ -30,12 +30,9 @@ def test_the_bare_address_shows_the_purpose_and_three_ways_in_until_closed(store
     assert PURPOSE not in words(app)
 
 
-def test_who_follows_a_link_or_comes_back_from_a_page_is_not_welcomed(store, tiny_llama):
+def test_who_follows_a_link_is_not_welcomed(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     assert PURPOSE not in words(linked(trait="haste"))
-    app = opened("pages/diagnosis.py")
-    app.switch_page("pages/scorecard.py").run()
-    assert PURPOSE not in words(app)
 
 
 def test_it_opens_on_a_study_whose_models_differ_though_another_is_real(store, tiny_llama):
@@ -59,13 +56,10 @@ def test_it_opens_on_a_study_whose_models_differ_though_another_is_real(store, t
         ({"run": "`*bold*`"}, "run `'*bold*'`"),
     ],
 )
-def test_a_link_to_what_is_not_here_says_so_until_another_page(store, tiny_llama, address, said):
+def test_a_link_to_what_is_not_here_says_so(store, tiny_llama, address, said):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = linked(**address)
     assert said in words(app) and "not in this store" in words(app)
-    assert said in words(app.run())
-    app.switch_page("pages/layers.py").run()
-    assert said not in words(app)
 
 
 def test_a_link_to_what_is_here_says_nothing(store, tiny_llama):
