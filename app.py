@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import streamlit as st
 
-from pages.shared import navigate, tour
+from pages.shared import navigate, tour, welcome
+from pages.shared.address import forget_not_found, gathered
+from pages.shared.breadcrumb import breadcrumb
+from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
-from pages.shared.states import label_simulated
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
+# A page begins just below Streamlit's bar, which leaves twice as much room.
+_TOP = "[data-testid=stMainBlockContainer] { padding-top: %srem; }"
+st.html(f"<style>{_TOP % 4} @media (min-width: 640px) {{ {_TOP % 3} }}</style>")
+st.logo("pages/shared/logo.svg", size="large")
 
 page = st.navigation(
     [
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
         st.Page("pages/diagnosis.py", title="Diagnosis", icon=":material/stethoscope:"),
         st.Page("pages/prompts.py", title="Prompts", icon=":material/forum:"),
+        st.Page("pages/map.py", title="Map", icon=":material/scatter_plot:"),
         st.Page("pages/layers.py", title="Layers", icon=":material/layers:"),
         st.Page("pages/filter_lab.py", title="Filter lab", icon=":material/tune:"),
         st.Page("pages/transfer.py", title="Transfer", icon=":material/swap_horiz:"),
@@ -25,9 +32,15 @@ page = st.navigation(
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
     ]
 )
-navigate.make_waiting_choices(page.url_path)
-choose()
-navigate.follow()
-tour.banner()
-label_simulated(selection())
-page.run()
+with gathered():
+    if navigate.make_waiting_choices(page.url_path):
+        forget_not_found()
+        welcome.close()
+    choose()
+    with st.sidebar:
+        tour.invitation()
+    navigate.follow()
+    tour.bar()
+    breadcrumb(selection(), page.url_path)
+    job_chip(page.url_path)
+    page.run()

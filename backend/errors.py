@@ -59,7 +59,7 @@ class StudyFaults(SteerscopeError):
         super().__init__(
             f"The study has {count} {noun}:\n{listing}\n",
             expected="prompts and responses in the format of docs/studies.md.",
-            remedy="mend the lines above and import again; nothing was kept.",
+            remedy="Fix these lines and import again. Nothing was imported.",
         )
 
 

@@ -41,11 +41,16 @@ class Settings:
         cache: root of everything written at run time.
         thresholds: see :class:`StatusThresholds`.
         queue_url: SQLAlchemy URL of the job queue; SQLite inside ``cache`` unless set.
+        hosts: names the dashboard answers to besides those of this machine's loopback address;
+            ``*.example.org`` for all below one.
+        read_only: whether nothing may be started, imported, saved, cancelled or deleted.
     """
 
     cache: Path
     thresholds: StatusThresholds = field(default_factory=StatusThresholds)
     queue_url: str = ""
+    hosts: tuple[str, ...] = ()
+    read_only: bool = False
 
     @property
     def studies(self) -> Path:
@@ -87,6 +92,10 @@ class Settings:
         """SQLAlchemy URL of the queue."""
         return self.queue_url or f"sqlite:///{(self.jobs / 'queue.sqlite').resolve()}"
 
+    def has_queue(self) -> bool:
+        """Whether there is a queue already, so that looking at it makes none."""
+        return bool(self.queue_url) or (self.jobs / "queue.sqlite").exists()
+
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
         made = (
@@ -103,11 +112,13 @@ class Settings:
 
 
 def load_settings() -> Settings:
-    """Settings from ``STEERSCOPE_CACHE``, ``STEERSCOPE_QUEUE_URL``, ``STEERSCOPE_WORKING`` and
-    ``STEERSCOPE_CLOSE``, with ``cache/`` beside the code as the default folder.
+    """Settings from ``STEERSCOPE_CACHE``, ``STEERSCOPE_QUEUE_URL``, ``STEERSCOPE_WORKING``,
+    ``STEERSCOPE_CLOSE``, ``STEERSCOPE_HOSTS`` and ``STEERSCOPE_READ_ONLY``, with ``cache/`` beside
+    the code as the default folder.
 
     Raises:
-        SteerscopeError: a threshold is not a number or the two are out of order.
+        SteerscopeError: a threshold is not a number or the two are out of order, or a switch is
+            neither on nor off.
     """
     default_cache = Path(__file__).resolve().parent.parent / "cache"
     return Settings(
@@ -116,7 +127,20 @@ def load_settings() -> Settings:
             working=_number("STEERSCOPE_WORKING", 0.3), close=_number("STEERSCOPE_CLOSE", 0.2)
         ),
         queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
+        hosts=tuple(os.environ.get("STEERSCOPE_HOSTS", "").replace(",", " ").split()),
+        read_only=_switch("STEERSCOPE_READ_ONLY"),
     )
+
+
+def _switch(variable: str) -> bool:
+    text = os.environ.get(variable, "0")
+    if text not in ("", "0", "1"):
+        raise SteerscopeError(
+            f"{variable}={text!r} is neither on nor off.",
+            expected="1 for on, 0 or nothing for off.",
+            remedy=f"change or unset {variable}.",
+        )
+    return text == "1"
 
 
 def _number(variable: str, default: float) -> float:

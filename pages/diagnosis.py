@@ -1,53 +1,117 @@
-"""Why does this trait fail?"""
+"""Why does this trait fail, or what limits it?"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
+from backend.core.finding import Verdict
 from backend.views.diagnosis import words
 from backend.views.diagnosis.cause import Fix, Judgement
-from backend.views.diagnosis.compute import diagnose_run, fix_pipeline
+from backend.views.diagnosis.compute import diagnose_run, fix_pipeline, r_of_fix
+from backend.views.diagnosis.diagnose import Diagnosis
 from backend.views.diagnosis.figures import fix_gains
 from backend.views.diagnosis.tables import evidence_rows
+from backend.views.shared.numbers import r_text
 from pages.shared import data
+from pages.shared.address import segmented
 from pages.shared.evidence import evidence_on_request
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
-from pages.shared.sidebar import run_name, selection
+from pages.shared.sidebar import selection
 from pages.shared.states import require_run
 
-_ICONS = {
-    "supported": ":material/error:",
-    "undetermined": ":material/help:",
-    "ruled out": ":material/check_circle:",
-}
+_FIXES = "fixes"
 
 
-def _try(cause: str, fix: Fix, layer: int) -> None:
+def _try(cause: str, fix: Fix) -> None:
     """A way to see the fix: in the lab, at its layer, or by extracting again."""
-    pipeline = fix_pipeline(fix)
+    pipeline, key = fix_pipeline(fix), f"try_{cause}"
     if pipeline is not None:
-        at = layer if fix.layer is None else fix.layer
-        try_in_lab("Try this fix in the Filter lab", f"try_{cause}", pipeline, at)
+        try_in_lab("Try it", key, pipeline, fix.layer)
         return
     label, icon, page = "Compare with all methods", ":material/leaderboard:", "pages/methods.py"
-    choices: dict[str, object] = {}
+    passing: dict[str, object] = {}
     if fix.layer is not None:
         label, icon, page = f"Look at layer {fix.layer}", ":material/layers:", "pages/layers.py"
-        choices = {"layer": str(fix.layer)}
+        passing = {"layer": str(fix.layer)}
     elif fix.pooling is not None:
-        label, icon, page = fix.title, ":material/play_circle:", "pages/runs.py"
-    st.button(label, key=f"try_{cause}", icon=icon, on_click=open_page, args=(page, choices))
+        label, icon, page = "Extract again", ":material/play_circle:", "pages/runs.py"
+    st.button(
+        label,
+        key=key,
+        icon=icon,
+        type="primary",
+        on_click=open_page,
+        args=(page, {}, None, passing),
+    )
 
 
-def _details(judgement: Judgement, layer: int) -> None:
-    """Evidence, fix and confusions of one cause."""
-    st.markdown(judgement.summary)
-    st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
-    if judgement.fix is not None:
-        _try(judgement.cause, judgement.fix, layer)
-    st.caption(f"Looks alike: {judgement.confusions}")
+def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
+    """Cause, fix and gain, with a button."""
+    fix = judgement.fix
+    with st.container(border=True):
+        cause, remedy, gain = st.columns([1.3, 1, 1.1])
+        with cause:
+            st.markdown(
+                f":small[{words.cause_label(judgement)}]  \n**{judgement.title}**  \n"
+                f"{judgement.summary}"
+            )
+        with remedy:
+            if fix is None:
+                st.markdown(f":small[Fix]  \n{words.no_fix(judgement)}")
+                return
+            st.markdown(f":small[Fix]  \n**{fix.title}**")
+            _try(judgement.cause, fix)
+        with gain:
+            st.markdown(f":small[Gain in r]  \n**{words.gain_sentence(fix.gain)}**")
+            after = data.results().of_run(
+                r_of_fix,
+                run.run_id,
+                chosen.prompt_set,
+                diagnosis.trait,
+                diagnosis.layer,
+                fix,
+            )
+            if after.value is not None:
+                before = r_text(diagnosis.r, count=False)
+                st.markdown(
+                    f":small[r before {before}  \nr after {r_text(after, count=False)}]",
+                    help=words.HELD_OUT,
+                )
+
+
+def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
+    """The evidence of some causes, each under its own heading."""
+    for judgement in judgements:
+        with st.expander(f"**{judgement.title}.** {judgement.summary}", expanded=opened):
+            st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
+            if judgement.fix is not None and not opened:
+                _try(judgement.cause, judgement.fix)
+            st.caption(f"Looks alike: {judgement.confusions}")
+
+
+def _details(diagnosis: Diagnosis) -> None:
+    """What stands behind the answer; only what is chosen is drawn."""
+    own: dict[Verdict, list[Judgement]] = {"supported": [], "undetermined": [], "ruled out": []}
+    for judgement in diagnosis.judgements:
+        own[judgement.verdict].append(judgement)
+    titles: dict[str, str] = {
+        verdict: f"{len(causes)} {verdict}" for verdict, causes in own.items() if causes
+    }
+    # What is ruled out is looked at last.
+    order = sorted([*titles, _FIXES], key=lambda option: option == "ruled out")
+    titles[_FIXES] = "Every fix"
+    view = segmented("Evidence", order, "diagnosis_view", titles, help=words.VERDICTS)
+    if view == _FIXES:
+        st.caption(words.GAINS)
+        show(fix_gains(diagnosis), "gains")
+        return
+    for verdict, causes in own.items():
+        if verdict == view:
+            _every(causes, opened=verdict == "supported")
 
 
 chosen = selection()
@@ -56,31 +120,16 @@ title.title(words.title(works=False))
 run = require_run(chosen)
 with data.faults_shown():
     results = data.results()
+    limits = results.thresholds
     (diagnosis,) = results.of_run(
-        diagnose_run,
-        run.run_id,
-        chosen.prompt_set,
-        chosen.trait,
-        chosen.layer,
-        results.thresholds,
+        diagnose_run, run.run_id, chosen.prompt_set, chosen.trait, chosen.layer, limits
     )
     title.title(words.title(works=diagnosis.works))
-    best = " (its best layer)" if chosen.layer is None else ""
-    st.caption(
-        f"{chosen.trait.replace('_', ' ')} on {run_name(run)}, layer {diagnosis.layer}{best}"
-    )
-    st.subheader(diagnosis.headline)
-    st.markdown(words.r_sentence(diagnosis.r, digits=2))
-    st.caption(words.VERDICTS)
-    st.markdown("#### What each fix would do")
-    st.caption(words.GAINS)
-    show(fix_gains(diagnosis), "gains")
-    st.markdown("#### Every cause")
-    for judgement in diagnosis.judgements:
-        with st.expander(
-            f"{judgement.title}: **{judgement.verdict}**",
-            expanded=judgement.verdict == "supported",
-            icon=_ICONS[judgement.verdict],
-        ):
-            _details(judgement, diagnosis.layer)
+    of_layers = 1 if chosen.layer is not None else len(run.record.layers)
+    st.markdown(words.status_line(diagnosis, limits, of_layers))
+    if not diagnosis.supported:
+        st.subheader(diagnosis.headline)
+    for judgement in diagnosis.supported or diagnosis.helpful[:1]:
+        _card(diagnosis, judgement)
+    _details(diagnosis)
     evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)

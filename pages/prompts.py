@@ -27,6 +27,7 @@ from pages.shared.address import segmented, toggle
 from pages.shared.chart_click import Click, on_click
 from pages.shared.figures import show
 from pages.shared.notes import notes_expander
+from pages.shared.plain import as_text
 from pages.shared.prompt_basket import basket_bar, basket_of, saved_shown
 from pages.shared.prompt_card import pick, picked, prompt_card
 from pages.shared.sidebar import Selection, selection
@@ -144,7 +145,8 @@ def _page(chosen: Selection, run: RunSummary) -> None:
         clustered=order != "written",
     )
     st.markdown(
-        f"**{chosen.trait.replace('_', ' ')}** on **{run.record.model_name}**, layer {layer}. "
+        f"**{as_text(chosen.trait.replace('_', ' '))}** on **{as_text(run.record.model_name)}**, "
+        f"layer {layer}. "
         f"{words.answer(view)}",
         help=words.WHY,
     )
@@ -173,7 +175,7 @@ def _page(chosen: Selection, run: RunSummary) -> None:
         prompt_card(view, run)
     notes_expander(run, chosen.trait, chosen.prompt_set, layer, picked(view))
     for notice in run.record.notices:
-        st.info(notice)
+        st.info(as_text(notice))
 
 
 chosen = selection()

@@ -36,6 +36,7 @@ from backend.store.run_values import RunSummary, Table, TableFormat
 from backend.views.shared.view import View
 from pages.shared import data
 from pages.shared.address import segmented, select, several, toggle
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
@@ -77,8 +78,8 @@ def _report(chosen: Selection, run: RunSummary) -> None:
         else f"{chosen.trait.replace('_', ' ')} on {run_name(run)}"
     )
     st.caption(
-        f"**{shown}**, as one HTML file: interactive charts, the numbers as tables, and where they "
-        "come from. It opens without a network, and prints."
+        f"**{as_text(shown)}**, as one HTML file: interactive charts, the numbers as tables, "
+        "and where they come from. It opens without a network, and prints."
         + (" Writing it takes a second or two a trait and run." if whole else "")
     )
     name = f"{run.study_key if whole else f'{run.record.run_id}.{chosen.trait}'}.html"
@@ -164,7 +165,7 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
     else:
         found = read_saved(data.settings(), source.removeprefix("saved."))
     for sentence in found.missing:
-        st.caption(sentence)
+        st.caption(as_text(sentence))
     st.caption(
         "A vector is the high pole minus the low, not normalised, at the output of decoder block "
         "l, counted from 1. "

@@ -16,7 +16,7 @@ from pages.shared.states import show_broken
 _VIEWS = {"extract": "Extract", "prompts": "New prompt set", COMPARE: "Compare"}
 
 chosen = selection()
-st.title("What changes when it is extracted again?")
+st.title("Extract and compare runs")
 show_broken()
 view = segmented("What to do", list(_VIEWS), VIEW, _VIEWS)
 if view == "prompts":

@@ -11,19 +11,25 @@ from backend.views.study_tests import prompt_cosine, words
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.study_tests.evidence import study_cells
 from backend.views.study_tests.figures import cosine_by_model, finding_chart
+from backend.views.study_tests.planted import planted_answer, planted_cells, planted_rows
 from backend.views.study_tests.published import published_findings
-from backend.views.study_tests.tables import finding_rows, overview_rows
+from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
-from pages.shared.address import select
+from pages.shared.address import segmented
 from pages.shared.figures import show
-from pages.shared.sidebar import selection
+from pages.shared.sidebar import Selection, selection
 from pages.shared.states import show_broken
 from pages.shared.tested_runs import tested_runs
 
-_PUBLISHED, _CHOSEN = "published", "chosen"
+_PUBLISHED, _CHOSEN, _PLANTED = "published", "chosen", "planted"
+_CHIPS: dict[words.Confidence, str] = {
+    "well supported": ":green-badge[:material/check: well supported]",
+    "uncertain": ":orange-badge[:material/help: uncertain]",
+    "no data": ":gray-badge[:material/block: no data]",
+}
 
 
-def _details(number: int, finding: Finding, cells: tuple[StudyCell, ...]) -> None:
+def _details(finding: Finding, cells: tuple[StudyCell, ...]) -> None:
     """Table, caveat and chart of one test."""
     if finding.rows:
         st.dataframe(finding_rows(finding), hide_index=True, width="stretch")
@@ -31,14 +37,39 @@ def _details(number: int, finding: Finding, cells: tuple[StudyCell, ...]) -> Non
         st.caption(f"Caveat: {finding.caveat}")
     if finding.name == prompt_cosine.NAME:
         st.caption(
-            "Within the colour of one model, higher cosine does not go with higher r; models "
+            "Within one model (one colour), higher cosine does not go with higher r. Models "
             "differ in both, which alone makes the cloud of all cells rise."
         )
-        show(cosine_by_model(cells), f"cells_{number}")
+        show(cosine_by_model(cells), f"cells_{finding.name}")
     figure = finding_chart(finding)
     if figure is not None:
         st.caption(words.CHART)
-        show(figure, f"finding_{number}")
+        show(figure, f"finding_{finding.name}")
+
+
+def _row(label: str, finding: Finding, cells: tuple[StudyCell, ...]) -> None:
+    """One test that opens; what is inside is made when it is open."""
+    row = st.expander(
+        f"{label} {_CHIPS[words.confidence(finding)]}  \n**{finding.answer}**",
+        key=f"test_{finding.name}",
+        on_change="rerun",
+    )
+    if row.open:
+        with row:
+            _details(finding, cells)
+
+
+def _planted(selected: Selection) -> None:
+    """What was planted in a simulated study beside what the diagnosis finds."""
+    results = data.results()
+    run_ids = tested_runs(selected)
+    cells = results.of_runs(planted_cells, run_ids, selected.prompt_set, results.thresholds)
+    st.markdown(f"**{planted_answer(cells)}**")
+    st.caption(
+        "Found: the causes that the diagnosis supports at each cell's best layer, likeliest first. "
+        "✓: every planted cause is among them, or nothing was planted and nothing is found."
+    )
+    st.dataframe(planted_rows(cells), hide_index=True, width="stretch")
 
 
 chosen = selection()
@@ -46,13 +77,17 @@ st.title("Does the whole study hold up?")
 show_broken()
 sources = {_PUBLISHED: TITLE}
 if chosen.study is not None and chosen.runs:
-    sources[_CHOSEN] = chosen.study.title
-source = select("Tests of", list(sources), "tests", sources)
-st.caption(words.TESTS)
+    sources = {_CHOSEN: chosen.study.title} | sources
+    if any(run.simulated for run in chosen.runs):
+        sources[_PLANTED] = "Planted v found causes"
+source = segmented("Tests of", list(sources), "tests", sources)
+if source == _PLANTED:
+    with data.faults_shown():
+        _planted(chosen)
+    st.stop()
 with data.faults_shown():
     results = data.results()
     if source == _PUBLISHED:
-        st.caption("Recomputed from the printed tables, beside the figure the study printed.")
         findings, cells = published_findings(results.thresholds), published_study().cells
     else:
         run_ids = tested_runs(chosen)
@@ -60,8 +95,19 @@ with data.faults_shown():
             findings_of_study, run_ids, chosen.prompt_set, results.thresholds
         )
         cells = results.of_runs(study_cells, run_ids, chosen.prompt_set)
-    st.table(overview_rows(findings), border="horizontal", hide_index=True)
-    st.subheader("Test by test")
-    for number, finding in enumerate(findings, start=1):
-        with st.expander(f"{number}. {finding.question} **{finding.verdict}**: {finding.answer}"):
-            _details(number, finding, cells)
+    tests, checks = words.split(findings)
+    st.markdown(f"**{words.summary(tests)}**")
+    st.caption(
+        words.TESTS
+        + (
+            " Recomputed from the printed tables, beside the figure the study printed."
+            if source == _PUBLISHED
+            else ""
+        )
+    )
+    for number, finding in enumerate(tests, start=1):
+        _row(f"{number}. {finding.question}", finding, cells)
+    if checks:
+        st.caption(words.CHECK)
+    for finding in checks:
+        _row(finding.question, finding, cells)

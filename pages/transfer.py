@@ -36,6 +36,14 @@ _MATCHINGS = {
     "scenario": "same scenario",
 }
 
+_VIEWS = {
+    "matrix": "Matrix",
+    "trait": "This trait",
+    "pair": "One pair",
+    "ceilings": "Agreement of behaviours",
+    "numbers": "Every number",
+}
+
 
 def _title(trait: str) -> str:
     return trait.replace("_", " ")
@@ -72,12 +80,12 @@ def _judged(view: TransferView, by: Matching) -> None:
         return
     st.caption(said)
     if by == "scenario":
-        st.caption("A model that wrote no responses stands for itself by all that it read.")
+        st.caption("A model that wrote no responses is represented by all responses it read.")
 
 
-def _matrix(view: TransferView, chosen: Selection) -> None:
+def _matrix(view: TransferView, chosen: Selection, by: Matching) -> None:
     st.subheader(f"{_title(chosen.trait)}: A's activations, B's behaviour")
-    st.caption(words.matrix(view))
+    st.caption(f"**A → B**: {words.MEANING[by]} {words.matrix(view)}")
     show(transfer_matrix(view, chosen.trait), "matrix")
     if chosen.layer is None:
         st.caption(
@@ -85,33 +93,39 @@ def _matrix(view: TransferView, chosen: Selection) -> None:
         )
     if any(f.trait == chosen.trait for f in view.saved):
         st.caption(
-            "Rows marked saved are vectors named in the Filter lab. They may have been chosen by "
-            "looking at these scores, so they are flattered; their p is adjusted among themselves."
+            "Rows marked saved are vectors named in the Filter lab. If they were chosen on these "
+            "scores, they are inflated by selection; their p is adjusted among themselves."
         )
+    _judged(view, by)
 
 
-def _differences(view: TransferView, chosen: Selection) -> None:
-    st.subheader("By how much?")
+def _this_trait(view: TransferView, chosen: Selection) -> None:
+    """The differences of one trait, pair by pair."""
     st.caption(words.DIFFERENCES)
     here = [f for f in (*view.transfers, *view.saved) if f.trait == chosen.trait]
     labels = [f"{f.activation_model} → {f.behaviour_model}" for f in here]
     show(transfer_differences(here, labels), "pairs")
+
+
+def _one_pair(view: TransferView) -> None:
+    """The differences of one pair, trait by trait."""
     pairs = {
         f"{f.activation_model}>{f.behaviour_model}": f"{f.activation_model} → {f.behaviour_model}"
         for f in view.transfers
     }
-    st.subheader("One pair on every trait")
     pair = select("Pair", list(pairs), "pair", pairs)
     one = [f for f in view.transfers if f"{f.activation_model}>{f.behaviour_model}" == pair]
-    st.caption(f"{pairs[pair]}, the same difference trait by trait.")
+    st.caption(words.DIFFERENCES)
     show(transfer_differences(one, [_title(f.trait) for f in one]), "traits")
-    with st.expander("Every number"):
-        found = [*view.transfers, *view.saved]
-        st.dataframe(transfer_rows(view, found), hide_index=True, width="stretch")
+
+
+def _numbers(view: TransferView) -> None:
+    found = [*view.transfers, *view.saved]
+    st.dataframe(transfer_rows(view, found), hide_index=True, width="stretch")
 
 
 def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
-    st.subheader("How alike do the responders behave?")
+    """How alike the responders behave."""
     found = [a for a in view.agreements if a.trait == trait]
     if not found:
         who = ", ".join(f"`{name}`" for name in view.responders) or "nobody"
@@ -121,10 +135,10 @@ def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
         )
         return
     binds = (
-        "It does not bind the numbers above, where A reads B's own text; match by scenario for "
-        "those that it binds."
+        "It does not limit the numbers shown here, where A reads B's own text; match by scenario "
+        "for those that it limits."
         if by == "text"
-        else "It binds the numbers above."
+        else "It limits the r shown here."
     )
     st.caption(f"{words.AGREEMENT} {binds}")
     st.dataframe(agreement_rows(found), hide_index=True, width="stretch")
@@ -169,11 +183,18 @@ def _compared(chosen: Selection) -> None:
         view = data.results().with_saved(
             transfer_view, run_ids, last.traits, chosen.prompt_set, chosen.layer, by
         )
-    st.markdown(f"**A → B**: {words.MEANING[by]}")
-    _judged(view, by)
-    _matrix(view, chosen)
-    _differences(view, chosen)
-    _ceilings(view, chosen.trait, by)
+    st.markdown(f"**{words.answer(view, chosen.trait)}**")
+    shown = segmented("Show", list(_VIEWS), "transfer_view", _VIEWS)
+    if shown == "matrix":
+        _matrix(view, chosen, by)
+    elif shown == "trait":
+        _this_trait(view, chosen)
+    elif shown == "pair":
+        _one_pair(view)
+    elif shown == "ceilings":
+        _ceilings(view, chosen.trait, by)
+    else:
+        _numbers(view)
 
 
 chosen = selection()

@@ -17,6 +17,19 @@ def _worker_arguments(parser: argparse.ArgumentParser) -> None:
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     _worker_arguments(parser)
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard (default 8501)")
+    parser.add_argument(
+        "--address",
+        default="127.0.0.1",
+        help="IP address to listen on (default 127.0.0.1: this machine alone)",
+    )
+    parser.add_argument(
+        "--base-path", default="", help="what the addresses begin with behind a reverse proxy"
+    )
+    parser.add_argument(
+        "--insecure",
+        action="store_true",
+        help="listen on an address that others reach, although nobody is asked who they are",
+    )
 
 
 def _worker(settings: Settings, options: argparse.Namespace) -> int:
@@ -28,9 +41,10 @@ def _worker(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.jobs.supervisor import supervise
+    from backend.jobs.supervisor import Place, supervise
 
-    return supervise(settings, port=options.port, with_sample=not options.no_sample)
+    place = Place(options.port, options.address, options.base_path.strip("/"), options.insecure)
+    return supervise(settings, place, with_sample=not options.no_sample)
 
 
 COMMANDS = (

@@ -12,6 +12,12 @@ from backend.core.estimate import Estimate
 Verdict = Literal["supported", "ruled out", "undetermined"]
 # A difference of r smaller than this changes no trait's story.
 MATTERS = 0.05
+# What an answer begins with where the question asks for a yes.
+LEAD: Mapping[Verdict, str] = {
+    "supported": "Yes.",
+    "ruled out": "No.",
+    "undetermined": "Unclear.",
+}
 
 
 @dataclass(frozen=True)

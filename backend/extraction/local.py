@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
 from backend.errors import ExtractionError, NotEnoughMemory
+from backend.extraction.apart import apart
 from backend.extraction.batches import default_budget, plan_batches
 from backend.extraction.engine import LOCAL, Batch, PooledBatch, SourceRecord
 from backend.extraction.pooling import Pooled, PooledForward
@@ -36,7 +38,10 @@ LIBRARIES = ("torch", "transformers", "tokenizers", "numpy", "scipy", "duckdb")
 
 @contextmanager
 def open_model(
-    loaded: LoadedModel, study: Study, request: ExtractionRequest
+    loaded: LoadedModel,
+    study: Study,
+    request: ExtractionRequest,
+    waiting: Callable[[], object] = lambda: None,
 ) -> Iterator[OpenModel]:
     """A loaded model, hooked to pool the texts of a study; restored on leaving.
 
@@ -44,12 +49,13 @@ def open_model(
         loaded: the model.
         study: whose texts are pooled.
         request: layers, pooling and padded tokens per batch (0 chooses by device).
+        waiting: called while the texts are encoded; what it raises ends that.
 
     Raises:
         ExtractionError: a text cannot be encoded or leaves nothing to pool, a layer does not
             exist, or the budget is not positive.
     """
-    texts = encode_study(loaded, study, request.pooling)
+    texts = encode_study(loaded, study, request.pooling, waiting)
     budget = request.batch_tokens or default_budget(loaded.device)
     lengths = [len(text.ids) for text in texts]
     batches = tuple(
@@ -102,18 +108,26 @@ class OpenModel:
         return PooledBatch(pooled.activations, counts, pooled.first)
 
 
-def encode_study(loaded: LoadedModel, study: Study, pooling: Pooling) -> tuple[EncodedText, ...]:
+def encode_study(
+    loaded: LoadedModel,
+    study: Study,
+    pooling: Pooling,
+    waiting: Callable[[], object] = lambda: None,
+) -> tuple[EncodedText, ...]:
     """Every text of a study as the model reads it, prompts first.
 
     Args:
         loaded: whose tokenizer and template are used.
         study: the texts.
         pooling: how they will be pooled.
+        waiting: called meanwhile; what it raises ends the encoding.
 
     Raises:
-        ExtractionError: a text cannot be encoded, is too long or leaves nothing to pool.
+        ExtractionError: a text cannot be encoded, is too long or leaves nothing to pool, or the
+            tokenizer or template comes to no end.
     """
-    texts = encode_all(loaded.tokenizer, study.prompts, study.responses)
+    encode = partial(encode_all, loaded.tokenizer, study.prompts, study.responses)
+    texts = apart(encode, loaded.resolved.reference, waiting)
     names = names_of(study)
     check_lengths(texts, names, loaded.max_positions)
     check_pooling(texts, names, pooling)

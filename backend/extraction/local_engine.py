@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 
 from backend.extraction.engine import LOCAL, Identity, ModelSource, OpenEngine, Report
 from backend.models.identity import ModelIdentity, dtype_name, identify
@@ -12,6 +13,8 @@ from backend.models.notices import model_notices
 from backend.models.resolve import FoundModel, checked, find_model
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Study
+
+_TOKENISING = Progress("tokenising")
 
 
 class LocalEngine:
@@ -26,11 +29,13 @@ class LocalEngine:
         self._settings = settings
         self._request = request
         self._found: FoundModel | None = None
+        self._report: Report = lambda _: None
 
     def source(self, report: Report) -> ModelSource | None:
         """The model before it is loaded; None where loading it will fail, or all is to be extracted
         anew."""
         request = self._request
+        self._report = report
         if request.fresh:
             return None
         found, model = identify(request.model, self._settings, _told(report))
@@ -51,13 +56,15 @@ class LocalEngine:
     def prompt_tokens(self, prompts: Sequence[Prompt]) -> tuple[PromptTokens, ...]:
         """The tokens of prompts, by the tokenizer alone."""
         # Imported here: these need transformers and torch, which take seconds.
+        from backend.extraction.apart import apart
         from backend.extraction.spans import encode_all
         from backend.extraction.tokens import prompt_tokens
         from backend.models.load import load_tokenizer
 
         found = self._find(lambda _: None)
         tokenizer = load_tokenizer(found.folder, self._request.model)
-        encoded = encode_all(tokenizer, prompts, ())
+        encode = partial(encode_all, tokenizer, prompts, ())
+        encoded = apart(encode, self._request.model, partial(self._report, _TOKENISING))
         return prompt_tokens(tokenizer, encoded, self._request.pooling)
 
     @contextmanager
@@ -75,8 +82,9 @@ class LocalEngine:
             dtype=self._request.dtype,
             need_chat_template=any(response.messages for response in study.responses),
         )
-        report(Progress("tokenising"))
-        with open_model(loaded, study, self._request) as opened:
+        report(_TOKENISING)
+        waiting = partial(report, _TOKENISING)
+        with open_model(loaded, study, self._request, waiting) as opened:
             yield opened
 
     def _find(self, report: Report) -> FoundModel:

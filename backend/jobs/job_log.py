@@ -53,9 +53,9 @@ def stage_text(progress: Progress) -> str:
     return stage
 
 
-def fault_text(fault: Exception) -> str:
+def fault_text(fault: BaseException) -> str:
     """Why a job failed: the three sentences of a fault that can be mended, else the traceback."""
     if isinstance(fault, SteerscopeError):
         return f"failed: {fault.what}\nexpected: {fault.expected}\nremedy: {fault.remedy}"
     lines = "".join(traceback.format_exception(fault)).rstrip()
-    return f"failed, by a fault of the program:\n{lines}"
+    return f"internal error:\n{lines}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import datetime
-import re
 from pathlib import Path
 
+from backend.names import file_in
 from backend.settings import Settings
 
 # A log is read by a page: the newest lines of a job that was resumed many times are enough.
@@ -14,7 +14,7 @@ MOST_LINES = 300
 
 def log_path(settings: Settings, run_id: str) -> Path:
     """Where the log of a job is, or would be."""
-    return settings.jobs / "logs" / f"{re.sub(r'[^A-Za-z0-9._-]', '_', run_id)}.log"
+    return file_in(settings.jobs / "logs", "job", run_id, ".log")
 
 
 def add_to_log(settings: Settings, run_id: str, text: str) -> None:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
 
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
+from backend.jobs.rows import QueueTables, progress_of, request_of
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
-from backend.runs.requests import new_run_id, request_from_json, request_to_json
+from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
 from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
-from backend.store.work_file import derivation_path, discard
+from backend.store.work_file import derivation_path, discard, work_path
 from backend.types import ExtractionRequest, Progress
 
 State = Literal["queued", "running", "finished", "failed", "cancelled"]
@@ -74,6 +75,7 @@ class JobQueue:
     def __init__(self, settings: Settings) -> None:
         migrate(settings)
         self._settings = settings
+        self._tables = QueueTables(settings)
         self._client = DBOSClient(
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
@@ -91,8 +93,12 @@ class JobQueue:
 
         Returns:
             The run id.
+
+        Raises:
+            StoreError: the name cannot be a file's.
         """
         name = run_id or new_run_id(request.study, request.model)
+        work_path(self._settings, name)  # refuses what cannot be a file's name
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
@@ -138,7 +144,14 @@ class JobQueue:
     def jobs(self) -> tuple[Job, ...]:
         """All jobs, newest first."""
         found = self._client.list_workflows(name=WORKFLOW, sort_desc=True)
-        return tuple(_job(status) for status in found)
+        return tuple(job for status in found if (job := _job(status)) is not None)
+
+    def refused(self) -> JobError | None:
+        """Why no worker works on this queue, with what to do; None if it holds plain JSON only.
+
+        Jobs whose rows are something else are not among :meth:`jobs`.
+        """
+        return self._tables.refused()
 
     def job(self, run_id: str) -> Job:
         """One job.
@@ -147,18 +160,29 @@ class JobQueue:
             JobError: there is none of that name.
         """
         found = self._client.list_workflows(workflow_ids=[run_id])
-        if not found:
+        job = _job(found[0]) if found else None
+        if job is None:
             raise JobError(
                 f"No job is called {run_id!r}.",
                 expected="a job in the queue's history.",
                 remedy="see the Runs page for the jobs there are.",
             )
-        return _job(found[0])
+        return job
+
+    def is_cancelled(self, run_id: str) -> bool:
+        """Whether a job has been cancelled, or removed from the queue, since it was started."""
+        found = self._client.list_workflows(
+            workflow_ids=[run_id], load_input=False, load_output=False
+        )
+        return not found or found[0].status == "CANCELLED"
 
     def progress(self, run_id: str) -> Progress | None:
-        """The newest progress the worker published; None before the first."""
-        values = self._client.get_event(run_id, PROGRESS, timeout_seconds=0)
-        return None if values is None else Progress(**values)
+        """The newest progress the worker published; None before the first, and for what is none."""
+        try:
+            values = self._client.get_event(run_id, PROGRESS, timeout_seconds=0)
+        except JobError:  # not plain JSON: told by refused()
+            return None
+        return None if values is None else progress_of(values)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a job; a running one stops after its current batch and keeps what it has.
@@ -204,7 +228,7 @@ class JobQueue:
         if job.request.derives:
             discard(derivation_path(self._settings, job.request.derives))
         elif not run_path(self._settings, run_id).exists():
-            discard(self._settings.work / f"{run_id}.duckdb")
+            discard(work_path(self._settings, run_id))
 
     def delete_run(self, run_id: str) -> None:
         """Delete a published run's file, and its job from the history if there is one.
@@ -246,7 +270,8 @@ class JobQueue:
         return tuple(status.workflow_id for status in stranded)
 
     def close(self) -> None:
-        """Release the connection."""
+        """Release the connections."""
+        self._tables.close()
         self._client.destroy()
 
     def _require(self, run_id: str, states: tuple[State, ...], verb: str) -> Job:
@@ -282,12 +307,14 @@ def _turn(job: Job) -> tuple[int, int, str]:
     return job.priority, job.created_at, job.run_id
 
 
-def _job(status: WorkflowStatus) -> Job:
-    values: dict[str, Any] = status.input["args"][0] if status.input else {}
+def _job(status: WorkflowStatus) -> Job | None:
+    request = request_of(status)
+    if request is None or status.status not in _STATES:
+        return None
     return Job(
         run_id=status.workflow_id,
         state=_STATES[status.status],
-        request=request_from_json(values),
+        request=request,
         created_at=status.created_at or 0,
         updated_at=status.updated_at or 0,
         error=_error(status),

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import SteerscopeError
@@ -25,23 +28,79 @@ HEALTHY_SECONDS = 60.0
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
-def supervise(settings: Settings, *, port: int, with_sample: bool) -> int:
+@dataclass(frozen=True)
+class Place:
+    """Where the dashboard answers.
+
+    Attributes:
+        port: TCP port.
+        address: IP address it listens on.
+        base_path: first part of every address behind a reverse proxy, such as ``steerscope``.
+        insecure: whether an address that others reach is meant, though nobody is asked who they
+            are.
+    """
+
+    port: int
+    address: str = HOST
+    base_path: str = ""
+    insecure: bool = False
+
+    def hosts(self, settings: Settings) -> tuple[str, ...]:
+        """The names that it answers to: this machine's own, its address and those allowed by
+        setting."""
+        anywhere = ipaddress.ip_address(self.address).is_unspecified
+        return ("localhost", HOST, *(() if anywhere else (self.address,)), *settings.hosts)
+
+
+def check_place(place: Place) -> None:
+    """Refuse a place that would let others in unmeant.
+
+    Raises:
+        SteerscopeError: the address is none, or not loopback without ``insecure``, or the base
+            path cannot be part of an address.
+    """
+    try:
+        loopback = ipaddress.ip_address(place.address).is_loopback
+    except ValueError as fault:
+        raise SteerscopeError(
+            f"{place.address!r} is no IP address.",
+            expected="an address of this machine, such as 127.0.0.1.",
+            remedy="give --address such a number; names are allowed by STEERSCOPE_HOSTS.",
+        ) from fault
+    if not loopback and not place.insecure:
+        raise SteerscopeError(
+            f"On {place.address}, whoever reaches the port can start, change and delete "
+            "everything: nobody is asked who they are.",
+            expected="a loopback address such as 127.0.0.1, reached by an SSH tunnel or through a "
+            "reverse proxy that asks for a password.",
+            remedy="leave --address out, or add --insecure if everyone in reach may do all this.",
+        )
+    if not re.fullmatch(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?", place.base_path):
+        raise SteerscopeError(
+            f"{place.base_path!r} cannot begin the dashboard's addresses.",
+            expected="letters, digits, dashes and underscores, such as tools/steerscope.",
+            remedy="write --base-path without slashes at its ends.",
+        )
+
+
+def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
     """Run the dashboard and a worker until SIGINT or SIGTERM, or until the dashboard ends.
 
     A worker that dies is started again and goes on with its job.
 
     Args:
         settings: where the store is.
-        port: of the dashboard, on 127.0.0.1.
+        place: where the dashboard answers.
         with_sample: passed on to the worker.
 
     Returns:
         Exit status: 0 after a signal, else the dashboard's.
 
     Raises:
-        SteerscopeError: the port is taken.
+        SteerscopeError: the port is taken, or the place is refused by :func:`check_place`.
     """
-    _require_free(port)
+    check_place(place)
+    _require_free(place)
     settings.make_folders()
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -54,15 +113,23 @@ def supervise(settings: Settings, *, port: int, with_sample: bool) -> int:
             sys.executable,
             "-m",
             "pages.shared.launch",
-            "--server.port",
-            str(port),
-            "--server.address",
-            HOST,
+            "--port",
+            str(place.port),
+            "--address",
+            place.address,
+            "--base-path",
+            place.base_path,
+            *(part for name in place.hosts(settings) for part in ("--host", name)),
         ],
         settings,
     )
     worker = _start(worker_command, settings)
-    logger.info("dashboard on http://%s:%d  (Ctrl-C stops it)", HOST, port)
+    logger.info(
+        "dashboard on http://%s:%d/%s  (Ctrl-C stops it)",
+        place.address,
+        place.port,
+        place.base_path,
+    )
     try:
         pause, started = FIRST_PAUSE, time.monotonic()
         while not stop.wait(0.2):
@@ -115,14 +182,15 @@ def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
         return  # it has ended by itself
 
 
-def _require_free(port: int) -> None:
-    with socket.socket() as probe:
+def _require_free(place: Place) -> None:
+    family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((place.address, place.port))
         except OSError as fault:
             raise SteerscopeError(
-                f"Port {port} is taken.",
-                expected=f"a free port on {HOST}.",
+                f"Port {place.port} is taken or {place.address} is not of this machine.",
+                expected=f"a free port on {place.address}.",
                 remedy="stop what uses it, or choose another: make run PORT=8502.",
             ) from fault

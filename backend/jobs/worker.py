@@ -7,16 +7,20 @@ import logging
 import signal
 import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dbos import DBOS, DBOSPortableJSONSerializer
 from dbos import error as dbos_error
 
+from backend.errors import JobError
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue
+from backend.jobs.rows import QueueTables
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
 from backend.runs.quick_checks import check_request
@@ -33,6 +37,8 @@ logger = logging.getLogger("steerscope.worker")
 # this many seconds have passed.
 STEP_SECONDS = 0.5
 BEAT_SECONDS = 2.0
+# A worker that is to end waits so long for its job to come to the end of a step.
+STOP_SECONDS = 5
 PROGRESS_SECONDS = 0.2
 # A job that takes its worker down this many times is given up.
 MAX_RECOVERIES = 20
@@ -40,6 +46,22 @@ MAX_RECOVERIES = 20
 # A cancel shows between steps as the first, and within one as the second: the job is not ours now.
 STOPPED = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
 STOPPED_TEXT = "cancelled, or taken over by another worker; the batches so far are kept"
+PAUSED_TEXT = "paused: this worker stops; the job goes on from its last batch when a worker starts"
+# How often a job at work asks whether it is cancelled, seconds.
+ASK_SECONDS = 1.0
+
+
+class Left(BaseException):
+    """A job is left as it is in the queue: cancelled there, or to be gone on with by the next
+    worker. No ``Exception``, as the queue would write down that the job failed.
+
+    Args:
+        why: for the job's log.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
 
 
 class Extractor:
@@ -50,10 +72,21 @@ class Extractor:
 
     Args:
         settings: where the store is.
+        stopping: whether this worker is to end.
+        cancelled: whether a job is not this worker's to do any more, by its id.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        stopping: Callable[[], bool],
+        cancelled: Callable[[str], bool],
+    ) -> None:
         self._settings = settings
+        self._stopping = stopping
+        self._cancelled = cancelled
+        self._asked_at = 0.0
+        self._alone = threading.Lock()
         self._session: tuple[str, Session] | None = None
         self._published_at = 0.0
         self._stage = ""
@@ -80,7 +113,24 @@ class Extractor:
         """Step: publish. Returns the name of the file."""
         return self._of(run_id, request).publish().name
 
-    def release(self) -> None:
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One job at a time, and a job by one thread: one that is cancelled and resumed within a
+        long step is begun again before the step has ended, and would share its session.
+
+        Raises:
+            Left: this worker is to end.
+        """
+        while not self._alone.acquire(timeout=PROGRESS_SECONDS):
+            if self._stopping():
+                raise Left(PAUSED_TEXT)
+        try:
+            yield
+        finally:
+            self._release()
+            self._alone.release()
+
+    def _release(self) -> None:
         """Close the session; committed batches stay."""
         if self._session is not None:
             self._session[1].close()
@@ -88,7 +138,7 @@ class Extractor:
 
     def _of(self, run_id: str, request: dict[str, Any]) -> Session:
         if self._session is None or self._session[0] != run_id:
-            self.release()
+            self._release()
             self.log(run_id, "a worker takes up the job")
             self._logged = ""
             wanted = request_from_json(request)
@@ -100,7 +150,35 @@ class Extractor:
             self._session = (run_id, made)
         return self._session[1]
 
+    def check(self, run_id: str) -> None:
+        """Go on with the job, or leave it.
+
+        Raises:
+            Left: this worker is to end, or the job has been cancelled.
+        """
+        if self._stopping():
+            raise Left(PAUSED_TEXT)
+        now = time.monotonic()
+        if now - self._asked_at >= ASK_SECONDS:
+            self._asked_at = now
+            if self._cancelled(run_id):
+                raise Left(STOPPED_TEXT)
+
+    def why_left(self, fault: BaseException) -> str | None:
+        """What to log where a job ends that has not failed; None where it has.
+
+        Args:
+            fault: what ended it.
+        """
+        if isinstance(fault, Left):
+            return fault.why
+        # What a step meets while the queue is closed under it is no fault of the job.
+        if self._stopping():
+            return PAUSED_TEXT
+        return STOPPED_TEXT if isinstance(fault, STOPPED) else None
+
     def _report(self, run_id: str, progress: Progress) -> None:
+        self.check(run_id)
         stage = stage_text(progress)
         if stage != self._logged:
             self._logged = stage
@@ -131,22 +209,31 @@ def register(extractor: Extractor) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
     def extract(request: dict[str, Any]) -> str:
         run_id = str(DBOS.workflow_id)
+        with extractor.alone():
+            return _extracted(run_id, request)
+
+    def _extracted(run_id: str, request: dict[str, Any]) -> str:
         try:
             while extract_some(run_id, request):
-                pass
+                extractor.check(run_id)
             while derive_some(run_id, request):
-                pass
+                extractor.check(run_id)
             name = publish(run_id, request)
             extractor.log(run_id, f"published {name}")
             return name
-        except STOPPED:
-            extractor.log(run_id, STOPPED_TEXT)
+        except BaseException as fault:
+            why = extractor.why_left(fault)
+            extractor.log(run_id, fault_text(fault) if why is None else why)
+            if why is PAUSED_TEXT:
+                raise Left(why) from fault
+            if why is None and not isinstance(fault, Exception):
+                # The queue writes down the end of a job only if it is an Exception.
+                raise JobError(
+                    f"The job was ended by {type(fault).__name__}: {fault}",
+                    expected="libraries that raise errors.",
+                    remedy="see the job's log; use another model if its tokenizer gave up.",
+                ) from fault
             raise
-        except Exception as fault:
-            extractor.log(run_id, fault_text(fault))
-            raise
-        finally:
-            extractor.release()
 
 
 def serve(settings: Settings, *, with_sample: bool) -> None:
@@ -158,14 +245,17 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
             this cache yet.
 
     Raises:
-        JobError: no worker slot is free.
+        JobError: no worker slot is free, or the queue holds what is not plain JSON.
     """
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     migrate(settings)
+    tables = QueueTables(settings)
+    _require_plain(tables)
     slot = WorkerSlot(settings)
-    extractor = Extractor(settings)
+    queue = JobQueue(settings)
+    extractor = Extractor(settings, stop.is_set, queue.is_cancelled)
     DBOS(
         config={
             "name": "steerscope",
@@ -180,16 +270,29 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     job_log = JobLog(settings, lambda: extractor.run_id)
     DBOS.launch()
     DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.2)
-    queue = JobQueue(settings)
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
     if with_sample:
         enqueue_bundled(settings, queue)
-    while not stop.wait(BEAT_SECONDS):
+    fault: JobError | None = None
+    while not stop.wait(BEAT_SECONDS) and fault is None:
         slot.beat()
+        fault = tables.refused()
         for run_id in queue.release(slot.dead_names()):
             logger.info("took over %s from a dead worker", run_id)
     logger.info("%s stops; a running job goes on when a worker starts again", slot.name)
+    stop.set()
+    DBOS.destroy(workflow_completion_timeout_sec=STOP_SECONDS)
     queue.close()
-    DBOS.destroy()
+    tables.close()
     job_log.close()
     slot.release()
+    if fault is not None:
+        raise fault
+
+
+def _require_plain(tables: QueueTables) -> None:
+    """Raises: JobError: a row of the queue would run code when it is read."""
+    fault = tables.refused()
+    if fault is not None:
+        tables.close()
+        raise fault

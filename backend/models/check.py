@@ -192,7 +192,7 @@ def _read_json(folder: Path, name: str) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
         return dict(config)
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, RecursionError) as fault:
         raise ModelNotFound(
             f"{path} is not JSON: {fault}.",
             expected="a model folder as saved by transformers.",

@@ -228,7 +228,7 @@ def load_tokenizer(folder: Path, name: str) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except (ValueError, ImportError, KeyError, OSError) as fault:
+    except (ValueError, ImportError, KeyError, OSError, RecursionError) as fault:
         raise SlowTokenizer(
             f"The tokenizer of {name} cannot be loaded as a fast one: {fault}",
             expected="tokenizer.json, so that response tokens can be found by their offsets.",

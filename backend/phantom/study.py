@@ -97,3 +97,24 @@ def _description(phantom: Phantom, trait: int) -> str:
     if len(set(planted.values())) == 1:
         return next(iter(planted.values()))
     return ", ".join(f"{text} on {model}" for model, text in planted.items())
+
+
+def planted_in(description: str, model: str) -> tuple[str, ...]:
+    """Causes planted in one cell, read back from what :func:`simulated_study` wrote of its trait.
+
+    Args:
+        description: of the trait.
+        model: name of the model.
+
+    Returns:
+        Names of the causes, as :meth:`Phantom.planted` gives them; none where the description
+        is not of a phantom, or not of this model.
+    """
+    by_title = {cause.title: cause.name for cause in CAUSES_BY_NAME.values()}
+    parts = {}
+    for part in description.split(", "):
+        causes, on, where = part.rpartition(" on ")
+        if on:
+            parts[where] = causes
+    own = parts.get(model, description)
+    return tuple(by_title[title] for title in own.split(" and ") if title in by_title)

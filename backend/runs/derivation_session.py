@@ -6,6 +6,7 @@ from pathlib import Path
 
 from backend.extraction.engine import Report
 from backend.runs.engines import methods_of_engine
+from backend.runs.rate import LayerRate
 from backend.runs.steps import Session, derive_some
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
@@ -32,6 +33,7 @@ class DerivationSession(Session):
         self._run_id = run_id
         self._report = report
         self._work: WorkFile | None = None
+        self._layer_rate = LayerRate()
         with open_run(settings, run_id, derived=False) as run:
             self._methods = methods_of_engine(run.record.engine)
 
@@ -46,7 +48,8 @@ class DerivationSession(Session):
             work,
             self._study,
             self._methods,
-            lambda stage: self._report(Progress(stage)),
+            self._layer_rate,
+            lambda stage, left: self._report(Progress(stage, seconds_left=left)),
         )
 
     def publish(self) -> Path:

@@ -1,4 +1,4 @@
-"""How fast a session goes, from the batches it ran itself."""
+"""How fast a session goes, from the batches and layers it did itself."""
 
 from __future__ import annotations
 
@@ -30,3 +30,20 @@ class Rate:
     def seconds_for(self, tokens: int) -> float | None:
         """Time that many tokens will take; None before the first batch."""
         return tokens / self.tokens_per_second if self.tokens_per_second > 0 else None
+
+
+class LayerRate:
+    """Seconds a layer takes to derive, over the layers of this session."""
+
+    def __init__(self) -> None:
+        self._layers = 0
+        self._seconds = 0.0
+
+    def add(self, seconds: float) -> None:
+        """Count one layer."""
+        self._layers += 1
+        self._seconds += seconds
+
+    def seconds_for(self, layers: int) -> float | None:
+        """Time that many layers will take; None before the first one."""
+        return layers * self._seconds / self._layers if self._layers else None

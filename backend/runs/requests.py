@@ -16,6 +16,8 @@ from backend.types import ExtractionRequest
 # Several times the depth of the deepest models; a range is written out, so it must be small.
 HIGHEST_LAYER = 999
 _LONGEST_LAYERS = 10_000
+# Fields of a request that are no text.
+_KINDS: dict[str, type] = {"layers": tuple, "batch_tokens": int, "fresh": bool}
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
@@ -86,8 +88,21 @@ def request_to_json(request: ExtractionRequest) -> dict[str, Any]:
 
 
 def request_from_json(values: dict[str, Any]) -> ExtractionRequest:
-    """The request from :func:`request_to_json`."""
-    return ExtractionRequest(**(values | {"layers": tuple(values["layers"])}))
+    """The request from :func:`request_to_json`.
+
+    Raises:
+        TypeError, LookupError: the values are of no request.
+    """
+    layers = values["layers"]
+    if not isinstance(layers, list) or any(type(layer) is not int for layer in layers):
+        raise TypeError("layers are no list of whole numbers")
+    made = ExtractionRequest(**(values | {"layers": tuple(layers)}))
+    for field in dataclasses.fields(made):
+        given = getattr(made, field.name)
+        wanted = _KINDS.get(field.name, str)
+        if type(given) is not wanted:
+            raise TypeError(f"{field.name} is {type(given).__name__} instead of {wanted.__name__}")
+    return made
 
 
 def _slug(text: str) -> str:

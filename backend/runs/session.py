@@ -7,6 +7,7 @@ committed batch.
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -18,12 +19,12 @@ from backend.extraction.engine import Engine, OpenEngine, Report
 from backend.runs.derivation_session import DerivationSession
 from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.runs.preparation import Plan, Preparation
-from backend.runs.rate import Rate
+from backend.runs.rate import LayerRate, Rate
 from backend.runs.steps import Session, derive_some
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
 from backend.store.study import find_study, load_study
-from backend.store.work_file import WorkFile
+from backend.store.work_file import WorkFile, work_path
 from backend.types import ExtractionRequest, Progress
 
 
@@ -57,6 +58,7 @@ class ExtractionSession(Session):
         self._stack = ExitStack()
         self._work: WorkFile | None = None
         self._rate = Rate()
+        self._layer_rate = LayerRate()
 
     @property
     def published(self) -> Path | None:
@@ -87,7 +89,7 @@ class ExtractionSession(Session):
             self._report,
             self._stack,
         )
-        work, self._plan = preparation.work_file(self._settings.work / f"{self._run_id}.duckdb")
+        work, self._plan = preparation.work_file(work_path(self._settings, self._run_id))
         work.add_timing("prepare", time.perf_counter() - started)
         self._work = work
         self._done = set(work.done_batches())
@@ -128,7 +130,10 @@ class ExtractionSession(Session):
             work,
             self._study,
             self._methods,
-            lambda stage: self._report(self._progress(stage)),
+            self._layer_rate,
+            lambda stage, left: self._report(
+                dataclasses.replace(self._progress(stage), seconds_left=left)
+            ),
         )
 
     def publish(self) -> Path:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from backend.core.vectors.methods import Method
 from backend.runs.derive import derive_layers, derive_over_layers, underived_layers
+from backend.runs.rate import LayerRate
 from backend.store.work_file import WorkFile
 from backend.types import Study
 
@@ -48,7 +49,11 @@ class Session(ABC):
 
 
 def derive_some(
-    work: WorkFile, study: Study, methods: Sequence[Method], stage: Callable[[str], None]
+    work: WorkFile,
+    study: Study,
+    methods: Sequence[Method],
+    rate: LayerRate,
+    stage: Callable[[str, float | None], None],
 ) -> bool:
     """Derive some more layers, or what needs all of them. Repeatable.
 
@@ -56,7 +61,8 @@ def derive_some(
         work: a work file with all its activations.
         study: its study.
         methods: which vectors to build.
-        stage: told what is done.
+        rate: told how long each layer took.
+        stage: told what is done now, and how many seconds the layers left will take.
 
     Returns:
         Whether something remains.
@@ -65,15 +71,24 @@ def derive_some(
     every = work.run.record.layers
     if layers:
         started = time.perf_counter()
+        begun: list[float] = []
 
         def begin(layer: int) -> None:
-            stage(f"computing metrics, layer {every.index(layer) + 1} of {len(every)}")
+            begun.append(time.perf_counter())
+            if len(begun) > 1:
+                rate.add(begun[-1] - begun[-2])
+            stage(
+                f"computing metrics, layer {every.index(layer) + 1} of {len(every)}",
+                rate.seconds_for(len(layers) - len(begun) + 1),
+            )
 
         with work.together():
             derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin)
-            work.add_timing("derive", time.perf_counter() - started)
+            ended = time.perf_counter()
+            rate.add(ended - begun[-1])
+            work.add_timing("derive", ended - started)
         return True
     if not work.run.derivation_ended():
-        stage("comparing layers")
+        stage("comparing layers", None)
         derive_over_layers(work)
     return False

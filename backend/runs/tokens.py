@@ -7,6 +7,9 @@ from backend.settings import Settings
 from backend.store.run import open_run
 from backend.types import Prompt, ReadToken, Response, Study
 
+# For one text, which a page waits for.
+_CPU_SECONDS = 10
+
 
 def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, ...]:
     """The tokens that a run's model reads of a text, with those that the run pools.
@@ -24,6 +27,7 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
         ExtractionError: the text cannot be encoded.
     """
     # Imported here: only this needs transformers, which takes seconds.
+    from backend.extraction.apart import apart
     from backend.extraction.spans import encode_prompt, encode_response
     from backend.extraction.tokens import read_tokens
     from backend.models.load import load_tokenizer, tokenizer_hash_of
@@ -52,11 +56,15 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
             expected="the same tokenizer.",
             remedy="extract the run again, or restore the model's files.",
         )
-    if isinstance(text, Prompt):
-        encoded = encode_prompt(tokenizer, text)
-    else:
-        encoded = encode_response(tokenizer, text)
-    return read_tokens(tokenizer, encoded, record.pooling)
+
+    def read() -> tuple[ReadToken, ...]:
+        if isinstance(text, Prompt):
+            encoded = encode_prompt(tokenizer, text)
+        else:
+            encoded = encode_response(tokenizer, text)
+        return read_tokens(tokenizer, encoded, record.pooling)
+
+    return apart(read, record.model, lambda: None, cpu_seconds=_CPU_SECONDS)
 
 
 def _text_of(study: Study, which: str) -> Prompt | Response:

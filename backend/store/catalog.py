@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.connection import MALFORMED, unreadable
+from backend.store.connection import MALFORMED, damage_of, unreadable
 from backend.store.file_cache import FileCache, FileIdentity, identities
 from backend.store.run import open_run, run_path
 from backend.store.run_values import RunSummary
@@ -69,6 +69,7 @@ def run_summary(settings: Settings, run_id: str) -> RunSummary:
 
 def _read(settings: Settings, run_id: str) -> RunSummary:
     with open_run(settings, run_id) as run:
+        run.check_whole()
         return run.summary()
 
 
@@ -132,6 +133,10 @@ def readable(
     broken: dict[str, str] = {}
     for name in names:
         path = folder / f"{name}.duckdb"
+        if (why := damage_of(FileIdentity.of(path))) is not None:
+            told = unreadable(path, why)
+            broken[path.name] = f"{told.what} {told.remedy}"
+            continue
         try:
             found.append(read(name))
         except StoreError as fault:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from pyarrow import compute
 
 from backend.errors import UnreadableFile
+from backend.store.file_cache import FileCache, FileIdentity
 from backend.store.schema import FORMAT, READABLE
+from backend.store.structure import foreign_statement, foreign_table
 
 Connection = duckdb.DuckDBPyConnection
 Kind = Literal["prompt", "response"]
@@ -26,7 +28,14 @@ DAMAGE = (
     duckdb.SerializationException,
     duckdb.FatalException,
     duckdb.InternalException,
+    duckdb.OutOfMemoryException,
 )
+# What one open file may take: a handed-over file decides neither a machine's memory nor its cores.
+MEMORY = "4GiB"
+MOST_THREADS = 4
+_LOOKED_THROUGH = FileCache(4096)
+# File -> why it could not be read to its end, for as long as the process lives.
+_DAMAGED: dict[FileIdentity, str] = {}
 # What reading a file can raise whose tables are there and hold something else than was written.
 MALFORMED = (duckdb.Error, OSError, ValueError, TypeError, LookupError, ArithmeticError)
 
@@ -50,6 +59,10 @@ def by_age(paths: Iterable[Path]) -> tuple[Path, ...]:
 def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     """A read-only connection to a published file; any number of processes may hold one.
 
+    The file may be anyone's: it can reach no other file, and holds nothing but tables of the
+    schema, which is looked at once for each file. One that turns out to be damaged is left out of
+    the store's lists from then on; see :func:`damage_of`.
+
     Args:
         path: a file in studies/, runs/ or vectors/.
         kind: ``study``, ``run`` or ``vector``, checked against what the file says of itself.
@@ -57,24 +70,45 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     Raises:
         UnreadableFile: the file is no DuckDB file, of another format or kind, or damaged.
     """
+    identity = FileIdentity.of(path)
     try:
-        connection = duckdb.connect(str(path), read_only=True)
+        connection = duckdb.connect(str(path), read_only=True, config=_config())
     except duckdb.Error as fault:
-        raise unreadable(path, str(fault).splitlines()[0]) from fault
+        raise unreadable(path, _first_line(fault)) from fault
     try:
         try:
-            rows = connection.execute("SELECT format, kind FROM file_format").fetchall()
-        except duckdb.Error as fault:
-            raise unreadable(path, "it holds no Steerscope tables") from fault
-        if rows not in [[(format, kind)] for format in READABLE]:
-            found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
-            raise unreadable(path, f"it has {found}, and format {FORMAT}, kind {kind} is needed")
-        try:
+            why = _LOOKED_THROUGH.get_as_of(
+                ("reading", kind), [identity], lambda: _not_ours(connection, kind)
+            )
+            if why is not None:
+                raise unreadable(path, why)
             yield connection
-        except DAMAGE as fault:
-            raise unreadable(path, str(fault).splitlines()[0]) from fault
+        except duckdb.Error as fault:
+            if not is_damage(fault):
+                raise
+            _DAMAGED[identity] = _first_line(fault)
+            raise unreadable(path, _first_line(fault)) from fault
     finally:
         connection.close()
+
+
+def is_damage(fault: BaseException) -> bool:
+    """Whether a fault is of the file that is read, and not of the program.
+
+    Args:
+        fault: raised by a query. A wrong checksum is a plain ``duckdb.Error``.
+    """
+    return isinstance(fault, DAMAGE) or type(fault) is duckdb.Error
+
+
+def damage_of(identity: FileIdentity) -> str | None:
+    """Why a file could not be read to its end in this process, though it could be opened; None
+    where nothing is known against it.
+
+    Args:
+        identity: of the file as it is now; one that is replaced is judged anew.
+    """
+    return _DAMAGED.get(identity)
 
 
 def unreadable(path: Path, why: str) -> UnreadableFile:
@@ -82,8 +116,40 @@ def unreadable(path: Path, why: str) -> UnreadableFile:
     return UnreadableFile(
         f"{path.name} cannot be read: {why}.",
         expected=f"a DuckDB file published by Steerscope in format {FORMAT}.",
-        remedy="import or extract it again, or delete the file.",
+        remedy="import or extract it again, copy it anew from where it came, or delete the file.",
     )
+
+
+def _config() -> dict[str, str | bool | int | float | list[str]]:
+    """Settings under which a file of anybody is opened."""
+    return {
+        "enable_external_access": "false",
+        "autoinstall_known_extensions": "false",
+        "autoload_known_extensions": "false",
+        "allow_unsigned_extensions": "false",
+        "memory_limit": MEMORY,
+        "threads": str(min(MOST_THREADS, os.cpu_count() or 1)),
+        "temp_directory": "",
+        "lock_configuration": "true",
+    }
+
+
+def _not_ours(connection: duckdb.DuckDBPyConnection, kind: str) -> str | None:
+    """Why a file is none of Steerscope's, as the end of a sentence; None if it is one."""
+    if (statement := foreign_statement(connection)) is not None:
+        return statement
+    try:
+        rows = connection.execute("SELECT format, kind FROM file_format LIMIT 2").fetchall()
+    except (duckdb.CatalogException, duckdb.BinderException):
+        return "it holds no Steerscope tables"
+    if rows not in [[(format, kind)] for format in READABLE]:
+        found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
+        return f"it has {found}, and format {FORMAT}, kind {kind} is needed"
+    return foreign_table(connection, kind)
+
+
+def _first_line(fault: BaseException) -> str:
+    return (str(fault).splitlines() or [type(fault).__name__])[0].rstrip(".")
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str, object]) -> None:

@@ -30,6 +30,7 @@ from backend.core.vectors.inner_product import IDENTITY
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.errors import RunNotFound, UnreadableFile
+from backend.names import file_in
 from backend.settings import Settings
 from backend.store.connection import MALFORMED, Kind, by_age, matrix_of, reading
 from backend.store.derived import damaged_shape, damaged_values
@@ -49,6 +50,7 @@ from backend.store.run_values import (
     RepeatedScores,
     RunSummary,
     ScoredCases,
+    ScoredText,
     StoredVector,
 )
 from backend.store.study import StudyFile
@@ -62,8 +64,12 @@ _SHAPES = FileCache(4096)
 
 
 def run_path(settings: Settings, run_id: str) -> Path:
-    """Where a published run is, or would be."""
-    return settings.runs / f"{run_id}.duckdb"
+    """Where a published run is, or would be.
+
+    Raises:
+        StoreError: the id cannot name a file.
+    """
+    return file_in(settings.runs, "run", run_id)
 
 
 def list_run_ids(settings: Settings) -> tuple[str, ...]:
@@ -654,6 +660,42 @@ class Run(StudyFile):
             [layer, start, stop],
         )
         return matrix.astype(np.float32, copy=False)
+
+    def some_activations(self, kind: Kind, layer: int, ids: Sequence[int]) -> Floats:
+        """Activations of some texts, [texts, d], by id; ids the run has not are left out.
+
+        Args:
+            kind: prompt or response.
+            layer: one of the run's layers.
+            ids: of the wanted texts.
+        """
+        return self._ordered_matrix(
+            f"SELECT {kind}_id, activation FROM {kind}_activations"
+            f" WHERE layer = ? AND list_contains(?::INTEGER[], {kind}_id)",
+            [layer, list(ids)],
+        )
+
+    def scored_texts(
+        self, trait: str, ids: Sequence[int], characters: int
+    ) -> tuple[ScoredText, ...]:
+        """Some responses with their scores of a trait, by id; ids the study has not are left out.
+
+        Args:
+            trait: the trait.
+            ids: of the wanted responses.
+            characters: how much of each text.
+        """
+        return tuple(
+            ScoredText(*row)
+            for row in self._rows(
+                "SELECT r.response_id, r.scenario, r.turn, r.responder,"
+                " left(r.text, $characters), length(r.text) > $characters, s.score"
+                " FROM responses r LEFT JOIN scores s"
+                " ON s.response_id = r.response_id AND s.trait = $trait"
+                " WHERE list_contains($ids::INTEGER[], r.response_id) ORDER BY r.response_id",
+                {"characters": characters, "trait": trait, "ids": list(ids)},
+            )
+        )
 
     def prompt_activations(self, layer: int) -> Floats:
         """Activations of all prompts at a layer, [n, d], by id."""

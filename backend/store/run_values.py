@@ -284,6 +284,29 @@ class ScoredCases:
         return Cases.of_study(x, shown, self.scenarios, self.responders, self.groups)
 
 
+@dataclass(frozen=True)
+class ScoredText:
+    """One response with its score of one trait.
+
+    Attributes:
+        response_id: its number in the study.
+        scenario: what it responds to.
+        turn: ``t1``, ``tN``, or None where responses have no turn.
+        responder: who responded.
+        text: its beginning.
+        cut: whether the text goes on.
+        score: of the trait; None where it was not scored.
+    """
+
+    response_id: int
+    scenario: str
+    turn: str | None
+    responder: str
+    text: str
+    cut: bool
+    score: float | None
+
+
 @dataclass(frozen=True, eq=False)
 class RepeatedScores:
     """The cases of one trait whose scores were given several times.

@@ -15,19 +15,12 @@ from backend.core.arrays import Floats
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
+from backend.names import file_in
 from backend.settings import Settings
 from backend.store.connection import by_age, matrix_of, publish, reading
-from backend.store.schema import FORMAT
+from backend.store.schema import FORMAT, VECTOR_TABLES
 
 NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
-TABLES = """
-CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
-CREATE TABLE vector (
-    run_id VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
-    layer INTEGER NOT NULL, pipeline VARCHAR NOT NULL, created_at VARCHAR NOT NULL,
-    prompt_ids INTEGER[] NOT NULL, n INTEGER NOT NULL, r DOUBLE, low DOUBLE, high DOUBLE,
-    p DOUBLE, reason VARCHAR, vector DOUBLE[] NOT NULL, projections DOUBLE[] NOT NULL);
-"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +83,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
     c = saved.correlation
     try:
         with duckdb.connect(str(work)) as connection:
-            connection.execute(TABLES)
+            connection.execute(VECTOR_TABLES)
             connection.execute("INSERT INTO file_format VALUES (?, 'vector')", [FORMAT])
             connection.execute(
                 "INSERT INTO vector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -136,14 +129,13 @@ def read_vector(settings: Settings, name: str) -> SavedVector:
         StoreError: there is none of this name.
         UnreadableFile: its file is damaged or of another format.
     """
-    path = settings.vectors / f"{name}.duckdb"
     if name not in list_vectors(settings):
         raise StoreError(
             f"No vector is called {name!r}.",
             expected=f"one of: {', '.join(list_vectors(settings)) or 'none yet'}.",
             remedy="save one on the Filter lab page.",
         )
-    with reading(path, "vector") as connection:
+    with reading(file_in(settings.vectors, "vector", name), "vector") as connection:
         (row,) = connection.execute(
             "SELECT run_id, trait, prompt_set, layer, pipeline, created_at, prompt_ids,"
             " n, r, low, high, p, reason FROM vector"

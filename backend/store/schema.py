@@ -96,6 +96,15 @@ CREATE TABLE repeated_scores (
     score DOUBLE NOT NULL, PRIMARY KEY (response_id, trait, repeat));
 """
 
+VECTOR_TABLES = """
+CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
+CREATE TABLE vector (
+    run_id VARCHAR NOT NULL, trait VARCHAR NOT NULL, prompt_set VARCHAR NOT NULL,
+    layer INTEGER NOT NULL, pipeline VARCHAR NOT NULL, created_at VARCHAR NOT NULL,
+    prompt_ids INTEGER[] NOT NULL, n INTEGER NOT NULL, r DOUBLE, low DOUBLE, high DOUBLE,
+    p DOUBLE, reason VARCHAR, vector DOUBLE[] NOT NULL, projections DOUBLE[] NOT NULL);
+"""
+
 
 def run_tables(width: int) -> str:
     """Tables that a run adds to those of its study.

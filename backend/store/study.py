@@ -20,6 +20,7 @@ import pyarrow as pa
 
 from backend.core.arrays import Floats, Integers
 from backend.errors import ExportError, StudyNotFound
+from backend.names import file_in
 from backend.settings import Settings
 from backend.store.connection import (
     Connection,
@@ -29,9 +30,12 @@ from backend.store.connection import (
     ordered_matrix_of,
     publish,
     reading,
+    unreadable,
 )
+from backend.store.look_through import bad_name, read_whole
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
+from backend.store.table_files import write_rows
 from backend.types import (
     SIMULATED_PROVENANCE,
     Message,
@@ -49,6 +53,8 @@ ACTIVATION_TABLES = ("prompt_activations", "response_activations")
 # Inner products of activations, from which the lab computes: large, and derived from the above.
 PRODUCT_TABLES = ("gram", "alignment", "moments", "moment_totals")
 _SAMPLE = 50
+# Rows of an export that are in memory at a time.
+_ROWS = 4096
 
 
 @dataclass(frozen=True)
@@ -141,6 +147,17 @@ class StudyFile:
         )
         (row,) = self._rows(f"SELECT {', '.join(columns)} FROM study")
         return dict(zip(columns, row, strict=True))
+
+    def check_whole(self) -> None:
+        """Read the file from one end to the other, so that damage anywhere in it is found.
+
+        Raises:
+            UnreadableFile: a name in it is none that an import lets pass. Other damage is told by
+                whoever opened the file.
+        """
+        read_whole(self._connection)
+        if (why := bad_name(self._connection)) is not None:
+            raise unreadable(self.path, why)
 
     @property
     def title(self) -> str:
@@ -318,12 +335,13 @@ class StudyFile:
 
         Args:
             name: a table that :meth:`check_table` lets pass.
-            form: csv, with a header line and lists as ``[1, 2]``; or parquet.
+            form: csv, with a header line and lists as ``[1, 2]``, and texts that a spreadsheet
+                would run behind an apostrophe; or parquet.
             path: the file.
         """
-        options = "FORMAT csv, HEADER true" if form == "csv" else "FORMAT parquet, COMPRESSION zstd"
-        quoted = str(path).replace("'", "''")
-        self._connection.execute(f"COPY (SELECT * FROM \"{name}\") TO '{quoted}' ({options})")
+        # The file's own connection can write no file, so its rows go through another.
+        rows = self._connection.sql(f'SELECT * FROM "{name}"').to_arrow_reader(_ROWS)
+        write_rows(rows, form, path)
 
     def _describe(self, name: str) -> Table:
         columns = self._rows(
@@ -382,7 +400,7 @@ def open_study(settings: Settings, ref: StudyRef) -> Iterator[StudyFile]:
     Raises:
         UnreadableFile: the file is damaged or missing.
     """
-    path = settings.studies / f"{ref.key}.duckdb"
+    path = file_in(settings.studies, "study", ref.key)
     with reading(path, "study") as connection:
         yield StudyFile(connection, path)
 
@@ -404,6 +422,7 @@ def study_summary(settings: Settings, ref: StudyRef) -> StudySummary:
         UnreadableFile: the file is damaged or missing.
     """
     with open_study(settings, ref) as file:
+        file.check_whole()
         prompts, responses = file.text_counts
         return StudySummary(
             key=ref.key,
@@ -452,7 +471,7 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
     """
     settings.make_folders()
     ref = StudyRef(study.name, content_hash)
-    target = settings.studies / f"{ref.key}.duckdb"
+    target = file_in(settings.studies, "study", ref.key)
     if target.exists():
         return ref
     work = settings.work / f"study-{uuid.uuid4().hex}.duckdb"

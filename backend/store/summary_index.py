@@ -21,7 +21,9 @@ from backend.store.run_values import RunSummary
 
 NAME = "summaries.json"
 # Another field in a later version makes what an earlier one wrote useless.
-_FIELDS = [field.name for kind in (RunSummary, RunRecord) for field in dataclasses.fields(kind)]
+_FIELDS = ["looked through whole"] + [
+    field.name for kind in (RunSummary, RunRecord) for field in dataclasses.fields(kind)
+]
 _LISTS = ("prompt_sets", "traits")
 logger = logging.getLogger(__name__)
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
+from backend.names import file_in
 from backend.settings import Settings
 from backend.store.connection import MALFORMED, fixed_rows, insert, publish
 from backend.store.run import Run
@@ -435,9 +436,18 @@ def _columns(table: pa.Table) -> dict[str, object]:
     return dict(zip(table.column_names, table.columns, strict=True))
 
 
+def work_path(settings: Settings, run_id: str) -> Path:
+    """Where a run is while it is extracted.
+
+    Raises:
+        StoreError: the id cannot name a file.
+    """
+    return file_in(settings.work, "run", run_id)
+
+
 def derivation_path(settings: Settings, run_id: str) -> Path:
     """Where a published run is while it is derived anew."""
-    return settings.work / f"{run_id}.derive.duckdb"
+    return file_in(settings.work, "run", run_id, ".derive.duckdb")
 
 
 def discard(path: Path) -> None:

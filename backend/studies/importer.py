@@ -15,7 +15,8 @@ from backend.studies.source import choose_table, read_source
 from backend.studies.tables import read_rows
 from backend.types import Prompt, Response, Study
 
-_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+# Stricter than what may name a file, so that a name can be typed and is never two by case.
+_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")
 
 
 def read_study(path: Path, name: str | None = None, faults: FaultList | None = None) -> Study:
@@ -75,14 +76,14 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
 
 def _slug(path: Path) -> str:
     stem = path.resolve().stem if path.suffix == ".zip" else path.resolve().name
-    return re.sub(r"[^a-z0-9._-]+", "-", stem.lower()).strip("-._")[:64]
+    return re.sub(r"[^a-z0-9._-]+|\.{2,}", "-", stem.lower()).strip("-._")[:64]
 
 
 def _checked_name(name: str) -> str:
     if not _NAME.fullmatch(name):
         raise SteerscopeError(
             f"{name!r} cannot name a study.",
-            expected="1 to 64 small letters, digits, dots, dashes or underscores, "
+            expected="1 to 64 small letters, digits, single dots, dashes or underscores, "
             "beginning with a letter or digit.",
             remedy="choose another name (--name on the command line).",
         )

@@ -52,7 +52,7 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
     Args:
         settings: where the store is.
         files: name and content of each: either one zip, or the study's files.
-        name: name of the study.
+        name: name of the study; empty takes it from the zip.
 
     Raises:
         SteerscopeError: nothing was uploaded, or files that cannot be one study.
@@ -62,6 +62,8 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
     by_name = {Path(file_name).name: content for file_name, content in files}
     if not files:
         raise _unfit("No file was uploaded.")
+    if len(zips) > 1:
+        raise _unfit(f"{len(zips)} zips were uploaded, and each zip is one study.")
     if zips and len(files) > 1:
         raise _unfit(f"{shown(zips[0])} was uploaded together with other files.")
     if len(by_name) < len(files):
@@ -77,7 +79,14 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
                 raise _unfit(f"A file has the name {shown(file_name)}.")
             (Path(folder) / file_name).write_bytes(content)
         source = Path(folder) / Path(zips[0]).name if zips else Path(folder)
-        return import_study(settings, source, name)
+        # A zip's own name is one; that of the files' folder here says nothing.
+        if not name and not zips:
+            raise SteerscopeError(
+                "The study has no name.",
+                expected="a name for files that are uploaded without a zip.",
+                remedy="type one below the files and import again.",
+            )
+        return import_study(settings, source, name or None)
 
 
 def _unfit(what: str) -> SteerscopeError:

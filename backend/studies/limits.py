@@ -28,8 +28,6 @@ MOST_METADATA_BYTES = 2 * 2**20
 MOST_DEPTH = 20
 # Characters of one text: more than any model reads.
 MOST_TEXT = 1_000_000
-# Characters of a name (trait, prompt set, responder, scenario): it must fit on the screen.
-MOST_NAME = 120
 # Digits of an integer in JSON: none of them is a score.
 MOST_DIGITS = 300
 # Bytes of a zip's table of contents; each entry takes about ten times as much in memory.

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
+from backend.names import name_problem
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
 from backend.studies.limits import MOST_METADATA_BYTES, MOST_SCORE, MOST_TEXT, size
-from backend.studies.names import name_problem
 
 FILE = "study.json"
 _TEXTS = ("title", "description", "licence", "provenance")

@@ -1,22 +1,10 @@
-"""Names of traits, prompt sets, responders and scenarios."""
+"""Names of traits, prompt sets, responders and scenarios, as the rows of a table give them."""
 
 from __future__ import annotations
 
+from backend.names import name_problem
 from backend.studies.faults import FaultList, shown
-from backend.studies.limits import MOST_NAME
 from backend.studies.rows import Row
-
-# Names stand in charts' labels, in Markdown and in HTML, where these are marks.
-_MARKS = '<>"%`\\'
-# What a column may not hold: traits and prompt sets name files too. Scenarios are shown as text.
-_REFUSED = {
-    "trait": f"{_MARKS}/",
-    "prompt_set": f"{_MARKS}/",
-    "responder": _MARKS,
-    "scenario": "",
-    "group": "",
-    "pair": "",
-}
 
 
 def name_of(file: str, row: Row, column: str, faults: FaultList) -> str | None:
@@ -45,26 +33,6 @@ def name_of(file: str, row: Row, column: str, faults: FaultList) -> str | None:
         faults.add(file, row.line, *problem, shown(name))
         return None
     return name
-
-
-def name_problem(column: str, name: str) -> tuple[str, str] | None:
-    """What is wrong with a name, with ``{}`` where it stands, and the remedy; None if nothing.
-
-    Args:
-        column: trait, prompt_set, responder, scenario, group or pair.
-        name: without white space around it.
-    """
-    refused = _REFUSED[column]
-    if len(name) > MOST_NAME:
-        return (
-            f"{column} {{}} has more than {MOST_NAME} characters.",
-            "Give it a short name; a description has its place in study.json.",
-        )
-    if not name.isprintable():
-        return f"{column} {{}} holds a control character.", "Write it on one line, as plain text."
-    if any(sign in refused for sign in name):
-        return f"{column} {{}} holds one of {' '.join(refused)} .", "Rename it without these signs."
-    return None
 
 
 def optional_name(name: str, row: Row, column: str, default: str, faults: FaultList) -> str | None:

@@ -7,11 +7,11 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from backend.names import name_problem
 from backend.settings import Settings
 from backend.store.study import find_study, load_study, open_study, publish_study
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.hashing import content_hash
-from backend.studies.names import name_problem
 from backend.studies.prompts import Place, check_prompts, place_prompts
 from backend.studies.rows import Row
 from backend.studies.tables import read_rows, text_problem

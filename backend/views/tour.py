@@ -1,13 +1,47 @@
-"""The published story in six steps, told by figures that are computed when they are shown."""
+"""The published story in six short steps, told by figures that are computed when they are shown."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from backend.core.estimate import Estimate
 from backend.core.finding import Finding
+from backend.core.vectors.pipeline import Pipeline
+from backend.settings import StatusThresholds
+from backend.store.run import Run
+from backend.views.diagnosis.cause import Judgement
+from backend.views.diagnosis.compute import diagnose_run, fix_pipeline, r_of_fix
+from backend.views.diagnosis.diagnose import ORDER
+from backend.views.diagnosis.words import gain_sentence
 
 PUBLISHED = {"tests": "published"}
+# The failing cell that the tour repairs.
+MODEL, TRAIT = "mistral-simulated", "sycophancy_harmful_validation"
+_CELL = {"run": MODEL, "trait": TRAIT, "layer": "best"}
+
+
+@dataclass(frozen=True)
+class Repair:
+    """A cell and the fix of its likeliest cause that is a vector of prompts.
+
+    Attributes:
+        cause: its title.
+        fix: title of the fix.
+        pipeline: settings of the Filter lab that are the fix.
+        layer: where the fix is used.
+        before: r of the mean difference, on all cases.
+        after: r with the fix, on all cases.
+        gain: of r, on cases on which the fix was not chosen.
+    """
+
+    cause: str
+    fix: str
+    pipeline: Pipeline
+    layer: int
+    before: Estimate
+    after: Estimate
+    gain: Estimate
 
 
 @dataclass(frozen=True)
@@ -15,93 +49,111 @@ class Step:
     """One step of the tour.
 
     Attributes:
-        title: what it is about.
-        lines: sentences, Markdown.
+        title: what it is about, in a few words.
+        line: a sentence, Markdown.
         page: page on which it is seen.
         choices: widget key -> choice that is made there.
         demo: whether the page must show the bundled phantom.
+        pipeline: settings of the Filter lab; None on other pages.
     """
 
     title: str
-    lines: tuple[str, ...]
+    line: str
     page: str
     choices: Mapping[str, object]
     demo: bool = False
+    pipeline: Pipeline | None = None
 
 
-def tour_steps(findings: Sequence[Finding]) -> tuple[Step, ...]:
-    """The steps, in order.
+def repair_of(run: Run, prompt_set: str, trait: str, thresholds: StatusThresholds) -> Repair | None:
+    """The likeliest cause of a cell that the Filter lab can fix, and what the fix does.
+
+    Args:
+        run: an open run.
+        prompt_set: one of its prompt sets.
+        trait: one of its traits, at its layer with the highest r.
+        thresholds: where r turns from failed to close to working.
+
+    Returns:
+        None where no cause has a fix that is a vector of prompts.
+    """
+    (diagnosis,) = diagnose_run(run, prompt_set, trait, None, thresholds)
+
+    def likelihood(judgement: Judgement) -> tuple[int, float]:
+        assert judgement.fix is not None  # of those below
+        gain = judgement.fix.gain.value
+        return -ORDER[judgement.verdict], -2.0 if gain is None else gain
+
+    found = [j for j in diagnosis.judgements if j.fix and fix_pipeline(j.fix) is not None]
+    if not found:
+        return None
+    best = max(found, key=likelihood)
+    fix = best.fix
+    assert fix is not None
+    pipeline = fix_pipeline(fix)
+    assert pipeline is not None
+    after = r_of_fix(run, prompt_set, trait, diagnosis.layer, fix)
+    layer = diagnosis.layer if fix.layer is None else fix.layer
+    return Repair(best.title, fix.title, pipeline, layer, diagnosis.r, after, fix.gain)
+
+
+def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step, ...]:
+    """The steps, in order; the last shows the repair applied.
 
     Args:
         findings: what was published, as the study's tests find it.
+        repair: of the tour's cell; None while the phantom is not in the store.
     """
-    by_name = {finding.name: finding for finding in findings}
-
-    def said(*names: str) -> tuple[str, ...]:
-        return tuple(
-            f"{by_name[name].question} **{by_name[name].verdict}**: {by_name[name].answer}"
-            for name in names
+    said = {finding.name: finding.answer for finding in findings}
+    why = "Every known cause is tested on this cell, and every fix is measured."
+    before, after = "The vector as published.", "The prompts that point elsewhere are dropped."
+    if repair is not None:
+        why = f"Cause: **{repair.cause[0].lower()}{repair.cause[1:]}**. {why}"
+        before = f"The vector as published has r = {_r(repair.before)}. Next applies the fix."
+        after = (
+            f"Fix applied: **r {_r(repair.before)} → {_r(repair.after)}** ({repair.fix}). On "
+            f"scenarios not used to choose it, the gain is {gain_sentence(repair.gain)}."
         )
-
     return (
         Step(
-            "What failed",
-            (
-                *said("scorecard"),
-                "The published study used one recipe for three models. The grid below is simulated "
-                "to have exactly its numbers, cell by cell, each with a planted cause.",
-            ),
+            "One recipe, three models",
+            f"{said['scorecard']} This grid is simulated to have the published numbers.",
             "pages/scorecard.py",
-            {},
+            {"layer": "best"},
             demo=True,
         ),
         Step(
-            "What was said to be ruled out, and how surely",
-            (
-                *said("layers", "compression", "ranks", "prompt_sets"),
-                "Ruled out needs an interval that excludes an effect that would matter; without "
-                "one a test is undetermined.",
-            ),
+            "A tempting explanation",
+            f"Do prompts that agree make vectors that work? {said['prompt_cosine']}",
             "pages/study_tests.py",
             PUBLISHED,
         ),
         Step(
-            "Where the evidence is",
-            said("transfer", "prompt_cosine"),
-            "pages/study_tests.py",
-            PUBLISHED,
-        ),
-        Step(
-            "What units change",
-            (
-                *said("units"),
-                "Look at the within-class variance of this cell, raw and scale-free, then choose "
-                "the llama3 run in the sidebar: the variance is some forty times smaller, the "
-                "spread is not.",
-            ),
+            "Units mislead",
+            said["units"],
             "pages/prompts.py",
             {"run": "qwen2-simulated", "trait": "abandonment_therapeutic_frame", "layer": "best"},
             demo=True,
         ),
+        Step("Why one cell fails", why, "pages/diagnosis.py", _CELL, demo=True),
         Step(
-            "Why one cell fails",
-            (
-                "Every registered cause is judged on the same evidence, and each fix is measured. "
-                "Here a prompt of either pole points elsewhere, as planted.",
-            ),
-            "pages/diagnosis.py",
-            {"run": "mistral-simulated", "trait": "sycophancy_harmful_validation", "layer": "best"},
+            "Before the fix",
+            before,
+            "pages/filter_lab.py",
+            _CELL,
             demo=True,
+            pipeline=Pipeline(),
         ),
         Step(
-            "What fixes it",
-            (
-                "Move the threshold: prompts that point elsewhere are dropped, the vector turns, "
-                "and r of the whole scorecard follows. A threshold chosen because r looks good is "
-                "flattered; the held-out figure says by how much.",
-            ),
+            "After the fix",
+            after,
             "pages/filter_lab.py",
-            {"run": "mistral-simulated", "trait": "sycophancy_harmful_validation", "layer": "best"},
+            _CELL,
             demo=True,
+            pipeline=Pipeline() if repair is None else repair.pipeline,
         ),
     )
+
+
+def _r(found: Estimate) -> str:
+    return "undefined" if found.value is None else f"{found.value:+.2f}"

@@ -3,19 +3,73 @@
 Streamlit can bind a widget to the address itself, but it writes the *displayed* option there: a
 title or a time, which changes when another study is imported. A link must outlive that, so the
 option's own key is written here.
+
+All choices of a run are written at once (:func:`gathered`), and a script in the page makes one
+entry of the browser's history for each thing the user does, however many choices follow from it:
+Back undoes one click.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from pages.shared.plain import as_text
 
 Option = TypeVar("Option", bound=str)
 
+_GATHERED = "address_gathered"
+_NOT_FOUND = "address_not_found"
+_SCRIPT = Path(__file__).with_name("history.js").read_text("utf-8")
 
-def select(label: str, options: Sequence[Option], key: str, names: Mapping[Option, str]) -> Option:
+
+@contextmanager
+def gathered() -> Iterator[None]:
+    """Write the choices made inside into the address at once, at the end; around a whole run.
+
+    In a run that Back or Forward started, the choices are those of the address.
+    """
+    context = get_script_run_ctx()
+    if context is not None and context.is_history_navigation:
+        forget(st.query_params.to_dict())
+    st.session_state[_GATHERED] = {}
+    try:
+        yield
+    finally:
+        chosen = st.session_state.pop(_GATHERED)
+        st.query_params.update(
+            {key: value for key, value in chosen.items() if st.query_params.get(key) != value}
+        )
+
+
+def one_entry_per_action() -> None:
+    """Put the script that joins entries of the history on the page; where its gap does no harm."""
+    st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
+
+
+def not_found() -> dict[str, str]:
+    """What the address asked for in vain on this page: label of the choice -> what was asked."""
+    found: dict[str, str] = st.session_state.get(_NOT_FOUND, {})
+    return found
+
+
+def forget_not_found() -> None:
+    """Say no more of what was asked for in vain."""
+    st.session_state.pop(_NOT_FOUND, None)
+
+
+def select(
+    label: str,
+    options: Sequence[Option],
+    key: str,
+    names: Mapping[Option, str],
+    help: str | None = None,
+) -> Option:
     """A select box whose choice is read from and written to the address.
 
     Args:
@@ -23,12 +77,16 @@ def select(label: str, options: Sequence[Option], key: str, names: Mapping[Optio
         options: keys that may be chosen, the default first; not empty.
         key: name of the choice in the address and in the session.
         names: option -> what is displayed.
+        help: shown beside the label.
 
     Returns:
-        The chosen option. A choice that is no longer offered falls back to the default.
+        The chosen option. A choice that is no longer offered falls back to the default; one that
+        the address alone asked for is named by :func:`not_found`.
     """
-    _prepare(key, options)
-    chosen = st.selectbox(label, options, key=key, format_func=lambda option: names[option])
+    _prepare(key, options, label=label)
+    chosen = st.selectbox(
+        label, options, key=key, format_func=lambda option: names[option], help=help
+    )
     write(key, chosen)
     return chosen
 
@@ -51,7 +109,7 @@ def segmented(
         help: shown beside the label.
         former: what an option was called before -> the option, so that old links open.
     """
-    _prepare(key, options, former)
+    _prepare(key, options, former, label=label)
     chosen = st.segmented_control(
         label, options, key=key, format_func=lambda option: names[option], help=help, required=True
     )
@@ -83,6 +141,34 @@ def slider(
     return float(chosen)
 
 
+def layer_slider(label: str, layers: Sequence[int], default: int, key: str) -> int:
+    """A slider over a run's layers, written to the address where it is moved.
+
+    It begins at its default again where that is another, as after a choice in the sidebar.
+
+    Args:
+        label: what is chosen.
+        layers: of the run, ascending.
+        default: one of them.
+        key: name of the choice in the address.
+    """
+    if len(layers) == 1:
+        return layers[0]
+    # A layer from the address is looked at once: after that the default may change.
+    widget = f"{key} {default}"
+    written = st.query_params.get(key, "")
+    if widget not in st.session_state:
+        first = not any(str(name).startswith(f"{key} ") for name in st.session_state)
+        linked = int(written) if first and written.isdecimal() else default
+        st.session_state[widget] = linked if linked in layers else default
+    chosen = int(st.select_slider(label, layers, key=widget))
+    if chosen != default:
+        write(key, str(chosen))
+    elif key in st.query_params:
+        del st.query_params[key]
+    return chosen
+
+
 def several(
     label: str,
     options: Sequence[str],
@@ -103,7 +189,11 @@ def several(
         wanted = options if default is None else default
     st.session_state[key] = [option for option in options if option in wanted]
     chosen = st.pills(
-        label, options, key=key, selection_mode="multi", format_func=lambda option: names[option]
+        label,
+        options,
+        key=key,
+        selection_mode="multi",
+        format_func=lambda option: as_text(names[option]),
     )
     write(key, ",".join(chosen))
     return [str(option) for option in chosen]
@@ -118,14 +208,36 @@ def toggle(label: str, key: str, help: str | None = None) -> bool:
     return bool(chosen)
 
 
-def _prepare(key: str, options: Sequence[str], former: Mapping[str, str] | None = None) -> None:
+def _prepare(
+    key: str, options: Sequence[str], former: Mapping[str, str] | None = None, *, label: str
+) -> None:
+    linked = key not in st.session_state
     wanted = st.session_state.get(key, st.query_params.get(key))
     if former and wanted in former:
         wanted = former[wanted]
+    if linked and wanted is not None and wanted not in options:
+        st.session_state[_NOT_FOUND] = not_found() | {label: wanted}
     st.session_state[key] = wanted if wanted in options else options[0]
 
 
+def forget(keys: Mapping[str, str]) -> None:
+    """Let the address decide some choices; before any of their widgets is drawn.
+
+    Args:
+        keys: of the choices, as the address has them; what is kept for several ranges of a choice
+            begins with its key and a space.
+    """
+    for kept in [str(kept) for kept in st.session_state]:
+        if kept.split(" ")[0] in keys:
+            del st.session_state[kept]
+
+
 def write(key: str, value: str) -> None:
-    """Keep a choice in the address, defaults too: the newest run of today is not tomorrow's."""
-    if st.query_params.get(key) != value:
+    """Keep a choice in the address, defaults too: the newest run of today is not tomorrow's.
+
+    At the end of the run; at once where a fragment runs by itself.
+    """
+    if _GATHERED in st.session_state:
+        st.session_state[_GATHERED][key] = value
+    elif st.query_params.get(key) != value:
         st.query_params[key] = value

@@ -12,6 +12,7 @@ from backend.jobs.queue import JobQueue
 from backend.runs.results import Results
 from backend.settings import Settings, load_settings
 from backend.store import catalog
+from pages.shared.plain import as_text
 
 # Arrays of a whole study, such as the lab's inner products: few are in use at a time.
 MOST_ARRAYS = 24
@@ -60,15 +61,30 @@ def faults_shown() -> Iterator[None]:
         yield
     except StudyFaults as fault:
         count = len(fault.faults)
-        noun = "fault" if count == 1 else "faults"
-        st.error(f"**{count} {noun} in the study; nothing was kept.**")
+        faults = "1 fault" if count == 1 else f"{count} faults"
+        st.error(f"**{faults} in the study. Nothing was imported.**")
         st.dataframe(
             [
-                {"file": f.file, "line": f.line, "what": f.what, "remedy": f.remedy}
+                {
+                    "file": f.file,
+                    "line": "whole file" if f.line is None else str(f.line),
+                    "what": f.what,
+                    "remedy": f.remedy,
+                }
                 for f in fault.faults
             ],
             hide_index=True,
             width="stretch",
         )
     except SteerscopeError as fault:
-        st.error(f"**{fault.what}**  \nExpected: {fault.expected}  \nRemedy: {fault.remedy}")
+        show_fault(fault)
+
+
+def show_fault(fault: SteerscopeError) -> None:
+    """Show a fault as three sentences, whatever its texts hold.
+
+    Args:
+        fault: what was wrong, what was expected, what to do.
+    """
+    what, expected, remedy = map(as_text, (fault.what, fault.expected, fault.remedy))
+    st.error(f"**{what}**  \nExpected: {expected}  \nRemedy: {remedy}")

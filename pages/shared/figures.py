@@ -11,7 +11,7 @@ from backend.views.shared.style import IMAGE_FORMATS, mode_bar
 
 # Where the sidebar keeps in which format the mode bar saves a chart.
 IMAGES = "images"
-_TEXT = {"light": "#1B2430", "dark": "#E8EDF3"}
+_TEXT = {"light": "#0A1018", "dark": "#E8EDF3"}
 
 
 def text_colour() -> str:

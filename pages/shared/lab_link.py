@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import streamlit as st
 
 from backend.core.vectors.pipeline import Pipeline
@@ -69,6 +71,20 @@ def apply(pipeline: Pipeline) -> None:
             del st.session_state[key]
 
 
+def open_lab(
+    pipeline: Pipeline, layer: int | None = None, choices: Mapping[str, object] | None = None
+) -> None:
+    """Ask for the Filter lab with a pipeline; for a callback.
+
+    Args:
+        pipeline: the settings.
+        layer: the sidebar's layer while the lab is shown; None leaves it.
+        choices: of the sidebar, such as another trait.
+    """
+    passing = {} if layer is None else {"layer": str(layer)}
+    open_page(LAB, choices or {}, lab_parameters(pipeline), passing)
+
+
 def try_in_lab(label: str, key: str, pipeline: Pipeline, layer: int | None = None) -> None:
     """A button that opens the Filter lab with a pipeline, for the trait and run of the sidebar.
 
@@ -76,13 +92,13 @@ def try_in_lab(label: str, key: str, pipeline: Pipeline, layer: int | None = Non
         label: on the button.
         key: unique on the page.
         pipeline: the settings.
-        layer: sets the sidebar's layer too; None leaves it.
+        layer: see :func:`open_lab`.
     """
-    choices = {} if layer is None else {"layer": str(layer)}
     st.button(
         label,
         key=key,
         icon=":material/tune:",
-        on_click=open_page,
-        args=(LAB, choices, lab_parameters(pipeline)),
+        type="primary",
+        on_click=open_lab,
+        args=(pipeline, layer),
     )

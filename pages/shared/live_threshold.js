@@ -99,6 +99,8 @@ export default function (component) {
   const watch = new MutationObserver((changes) => {
     const slider = changes.map((change) => change.target).find((node) =>
       node.matches(SLIDER) && node.closest('[class*="st-key-lab_threshold"]'));
+    // Moved by the page itself, the slider comes with other steps, which are still on their way.
+    if (slider && slider !== document.activeElement) return;
     const value = slider ? Number(slider.value) : last;
     if (value === last) return;
     last = value;

@@ -16,6 +16,7 @@ from backend.store.run_values import RunSummary
 from backend.views.notes.words import about_text, byline, notes_of
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
 
 _PLACE = "notes"
 _SUBJECT, _TEXT, _AUTHOR, _KNOWN = "note_about", "note_text", "note_author", "note_author_known"
@@ -52,7 +53,9 @@ def notes_expander(
                 args=(_PLACE, delete_note, data.settings(), note.name),
             )
         for name, why in known.broken.items():
-            st.warning(f"**{name}** is left out. {why}", icon=":material/broken_image:")
+            st.warning(
+                f"**{as_text(name)}** is left out. {as_text(why)}", icon=":material/broken_image:"
+            )
         fault_shown(_PLACE)
         _form(run, trait, prompt_set, layer, prompt_id)
 

@@ -9,10 +9,60 @@ from backend.jobs.queue import ahead_of
 from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
-from pages.shared.run_compare import offer_comparison
-from pages.shared.states import POLL_SECONDS, no_worker, show_progress
+from pages.shared.plain import as_text
+from pages.shared.run_compare import leave_if_asked, offer_comparison
+from pages.shared.states import POLL_SECONDS, no_worker, short_progress, show_progress
 
 _PLACE = "active jobs"
+# Of the chip on every page: a job lasts seconds to hours.
+CHIP_SECONDS = 3.0
+# Where the form keeps the job that it started last.
+STARTED = "job started"
+_FOLLOWED, _ENDED = "jobs followed", "runs ended"
+
+
+def job_chip(page: str) -> None:
+    """A line on every page that says how far jobs are, and offers what they made; nothing where
+    there is neither. Called once per rerun, by app.py.
+
+    Args:
+        page: path of the present page; the Runs page shows its jobs itself.
+    """
+    # A store that never had a job gets no queue by looking.
+    if page != "runs" and data.settings().has_queue():
+        _chip()
+
+
+@st.fragment(run_every=CHIP_SECONDS)
+def _chip() -> None:
+    leave_if_asked()
+    active = [job for job in data.queue().jobs() if job.active]
+    names = {job.run_id: job.target for job in active}
+    before: dict[str, str] = st.session_state.get(_FOLLOWED, {})
+    st.session_state[_FOLLOWED] = names
+    ended: list[str] = st.session_state.setdefault(_ENDED, [])
+    gone = [target for run_id, target in before.items() if run_id not in names]
+    if gone:
+        published = {run.run_id for run in data.run_list().runs}
+        for target in gone:
+            if target in published:
+                ended.append(target)
+                st.toast(f"{as_text(target)} is ready.", icon=":material/check_circle:")
+            else:
+                st.toast(
+                    f"{as_text(target)} did not finish. See the Runs page.", icon=":material/error:"
+                )
+    for job in reversed(active):
+        st.badge(
+            f"{as_text(job.target)}: {short_progress(job)}",
+            icon=":material/hourglass_top:",
+            color="blue",
+        )
+    for run_id in ended:
+        with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+            st.badge(f"{as_text(run_id)} is ready", icon=":material/check_circle:", color="green")
+            offer_comparison(run_id, "chip")
+            st.button("Dismiss", key=f"dismiss-{run_id}", on_click=ended.remove, args=(run_id,))
 
 
 @st.fragment(run_every=POLL_SECONDS)
@@ -52,11 +102,11 @@ def just_ended() -> None:
     published = {run.run_id for run in data.run_list().runs}
     for job in data.queue().jobs():
         if job.run_id in ended and job.state == "finished" and job.target != job.run_id:
-            st.success(f"**{job.target}** was derived again from its activations.")
+            st.success(f"**{as_text(job.target)}** was derived again from its activations.")
     for run_id in ended:
         if run_id in published:
             with st.container(border=True):
-                st.markdown(f":material/check_circle: **{run_id}** is published.")
+                st.markdown(f":material/check_circle: **{as_text(run_id)}** is published.")
                 offer_comparison(run_id, "ended")
 
 
@@ -64,5 +114,28 @@ def show_log(run_id: str) -> None:
     """What the worker said about a job, folded away; nothing before it has said anything."""
     text = read_log(data.settings(), run_id)
     if text:
-        with st.expander(f"Log of {run_id}", icon=":material/receipt_long:"):
+        with st.expander(f"Log of {as_text(run_id)}", icon=":material/receipt_long:"):
             st.code(text, language=None, wrap_lines=True)
+
+
+def started_job() -> None:
+    """What became of the job that was started last, where its button is."""
+    run_id: str | None = st.session_state.get(STARTED)
+    if run_id is not None:
+        _started(run_id)
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _started(run_id: str) -> None:
+    leave_if_asked()
+    jobs = data.queue().jobs()
+    job = next((job for job in jobs if job.run_id == run_id), None)
+    if job is None or job.state == "cancelled":
+        st.caption(f"{as_text(run_id)} was cancelled or removed.")
+    elif job.active:
+        show_progress(job, ahead_of(job, jobs))
+    elif job.state == "failed":
+        st.error(f"**{as_text(run_id)} failed.** {as_text(job.error or '')}")
+    else:
+        st.success(f"**{as_text(run_id)}** is ready.", icon=":material/check_circle:")
+        offer_comparison(run_id, "started")

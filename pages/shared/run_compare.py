@@ -9,6 +9,7 @@ import streamlit as st
 from backend.store.run_values import RunSummary
 from backend.views.runs.comparison import (
     Comparison,
+    LayerRule,
     Side,
     comparable_runs,
     compare,
@@ -18,16 +19,20 @@ from backend.views.runs.comparison import (
     what_differs,
 )
 from backend.views.runs.figures import r_changes
-from backend.views.runs.tables import pole_rows, r_rows
-from backend.views.runs.words import sentences
+from backend.views.runs.tables import pole_rows, prompt_rows, r_rows
+from backend.views.runs.words import answer, changes_of_prompts, sentences
 from pages.shared import data
 from pages.shared.address import segmented, select
 from pages.shared.figures import show
+from pages.shared.navigate import open_page
 from pages.shared.sidebar import Selection, run_name
 
 VIEW = "runs_view"
 COMPARE = "compare"
-_BEST = "best"
+_BEFORE, _BEST = "before", "best"
+_VIEWS = {"r": "Change of r", "prompts": "Prompts", "agreement": "Agreement of prompts"}
+_PAGE = "pages/runs.py"
+_ASKED = "comparison asked for"
 _KEYS = ("run_a", "set_a", "run_b", "set_b")
 _MEASURES = {
     "mean cosine": "cosine",
@@ -59,9 +64,17 @@ def offer_comparison(run_id: str, place: str) -> None:
 
 def _open(first: Side, second: Side) -> None:
     values = (first.run_id, first.prompt_set, second.run_id, second.prompt_set)
-    st.session_state[VIEW] = COMPARE
-    for key, value in zip(_KEYS, values, strict=True):
-        st.session_state[key] = value
+    open_page(_PAGE, {VIEW: COMPARE} | dict(zip(_KEYS, values, strict=True)))
+    st.session_state[_ASKED] = True
+
+
+def leave_if_asked() -> None:
+    """Leave a fragment for a comparison that a click inside it asked for.
+
+    Such a click runs the fragment alone, and app.py goes to the page.
+    """
+    if st.session_state.pop(_ASKED, False):
+        st.rerun(scope="app")
 
 
 def compare_runs(chosen: Selection) -> None:
@@ -93,20 +106,18 @@ def compare_runs(chosen: Selection) -> None:
     if not differences and first is second:
         st.info("Both sides are the same: choose another run or prompt set on one of them.")
         return
-    st.caption(
-        "What differs: " + ("; ".join(differences) or "nothing but the time") + ". Where several "
-        "things differ, a change cannot be laid at one of them."
-    )
+    said = "; ".join(differences) or "nothing but the time"
+    if len(differences) > 1:
+        said += f". {len(differences)} things differ, so the cause of a change is unclear"
+    st.caption(f"What differs: {said}.")
     common = [layer for layer in first.record.layers if layer in second.record.layers]
-    layers = {_BEST: "best of each side"} | {str(layer): str(layer) for layer in common}
-    layer = select("Layer of both", list(layers), "compare_layer", layers)
+    layers = {_BEFORE: "for each trait, A's best on both sides"} if common else {}
+    layers |= {str(layer): str(layer) for layer in common}
+    layers |= {_BEST: "each side's own best"}
+    layer = select("Layer", list(layers), "compare_layer", layers)
+    rule: LayerRule = None if layer == _BEST else "before" if layer == _BEFORE else int(layer)
     with st.spinner("Comparing the runs"):
-        found = data.results().of_runs(
-            compare,
-            (first.run_id, second.run_id),
-            (set_a, set_b),
-            None if layer == _BEST else int(layer),
-        )
+        found = data.results().of_runs(compare, (first.run_id, second.run_id), (set_a, set_b), rule)
     _show(found)
 
 
@@ -131,25 +142,55 @@ def _first(default: str, options: Iterable[str]) -> list[str]:
 
 
 def _show(found: Comparison) -> None:
-    st.subheader("Did r change?")
+    st.markdown(f"**{answer(found)}**")
+    view = segmented("Show", list(_VIEWS), "compare_view", _VIEWS)
+    if view == "r":
+        _changes(found)
+    elif view == "prompts":
+        _prompts(found)
+    else:
+        _agreement(found)
+
+
+def _changes(found: Comparison) -> None:
+    """r of both sides."""
     st.caption(
-        "r of B minus r of A over the cases that both have. A change counts as shown where p, "
-        "adjusted for the number of traits (Benjamini-Hochberg), is below 0.05."
+        "r of B minus r of A over the cases that both have. ▲ ▼: significant at a 5% false "
+        "discovery rate (Benjamini-Hochberg) over the changed traits."
     )
     if found.layer is None:
         st.caption(
-            "Each side shows its own best layer, so both r are flattered by that choice and the "
-            "test does not allow for it. Choose one layer for both to be free of it."
+            "Each side is at its own best layer, so both r are inflated by selection, which the "
+            "test does not allow for. Compare at one layer to avoid this."
         )
-    show(r_changes(found), "r_changes")
+    elif found.layer == "before":
+        st.caption(
+            "Both sides are at A's best layer of the trait. It was chosen by A's r, which favours "
+            "A; a fixed layer favours neither."
+        )
+    if any(not trait.unchanged for trait in found.traits):
+        show(r_changes(found), "r_changes")
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences(found)))
     with st.expander("The numbers"):
         st.dataframe(r_rows(found), hide_index=True, width="stretch")
-    st.subheader("Do the prompts agree better?")
+
+
+def _prompts(found: Comparison) -> None:
+    """Which prompts were removed and added."""
+    written = [t for t in found.traits if any(c.removed or c.added for c in t.prompts)]
+    if not written:
+        st.info("Both sides have the same prompts.")
+    for trait in written:
+        st.markdown(f"**{trait.trait.replace('_', ' ')}**: {changes_of_prompts(trait)}")
+        st.dataframe(prompt_rows(trait), hide_index=True, width="stretch")
+
+
+def _agreement(found: Comparison) -> None:
+    """Do the prompts agree better?"""
     measure = segmented("Measure", list(_MEASURES), "compare_measure", _MEASURES)
     st.caption(
-        "Intervals are bootstraps over prompts (2,000 resamples, expanded percentiles). A prompt "
-        "drawn twice is no pair with itself. The same prompts on both sides are drawn together."
+        "95% intervals: bootstrap over prompts (2,000 resamples, expanded percentiles). A prompt "
+        "drawn twice is not paired with itself. Prompts that both sides have are drawn together."
     )
     if measure == "within-class variance":
         st.caption(

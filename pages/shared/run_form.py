@@ -16,6 +16,8 @@ from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.plain import as_text
+from pages.shared.run_active import STARTED, started_job
 from pages.shared.sidebar import Selection
 
 _START, _IMPORT = "start", "import"
@@ -45,6 +47,7 @@ def new_extraction(chosen: Selection) -> None:
         args=(_START, _start, study),
     )
     fault_shown(_START)
+    started_job()
 
 
 def _start(study: str) -> None:
@@ -53,7 +56,8 @@ def _start(study: str) -> None:
     except SteerscopeError:
         return  # the page says so where it reads the fields
     run_id = data.queue().enqueue(request)
-    st.toast(f"Queued {run_id}", icon=":material/schedule:")
+    st.session_state[STARTED] = run_id
+    st.toast(f"Queued {as_text(run_id)}", icon=":material/schedule:")
 
 
 def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
@@ -153,7 +157,7 @@ def _show_forecast(request: ExtractionRequest) -> None:
                 f"{row['what']}: **{row['estimate']}**  \n:small[{row['basis']}]"
             )
         for fault in found.faults:
-            st.warning(fault, icon=":material/error:")
+            st.warning(as_text(fault), icon=":material/error:")
 
 
 def _study_line(study: StudySummary) -> str:
@@ -180,7 +184,9 @@ def study_import() -> None:
         )
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
-        st.success(f"Imported as **{key}**; it can be chosen in the sidebar and above.")
+        st.success(
+            f"Imported as **{as_text(key)}** and chosen in the sidebar. It can be extracted above."
+        )
         for note in st.session_state.pop("import_notes", ()):
             st.text(str(note))
 
@@ -189,4 +195,5 @@ def _import() -> None:
     files = [(file.name, file.getvalue()) for file in st.session_state[_FILES]]
     found = import_upload(data.settings(), files, st.session_state[_NAME].strip())
     st.session_state["imported"] = found.ref.key
+    st.session_state["study"] = found.ref.key
     st.session_state["import_notes"] = found.notes

@@ -11,6 +11,7 @@ from backend.views.runs.history import Entry, history
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import select
+from pages.shared.plain import as_text
 from pages.shared.run_active import show_log
 from pages.shared.run_compare import offer_comparison
 
@@ -51,9 +52,9 @@ def _unfinished(entry: Entry) -> None:
     """A job that did not finish: why, and what can be done with it."""
     run_id, queue = entry.run_id, data.queue()
     with st.container(border=True):
-        st.markdown(f"{_SIGNS[entry.state]} **{run_id}** {entry.state}")
+        st.markdown(f"{_SIGNS[entry.state]} **{as_text(run_id)}** {entry.state}")
         if entry.job is not None and entry.job.error:
-            st.error(entry.job.error)
+            st.error(as_text(entry.job.error))
         with st.container(horizontal=True):
             if entry.state == "cancelled":
                 _button("Resume", "resume", run_id, queue.resume)
@@ -77,15 +78,15 @@ def _finished(entry: Entry) -> None:
 
 
 def _deleted(run_id: str) -> None:
-    st.markdown(f"**{run_id}** was finished, and its file has been deleted since.")
+    st.markdown(f"**{as_text(run_id)}** was finished, and its file has been deleted since.")
     _button("Remove from the history", "forget", run_id, data.queue().remove)
 
 
 def _published(run: RunSummary) -> None:
     """What can be done with a run: compare it, derive it again, delete it."""
     st.markdown(
-        f"**{run.run_id}**: {run.bytes / 1e6:.1f} MB. Its activations never change. What was "
-        "computed from them can be computed again, such as after an update."
+        f"**{as_text(run.run_id)}**: {run.bytes / 1e6:.1f} MB. Its activations never change. "
+        "What was computed from them can be computed again, such as after an update."
     )
     with st.container(horizontal=True):
         offer_comparison(run.run_id, "past")
@@ -102,8 +103,8 @@ def _published(run: RunSummary) -> None:
 def _deletion(run_id: str) -> None:
     with st.popover("Delete the run", icon=":material/delete:"):
         st.markdown(
-            f"This deletes **{run_id}** with its activations and all its numbers. It cannot be "
-            "undone; links to it will open another run."
+            f"This deletes **{as_text(run_id)}** with its activations and all its numbers. It "
+            "cannot be undone; links to it will open another run."
         )
         st.button(
             "Delete it for good",

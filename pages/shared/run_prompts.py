@@ -14,6 +14,7 @@ from backend.studies.prompt_sets import (
 )
 from pages.shared import data
 from pages.shared.address import segmented, select
+from pages.shared.plain import as_text
 from pages.shared.run_compare import VIEW
 from pages.shared.sidebar import Selection
 
@@ -31,9 +32,9 @@ def new_prompt_set(chosen: Selection) -> None:
         st.info("Import a study first: a prompt set belongs to one.")
         return
     st.markdown(
-        f"A new prompt set for **{study.title}** (`{study.key}`). A study never changes, so this "
-        "makes its next revision: all its prompt sets and responses as they are, and the new set."
-        " Every trait needs the set, with at least two prompts of each pole."
+        f"A new prompt set for **{as_text(study.title)}** (`{study.key}`). A study never changes, "
+        "so this makes its next revision: all its prompt sets and responses as they are, and the "
+        "new set. Every trait needs the set, with at least two prompts of each pole."
     )
     outcome_shown()
     how = segmented(
@@ -79,8 +80,8 @@ def outcome_shown() -> None:
             raise outcome
     elif outcome is not None:
         st.success(
-            f"The set is in the new revision **{outcome}**, chosen in the sidebar now. The old "
-            "revision stays. Start an extraction to see what the new prompts do.",
+            f"The set is in the new revision **{as_text(str(outcome))}**, chosen in the sidebar "
+            "now. The old revision stays. Start an extraction to see what the new prompts do.",
             icon=":material/playlist_add_check:",
         )
 
@@ -105,7 +106,7 @@ def _fields(study: str, start: str | None, traits: tuple[str, ...], chosen_trait
     drafts[trait] = Lines(fields["high"], fields["low"])
     changed = [names[t] for t, typed in drafts.items() if typed != begun.get(t, Lines("", ""))]
     rest = f"The other traits are copied from {start!r}." if start else "The others are empty."
-    st.caption(f"Changed so far: {', '.join(changed) or 'nothing'}. {rest}")
+    st.caption(as_text(f"Changed so far: {', '.join(changed) or 'nothing'}. {rest}"))
 
 
 def _drafts(study: str, start: str | None) -> dict[str, Lines]:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import streamlit as st
 
+from backend.errors import SteerscopeError
 from backend.store.run_values import RunSummary
 from backend.store.study import StudySummary
+from backend.views.scorecard.compute import newest_by_model, runs_differ, scorecard
 from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
-from pages.shared.address import segmented, select
+from pages.shared.address import one_entry_per_action, segmented, select
 from pages.shared.figures import IMAGES
+from pages.shared.plain import as_text
 
 BEST = "best"
 _KEY = "selection"
+_STUDY = "study"
+_LAYER = "Best per trait: the layer with the highest r, in every cell by itself."
 
 
 @dataclass(frozen=True)
@@ -48,16 +54,15 @@ def choose() -> None:
     """Draw the sidebar's widgets and keep what they say. Called once per rerun, by app.py."""
     studies = data.study_list().studies
     with st.sidebar:
+        one_entry_per_action()
         if not studies:
             st.caption("No study yet. The sample appears here when the worker has imported it.")
             st.session_state[_KEY] = Selection()
             return
         found = data.run_list().runs
-        extracted = {run.study_key for run in found}
-        # What can be looked at first, real activations before simulated ones.
-        order = sorted(studies, key=lambda s: (s.key not in extracted, s.simulated))
-        by_key = {study.key: study for study in order}
-        study = by_key[select("Study", list(by_key), "study", _study_name(by_key))]
+        by_key = {study.key: study for study in _ordered(studies, found)}
+        titles = _study_name(by_key)
+        study = by_key[select("Study", list(by_key), _STUDY, titles, _about(by_key, titles))]
         runs = tuple(run for run in found if run.study_key == study.key)
         prompt_set = study.prompt_sets[0]
         if len(study.prompt_sets) > 1:
@@ -66,19 +71,16 @@ def choose() -> None:
         run = None
         if runs:
             by_id = {run.record.run_id: run for run in reversed(runs)}
-            names = {run_id: run_name(run) for run_id, run in by_id.items()}
-            run = by_id[select("Run", list(by_id), "run", names)]
+            names = dict(zip(by_id, short_names(list(by_id.values())), strict=True))
+            run = by_id[select("Run", list(by_id), "run", names, _every_run(by_id))]
         traits = {trait: trait.replace("_", " ") for trait in study.traits}
-        trait = select("Trait", list(traits), "trait", traits)
-        if study.traits[trait]:
-            st.caption(study.traits[trait])
+        trait = select("Trait", list(traits), "trait", traits, _described(study))
         layer = None
         if run is not None:
             layers = {BEST: "best per trait"} | {str(n): str(n) for n in run.record.layers}
-            chosen = select("Layer", list(layers), "layer", layers)
+            chosen = select("Layer", list(layers), "layer", layers, _LAYER)
             layer = None if chosen == BEST else int(chosen)
         st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
-        st.caption(study.provenance)
         segmented(
             "Save charts as",
             IMAGE_FORMATS,
@@ -88,13 +90,82 @@ def choose() -> None:
         )
 
 
-def run_name(run: RunSummary) -> str:
-    """A run's name among the runs of its study: model, layers and time."""
-    layers = run.record.layers
-    return (
-        f"{run.label} · layers {layers[0]}–{layers[-1]} · "
-        f"{run.record.created_at[5:16].replace('T', ' ')}"
+def _ordered(
+    studies: Sequence[StudySummary], found: Sequence[RunSummary]
+) -> tuple[StudySummary, ...]:
+    """Studies by what can be looked at first, real activations before simulated ones; where none
+    is chosen yet, one whose models differ comes before all."""
+    extracted = {run.study_key for run in found}
+    order = sorted(studies, key=lambda s: (s.key not in extracted, s.simulated))
+    if st.session_state.get(_STUDY, st.query_params.get(_STUDY)) is None:
+        order.sort(key=lambda study: not _differs(study, found))
+    return tuple(order)
+
+
+def _differs(study: StudySummary, found: Sequence[RunSummary]) -> bool:
+    runs = newest_by_model([run for run in found if run.study_key == study.key])
+    if len(runs) < 2:
+        return False
+    results = data.results()
+    ids = tuple(run.run_id for run in runs)
+    try:
+        card = results.of_runs(scorecard, ids, study.prompt_sets[0], None, results.thresholds)
+    except SteerscopeError:
+        return False  # its page names the fault once it is opened; the sidebar must not end here
+    return runs_differ(card)
+
+
+def _about(by_key: Mapping[str, StudySummary], titles: Mapping[str, str]) -> str:
+    """Full names of the studies, each with where it comes from."""
+    return "\n\n".join(
+        f"**{as_text(titles[key])}** {as_text(study.provenance)}" for key, study in by_key.items()
     )
+
+
+def _every_run(by_id: Mapping[str, RunSummary]) -> str:
+    return "\n\n".join(run_name(run) for run in by_id.values())
+
+
+def _described(study: StudySummary) -> str | None:
+    """What the traits mean; of a simulated study that would give away what was planted."""
+    if study.simulated:
+        return None
+    said = [
+        f"**{as_text(trait.replace('_', ' '))}** {as_text(about)}"
+        for trait, about in study.traits.items()
+        if about
+    ]
+    return "\n\n".join(said) or None
+
+
+def run_name(run: RunSummary) -> str:
+    """A run's full name among the runs of its study: model, layers and time."""
+    layers = run.record.layers
+    return f"{run.label} · layers {layers[0]}–{layers[-1]} · {_time(run)}"
+
+
+def short_names(runs: Sequence[RunSummary]) -> list[str]:
+    """The model where that tells runs apart, else with the time of the run."""
+    labels = [run.label for run in runs]
+    return told_apart(
+        [
+            run.label if labels.count(run.label) == 1 else f"{run.label} · {_time(run)}"
+            for run in runs
+        ],
+        runs,
+    )
+
+
+def told_apart(names: Sequence[str], runs: Sequence[RunSummary]) -> list[str]:
+    """Names of runs, those that are the same with the end of the run's id."""
+    return [
+        name if names.count(name) == 1 else f"{name} · {run.record.run_id[-4:]}"
+        for name, run in zip(names, runs, strict=True)
+    ]
+
+
+def _time(run: RunSummary) -> str:
+    return run.record.created_at[5:16].replace("T", " ")
 
 
 def _study_name(by_key: dict[str, StudySummary]) -> dict[str, str]:

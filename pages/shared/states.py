@@ -10,7 +10,9 @@ from backend.jobs.queue import Job
 from backend.jobs.workers import live_workers
 from backend.store.run_values import RunSummary
 from backend.types import Progress
+from backend.views.runs.tables import duration
 from pages.shared import data
+from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
 
 POLL_SECONDS = 1.0
@@ -46,22 +48,12 @@ def _waiting(chosen: Selection) -> None:
         return
     failed = [job for job in data.queue().jobs() if job.state == "failed"]
     if failed and key == failed[0].request.study:
-        st.error(f"**The last extraction of this study failed.** {failed[0].error}")
+        st.error(f"**The last extraction of this study failed.** {as_text(str(failed[0].error))}")
     st.info(
         "There are no results for this study yet. Start an extraction on the Runs page.",
         icon=":material/play_circle:",
     )
     st.page_link("pages/runs.py", label="Open the Runs page", icon=":material/arrow_forward:")
-
-
-def label_simulated(chosen: Selection) -> None:
-    """Say on every page that the chosen study's activations were drawn and its causes planted."""
-    if chosen.run is not None and chosen.run.simulated:
-        st.badge(
-            "simulated study: no model read these texts, causes are planted",
-            icon=":material/science:",
-            color="orange",
-        )
 
 
 def no_worker() -> None:
@@ -83,9 +75,9 @@ def show_progress(job: Job, ahead: Sequence[Job] = ()) -> None:
     progress = data.queue().progress(job.run_id)
     if job.state == "queued" or progress is None:
         waits = f"behind {'; '.join(map(_ahead, ahead))}" if ahead else "waiting for a worker"
-        st.progress(0.0, text=f"**{job.run_id}**: {job.state}, {waits}")
+        st.progress(0.0, text=f"**{as_text(job.run_id)}**: {job.state}, {as_text(waits)}")
         return
-    st.progress(_fraction(progress), text=f"**{job.run_id}**: {_words(progress)}")
+    st.progress(_fraction(progress), text=f"**{as_text(job.run_id)}**: {as_text(_words(progress))}")
 
 
 def _ahead(job: Job) -> str:
@@ -99,19 +91,41 @@ def _fraction(progress: Progress) -> float:
 
 def _words(progress: Progress) -> str:
     words = progress.stage
-    if progress.batches_total:
+    if progress.batches_done < progress.batches_total:
         words += f", batch {progress.batches_done} of {progress.batches_total}"
-    if progress.texts_per_second:
-        words += (
-            f", {progress.texts_per_second:.1f} texts/s, {progress.tokens_per_second:.0f} tokens/s"
-        )
-    if progress.seconds_left and progress.batches_done < progress.batches_total:
-        words += f", about {progress.seconds_left:.0f} s left"
-    return words
+        if progress.texts_per_second:
+            words += (
+                f", {progress.texts_per_second:.1f} texts/s, "
+                f"{progress.tokens_per_second:.0f} tokens/s"
+            )
+    return words + _left(progress)
+
+
+def _left(progress: Progress) -> str:
+    """Time left of the present stage; empty while unknown."""
+    return f", about {duration(progress.seconds_left)} left" if progress.seconds_left else ""
+
+
+def short_progress(job: Job) -> str:
+    """One job in a few words: what is done now, how far, and time left.
+
+    Args:
+        job: a queued or running job.
+    """
+    progress = data.queue().progress(job.run_id)
+    if job.state == "queued" or progress is None:
+        return "waiting" if job.state == "queued" else "starting"
+    share = f" {_fraction(progress):.0%}" if progress.batches_done < progress.batches_total else ""
+    return f"{progress.stage}{share}{_left(progress)}"
 
 
 def show_broken() -> None:
     """Name the files of the store that cannot be read."""
     broken = data.study_list().broken | data.run_list().broken
+    refused = data.queue().refused()
+    if refused is not None:
+        data.show_fault(refused)
     for name, why in broken.items():
-        st.warning(f"**{name}** is left out. {why}", icon=":material/broken_image:")
+        st.warning(
+            f"**{as_text(name)}** is left out. {as_text(why)}", icon=":material/broken_image:"
+        )

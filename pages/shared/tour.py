@@ -1,23 +1,25 @@
-"""The tour: the published story in six steps, above whichever page shows the step."""
+"""The tour: the published story in six steps, in a bar above whichever page shows the step."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from backend.phantom.published.phantom import NAME as DEMO
+from backend.store.run_values import RunSummary
 from backend.views.study_tests.published import published_findings
-from backend.views.tour import Step, tour_steps
+from backend.views.tour import MODEL, TRAIT, Repair, Step, repair_of, tour_steps
 from pages.shared import data
 from pages.shared.address import write
+from pages.shared.lab_link import lab_parameters
 from pages.shared.navigate import open_page
 
 _KEY = "tour"
 
 
-def banner() -> None:
+def bar() -> None:
     """The present step with its buttons; nothing while no tour is taken."""
     # Every rerun of every page comes by here, and nearly always no tour is taken.
-    if st.session_state.get(_KEY) is None and _KEY not in st.query_params:
+    if not running():
         return
     steps = _steps()
     at = _present(len(steps))
@@ -28,39 +30,74 @@ def banner() -> None:
         st.rerun()
     write(_KEY, str(at))
     step = steps[at - 1]
+    waiting = ""
+    if step.demo and _demo_study() is None:
+        waiting = " :small[The simulated study is still being made; see the Runs page.]"
     with st.container(border=True):
-        st.markdown(f"**Tour {at} of {len(steps)}: {step.title}**")
-        for line in step.lines:
-            st.markdown(line)
-        if step.demo and _demo_study() is None:
-            st.caption("The simulated study of this step is still being made; see the Runs page.")
-        with st.container(horizontal=True, gap="small"):
-            moves = (
-                ("Back", at - 1, ":material/arrow_back:"),
-                ("Next", at + 1, ":material/arrow_forward:"),
-            )
-            for label, to, icon in moves:
-                if 1 <= to <= len(steps):
-                    st.button(
-                        label, key=f"tour_{to}", icon=icon, on_click=_go, args=(steps[to - 1], to)
-                    )
-            st.button("End the tour", key="tour_end", icon=":material/close:", on_click=_end)
+        said, buttons = st.columns([4.4, 1], vertical_alignment="center")
+        said.markdown(f"**Tour {at}/{len(steps)} · {step.title}.** {step.line}{waiting}")
+        with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
+            _buttons(steps, at)
+
+
+def _buttons(steps: tuple[Step, ...], at: int) -> None:
+    last = at == len(steps)
+    if at > 1:
+        st.button(
+            "",
+            key=f"tour_{at - 1}",
+            icon=":material/arrow_back:",
+            help="Step back",
+            on_click=_go,
+            args=(steps[at - 2], at - 1),
+        )
+    if not last:
+        st.button(
+            "Next",
+            key=f"tour_{at + 1}",
+            type="primary",
+            on_click=_go,
+            args=(steps[at], at + 1),
+        )
+    st.button(
+        "Done" if last else "",
+        key="tour_end",
+        icon=":material/close:",
+        help="End the tour",
+        on_click=_end,
+    )
+
+
+def running() -> bool:
+    """Whether a tour is taken, or a link asks for one."""
+    return st.session_state.get(_KEY) is not None or (
+        _KEY not in st.session_state and _KEY in st.query_params
+    )
+
+
+def start() -> None:
+    """Begin the tour; for a callback."""
+    _go(_steps()[0], 1)
 
 
 def invitation() -> None:
-    """A button that begins the tour, on the first page."""
-    steps = _steps()
-    if _present(len(steps)) is None:
-        st.button(
-            f"Tour: the published story in {len(steps)} steps",
-            icon=":material/explore:",
-            on_click=_go,
-            args=(steps[0], 1),
-        )
+    """A button in the sidebar that begins the tour."""
+    if not running():
+        st.button("Tour: six steps", icon=":material/explore:", type="tertiary", on_click=start)
 
 
 def _steps() -> tuple[Step, ...]:
-    return tour_steps(published_findings(data.settings().thresholds))
+    return tour_steps(published_findings(data.settings().thresholds), _repair())
+
+
+def _repair() -> Repair | None:
+    """What the tour's cell needs; None while its run is not there."""
+    runs = [run for run in _demo_runs() if run.label == MODEL]
+    if not runs:
+        return None
+    results = data.results()
+    run = runs[-1]
+    return results.of_run(repair_of, run.run_id, run.prompt_sets[0], TRAIT, results.thresholds)
 
 
 def _present(count: int) -> int | None:
@@ -86,19 +123,20 @@ def _go(step: Step, number: int) -> None:
     if step.demo and study is not None:
         choices["study"] = study
         model = choices.pop("run", None)
-        run_ids = [
-            run.run_id
-            for run in data.run_list().runs
-            if run.study_key == study and run.record.model_name == model
-        ]
+        run_ids = [run.run_id for run in _demo_runs() if run.label == model]
         if run_ids:
             choices["run"] = run_ids[-1]
     elif step.demo:
         choices = {}
-    open_page(step.page, choices)
+    open_page(step.page, choices, None if step.pipeline is None else lab_parameters(step.pipeline))
 
 
 def _demo_study() -> str | None:
     """Key of the bundled phantom, if it is in the store."""
     keys = [study.key for study in data.study_list().studies if study.key.startswith(f"{DEMO}@")]
     return keys[-1] if keys else None
+
+
+def _demo_runs() -> list[RunSummary]:
+    study = _demo_study()
+    return [run for run in data.run_list().runs if run.study_key == study]

@@ -105,7 +105,8 @@ def filled_store(folder: Path | None) -> tuple[Settings, str]:
 
 @contextmanager
 def serving(command: list[str], cache: Path) -> Iterator[str]:
-    """A Streamlit server on a free port; gives its address."""
+    """A Streamlit server on a free port; gives its address. Args: the module with its arguments,
+    whose last is followed by the port, and the store."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -114,10 +115,7 @@ def serving(command: list[str], cache: Path) -> Iterator[str]:
             sys.executable,
             "-m",
             *command,
-            "--server.port",
             str(port),
-            "--server.address",
-            "127.0.0.1",
         ],
         cwd=ROOT,
         env=os.environ | {"STEERSCOPE_CACHE": str(cache)},
@@ -193,8 +191,10 @@ def measure(cache: Path | None, moves: int) -> dict[str, object]:
         raise SystemExit("no chromium on the PATH: install it (Debian: apt install chromium)")
     settings, study = filled_store(cache)
     bare_command = ["streamlit", "run", "tests/benchmarks/bare_page.py"]
+    bare_command += ["--server.address", "127.0.0.1", "--server.port"]
+    own_command = ["pages.shared.launch", "--address", "127.0.0.1", "--host", "127.0.0.1", "--port"]
     with (
-        serving(["pages.shared.launch"], settings.cache) as url,
+        serving(own_command, settings.cache) as url,
         serving(bare_command, settings.cache) as bare_url,
         sync_playwright() as playwright,
     ):

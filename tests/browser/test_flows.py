@@ -48,23 +48,14 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     study = preset_study(stocked)
     page = watched(f"{stocked.url}/?study={study}")
     settled(page)
-    chart = page.locator(".js-plotly-plot").first
-    chart.locator(".scatterlayer .point").last.wait_for(state="attached")
-    place = chart.evaluate(
-        "(plot, run) => { const data = plot.data[1].customdata;"
-        " const i = data.findIndex(d => d[0] === run && d[1] === 'crisis_recognition');"
-        " const box = plot.querySelectorAll('.scatterlayer .point')[i].getBoundingClientRect();"
-        " return [box.x + box.width / 2, box.y + box.height / 2]; }",
-        mistral,
-    )
-    page.mouse.move(*place)
-    page.mouse.click(*place)
+    page.get_by_role("button", name="crisis recognition on mistral-simulated").click()
     expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
-    expect(page.get_by_text(re.compile("crisis recognition on mistral-simulated"))).to_be_visible()
+    expect(page.get_by_text("mistral-simulated › crisis recognition")).to_be_visible()
     settled(page)
-    outliers = page.get_by_text(re.compile("^Prompts of outlying direction"))
-    outliers.first.click()
-    page.get_by_role("button", name="Try this fix in the Filter lab").first.click()
+    page.get_by_text(re.compile("^\\d+ undetermined$")).click()
+    settled(page)
+    page.get_by_text(re.compile("^Prompts that point elsewhere")).first.click()
+    page.get_by_role("button", name="Try it").last.click()
     expect(page.get_by_role("heading", name="What would filtering do?")).to_be_visible()
     settled(page)
     assert "lab_reference=" in page.url and "trait=crisis_recognition" in page.url

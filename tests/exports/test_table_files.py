@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import zipfile
 
 import duckdb
@@ -21,7 +23,8 @@ from backend.exports.tables import (
     write_table,
     write_tables,
 )
-from backend.store.study import ACTIVATION_TABLES
+from backend.store.study import ACTIVATION_TABLES, publish_study
+from backend.studies.hashing import content_hash
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -154,3 +157,21 @@ def test_bytes_for_a_browser(settings, run):
         "4.8 MB",
         "3.2 GB",
     ]
+
+
+def test_no_cell_of_a_csv_is_a_formula_and_parquet_is_exact(settings, tmp_path):
+    texts = ["=1+1", "+cmd", "-x", "@sum", "\tx", "\rx", "\n=x", "-3", "+1e5", "a=b", "'=x", ""]
+    study = small_study(scenarios=2)
+    prompts = [*study.prompts]
+    for number, text in enumerate(texts):
+        prompts[number] = dataclasses.replace(prompts[number], text=text)
+    study = dataclasses.replace(study, prompts=tuple(prompts))
+    ref = publish_study(settings, study, content_hash(study))
+    source = Source("study", ref.key)
+    write_table(settings, source, "prompts", "parquet", tmp_path / "p.parquet")
+    exact = duckdb.sql(f"SELECT text FROM '{tmp_path / 'p.parquet'}'").fetchall()
+    assert [text for (text,) in exact][: len(texts)] == texts
+    write_table(settings, source, "prompts", "csv", tmp_path / "p.csv")
+    with (tmp_path / "p.csv").open(newline="", encoding="utf-8") as file:
+        written = [row["text"] for row in csv.DictReader(file)][: len(texts)]
+    assert written == [f"'{text}" for text in texts[:7]] + texts[7:]

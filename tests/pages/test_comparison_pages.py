@@ -8,7 +8,9 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_summary
 from backend.views.methods.comparison import method_choice, method_comparison
+from backend.views.methods.words import choice_answer, overall_answer
 from backend.views.transfer.compute import transfer_view
+from backend.views.transfer.words import answer
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.results import results
@@ -40,8 +42,12 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     text = words(app)
     view = results(store).with_saved(transfer_view, run_ids, traits, "default")
     assert f"over the {view.tests()} comparisons" in text
-    assert "written by `simulated`" in text and "no ceiling of transfer" in text
+    assert answer(view, traits[0]) in text and "written by `simulated`" in text
     assert "with the highest r of its own" in text
+    assert "no ceiling of transfer" in words(opened(TRANSFER, transfer_view="ceilings"))
+    for shown in ("trait", "pair"):
+        assert len(opened(TRANSFER, transfer_view=shown).get("plotly_chart")) == 1
+    app = opened(TRANSFER, transfer_view="numbers")
     table = app.dataframe[0].value
     assert len(table) == len(view.transfers)
     assert list(table["matched"]) == [60] * len(view.transfers)
@@ -52,7 +58,7 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     assert "at least two runs" in words(opened(TRANSFER, transfer_runs=[run_ids[0]]))
 
 
-def test_saved_vectors_are_shown_as_flattered(store):
+def test_saved_vectors_are_shown_as_selected(store):
     _, run_ids = publish_small_phantom(store)
     trait = run_summary(store, run_ids[0]).traits[0]
     save_vector(store, "mine", run_ids[0], trait, "default", 1, Pipeline())
@@ -64,18 +70,21 @@ def test_saved_vectors_are_shown_as_flattered(store):
 def test_methods_show_what_the_queries_find(store):
     _, run_ids = publish_small_phantom(store)
     trait = run_summary(store, run_ids[0]).traits[1]
-    app = opened(METHODS, run=run_ids[0], trait=trait)
-    text = words(app)
-    assert "Not computed in this run: Logistic probe" in text
-    assert "on the same data flatters it" in " ".join(text.split())
+    assert "Not computed in this run: Logistic probe" in words(opened(METHODS, run=run_ids[0]))
+    app = opened(METHODS, run=run_ids[0], trait=trait, methods_view="trait")
     comparison = results(store).with_saved(method_comparison, run_ids[:1], "default")
     by_method = app.dataframe[0].value.set_index("method")
     lda = comparison.grid.results["lda", trait]
     assert by_method.loc["Shrunk LDA"]["layer"] == str(lda.layer)
     assert by_method.loc["Shrunk LDA"]["r (Fisher)"].startswith(f"{lda.correlation.value:+.2f}")
+    assert overall_answer(comparison) in words(app)
     choice = results(store).of_run(method_choice, run_ids[0], trait, "default")
-    assert f"{choice.held_out.value:+.2f}" in app.dataframe[1].value["r"][1]
-    at_a_layer = opened(METHODS, run=run_ids[0], layer="2")
+    app = opened(METHODS, run=run_ids[0], trait=trait, methods_view="choice")
+    assert f"{choice.held_out.value:+.2f}" in app.dataframe[0].value["r"][1]
+    assert choice_answer(choice) in words(app)
+    for view, charts in (("overall", 1), ("prompts", 2), ("cosines", 1)):
+        assert len(opened(METHODS, methods_view=view).get("plotly_chart")) in (charts, 0)
+    at_a_layer = opened(METHODS, run=run_ids[0], layer="2", methods_view="trait")
     assert set(at_a_layer.dataframe[0].value["layer"]) == {"2", "–"}
 
 

@@ -16,7 +16,7 @@ METHODS = "pages/methods.py"
     [
         ("fair", "held_out", "r over drifts, layer chosen on other scenarios"),
         ("held_out", "held_out", "r over drifts, layer chosen on other scenarios"),
-        ("best", "best", "r over drifts, at the best layer (flattered)"),
+        ("best", "best", "r over drifts, at the best layer (inflated by selection)"),
     ],
 )
 def test_old_and_new_links_open_the_same_numbers(store, written, kept, said):

@@ -8,6 +8,7 @@ import re
 import pytest
 
 from backend.jobs.queue import JobQueue
+from backend.store.catalog import run_list
 from backend.views.study_tests.compute import findings_of_study
 from tests.support.pages import ROOT, opened, words
 from tests.support.results import results
@@ -34,8 +35,8 @@ def publish_kind(settings, model, kind):
     publish_run(settings, study, model, "run-1")
 
 
-def test_all_eleven_pages_are_there():
-    assert len(PAGES) == 11 and all((ROOT / page).exists() for page in PAGES)
+def test_all_pages_are_there():
+    assert len(PAGES) == 12 and all((ROOT / page).exists() for page in PAGES)
     scripts = {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     assert scripts - {"pages/__init__.py"} == set(PAGES)
 
@@ -64,20 +65,25 @@ def test_every_page_opens_on_every_kind_of_study(shown, tiny_llama, page, kind):
     shown(publish_kind, tiny_llama, kind)
     app = opened(page)
     if page == PAGES[0]:  # AppTest keeps the sidebar of the first page alone
-        assert "Random words, for tests." in words(app)
-        assert {"drift": "the drift of", "level": "**level**", "none": "no scored responses"}[
+        assert "Random words, for tests." in app.selectbox(key="study").help
+        assert {"drift": "score move too", "level": "**levels**", "none": "no scored responses"}[
             kind
         ] in words(app)
 
 
-def test_the_scorecards_counts_are_the_querys(store, tiny_llama):
+def test_the_scorecards_answer_and_numbers_are_the_querys(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGES[0])
-    counts = card(store, ["run-1"]).counts["run-1"]
-    table = app.dataframe[0].value
-    for column in table.columns[1:]:
-        status = column.split()[1]
-        assert table[column][0] == counts[status]
+    found = card(store, ["run-1"])
+    label = run_list(store).runs[0].label
+    assert (
+        app.subheader[0].value == f"Working traits: {label} {found.counts['run-1']['working']}/2."
+    )
+    assert not app.dataframe
+    table = opened(PAGES[0], scorecard_view="numbers").dataframe[0].value
+    assert list(table["r over drifts"]) == [
+        f"{cell.correlation.value:+.3f}" for cell in found.cells.values()
+    ]
     assert "Choose a layer in the sidebar" in words(app)
     assert "Choose a layer in the sidebar" not in words(opened(PAGES[0], layer="2"))
 
@@ -137,18 +143,28 @@ def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
     publish_run(store, small_study(scenarios=30), tiny_llama, "run-1")
     app = opened("pages/diagnosis.py", trait="haste", layer="2")
     (expected,) = diagnoses(store, "run-1", "haste", 2)
-    assert app.subheader[0].value == expected.headline
-    assert [e.label for e in app.expander] == [
-        f"{j.title}: **{j.verdict}**" for j in expected.judgements
-    ]
     assert f"{expected.r.value:+.2f}" in words(app) and "layer 2" in words(app)
+    verdicts = [j.verdict for j in expected.judgements]
+    for verdict in set(verdicts):
+        app = opened("pages/diagnosis.py", trait="haste", layer="2", diagnosis_view=verdict)
+        assert [e.label for e in app.expander] == [
+            f"**{j.title}.** {j.summary}" for j in expected.judgements if j.verdict == verdict
+        ]
+        options = app.get("button_group")
+        assert f"{verdicts.count(verdict)} {verdict}" in str(options)
+    if expected.supported:
+        assert f"**{expected.supported[0].title}**" in words(app)
+    else:
+        assert app.subheader[0].value == expected.headline
 
 
 def test_study_tests_show_the_published_reference(store):
-    app = opened("pages/study_tests.py")
+    app = opened("pages/study_tests.py", test_scorecard=True)
     assert len(app.expander) == 11
-    assert "llama3 8/8, qwen2 3/8, mistral 2/8" in app.expander[0].label
-    assert list(app.table[0].value["verdict"])[:2] == ["undetermined", "undetermined"]
+    assert "**No. llama3 8/8, qwen2 3/8, mistral 2/8 traits work" in app.expander[0].label
+    assert "uncertain" in app.expander[0].label
+    assert "A check of the printed tables" in words(app)
+    assert len(app.dataframe) == 1
     table = app.dataframe[0].value
     assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
     assert [v.split()[0] for v in table["value, 95% interval, p"]][:9] == list(table["published"])[
@@ -156,12 +172,13 @@ def test_study_tests_show_the_published_reference(store):
     ]
 
 
-def test_study_tests_show_the_chosen_study(store, tiny_llama):
+def test_study_tests_open_on_the_chosen_study(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
-    app = opened("pages/study_tests.py", tests="chosen")
+    app = opened("pages/study_tests.py")
     found = results(store)
     expected = found.of_runs(findings_of_study, ["run-1"], "default", found.thresholds)
-    assert [e.label for e in app.expander] == [
-        f"{number}. {f.question} **{f.verdict}**: {f.answer}"
-        for number, f in enumerate(expected, start=1)
-    ]
+    assert len(app.expander) == len(expected) == 10
+    for number, (row, f) in enumerate(zip(app.expander, expected, strict=True), start=1):
+        assert row.label.startswith(f"{number}. {f.question} ")
+        assert row.label.endswith(f"**{f.answer}**")
+    assert not app.dataframe

@@ -98,8 +98,9 @@ def test_a_simulated_run_has_no_gguf(store):
 
 
 def test_charts_are_saved_in_the_format_the_sidebar_says(run):
-    app = opened("pages/scorecard.py", images="png")
+    app = opened("pages/scorecard.py", images="png", scorecard_view="intervals")
     configs = [chart.proto.config for chart in app.get("plotly_chart")]
     assert configs and all('"format": "png"' in config for config in configs)
-    plain = opened("pages/scorecard.py").get("plotly_chart")[0].proto.config
-    assert '"format": "svg"' in plain and "steerscope-grid" in plain
+    app = opened("pages/scorecard.py", scorecard_view="intervals")
+    plain = app.get("plotly_chart")[0].proto.config
+    assert '"format": "svg"' in plain and "steerscope-intervals" in plain

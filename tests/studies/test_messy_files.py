@@ -346,8 +346,17 @@ def test_of_two_uploads_of_one_name_none_is_lost(settings):
     for files, why in (
         ([("prompts.jsonl", table), ("prompts.jsonl", b"{")], "Two files of the name"),
         ([("a/prompts.jsonl", table), ("b/prompts.jsonl", table)], "Two files of the name"),
-        ([("s.zip", b"PK"), ("s.zip", b"PK")], "uploaded together with other files"),
+        ([("s.zip", b"PK"), ("s.zip", b"PK")], "2 zips were uploaded"),
     ):
         with pytest.raises(SteerscopeError, match=why):
             imports.import_upload(settings, files, "twice")
     assert list(settings.studies.iterdir()) == []
+
+
+def test_uploads_that_cannot_be_named_or_are_two_studies_say_so(settings):
+    files = [("a.zip", b""), ("b.zip", b"")]
+    with pytest.raises(SteerscopeError, match="2 zips were uploaded, and each zip is one study"):
+        imports.import_upload(settings, files, "")
+    with pytest.raises(SteerscopeError, match="The study has no name") as fault:
+        imports.import_upload(settings, [("prompts.csv", b"")], "")
+    assert "tmp" not in str(fault.value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.settings import Settings
-from backend.views.diagnosis.compute import diagnose_run, verdict_lines
+from backend.views.diagnosis.compute import diagnose_run
 from backend.views.diagnosis.diagnose import Diagnosis
 from backend.views.prompts.compute import PromptView, prompt_view
 from backend.views.scorecard.compute import Scorecard, scorecard
@@ -34,7 +34,10 @@ def lines(settings: Settings, run_ids: Sequence[str]) -> dict[str, dict[str, str
     """Run id -> trait -> the diagnosis of its best layer in a line."""
     found = results(settings)
     return {
-        run_id: found.of_run(verdict_lines, run_id, SET, None, found.thresholds)
+        run_id: {
+            cell.trait: cell.line
+            for cell in found.of_run(diagnose_run, run_id, SET, None, None, found.thresholds)
+        }
         for run_id in run_ids
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from backend.views.diagnosis import report as diagnosis
 from backend.views.layers import report as layers
+from backend.views.map import report as map_section
 from backend.views.methods import report as methods
 from backend.views.notes import report as notes
 from backend.views.prompts import report as prompts
@@ -20,6 +21,7 @@ SECTIONS: list[Section] = [
     scorecard.SECTION,
     diagnosis.SECTION,
     prompts.SECTION,
+    map_section.SECTION,
     layers.SECTION,
     transfer.SECTION,
     methods.SECTION,

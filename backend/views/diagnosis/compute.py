@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
@@ -56,12 +57,22 @@ def diagnose_run(
     return tuple(found)
 
 
-def verdict_lines(
-    run: Run, prompt_set: str, layer: int | None, thresholds: StatusThresholds
-) -> dict[str, str]:
-    """Trait -> why its cell fails, in a line; arguments and errors as :func:`diagnose_run`."""
-    found = diagnose_run(run, prompt_set, None, layer, thresholds)
-    return {diagnosis.trait: diagnosis.line for diagnosis in found}
+def r_of_fix(run: Run, prompt_set: str, trait: str, layer: int, fix: Fix) -> Estimate:
+    """r of the fixed vector on all cases, beside which r of the mean difference can be put.
+
+    Args:
+        run: an open run.
+        prompt_set: one of its prompt sets.
+        trait: one of its traits.
+        layer: where the fix is used unless it names a layer.
+        fix: undefined where it is another pooling, which this run cannot tell.
+    """
+    if fix.pooling is not None:
+        return fix.gain
+    method = MEAN_DIFFERENCE if fix.method is None else fix.method
+    at = layer if fix.layer is None else fix.layer
+    (row,) = run.correlations(method, trait, prompt_set, at)
+    return row.correlation
 
 
 def fix_pipeline(fix: Fix) -> Pipeline | None:

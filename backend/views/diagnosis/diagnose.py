@@ -29,7 +29,8 @@ class Diagnosis:
             a verdict those that another cause explains last, else by how far the marker exceeds
             what healthy cells show, else as registered.
         headline: the diagnosis in a sentence.
-        line: the same in as few words as a table has room for.
+        line: why it fails, or what limits it, in as few words as a cell of a table has room for;
+            empty where it works and nothing limits it.
     """
 
     trait: str
@@ -44,6 +45,20 @@ class Diagnosis:
     def supported(self) -> tuple[Judgement, ...]:
         """The causes that the data support, likeliest first."""
         return tuple(j for j in self.judgements if j.verdict == "supported")
+
+    @property
+    def helpful(self) -> tuple[Judgement, ...]:
+        """The causes whose fix is seen to raise r, by its 95% interval, whatever their verdict; by
+        gain, the highest first."""
+        found = [
+            (gain.value, place, j)
+            for place, j in enumerate(self.judgements)
+            if j.fix is not None
+            and (gain := j.fix.gain).value is not None
+            and gain.low is not None
+            and gain.low > 0
+        ]
+        return tuple(j for _, _, j in sorted(found, key=lambda each: (-each[0], each[1])))
 
 
 def diagnose(evidence: CellEvidence) -> Diagnosis:
@@ -78,31 +93,37 @@ _STATUS = {"working": "Works", "close": "Close to working", "failed": "Fails"}
 def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> str:
     if r.value is None:
         return f"r is undefined: {r.reason}."
-    supported = ", ".join(j.title.lower() for j in judged if j.verdict == "supported")
+    found = [_lower(j.title) for j in judged if j.verdict == "supported"]
+    supported = ", ".join(found)
     status = status_of(r.value, evidence.thresholds)
     said = _STATUS[status]
-    if supported and status == "working":
-        return f"{said}; limited by: {supported}."
-    if supported:
-        return f"{said}. Supported causes: {supported}."
+    if found and status == "working":
+        return f"{said}. Limited by: {supported}."
+    if found:
+        return f"{said}. Supported {'cause' if len(found) == 1 else 'causes'}: {supported}."
     if status == "working":
-        return f"{said}; nothing that limits it is supported."
-    open_ones = [j.title.lower() for j in judged if j.verdict == "undetermined"]
-    rest = f" Not ruled out: {', '.join(open_ones)}." if open_ones else ""
-    return f"{said}, and no cause is supported by these data.{rest}"
+        return f"{said}. These data show nothing that limits it."
+    possible = [_lower(j.title) for j in judged if j.verdict == "undetermined"]
+    rest = f" Still possible: {', '.join(possible)}." if possible else ""
+    return f"{said}. These data support no cause.{rest}"
 
 
 def _line(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> str:
     if r.value is None:
-        return "r is undefined"
+        return "No r"
     supported = [j.title for j in judged if j.verdict == "supported"]
     works = r.value > evidence.thresholds.working
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
         if works:
-            return f"works, limited by {supported[0].lower()}{more}"
+            return f"Limited by {_lower(supported[0])}{more}"
         return f"{supported[0]}{more}"
     if works:
-        return "works"
-    open_ones = sum(j.verdict == "undetermined" for j in judged)
-    return f"cause not found, {open_ones} not ruled out" if open_ones else "cause not found"
+        return ""
+    possible = sum(j.verdict == "undetermined" for j in judged)
+    return f"Cause unknown, {possible} possible" if possible else "Cause unknown"
+
+
+def _lower(title: str) -> str:
+    """A title inside a sentence."""
+    return title[0].lower() + title[1:]

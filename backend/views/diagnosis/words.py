@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
+from backend.core.status import status_of
+from backend.settings import StatusThresholds
+from backend.views.diagnosis.cause import Judgement
+from backend.views.diagnosis.diagnose import Diagnosis
+from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
-    "A cause is supported only if its marker exceeds what healthy cells show and, where a fix can "
-    "be measured, the fix raises r: with p below 5% over all causes and traits of the run. Ruled "
-    "out: its marker is where healthy cells have it. Undetermined: these data cannot tell."
+    "Supported: the marker exceeds what healthy cells show and, where a fix can be measured, the "
+    "fix raises r (p below 5%, corrected for all causes and traits of the run). Ruled out: the "
+    "marker is as in healthy cells. Undetermined: these data cannot tell."
 )
 GAINS = (
-    "Intervals right of zero raise r. The best of several fixes, and the layer unless you chose "
-    "it, are chosen on one half of the scenarios and compared with the mean difference on the "
-    "other half. A grey marker right of zero: the fix raises r although its own cause was ruled "
-    "out."
+    "An interval right of zero: the fix raises r. Fix and layer are chosen on one half of the "
+    "scenarios and compared with the mean difference on the other half. A grey marker right of "
+    "zero: the fix raises r although its own cause was ruled out."
+)
+NOT_MEASURED = "This run cannot measure the gain: {reason}."
+HELD_OUT = (
+    "Gain: measured on scenarios on which neither fix nor layer was chosen. "
+    "r before and after: on all scenarios."
 )
 
 
@@ -24,6 +33,54 @@ def title(*, works: bool) -> str:
         works: whether its r is that of a working cell.
     """
     return "What limits this trait?" if works else "Why does this trait fail?"
+
+
+def status_line(diagnosis: Diagnosis, thresholds: StatusThresholds, of_layers: int) -> str:
+    """Status, r and layer of a cell in a line.
+
+    Args:
+        diagnosis: of the cell.
+        thresholds: where a status begins.
+        of_layers: among how many layers its own was the best; 1 if the layer was given.
+    """
+    status = status_of(diagnosis.r.value, thresholds)
+    layer = f"layer {diagnosis.layer}" + ("" if of_layers == 1 else f", best of {of_layers}")
+    return f"{STATUS_SIGNS[status]} {status} · {r_sentence(diagnosis.r, 2)[:-1]} · {layer}"
+
+
+def gain_sentence(gain: Estimate) -> str:
+    """What a fix does to r on scenarios on which it was not chosen, or why that is not known.
+
+    Args:
+        gain: of a fix.
+    """
+    if gain.value is None:
+        return NOT_MEASURED.format(reason=gain.reason)
+    shown = f"{gain.value:+.2f}"
+    if gain.low is None or gain.high is None:
+        return f"{shown}, without an interval"
+    said = f"{shown} [{gain.low:+.2f}, {gain.high:+.2f}]"
+    return said if gain.low > 0 else f"{said}: not clearly a gain"
+
+
+def no_fix(judgement: Judgement) -> str:
+    """What is said in place of a fix.
+
+    Args:
+        judgement: of a cause without one.
+    """
+    return f"No other vector of this run fixes it. Looks alike: {judgement.confusions}"
+
+
+def cause_label(judgement: Judgement) -> str:
+    """What stands above a cause beside its fix.
+
+    Args:
+        judgement: of a cause; one that is not supported is shown for its fix.
+    """
+    if judgement.verdict == "supported":
+        return "Cause"
+    return f"This fix raises r, although its cause is {judgement.verdict}"
 
 
 def r_sentence(r: Estimate, digits: int) -> str:

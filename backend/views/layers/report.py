@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.runs.results import Results
+from backend.store.catalog import run_names
 from backend.store.run import Run
 from backend.store.run_values import CellResult, RunSummary
 from backend.views.layers import words
@@ -16,6 +17,7 @@ from backend.views.layers.figures import (
     r_by_layer,
     r_heatmap,
 )
+from backend.views.layers.multiples import models_heatmap
 from backend.views.layers.tables import choice_rows
 from backend.views.shared.blocks import Block, Chart, Section, Table, Text
 from backend.views.shared.per_cell import per_cell, per_run
@@ -59,7 +61,14 @@ def _build(results: Results, view: View) -> Sequence[Block]:
             ),
         )
 
-    return (*per_run(view, run_blocks), *per_cell(view, "layers", cell))
+    models: list[Block] = []
+    if len(view.runs) > 1:
+        panels = {
+            name: (cells_of(run), choices_of(run))
+            for run, name in zip(view.runs, run_names(view.runs), strict=True)
+        }
+        models.append(Chart("Every model", words.MODELS, models_heatmap(panels)))
+    return (*models, *per_run(view, run_blocks), *per_cell(view, "layers", cell))
 
 
 SECTION = Section("layers", "Is there a better layer?", "layers", _build, 40_000)

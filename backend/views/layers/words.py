@@ -8,21 +8,25 @@ from backend.views.layers.compute import LayerChoice
 from backend.views.shared.numbers import r_text
 
 R_BY_LAYER = (
-    "A layer beats chance where its point lies outside both grey bands: they hold 95% of the r of "
-    "vectors that know nothing of the trait."
+    "A layer beats chance where its point lies outside both grey bands, which hold 95% of the r of "
+    "control vectors unrelated to the trait."
 )
 BEST_LAYERS = (
-    "The best of several layers is flattered by the choice. p counts that choice (permutations of "
-    "the maximum over layers, one-sided), adjusted p also that there are several traits "
-    "(Benjamini-Hochberg), and held-out r is measured on scenarios the layer was not chosen on."
+    "The r of the best layer is inflated by selection. p accounts for that choice (permutations of "
+    "the maximum over layers, one-sided), adjusted p also for the number of traits "
+    "(Benjamini-Hochberg). Held-out r is from scenarios the layer was not chosen on."
 )
 HEATMAP = (
-    "A real signal changes smoothly over layers and shows as a broad orange stretch; a lone orange "
-    "cell is more likely chance. The best layer of each trait is framed."
+    "A real signal changes smoothly over layers: a broad orange stretch. A single orange cell is "
+    "more likely chance. Frame: best layer of each trait."
+)
+MODELS = (
+    "One panel a model, on one colour scale. If a trait works on one model at some depth and "
+    "nowhere on another, another layer will not help there."
 )
 UNITS = (
-    "Separation and within-class variance grow with the activations from layer to layer, so read "
-    "them beside the measures that have no units."
+    "Separation and within-class variance grow with the activations from layer to layer. Compare "
+    "layers by the scale-free panels on the right."
 )
 PANEL_LINES = "The dotted line is the best layer; long dashes are chance."
 
@@ -45,7 +49,7 @@ def choice_sentence(choice: LayerChoice) -> str:
     held = r_text(choice.held_out, count=False)
     if count == 1:
         said = (
-            f"Layer {choice.layer} is the only one extracted, so no choice flatters it: "
+            f"Layer {choice.layer} is the only one extracted, so r is not inflated by a choice: "
             f"r = {r_text(r)}"
         )
         return said + ("." if choice.p is None else f"; one-sided permutation p = {choice.p:.2g}.")
@@ -64,7 +68,7 @@ def choice_sentence(choice: LayerChoice) -> str:
 
 
 def layer_sentence(cell: CellResult) -> str:
-    """r at one layer beside vectors that know nothing of the trait."""
+    """r at one layer beside control vectors unrelated to the trait."""
     c = cell.correlation
     if c.value is None:
         return f"At layer {cell.key.layer} r is undefined, as {c.reason}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import plotly.graph_objects as go
@@ -10,6 +11,7 @@ from backend.core.estimate import Estimate
 from backend.core.statistics.significance import Significance, significance
 from backend.views.methods.comparison import MethodComparison, MethodDifference
 from backend.views.methods.compute import MethodGrid, MethodResult, MethodRow
+from backend.views.methods.cosines import VectorCosines
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.methods.words import (
     Shown,
@@ -23,6 +25,7 @@ from backend.views.shared.intervals import error_bars, forest
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import (
     BLUE,
+    COLOUR_BAR,
     DIVERGING,
     GREEN,
     GREY,
@@ -220,6 +223,38 @@ def subsample_cosine(curve: SubsampleCurve) -> go.Figure:
     return _finished(figure, curve, "cosine").update_yaxes(rangemode="tozero")
 
 
+def cosine_map(found: VectorCosines) -> go.Figure:
+    """Cosine of every pair of vectors.
+
+    Args:
+        found: at least one vector.
+    """
+    names = [trait_label(name, 22) for name in found.names]
+    shown = [[None if math.isnan(c) else c for c in row] for row in found.cosines.tolist()]
+    figure = go.Figure(
+        go.Heatmap(
+            z=shown,
+            x=names,
+            y=names,
+            text=[["–" if c is None else short(c) for c in row] for row in shown],
+            texttemplate="%{text}",
+            textfont={"color": INK, "size": 11},
+            hovertemplate="%{y}<br>%{x}<br>cosine %{z:+.3f}<extra></extra>",
+            hoverongaps=False,
+            colorscale=DIVERGING,
+            zmin=-1,
+            zmid=0,
+            zmax=1,
+            xgap=1,
+            ygap=1,
+            colorbar=COLOUR_BAR | {"title": {"text": "cosine", "side": "bottom"}},
+        )
+    )
+    figure.update_xaxes(side="top", showgrid=False, tickangle=-90, tickfont={"size": 11})
+    figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 11})
+    return tidy(figure, height=260 + 34 * len(names))
+
+
 def _r(result: MethodResult, shown: Shown) -> Estimate:
     return result.selection_free_r() if shown == "held_out" else result.correlation
 
@@ -262,7 +297,7 @@ def _hover(row: MethodRow, trait: str, result: MethodResult | None, target: str)
     if row.fitted:
         lines.append("fitted on scores; each r over scenarios the fit had not seen")
     if row.saved:
-        lines.append("saved; chosen on these scores, so flattered")
+        lines.append("saved; if chosen on these scores, inflated by selection")
     return "<br>".join([head, *lines])
 
 

@@ -9,7 +9,9 @@ from backend.runs.results import Results
 from backend.store.run_values import RunSummary
 from backend.views.methods import words
 from backend.views.methods.comparison import MethodComparison, method_choice, method_comparison
+from backend.views.methods.cosines import vector_cosines
 from backend.views.methods.figures import (
+    cosine_map,
     method_differences,
     method_forest,
     method_heatmap,
@@ -35,7 +37,12 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         grid = comparison.grid
         shown: words.Shown = "held_out" if layer is None else "best"
         saved = f" {words.SAVED}" if any(row.saved for row in grid.rows) else ""
+        at = run.middle_layer if layer is None else layer
+        cosines = results.of_runs(
+            vector_cosines, [run.run_id], "traits", "", MEAN_DIFFERENCE, view.prompt_set, at
+        )
         return (
+            Text(words.overall_answer(comparison), "strong"),
             Chart(
                 "Every method on every trait",
                 words.grid_caption(grid, shown, layer) + saved,
@@ -47,6 +54,11 @@ def _build(results: Results, view: View) -> Sequence[Block]:
                 methods_overall(comparison),
             ),
             Table("", "", overall_rows(comparison)),
+            Chart(
+                f"Cosines of the traits' vectors (mean difference, layer {at})",
+                f"{words.COSINES} {words.cosines_answer(cosines)}",
+                cosine_map(cosines),
+            ),
         )
 
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
@@ -58,7 +70,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         curve = results.of_run(subsample_curve, run.run_id, trait, view.prompt_set, at)
         blocks: list[Block] = [
             Chart(
-                "How sure is each r?",
+                "r by method",
                 words.forest_caption(layer),
                 method_forest(comparison.grid, trait),
             ),

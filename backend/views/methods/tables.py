@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
 from backend.views.methods.comparison import MethodChoice, MethodComparison
+from backend.views.methods.cosines import VectorCosines
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.methods.words import interval_text, marked, missing_text, spread_text
 from backend.views.shared.numbers import p_text, r_text
@@ -16,8 +19,8 @@ OVERALL = (
     "traits",
     "higher on",
     "lower on",
-    "surely higher on",
-    "surely lower on",
+    "significantly higher on",
+    "significantly lower on",
 )
 OF_TRAIT = (
     "layer",
@@ -106,7 +109,7 @@ def choice_rows(found: MethodChoice) -> list[dict[str, str]]:
         {
             "chosen": f"highest r: {name}{at}",
             "r": r_text(found.highest),
-            "says": "flattered: chosen on these scenarios",
+            "says": "inflated by selection: chosen on these scenarios",
         },
         {
             "chosen": "best chosen on other scenarios",
@@ -118,6 +121,22 @@ def choice_rows(found: MethodChoice) -> list[dict[str, str]]:
             "r": r_text(found.baseline),
             "says": "without choosing a method",
         },
+    ]
+
+
+def cosine_rows(found: VectorCosines) -> list[dict[str, str]]:
+    """The cosines as a table.
+
+    Args:
+        found: of some vectors.
+    """
+    return [
+        {"vector": name}
+        | {
+            other: "undefined: no length" if math.isnan(cosine) else f"{cosine:+.4f}"
+            for other, cosine in zip(found.names, row, strict=True)
+        }
+        for name, row in zip(found.names, found.cosines.tolist(), strict=True)
     ]
 
 

@@ -6,28 +6,36 @@ from typing import Literal
 
 from backend.core.estimate import Estimate
 from backend.core.statistics.held_out_choice import SPLITS
+from backend.core.statistics.significance import significance
+from backend.core.vectors.methods import method_named
 from backend.core.vectors.subsampling import SIZES
 from backend.store.run import NOT_COMPUTED
-from backend.views.methods.comparison import MethodChoice, MethodComparison
+from backend.views.methods.comparison import MethodChoice, MethodComparison, MethodOverTraits
 from backend.views.methods.compute import LEFT_OUT, MethodGrid, MethodRow
+from backend.views.methods.cosines import VectorCosines
 from backend.views.methods.subsampling import SubsampleCurve
+from backend.views.shared.numbers import p_text
 
 # Which r the grid shows where no layer is given.
 Shown = Literal["held_out", "best"]
 SHOWN: dict[Shown, str] = {
     "held_out": "layer chosen on other scenarios",
-    "best": "at the best layer (flattered)",
+    "best": "at the best layer (inflated by selection)",
 }
 FITTED_MARK, SAVED_MARK = "†", "‡"
 NO_PROMPTS = "the trait has no prompts of this set"
 
 SAVED = (
-    f"{SAVED_MARK} is a vector saved in the Filter lab, at its own layer: it may have been chosen "
-    "on these scores, so its r is flattered."
+    f"{SAVED_MARK} is a vector saved in the Filter lab, at its own layer. If it was chosen on "
+    "these scores, its r is inflated by selection."
 )
 SUBSETS_COSINE = (
-    "A subset is part of all prompts, which flatters its cosine to them; disjoint subsets share "
+    "A subset is part of all prompts, which inflates its cosine to them; disjoint subsets share "
     "none."
+)
+COSINES = (
+    "Cosine of every pair of vectors. Vectors of one method that point the same way for different "
+    "traits measure one common thing."
 )
 TOO_FEW_PROMPTS = f"There are too few prompts per pole for the smallest subset, {SIZES[0]}."
 
@@ -57,6 +65,83 @@ def spread_text(spread: tuple[float, float, float]) -> str:
     return f"{mean:+.3f} [{low:+.3f}, {high:+.3f}]"
 
 
+def overall_answer(comparison: MethodComparison) -> str:
+    """Which methods are better than the mean difference over the traits, in words.
+
+    Args:
+        comparison: of a run.
+    """
+    titles = {row.name: row.title for row in comparison.grid.rows}
+    found = {name: over for name, over in comparison.overall.items() if over.z.value is not None}
+    if not found:
+        return "No method can be compared with the mean difference over the traits of this run."
+    kinds = {name: significance(over.z, over.adjusted_p) for name, over in found.items()}
+    better = [name for name in found if kinds[name] == "higher"]
+    worse = sum(kind == "lower" for kind in kinds.values())
+    if better:
+        names = ", ".join(f"{titles[name]} ({_over(found[name])})" for name in better)
+        said = f"Better than the mean difference over the traits: {names}."
+    else:
+        first = max(found, key=lambda name: found[name].z.value or 0.0)
+        said = (
+            f"No method is shown to beat the mean difference over the traits. Closest: "
+            f"{titles[first]} ({_over(found[first])})."
+        )
+    return said + (f" {worse} of {len(found)} methods are worse." if worse else "")
+
+
+def _over(found: MethodOverTraits) -> str:
+    plain = "" if found.r is None else f"r {found.r:+.2f} on average, "
+    return (
+        f"{plain}higher on {found.won} of {found.z.n} traits, adjusted p {p_text(found.adjusted_p)}"
+    )
+
+
+def choice_answer(choice: MethodChoice) -> str:
+    """What choosing the best method of a trait is worth, in words."""
+    if choice.method is None or choice.highest.value is None:
+        return f"There is nothing to choose: {choice.highest.reason}."
+    title = method_named(choice.method).title
+    said = f"{title} has the highest r, {choice.highest.value:+.2f}. "
+    if choice.held_out.value is None:
+        return said + f"What the choice is worth is undefined: {choice.held_out.reason}."
+    said += f"Chosen on other scenarios, the best method reaches {choice.held_out.value:+.2f}"
+    if choice.baseline.value is None:
+        return f"{said}."
+    return f"{said}; the mean difference alone, {choice.baseline.value:+.2f}."
+
+
+def subsets_answer(curve: SubsampleCurve) -> str:
+    """How few prompts give the vector of all, in words; empty without a curve."""
+    if not curve.sizes:
+        return ""
+    few = curve.sizes[0]
+    said = f"{few.size} prompts per pole give a vector at cosine {few.cosine[0]:.2f} to that of all"
+    if few.r is not None and curve.whole.value is not None:
+        said += f", with r {few.r[0]:+.2f} on average instead of {curve.whole.value:+.2f}"
+    return f"{said}."
+
+
+def cosines_answer(found: VectorCosines) -> str:
+    """Which vectors point the same way, and what chance gives, in words."""
+    closest = found.closest()
+    if closest is None:
+        return "Fewer than two vectors are defined here, so there is no cosine."
+    first, second, cosine = closest
+    way = "alike" if cosine > 0 else "opposed"
+    return (
+        f"Most {way}: {first} and {second}, cosine {cosine:+.2f}. Of two random directions in "
+        f"d = {found.width}, 95% have a cosine within ±{1.96 / found.width**0.5:.2f}."
+    )
+
+
+def missing_vectors(found: VectorCosines) -> str:
+    """What has no vector at this layer; empty where all have one."""
+    if not found.missing:
+        return ""
+    return f"No vector at layer {found.layer}: {', '.join(found.missing)}."
+
+
 def grid_caption(grid: MethodGrid, shown: Shown, layer: int | None) -> str:
     """What the grid shows.
 
@@ -67,9 +152,9 @@ def grid_caption(grid: MethodGrid, shown: Shown, layer: int | None) -> str:
     """
     where = SHOWN[shown] if layer is None else f"at layer {layer}"
     return (
-        f"r over {grid.target}s, {where}; bold is the highest of a trait, which is chosen on the "
-        f"data that it is shown on. {FITTED_MARK} is fitted on scores: its r comes from scenarios "
-        "that each fit had not seen. – is undefined, empty is not computed in this run."
+        f"r over {grid.target}s, {where}. Bold: the highest of a trait, itself a selection. "
+        f"{FITTED_MARK}: fitted on scores, r from scenarios that each fit had not seen. "
+        "–: undefined. Empty: not computed in this run."
     )
 
 
@@ -94,13 +179,13 @@ def forest_caption(layer: int | None) -> str:
         layer: the layer of all; None for the best of each.
     """
     said = (
-        "Both intervals are of the same r: Fisher's takes drifts as normal, the bootstrap draws "
-        "scenarios. Where they differ, trust neither end too far."
+        "Both intervals are of the same r: Fisher's assumes normal drifts, the bootstrap resamples "
+        "scenarios. If they disagree, treat the limits as approximate."
     )
     if layer is None:
         said += (
-            " Green is r of the layer chosen on other scenarios: where it falls behind, the best "
-            "layer was luck."
+            " Green: r with the layer chosen on other scenarios. If this is clearly lower, the "
+            "best layer's r was inflated by selection."
         )
     return said
 
@@ -113,23 +198,22 @@ def differences_caption(comparison: MethodComparison, layer: int | None) -> str:
         layer: the layer of all; None for the best of each.
     """
     said = (
-        "Right of zero beats the study's method. Both r share the behaviour, so the interval is "
-        "Zou's and p Williams's. ▲ and ▼ are sure by the Benjamini-Hochberg p (5%) over all "
-        f"{comparison.tests()} comparisons of methods and traits of this run; intervals are not "
-        "adjusted, so one may leave out zero without being sure."
+        "Right of zero: better than the study's method. Both r share the behaviour, so the "
+        "interval is Zou's and p Williams's. ▲ and ▼: significant at a 5% false discovery rate "
+        f"(Benjamini-Hochberg) over all {comparison.tests()} comparisons of methods and traits of "
+        "this run. Intervals are not adjusted."
     )
     if layer is None:
-        said += " Each method is at its own best layer, so both r are flattered."
+        said += " Each method is at its own best layer, so both r are inflated by selection."
     return said
 
 
 def choice_caption(choice: MethodChoice) -> str:
     """How the worth of choosing the best method is measured."""
     return (
-        f"The highest of {choice.candidates} r is partly luck: choosing the best method on the "
-        "same data flatters it. So the choice is made on one half of the scenarios and r taken on "
-        f"the other, over {SPLITS} random splits. Only if that beats the mean difference is "
-        "choosing worth anything."
+        f"The highest of {choice.candidates} r is partly luck. So the best one is chosen on one "
+        f"half of the scenarios and its r measured on the other, over {SPLITS} random splits. "
+        "Choosing is worth something only if that r is above the mean difference's."
     )
 
 
@@ -142,10 +226,10 @@ def overall_caption(layer: int | None) -> str:
     chosen = ", each r with its layer chosen on other scenarios" if layer is None else ""
     return (
         "The difference of Fisher's z to the mean difference, averaged over the traits on which "
-        f"both have r{chosen}. ▲ and ▼ are sure by the Benjamini-Hochberg p (5%) over methods. "
-        "Traits share their responses, so they are less than independent and the interval is too "
-        "narrow rather than too wide. A method that was refused on some traits is compared on the "
-        "others only."
+        f"both have r{chosen}. ▲ and ▼: significant at a 5% false discovery rate "
+        "(Benjamini-Hochberg) over methods. Traits share their responses, so the interval is "
+        "rather too narrow than too wide. A method without a vector on some traits is compared on "
+        "the others only."
     )
 
 
@@ -160,7 +244,7 @@ def subsets_caption(trait: str, layer: int, curve: SubsampleCurve) -> str:
     high, low = curve.prompts
     return (
         f"{trait.replace('_', ' ')}, layer {layer}: mean-difference vectors from random subsets of "
-        f"its {high} high and {low} low prompts. Bars hold 95% of the draws: what the choice of "
-        "prompts does, the responses being the same. The grey area is the interval of r of all "
-        "prompts: what the choice of scenarios does."
+        f"its {high} high and {low} low prompts. Bars: 95% of the draws, the effect of which "
+        "prompts are taken. Grey area: the 95% interval of r of all prompts, the effect of which "
+        "scenarios are taken."
     )

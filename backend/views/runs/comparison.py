@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -27,6 +29,10 @@ from backend.types import POLES, Pole, Target
 
 # Scenario and responder of a case.
 CaseName = tuple[str, str]
+# One layer of both sides; for each trait A's best one on both sides; or None for each side's own.
+LayerRule = int | Literal["before"] | None
+# Projections that differ by less than this share of their spread differ by rounding.
+SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,23 @@ class PoleDifference:
 
 
 @dataclass(frozen=True)
+class PromptChange:
+    """What became of the prompts of one pole.
+
+    Attributes:
+        pole: high or low.
+        kept: number of prompts that both sides have.
+        removed: texts that A alone has, in A's order.
+        added: texts that B alone has, in B's order.
+    """
+
+    pole: Pole
+    kept: int
+    removed: tuple[str, ...]
+    added: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class TraitDifference:
     """One trait on both sides.
 
@@ -77,6 +100,9 @@ class TraitDifference:
             share the behaviour.
         adjusted_p: Benjamini-Hochberg p over the traits compared.
         poles: measures of the prompts.
+        prompts: which prompts were removed and added.
+        unchanged: whether both sides have the same prompts and project every matched case alike,
+            so that there is nothing to test.
     """
 
     trait: str
@@ -88,6 +114,8 @@ class TraitDifference:
     difference: Estimate
     adjusted_p: float | None
     poles: tuple[PoleDifference, ...]
+    prompts: tuple[PromptChange, ...]
+    unchanged: bool
 
 
 @dataclass(frozen=True)
@@ -95,12 +123,12 @@ class Comparison:
     """Two runs of one study's name.
 
     Attributes:
-        layer: the layer of both sides; None where each has its own best.
-        traits: traits that both sides have, in A's order.
+        layer: which layers are compared.
+        traits: traits that both sides have, in A's order, those that changed first.
         left_out: trait -> why it cannot be compared.
     """
 
-    layer: int | None
+    layer: LayerRule
     traits: tuple[TraitDifference, ...]
     left_out: dict[str, str]
 
@@ -182,49 +210,54 @@ def sides_of(first: RunSummary, second: RunSummary) -> tuple[Side, Side]:
 
 
 def what_differs(first: tuple[RunSummary, str], second: tuple[RunSummary, str]) -> tuple[str, ...]:
-    """What two sides do not have in common, each as ``name: A → B``.
+    """What two sides do not have in common, each as ``name: A → B``; one entry for one change.
+
+    A prompt set that came with a revision is one change, and so is a model with its weights. The
+    layers that were extracted are no change: the same ones are compared.
 
     Args:
         first: run and prompt set of A.
         second: run and prompt set of B.
     """
     found = []
-    described = [_described(*side) for side in (first, second)]
-    for name, before in described[0].items():
-        after = described[1][name]
-        if before != after:
-            found.append(f"{name}: {before} → {after}")
+    for group in zip(_described(*first), _described(*second), strict=True):
+        changed = [
+            f"{name}: {before} → {after}"
+            for (name, before), (_, after) in zip(*group, strict=True)
+            if before != after
+        ]
+        if changed:
+            found.append(changed[0] + (f" ({'; '.join(changed[1:])})" if changed[1:] else ""))
     return tuple(found)
 
 
-def _described(run: RunSummary, prompt_set: str) -> dict[str, str]:
+def _described(run: RunSummary, prompt_set: str) -> tuple[tuple[tuple[str, str], ...], ...]:
+    """What a side was made from; what changes together stands together."""
     record = run.record
-    layers = ", ".join(str(layer) for layer in record.layers)
-    return {
-        "prompt set": prompt_set,
-        "study revision": record.study_hash,
-        "model": record.model_name,
-        "weights": record.weights_hash[:12],
-        "pooling": record.pooling,
-        "layers": layers,
-        "device": record.device,
-        "dtype": record.dtype,
-    }
+    return (
+        (("prompt set", prompt_set), ("study revision", record.study_hash)),
+        (("model", record.model_name), ("weights", record.weights_hash[:12])),
+        (("pooling", record.pooling),),
+        (("device", record.device), ("dtype", record.dtype)),
+    )
 
 
 def compare(
-    runs: Sequence[Run], prompt_sets: tuple[str, str], layer: int | None = None
+    runs: Sequence[Run], prompt_sets: tuple[str, str], layer: LayerRule = None
 ) -> Comparison:
     """Compare two runs, or two prompt sets of one run, trait by trait.
 
     Args:
         runs: A, the run before, and B, the one after; they may be the same.
         prompt_sets: of A and of B.
-        layer: compare at this layer; None takes the layer with the highest r on each side, which
-            flatters both, or the middle one where r is undefined at all layers.
+        layer: compare at this layer; ``before`` takes for each trait A's layer with the highest r
+            among those that both runs have; None takes each side's own, which inflates both r by
+            selection. Where r is undefined at all layers the middle one takes their place.
     """
+    shared = frozenset.intersection(*(frozenset(run.record.layers) for run in runs))
+    at_before = _best_layers(runs[0], prompt_sets[0], shared) if layer == "before" else {}
     first, second = (
-        _read_side(run, prompt_set, layer)
+        _read_side(run, prompt_set, layer, at_before)
         for run, prompt_set in zip(runs, prompt_sets, strict=True)
     )
     found, left_out = [], {}
@@ -235,28 +268,32 @@ def compare(
             continue
         found.append(_compare_trait(trait, a, b))
     adjusted = benjamini_hochberg([f.difference.p for f in found])
-    traits = (dataclasses.replace(f, adjusted_p=p) for f, p in zip(found, adjusted, strict=True))
-    return Comparison(layer, tuple(traits), left_out)
+    traits = [dataclasses.replace(f, adjusted_p=p) for f, p in zip(found, adjusted, strict=True)]
+    return Comparison(layer, tuple(sorted(traits, key=lambda f: f.unchanged)), left_out)
 
 
-def _absent(first: bool, second: bool, layer: int | None) -> str:
+def _absent(first: bool, second: bool, layer: LayerRule) -> str:
     sides = "A and B have" if first and second else "A has" if first else "B has"
-    at = "" if layer is None else f" at layer {layer}"
+    at = f" at layer {layer}" if isinstance(layer, int) else ""
     return f"{sides} no prompts of this trait in the chosen set{at}"
 
 
-def _read_side(run: Run, prompt_set: str, layer: int | None) -> dict[str, _TraitSide]:
+def _read_side(
+    run: Run, prompt_set: str, layer: LayerRule, at_before: Mapping[str, int]
+) -> dict[str, _TraitSide]:
     """Trait -> what is compared of it; without the traits that have no prompts of the set, and
     without any where the run lacks the layer."""
-    if layer is not None and layer not in run.record.layers:
+    layers = frozenset(run.record.layers)
+    if isinstance(layer, int) and layer not in layers:
         return {}
-    best = _best_layers(run, prompt_set)
+    own_best = _best_layers(run, prompt_set, layers)
+    best = at_before if layer == "before" else own_best
     texts = run.case_texts()
     found = {}
     for trait in run.traits:
-        if trait not in best:
+        if trait not in best or trait not in own_best:
             continue
-        at = best[trait] if layer is None else layer
+        at = layer if isinstance(layer, int) else best[trait]
         own = texts.get(trait)
         names = [(scenario, responder) for scenario, responder, _ in own.cases] if own else []
         drifts, behaviour = run.drifts(MEAN_DIFFERENCE, trait, at)[
@@ -277,14 +314,16 @@ def _read_side(run: Run, prompt_set: str, layer: int | None) -> dict[str, _Trait
     return found
 
 
-def _best_layers(run: Run, prompt_set: str) -> dict[str, int]:
-    """Trait -> the layer with the highest r, the first of equals; the middle one where r is
-    undefined at every layer."""
-    layers = run.record.layers
+def _best_layers(run: Run, prompt_set: str, among: frozenset[int]) -> dict[str, int]:
+    """Trait -> the layer with the highest r among some, the first of equals; the middle one where
+    r is undefined at all of them; no trait where there are none."""
+    layers = sorted(among)
+    if not layers:
+        return {}
     known: dict[str, list[tuple[float, int]]] = {}
     for row in run.correlations(MEAN_DIFFERENCE, prompt_set=prompt_set):
         own = known.setdefault(row.trait, [])
-        if row.correlation.value is not None:
+        if row.correlation.value is not None and row.layer in among:
             own.append((row.correlation.value, -row.layer))
     middle = layers[len(layers) // 2]
     return {trait: -max(own)[1] if own else middle for trait, own in known.items()}
@@ -304,6 +343,8 @@ def _poles(run: Run, trait: str, prompt_set: str, layer: int) -> dict[Pole, Pole
 def _compare_trait(trait: str, a: _TraitSide, b: _TraitSide) -> TraitDifference:
     matched = [case for case in a.cases if case in b.cases]
     first, second = _matched(a, matched), _matched(b, matched)
+    prompts = tuple(_prompt_change(pole, a.poles[pole], b.poles[pole]) for pole in POLES)
+    same_prompts = not any(change.removed or change.added for change in prompts)
     return TraitDifference(
         trait=trait,
         layers=(a.layer, b.layer),
@@ -323,7 +364,34 @@ def _compare_trait(trait: str, a: _TraitSide, b: _TraitSide) -> TraitDifference:
             for pole in POLES
             for measure in POLE_MEASURES
         ),
+        prompts=prompts,
+        unchanged=same_prompts and a.layer == b.layer and _alike(first, second),
     )
+
+
+def _alike(first: Cases, second: Cases) -> bool:
+    """Whether both sides project and score every matched case alike, but for rounding."""
+    if not np.array_equal(first.y, second.y):
+        return False
+    spread = float(np.abs(first.x).max(initial=0.0))
+    return bool(np.allclose(first.x, second.x, rtol=0.0, atol=SAME * spread))
+
+
+def _prompt_change(pole: Pole, a: PoleSample, b: PoleSample) -> PromptChange:
+    kept = Counter(a.texts) & Counter(b.texts)
+    return PromptChange(pole, kept.total(), _beyond(a.texts, kept), _beyond(b.texts, kept))
+
+
+def _beyond(texts: Sequence[str], kept: Mapping[str, int]) -> tuple[str, ...]:
+    """Texts that are left when the kept ones are taken away, in order."""
+    left = Counter(kept)
+    beyond = []
+    for text in texts:
+        if left[text] > 0:
+            left[text] -= 1
+        else:
+            beyond.append(text)
+    return tuple(beyond)
 
 
 def _matched(side: _TraitSide, matched: Sequence[CaseName]) -> Cases:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -192,11 +193,39 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
     if len(alike) > 1:
         speed += f" to {max(rates):,.0f}"
     runs = "one earlier run" if len(alike) == 1 else f"{len(alike)} earlier runs"
+    slower = _slower() if _on_cpu(request, alike) else 1.0
     return Range(
         tokens.low * min(per_token),
-        tokens.high * max(per_token),
+        tokens.high * max(per_token) * slower,
         f"{speed} tokens/s in {runs} of this model on {devices}, scaled to the last layer; "
-        "loading the model comes on top, and a busy machine is slower",
+        f"loading the model comes on top{_busy_words(slower)}",
+    )
+
+
+def _on_cpu(request: ExtractionRequest, alike: Sequence[RunSummary]) -> bool:
+    if request.device != "auto":
+        return request.device == "cpu"
+    return any(run.record.device.startswith("cpu") for run in alike)
+
+
+def _slower() -> float:
+    """How many times longer work on all cores takes beside what runs now, at least 1.
+
+    The load average counts the threads that want a core. Threads of one product wait for the last
+    of them, so they lose more than their share of the cores; as this is for the upper bound of a
+    forecast, the share counts twice.
+    """
+    others = os.getloadavg()[0]
+    share = 1.0 + others / (os.cpu_count() or 1)
+    return share * share if others >= 1.0 else 1.0
+
+
+def _busy_words(slower: float) -> str:
+    if slower == 1.0:
+        return ""
+    return (
+        f". This machine is busy (load {os.getloadavg()[0]:.0f} on {os.cpu_count()} cores): up to "
+        f"{slower:.0f} times slower"
     )
 
 
@@ -210,13 +239,18 @@ def _derive(request: ExtractionRequest, real: Sequence[RunSummary], reuse: Reuse
     if not alike:
         return Range(None, None, "no earlier run of this study")
     count = len(request.layers)
-    basis = f"{count} layers at what a layer took in earlier runs of this study"
+    slower = _slower()
+    basis = (
+        f"{count} layers at what a layer took in earlier runs of this study{_busy_words(slower)}"
+    )
     if reuse is not None and reuse.taken:
         # What stays as it is is known only when the tables are compared.
-        return Range(0, count * max(alike), f"{basis}; less, as what has not changed is taken too")
+        return Range(
+            0, count * max(alike) * slower, f"{basis}; less, as what has not changed is taken too"
+        )
     return Range(
         count * min(alike),
-        count * max(alike),
+        count * max(alike) * slower,
         f"{basis}; more prompts or wider activations take longer",
     )
 

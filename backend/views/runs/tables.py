@@ -95,9 +95,25 @@ def r_rows(found: Comparison) -> list[dict[str, str | int]]:
             "adjusted p": p_text(trait.adjusted_p),
             "matched": trait.matched,
             "cases of A, B": f"{trait.cases[0]}, {trait.cases[1]}",
-            "change": CHANGES[significance(trait.difference, trait.adjusted_p)],
+            "change": "unchanged, not tested"
+            if trait.unchanged
+            else CHANGES[significance(trait.difference, trait.adjusted_p)],
         }
         for trait in found.traits
+    ]
+
+
+def prompt_rows(trait: TraitDifference) -> list[dict[str, str]]:
+    """The prompts of a trait that were removed and added as a table.
+
+    Args:
+        trait: of a comparison.
+    """
+    return [
+        {"change": sign, "pole": change.pole, "prompt": text}
+        for change in trait.prompts
+        for sign, texts in (("− removed", change.removed), ("+ added", change.added))
+        for text in texts
     ]
 
 
@@ -112,7 +128,7 @@ def pole_rows(found: Comparison, measure: str) -> list[dict[str, str]]:
         _pole_row(trait, pole)
         for trait in found.traits
         for pole in trait.poles
-        if pole.measure == measure
+        if not trait.unchanged and pole.measure == measure
     ]
 
 

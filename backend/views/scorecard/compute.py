@@ -12,6 +12,9 @@ from backend.settings import StatusThresholds
 from backend.store.run import Run
 from backend.store.run_values import CorrelationRow, RunSummary
 
+# How many columns can be read side by side.
+MODELS, RUNS = 5, 3
+
 
 @dataclass(frozen=True)
 class ScorecardCell:
@@ -79,6 +82,36 @@ def scorecard(
             grid[run_id, trait] = chosen
             counts[run_id][chosen.status] += 1
     return Scorecard(grid, counts, target)
+
+
+def runs_differ(card: Scorecard) -> bool:
+    """Whether some trait works on one run of a scorecard and not on another."""
+    works: dict[str, set[bool]] = {}
+    for (_, trait), cell in card.cells.items():
+        if cell.status != "undefined":
+            works.setdefault(trait, set()).add(cell.status == "working")
+    return any(len(seen) > 1 for seen in works.values())
+
+
+def newest_by_model(runs: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
+    """The newest run of every model, in the order of the runs.
+
+    Args:
+        runs: of one study, oldest first.
+    """
+    newest = {run.label: run.run_id for run in runs}
+    return tuple(run for run in runs if newest[run.label] == run.run_id)
+
+
+def runs_to_compare(runs: Sequence[RunSummary]) -> tuple[RunSummary, ...]:
+    """Which runs of a study stand side by side unless others are chosen: the newest of every
+    model, at most MODELS of them; of a study with one model its newest RUNS.
+
+    Args:
+        runs: of one study, oldest first.
+    """
+    models = newest_by_model(runs)
+    return models[-MODELS:] if len(models) > 1 else tuple(runs)[-RUNS:]
 
 
 def layer_to_show(card: Scorecard, run: RunSummary, trait: str) -> int:

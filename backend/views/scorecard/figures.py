@@ -41,7 +41,7 @@ def scorecard_grid(
         row = [card.cells.get((run.run_id, trait)) for run in runs]
         values.append([None if cell is None else cell.correlation.value for cell in row])
         texts.append([_grid_text(cell) for cell in row])
-        hovers.append([_hover(cell, card.target) for cell in row])
+        hovers.append([hover_text(cell, card.target) for cell in row])
     figure = go.Figure(
         go.Heatmap(
             z=values,
@@ -68,38 +68,9 @@ def scorecard_grid(
             },
         )
     )
-    figure.add_trace(_clickable(card, runs, traits, labels))
     figure.update_yaxes(range=[len(traits) - 0.5, -0.5], showgrid=False)
     figure.update_xaxes(range=[-0.5, len(runs) - 0.5], side="top", showgrid=False)
     return tidy(figure, height=110 + 64 * max(1, len(traits)))
-
-
-def _clickable(
-    card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
-) -> go.Scatter:
-    """Unseen points on the cells: Plotly tells of a click on a point, not on a heatmap's cell.
-
-    Each carries the run, the trait and what hovering says.
-    """
-    places = [
-        (label, trait, run.run_id)
-        for trait in traits
-        for run, label in zip(runs, labels, strict=True)
-    ]
-    return go.Scatter(
-        x=[label for label, _, _ in places],
-        y=[trait_label(trait) for _, trait, _ in places],
-        mode="markers",
-        marker={"size": 54, "opacity": 0, "symbol": "square", "color": INK},
-        customdata=[
-            [run_id, trait, _hover(card.cells.get((run_id, trait)), card.target)]
-            for _, trait, run_id in places
-        ],
-        hovertemplate="%{customdata[2]}<br>click: why?<extra></extra>",
-        showlegend=False,
-        selected={"marker": {"opacity": 0}},
-        unselected={"marker": {"opacity": 0}},
-    )
 
 
 def scorecard_intervals(
@@ -147,7 +118,9 @@ def scorecard_intervals(
                         "size": 9,
                     },
                     error_x=error_bars([cell.correlation for _, cell in points]),
-                    customdata=[f"{labels[index]}<br>{_hover(c, card.target)}" for _, c in points],
+                    customdata=[
+                        f"{labels[index]}<br>{hover_text(c, card.target)}" for _, c in points
+                    ],
                     hovertemplate="%{customdata}<extra></extra>",
                 )
             )
@@ -167,7 +140,8 @@ def scorecard_intervals(
         )
     figure.add_vline(x=0, line={"width": 1, "color": GREY})
     figure.update_xaxes(
-        range=[-1.02, 1.02], title=f"r over {card.target}s, 95% interval (Fisher z)"
+        range=_span(card, runs, traits, thresholds),
+        title=f"r over {card.target}s, 95% interval (Fisher z)",
     )
     figure.update_yaxes(
         tickvals=list(range(len(traits))),
@@ -176,6 +150,23 @@ def scorecard_intervals(
         showgrid=False,
     )
     return tidy(figure, height=110 + max(46, 22 * len(runs)) * max(1, len(traits)))
+
+
+def _span(
+    card: Scorecard,
+    runs: Sequence[RunSummary],
+    traits: Sequence[str],
+    thresholds: StatusThresholds,
+) -> list[float]:
+    """From the lowest end of an interval to the highest, with zero and the thresholds inside."""
+    ends = [0.0, thresholds.close, thresholds.working]
+    for run in runs:
+        for trait in traits:
+            cell = card.cells.get((run.run_id, trait))
+            if cell is not None:
+                c = cell.correlation
+                ends += [end for end in (c.low, c.value, c.high) if end is not None]
+    return [max(-1.02, min(ends) - 0.04), min(1.02, max(ends) + 0.04)]
 
 
 def _grid_text(cell: ScorecardCell | None) -> str:
@@ -196,24 +187,30 @@ def _together(cell: ScorecardCell) -> str:
         return ""
     return (
         f"<br>over all responders together r = {cell.pooled.value:+.2f}:"
-        "<br>that is how responders differ, not how the vector reads"
+        "<br>that is how responders differ, not what the vector reads"
     )
 
 
-def _hover(cell: ScorecardCell | None, target: str) -> str:
+def hover_text(cell: ScorecardCell | None, target: str) -> str:
+    """Everything that is known of a cell's r, lines parted by ``<br>``.
+
+    Args:
+        cell: of a scorecard; None where the run lacks the trait.
+        target: what r is taken over.
+    """
     if cell is None:
         return "not in this run"
     c = cell.correlation
     name = cell.trait.replace("_", " ")
     if c.value is None:
-        return f"<b>{name}</b><br>r is undefined: {c.reason}"
+        return f"{name}<br>r is undefined: {c.reason}"
     p = "" if c.p is None else f"<br>p = {c.p:.2g} at this layer alone"
     chosen = (
         ""
         if cell.of_layers == 1
-        else f"<br>the highest r of {cell.of_layers} layers: interval and p do not allow for that"
+        else f"<br>the highest r of {cell.of_layers} layers; interval and p ignore that choice"
     )
     return (
-        f"<b>{name}</b>: {cell.status}<br>r over {target}s = {c.value:+.3f} {interval_text(cell)}"
+        f"{name}: {cell.status}<br>r over {target}s = {c.value:+.3f} {interval_text(cell)}"
         f"<br>{count_text(c)}, layer {cell.layer}{p}{chosen}{_together(cell)}"
     )

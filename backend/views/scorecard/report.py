@@ -20,8 +20,6 @@ def _build(results: Results, view: View) -> Sequence[Block]:
     names = run_names(view.runs)
     traits = view.runs[-1].traits
     grid = scorecard_grid(card, view.runs, traits, names)
-    # Only the cells: what lies over them leads to another page when clicked.
-    grid.data = grid.data[:1]
     misled = words.responders_sentence(card.cells.values())
     return (
         Text(
@@ -33,7 +31,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         Chart("r by trait and run", words.GRID, grid),
         Table("", "", count_rows(card, view.runs, names, limits)),
         Chart(
-            "How sure is each r?",
+            "r with its interval",
             words.INTERVALS,
             scorecard_intervals(card, view.runs, traits, names, limits),
         ),

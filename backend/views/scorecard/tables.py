@@ -1,8 +1,8 @@
-"""The scorecard as tables: counts, numbers and diagnoses."""
+"""The scorecard as tables: counts and numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from backend.core.status import STATUSES
 from backend.settings import StatusThresholds
@@ -42,30 +42,6 @@ def count_rows(
     return rows
 
 
-def verdict_rows(
-    lines: Mapping[str, Mapping[str, str]],
-    runs: Sequence[RunSummary],
-    traits: Sequence[str],
-    labels: Sequence[str],
-) -> list[dict[str, str]]:
-    """Why each cell fails, in a line: traits down, runs across.
-
-    Args:
-        lines: run id -> trait -> the diagnosis in a line.
-        runs: columns, in order.
-        traits: rows, top to bottom.
-        labels: name of each column.
-    """
-    return [
-        {"trait": trait.replace("_", " ")}
-        | {
-            label: lines[run.run_id].get(trait, "not in this run")
-            for run, label in zip(runs, labels, strict=True)
-        }
-        for trait in traits
-    ]
-
-
 def number_rows(
     card: Scorecard, runs: Sequence[RunSummary], traits: Sequence[str], labels: Sequence[str]
 ) -> list[dict[str, object]]:
@@ -94,7 +70,7 @@ def _numbers(cell: ScorecardCell, target: str) -> dict[str, object]:
         over: f"undefined: {c.reason}" if c.value is None else f"{c.value:+.3f}",
         "95% interval": interval_text(cell),
         "n": c.n if c.groups is None else f"{c.n} ({c.groups} groups)",
-        "worth, independent": c.n if c.effective is None else round(c.effective),
+        "worth, in independent cases": c.n if c.effective is None else round(c.effective),
         "p at this layer alone": p,
         "layer": "none" if cell.layer is None else f"{cell.layer} ({of})",
         "status": cell.status,

@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
-from backend.views.scorecard.compute import ScorecardCell
+from backend.core.status import Status
+from backend.settings import StatusThresholds
+from backend.store.run_values import RunSummary
+from backend.views.scorecard.compute import Scorecard, ScorecardCell
+from backend.views.shared.style import STATUS_SIGNS
 
+R = {
+    "drift": "r: when a response moves along the vector from the first turn to the last, does its "
+    "judged score move too?",
+    "level": "r: where a response lies further along the vector, is its judged score higher? The "
+    "responses of this study have no turns, so r is over **levels**, not drifts.",
+    "none": "This study has no scored responses, so there is no r. Its prompts can still be "
+    "looked at.",
+}
 GRID = (
-    "Orange cells predict the behaviour, blue ones its opposite, grey ones nothing; the bracket is "
-    "the 95% interval."
+    "Orange: the projection predicts the behaviour; blue: its opposite; grey: nothing. Brackets: "
+    "95% interval."
 )
 BEST_LAYER = (
-    "The layer of each cell is the one with the highest r, so r is flattered by the choice, and "
-    "its interval and p do not allow for it."
+    "Each cell shows its layer with the highest r. That choice inflates r, and interval and p "
+    "ignore it."
 )
-INTERVALS = (
-    "A cell is only as good as its interval: one that reaches over a dotted threshold could as "
-    "well have the next status."
-)
+INTERVALS = "If an interval crosses a threshold, the status could also be the neighbouring one."
+
+
+def count_line(counts: Mapping[Status, int]) -> str:
+    """How many traits of a run work, such as ``3 of 8 work``.
+
+    Args:
+        counts: status -> number of traits.
+    """
+    return f"{counts['working']} of {sum(counts.values())} work"
+
+
+def answer(card: Scorecard, runs: Sequence[RunSummary], labels: Sequence[str]) -> str:
+    """Which traits work where, in a sentence: a count per run, and where one differs from others.
+
+    Args:
+        card: the numbers.
+        runs: in order.
+        labels: name of each run.
+    """
+    if card.target == "none":
+        return "No scored responses: nothing can be said about r."
+    counts = [
+        f"{label} {card.counts[run.run_id]['working']}/{sum(card.counts[run.run_id].values())}"
+        for run, label in zip(runs, labels, strict=True)
+    ]
+    return f"Working traits: {', '.join(counts)}."
+
+
+def legend(thresholds: StatusThresholds) -> str:
+    """What the signs of the statuses mean.
+
+    Args:
+        thresholds: where they begin.
+    """
+    close, working = thresholds.close, thresholds.working
+    signs = STATUS_SIGNS
+    return (
+        f"{signs['working']} working: r > {working:g}   {signs['close']} close: {close:g} to "
+        f"{working:g}   {signs['failed']} failed: r < {close:g}"
+    )
 
 
 # Difference of two r that is worth a sentence where nothing says how sure they are.
@@ -49,9 +98,10 @@ def responders_sentence(cells: Iterable[ScorecardCell]) -> str | None:
     name = worst.trait.replace("_", " ")
     count = "1 cell" if len(misled) == 1 else f"{len(misled)} cells"
     return (
-        f"In {count} the responders differ from each other more than the vector reads within any "
-        f"of them: of {name}, r over all responders together is {worst.pooled.value:+.2f}, within "
-        f"them {worst.correlation.value:+.2f}. Only the r within responders is judged."
+        f"In {count}, r over all responders together is misleading, because the responders differ "
+        f"from each other: of {name}, r over all responders together is "
+        f"{worst.pooled.value:+.2f}, within them {worst.correlation.value:+.2f}. The status uses "
+        "the r within responders."
     )
 
 

@@ -22,7 +22,7 @@ def use_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
     for c in columns:
         row = {
             "trait": c.trait.replace("_", " "),
-            "reading": ", ".join(c.marks) or "uses its range",
+            "use of the scale": ", ".join(c.marks) or "uses its range",
             "cases": str(c.cases),
         }
         if c.first is not None:

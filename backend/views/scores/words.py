@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from backend.views.scores.compute import Histogram
+from backend.core.estimate import Estimate
+from backend.views.scores.compute import Histogram, ScoreColumn
 
-SCORES = "Scores piled up at an end, or on few values, leave a vector nothing to predict."
+SCORES = "With little variation in the scores there is nothing to predict."
 DRIFTS = (
-    "r is taken over the changes from the first turn to the last: if most are zero, few scenarios "
+    "r is taken over the changes from the first turn to the last. If most are zero, few scenarios "
     "decide it."
 )
 ALL_TRAITS = (
@@ -14,9 +15,8 @@ ALL_TRAITS = (
     "both turns are counted together."
 )
 STABILITY = (
-    "An unreliable judge errs anew each time, so its scores at t1 and tN have little in common. "
-    "Between the dotted lines that may be so, or the behaviour itself changes as much: only scores "
-    "given twice to the same responses tell."
+    "r of the scores at t1 and tN. Between the dotted lines the judge may be unreliable, or the "
+    "behaviour itself changes much. Only scoring the same responses twice can tell."
 )
 RELIABILITY = (
     "Share of the variance that is not the judge's error: the intraclass correlation of repeated "
@@ -34,12 +34,12 @@ LENGTH_HELD_FIXED = (
     "if it stays, length is not the reason. Length is in tokens of this model."
 )
 RANKS = (
-    "Outliers or a bent relation would put Spearman's diamond clearly right of Pearson's circle."
+    "If Spearman (diamond) is clearly higher than Pearson (circle), outliers or a curve hide the "
+    "relation."
 )
 POLES = (
-    "A probe needs examples of both poles: with few of one, a single response turns it. Bars to "
-    "the right count responses of the high pole, to the left of the low pole; ✕ marks a pole with "
-    "too few."
+    "A probe needs examples of both poles. Right: responses of the high pole; left: of the low "
+    "pole; ✕: too few."
 )
 
 
@@ -51,3 +51,31 @@ def sd_text(found: Histogram) -> str:
     if sd.low is None or sd.high is None:
         return f"{sd.value:.2f}"
     return f"{sd.value:.2f} [{sd.low:.2f}, {sd.high:.2f}]"
+
+
+def column_answer(column: ScoreColumn | None) -> str:
+    """Whether the scores of a trait can be predicted at all, in words.
+
+    Args:
+        column: its scores; None where no case has all of them.
+    """
+    if column is None:
+        return "No case of this trait has all its scores."
+    every = column.every
+    facts = (
+        f"sd {sd_text(every)}, {column.distinct} different scores in use, "
+        f"{_share(column.floor)} at the floor, {_share(column.ceiling)} at the ceiling"
+    )
+    if column.marks:
+        return f"Possibly: the scores are {' and '.join(column.marks)} ({facts})."
+    known = column.reliability.scorings > 1
+    judge = (
+        "see Judge for how far the judge agrees with itself."
+        if known
+        else "whether the judge agrees with itself is not known: nothing was scored twice."
+    )
+    return f"The scores have room to vary ({facts}); {judge}"
+
+
+def _share(found: Estimate) -> str:
+    return "undefined" if found.value is None else f"{found.value:.0%}"

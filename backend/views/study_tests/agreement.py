@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import Evidence, StudyTest
 from backend.views.transfer.agreement import Agreement, agreements
@@ -35,9 +35,9 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
         NAME,
         QUESTION,
         verdict,
-        f"In {len(below)} of {len(found)} pairs a perfect measure of one responder's behaviour "
-        f"could not work (r > {working:g}) on the other's, for {len(capped)} of them with its "
-        "whole 95% interval.",
+        f"{LEAD[verdict]} In {len(below)} of {len(found)} pairs a perfect measure of one "
+        f"responder's behaviour could not work (r > {working:g}) on the other's, for "
+        f"{len(capped)} of them with its whole 95% interval.",
         "The ceiling binds a measure of one responder's behaviour used on another. A model that "
         "reads the other's own text can do better, and noise of the judge lowers agreement too.",
         lines,

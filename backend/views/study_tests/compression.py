@@ -44,8 +44,10 @@ def compression_finding(rows: Sequence[StudyCell]) -> Finding:
     deciding = lines[0].estimate
     if len(models_of(known)) < 2:
         supported = supports(deciding) and (deciding.value or 0) > 0
-        answer = "Cells whose scores vary more " + (
-            "have the higher r." if supported else "are not seen to have the higher r."
+        answer = (
+            "Yes. Cells whose scores vary more have the higher r."
+            if supported
+            else "Not shown. Score spread does not visibly predict r."
         )
         why = "it needs runs of several models, and there is one"
         lines.append(Row("r v model, given behaviour sd", Estimate.undefined(len(known), why)))
@@ -64,11 +66,12 @@ def compression_finding(rows: Sequence[StudyCell]) -> Finding:
         ]
         deciding = lines[-1].estimate
         supported = supports(rest) and (rest.value or 0) > 0
+        differs = "still differs" if supports(effect) else "does not visibly differ"
         answer = (
-            f"{best} {'still differs' if supports(effect) else 'is not seen to differ'} from the "
-            "others at equal behaviour sd; behaviour sd "
-            f"{'predicts' if supported else 'is not seen to predict'} r at equal model."
-        )
+            "Yes. Within a model, larger score spread goes with higher r. "
+            if supported
+            else "Not shown. Within a model, score spread does not visibly predict r. "
+        ) + f"At equal score spread, {best} {differs} from the others."
     verdict: Verdict = "supported" if supported else "undetermined"
     if not supported and deciding.high is not None and deciding.high < 0.1:
         verdict = "ruled out"

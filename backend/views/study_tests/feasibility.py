@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
-from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.core.statistics.reliability import PoleCounts, count_poles
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import Evidence, StudyTest
@@ -61,8 +61,9 @@ def feasibility_finding(
         NAME,
         QUESTION,
         verdict,
-        f"{enough} of {len(counts)} columns of scores have at least {LEAST} responses of each "
-        f"pole (≥ {at_least:g} and ≤ {at_most:g}).",
+        f"{'Only for some.' if 0 < enough < len(counts) else LEAD[verdict]} "
+        f"{enough} of {len(counts)} pairs of responder and trait have at least {LEAST} "
+        f"responses of each pole (≥ {at_least:g} and ≤ {at_most:g}).",
         "Other thresholds give other counts, and a rare pole that exists can be sought out: "
         "scarcity in these responses is not impossibility.",
         tuple(lines),

@@ -62,11 +62,14 @@ def layer_finding(sweeps: Sequence[LayerSweep], thresholds: StatusThresholds) ->
         NAME,
         QUESTION,
         "ruled out" if sure else "undetermined",
-        f"{len(failing)} of {len(defined)} cells do not work at their best layer, the highest of "
-        "all tested ones; their held-out intervals "
-        + ("stay below the threshold." if sure else "reach over the threshold.")
+        f"No. {len(failing)} of {len(defined)} cells do not work even at their best tested layer. "
+        + (
+            "Their held-out intervals stay below the threshold."
+            if sure
+            else "Held-out intervals reach over the threshold, so chance may hide a working layer."
+        )
         if failing
-        else "Every cell works at its best layer.",
+        else "Nothing to rescue: every cell works at its best layer.",
         "Layers that were not extracted are not tested. The highest of several r is biased "
         "upwards: the held-out r is not.",
         tuple(rows),

@@ -86,13 +86,14 @@ def cosine_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -> F
         deciding.append(adjusted if len(models_of(known)) > 1 else overall)
     supported = [supports(found) and (found.value or 0) > 0 for found in deciding]
     verdict: Verdict = "supported" if any(supported) else "undetermined"
-    which = {0: "cosine is not seen to predict r", 1: "one pole's cosine predicts r"}
+    which = {0: "cosine does not visibly predict r", 1: "one pole's cosine predicts r"}
+    lead = "Yes." if any(supported) else "Not shown."
     values = " and ".join("undefined" if d.value is None else f"{d.value:+.2f}" for d in deciding)
     return Finding(
         NAME,
         QUESTION,
         verdict,
-        f"Within models {which.get(sum(supported), 'both cosines predict r')} "
+        f"{lead} Within models {which.get(sum(supported), 'both cosines predict r')} "
         f"(adjusted r {values}, high and low pole).",
         CAVEAT,
         tuple(lines),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from backend.core.estimate import Estimate
-from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable
+from backend.core.finding import LEAD, MATTERS, Finding, Row, Verdict, not_computable
 from backend.core.statistics.paired import paired_difference
 from backend.core.status import count_statuses
 from backend.settings import StatusThresholds
@@ -74,7 +74,7 @@ def prompt_set_finding(
         NAME,
         QUESTION,
         verdict,
-        f"Mean change of r against {baseline}: {means}.",
+        f"{LEAD[verdict]} Mean change of r against the set {baseline}: {means}.",
         "Each set has its own best layer. Cells share responses, so the interval over cells is "
         "too narrow; several sets are several chances.",
         tuple(lines),

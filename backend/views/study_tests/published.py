@@ -80,7 +80,7 @@ def _layers(study: PublishedStudy, _: StatusThresholds) -> Finding:
         "undetermined",
         "Cannot be recomputed: only the best layer's r is printed. It is the last layer tried in "
         f"{last} of {len(cells)} cells, so the optimum may lie beyond the range.",
-        "The best of 12 layers flatters r; without the others the bias cannot be known.",
+        "The best of 12 layers inflates r; without the others the bias cannot be known.",
         rows,
     )
 
@@ -107,8 +107,8 @@ def _compression(study: PublishedStudy, _: StatusThresholds) -> Finding:
         compression.NAME,
         compression.QUESTION,
         "undetermined",
-        "The model effect persists at equal behaviour sd. The effect of behaviour sd itself is "
-        f"not seen, but its interval reaches {upper:+.2f}: 24 cells do not rule it out.",
+        "Not shown. Llama3 still differs at equal score spread. Spread itself does not visibly "
+        f"predict r, but its interval reaches {upper:+.2f}: 24 cells do not rule it out.",
         compression.CAVEAT
         + " The behaviour sds are not printed, so the two r cannot be recomputed.",
         tuple(rows),
@@ -122,8 +122,7 @@ def _ranks(study: PublishedStudy, _: StatusThresholds) -> Finding:
         ranks.NAME,
         ranks.QUESTION,
         "undetermined",
-        f"Mean r is recomputed ({r.mean():.3f}); the mean rho cannot be, so neither can an "
-        "interval of their difference.",
+        f"Cannot be recomputed: the cells' rho are not printed. Their mean r is {r.mean():.3f}.",
         "The layer was chosen by Pearson's r, which favours Pearson.",
         (
             Row("mean Pearson r", Estimate.exact(float(r.mean()), len(r))),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.core.estimate import Estimate
-from backend.core.finding import MATTERS, Finding, Row, Verdict, not_computable
+from backend.core.finding import LEAD, MATTERS, Finding, Row, Verdict, not_computable
 from backend.core.statistics.paired import paired_difference
 from backend.core.study_cell import StudyCell, column, having
 from backend.settings import StatusThresholds
@@ -35,8 +35,8 @@ def rank_finding(rows: Sequence[StudyCell]) -> Finding:
         NAME,
         QUESTION,
         verdict,
-        f"Over {len(known)} cells Spearman's rho differs from Pearson's r by "
-        f"{difference.value:+.3f} on average.",
+        f"{LEAD[verdict]} Spearman's rho is {difference.value:+.3f} above Pearson's r on average "
+        f"over {len(known)} cells.",
         "The layer was chosen by Pearson's r, which favours Pearson. Cells share responses, so "
         "the interval over cells is too narrow.",
         (

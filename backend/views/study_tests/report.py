@@ -14,10 +14,10 @@ from backend.views.study_tests.tables import finding_rows
 
 
 def _build(results: Results, view: View) -> Sequence[Block]:
-    blocks: list[Block] = [Text(words.TESTS)]
     findings = results.of_runs(findings_of_study, view.run_ids, view.prompt_set, results.thresholds)
+    blocks: list[Block] = [Text(words.summary(findings), "strong"), Text(words.TESTS)]
     for number, finding in enumerate(findings, start=1):
-        own: list[Block] = [Text(finding.answer)]
+        own: list[Block] = []
         if finding.rows:
             own.append(Table("", "", finding_rows(finding)))
         figure = finding_chart(finding)
@@ -25,7 +25,11 @@ def _build(results: Results, view: View) -> Sequence[Block]:
             own.append(Chart("", words.CHART, figure))
         if finding.caveat:
             own.append(Text(f"Caveat: {finding.caveat}"))
-        blocks.append(Fold(f"{number}. {finding.question} {finding.verdict.capitalize()}", own))
+        blocks.append(
+            Fold(
+                f"{number}. {finding.question} {finding.answer} ({words.confidence(finding)})", own
+            )
+        )
     return blocks
 
 

@@ -53,15 +53,20 @@ def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -
             note = f"McNemar's exact test; Benjamini-Hochberg p {adjusted:.2g}"
         lines.append(Row(f"share working, {a} - {b}", estimate, note=note))
     unequal = any(p is not None and p < 0.05 for p in adjusted_ps)
+    shares = {sum(own.values()) / len(own) for own in working.values() if own}
+    lead = "" if not several else "No. " if len(shares) > 1 else "Yes. "
+    note = " One model alone cannot be compared."
+    if several and len(shares) > 1:
+        note = " Significant." if unequal else " Not significant with so few traits in common."
     return Finding(
         NAME,
         QUESTION,
         "ruled out" if unequal else "undetermined",
-        f"Working at their best layer: {', '.join(answers)}."
-        + ("" if several else " One model alone cannot be compared."),
-        "A count hides how close each r is to the threshold, and the best of several layers "
-        "flatters every r: read it beside the layer test. Models are compared on the traits "
-        "they share; with eight of them six must differ, all one way, for p below 0.05.",
+        f"{lead}{', '.join(answers)} traits work at their best layer."
+        + ("" if several and len(shares) <= 1 else note),
+        "A count hides how close each r is to the threshold, and every best-layer r is inflated "
+        "by selection: read it beside the layer test. Models are compared on the traits they "
+        "share. With eight, six must differ in the same direction for p below 0.05.",
         tuple(lines),
     )
 

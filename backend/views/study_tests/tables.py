@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from backend.core.finding import Finding
 from backend.views.shared.numbers import estimate_text
 
@@ -20,21 +18,4 @@ def finding_rows(finding: Finding) -> list[dict[str, str]]:
         | ({"published": row.published or ""} if printed else {})
         | {"note": row.note}
         for row in finding.rows
-    ]
-
-
-def overview_rows(findings: Sequence[Finding]) -> list[dict[str, str]]:
-    """All tests as a table a reviewer can read.
-
-    Args:
-        findings: in order.
-    """
-    return [
-        {
-            "no.": str(number),
-            "question": finding.question,
-            "verdict": finding.verdict,
-            "answer": finding.answer,
-        }
-        for number, finding in enumerate(findings, start=1)
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import Evidence, StudyTest
 from backend.views.transfer.transfers import Transfer, transfers
@@ -50,8 +50,9 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
         NAME,
         QUESTION,
         verdict,
-        f"The other model's r is the higher in {len(better)} of {len(found)} transfers, "
-        f"significantly (Benjamini-Hochberg 5%) in {len(sure)}.",
+        f"{'Yes, sometimes.' if sure else LEAD[verdict]} The other model's r is higher in "
+        f"{len(better)} of {len(found)} transfers, significantly in {len(sure)} (5% false "
+        "discovery rate).",
         "Each model's layer was chosen by its own r. A higher foreign r says that the other model "
         "reads the text better, not that its vector would steer this one."
         + (

@@ -122,7 +122,9 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
         ]
     caveat = "Means over cells at their best layers; layers differ in scale too."
     if len(variances) < 2:
-        answer = "One model: nothing to compare. Its spread is scale-free, its variance is not."
+        answer = (
+            "One model alone cannot be compared. Its spread is scale-free, its variance is not."
+        )
         return Finding(NAME, QUESTION, "undetermined", answer, caveat, tuple(lines))
     raw_ratio, free_ratio = max(variances) / min(variances), max(spreads) / min(spreads)
     verdict: Verdict = "undetermined"
@@ -134,10 +136,10 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
         Row("largest / smallest within-class variance", Estimate.exact(raw_ratio, len(known))),
         Row("largest / smallest spread", Estimate.exact(free_ratio, len(known))),
     ]
+    lead = {"ruled out": "Mostly scale.", "supported": "Yes.", "undetermined": "Unclear."}[verdict]
     answer = (
-        f"Within-class variance differs {raw_ratio:.1f}-fold between models, scale-free spread "
-        f"{free_ratio:.1f}-fold"
-        + (": most of the difference is the activations' scale." if verdict == "ruled out" else ".")
+        f"{lead} Raw within-class variance differs {raw_ratio:.1f}-fold between models, "
+        f"scale-free spread {free_ratio:.1f}-fold."
     )
     return Finding(NAME, QUESTION, verdict, answer, caveat, tuple(lines))
 

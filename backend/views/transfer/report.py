@@ -22,6 +22,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         words.BEST_LAYERS if view.layer is None else f"All vectors are taken at layer {view.layer}."
     )
     blocks: list[Block] = [
+        *(Text(words.answer(found, trait), "strong") for trait in view.traits[:1]),
         Text(f"A → B: {words.MEANING['text']}"),
         Text(words.judged_on(found)),
         Text(layers),

@@ -18,23 +18,20 @@ VERDICTS: dict[Significance, str] = {
 }
 # What A → B means.
 MEANING: Mapping[Matching, str] = {
-    "text": "A reads the very responses whose scores are B's behaviour. r correlates, over them, "
-    "the drift of A's activations along A's vector with the drift of the score. It asks whose "
-    "vector reads the behaviour better: no vector is moved into another model, and nothing is "
-    "steered.",
-    "scenario": "A reads its own response to a scenario, B's behaviour is the score of B's "
-    "response to the same scenario. r correlates the two over scenarios, so it cannot be "
-    "expected to exceed the agreement of their behaviours below, however good A's vector is.",
+    "text": "A reads the same responses whose scores are B's behaviour. Which model's vector "
+    "reads the behaviour better? No vector is moved into another model, and nothing is steered.",
+    "scenario": "A reads its own response to a scenario; B's behaviour is the score of B's "
+    "response to it. So r can hardly exceed the agreement of their behaviours, however good A's "
+    "vector is.",
 }
 BEST_LAYERS = (
-    "Each vector is at its model's layer with the highest r of its own, on the same scores: both "
-    "r are flattered, and neither interval nor p allows for it."
+    "Each vector is at its model's layer with the highest r of its own, on the same scores. Both "
+    "r are inflated by selection, which neither interval nor p allows for."
 )
 DIFFERENCES = (
-    "Right of zero A does better than B's own vector. Both r share B's behaviour, so the interval "
+    "Right of zero: A does better than B's own vector. Both r share B's behaviour, so the interval "
     "is Zou's and p Williams's, for dependent correlations; both take the cases as independent. "
-    "Intervals are not adjusted for the number of tests, so one may leave out zero without a ▲ or "
-    "▼."
+    "Intervals are not adjusted for the number of tests; ▲ and ▼ are."
 )
 AGREEMENT = (
     "The agreement of two responders' behaviours is the highest r to be expected of a perfect "
@@ -51,10 +48,11 @@ def verdict(found: Transfer) -> str:
 def matrix(view: TransferView) -> str:
     """What the matrix of r shows."""
     return (
-        "Rows: A, whose activations are projected; columns: B, whose behaviour is to be "
-        "predicted. ▲ A beats B's own vector, ▼ B's own is better, ○ no difference shown; by the "
-        f"Benjamini-Hochberg p (5%) over the {view.tests()} comparisons of all ordered pairs of "
-        f"the runs shown on all {len(view.traits)} traits. The diagonal is each model's own r."
+        "Rows: A, whose activations are projected. Columns: B, whose behaviour is predicted. "
+        "Diagonal: each model's own r. ▲ A beats B's own vector, ▼ B's own is better, ○ no "
+        "difference shown, at a 5% false discovery rate (Benjamini-Hochberg) over the "
+        f"{view.tests()} comparisons of all ordered pairs of the runs shown on all "
+        f"{len(view.traits)} traits."
     )
 
 
@@ -82,8 +80,33 @@ def judged_on(view: TransferView, quote: str = "") -> str:
         return "There are no scored responses, so there is nothing to compare."
     return (
         f"All responses were written by {who}, not by the models compared, so every model is "
-        "judged on the same scores. A row has the same r in every column where the same cases "
-        "match; what changes is the own vector it is held against, and A → B and B → A are one "
-        "comparison with the sign turned. Saying which model's vector suits another model's "
-        "behaviour needs responses of two models."
+        "judged on the same scores. Only the baseline (B's own vector) differs between columns, "
+        "and A → B and B → A are one comparison with the sign turned. Which model's vector suits "
+        "another model's behaviour can only be told from responses of two models."
     )
+
+
+def answer(view: TransferView, trait: str) -> str:
+    """On how many pairs another model's vector is better, for a trait and over all.
+
+    Args:
+        view: the numbers.
+        trait: one of its traits.
+    """
+    tested = [found for found in view.transfers if found.adjusted_p is not None]
+    if not tested:
+        return "No pair of models can be compared on these traits."
+    better = [f for f in tested if significance(f.difference, f.adjusted_p) == "higher"]
+    own = [f for f in better if f.trait == trait]
+    pairs = sum(f.trait == trait for f in tested)
+    name = trait.replace("_", " ")
+    if not better:
+        return (
+            f"Not shown. In none of {len(tested)} comparisons is another model's vector "
+            "significantly better than the model's own."
+        )
+    said = f"Yes, in {len(better)} of {len(tested)} comparisons over all traits. {name}: "
+    if not own:
+        return f"{said}none of {pairs}."
+    names = ", ".join(f"{f.activation_model} → {f.behaviour_model}" for f in own)
+    return f"{said}{len(own)} of {pairs} ({names})."

@@ -7,8 +7,11 @@ import pytest
 from backend.errors import StoreError
 from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
+from backend.store.run import open_run
+from backend.views.diagnosis.compute import fix_pipeline, r_of_fix
 from backend.views.diagnosis.registry import RULES
 from tests.support import views
+from tests.support.phantom_store import publish_small_preset
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.views.diagnosis.test_rules import SIZES
@@ -35,3 +38,33 @@ def test_a_line_a_trait_and_the_lowest_layer_where_r_is_undefined(settings, tiny
     lines = views.lines(settings, ["run"])["run"]
     assert lines == {d.trait: d.line for d in found}
     assert set(lines) == {"warmth", "haste"}
+
+
+def test_r_after_a_fix_is_the_stored_r_of_its_method_or_layer(settings):
+    _, run_ids = publish_small_preset(settings)
+    kinds = set()
+    with open_run(settings, run_ids[2]) as run:
+        for diagnosis in views.diagnoses(settings, run_ids[2]):
+            for judgement in diagnosis.judgements:
+                if (fix := judgement.fix) is None:
+                    continue
+                after = r_of_fix(run, "default", diagnosis.trait, diagnosis.layer, fix)
+                rows = run.correlations(trait=diagnosis.trait)
+                method = fix.method or "mean_difference"
+                layer = fix.layer or diagnosis.layer
+                assert [after] == [
+                    row.correlation for row in rows if (row.method, row.layer) == (method, layer)
+                ]
+                kinds.add(fix_pipeline(fix) is None)
+    assert kinds == {True, False}
+
+
+def test_helpful_fixes_are_those_whose_interval_is_right_of_zero(settings):
+    _, run_ids = publish_small_preset(settings)
+    for diagnosis in [d for run_id in run_ids for d in views.diagnoses(settings, run_id)]:
+        gains = [
+            j.fix.gain.value
+            for j in diagnosis.judgements
+            if j.fix is not None and (j.fix.gain.low or 0) > 0
+        ]
+        assert [j.fix.gain.value for j in diagnosis.helpful] == sorted(gains, reverse=True)

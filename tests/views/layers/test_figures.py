@@ -16,6 +16,7 @@ from backend.views.layers.figures import (
     r_by_layer,
     r_heatmap,
 )
+from backend.views.layers.multiples import models_heatmap
 from backend.views.layers.tables import choice_rows
 from backend.views.layers.words import choice_sentence, layer_sentence
 from tests.support.phantom_store import publish_small_phantom
@@ -166,3 +167,27 @@ def test_what_an_older_run_lacks_is_said(phantom):
     older = [dataclasses.replace(c, metrics=c.metrics | {"dominance": lost}) for c in own]
     texts = " ".join(a.text for a in metric_panels(RIGHT_PANELS, older, None).layout.annotations)
     assert f"undefined at every layer: {NOT_COMPUTED}" in texts.replace("<br>", " ")
+
+
+def test_every_model_has_its_panel_on_one_colour_scale(settings):
+    _, run_ids = publish_small_phantom(settings)
+    found = results(settings)
+    models = {
+        run_id: (
+            cells(settings, run_id),
+            found.of_run(layer_choices, run_id, "default", settings.thresholds),
+        )
+        for run_id in run_ids
+    }
+    figure = models_heatmap(models)
+    assert [a.text for a in figure.layout.annotations] == list(run_ids)
+    for panel, (own, choices) in zip(figure.data, models.values(), strict=True):
+        assert panel.coloraxis == "coloraxis"
+        for row, choice in enumerate(choices):
+            for column, layer in enumerate(choice.layers):
+                (cell,) = [c for c in own if (c.key.trait, c.key.layer) == (choice.trait, layer)]
+                assert panel.z[row][column] == cell.correlation.value
+    framed = sum(c.layer is not None for _, choices in models.values() for c in choices)
+    assert len(figure.layout.shapes) == framed
+    largest = max(abs(r) for panel in figure.data for row in panel.z for r in row)
+    assert figure.layout.coloraxis.cmax == -figure.layout.coloraxis.cmin == max(0.1, largest)

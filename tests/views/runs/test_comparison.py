@@ -13,6 +13,7 @@ from backend.core.statistics.dependent import ALIKE
 from backend.settings import StatusThresholds
 from backend.store.catalog import run_list
 from backend.store.connection import matrix_of
+from backend.store.run import open_run
 from backend.views.runs.comparison import (
     Side,
     comparable_runs,
@@ -23,8 +24,8 @@ from backend.views.runs.comparison import (
     what_differs,
 )
 from backend.views.runs.figures import r_changes
-from backend.views.runs.tables import pole_rows, r_rows
-from backend.views.runs.words import change_in_words, sentences
+from backend.views.runs.tables import pole_rows, prompt_rows, r_rows
+from backend.views.runs.words import answer, change_in_words, changes_of_prompts, sentences
 from backend.views.scorecard.compute import scorecard
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
@@ -258,8 +259,54 @@ def test_which_runs_are_compared_and_what_differs(pair, tiny_folders):
     assert default_sides((a,)) is None and default_sides(()) is None
     assert previous_run(runs, "run-b") == a and previous_run(runs, "run-a") is None
     differs = what_differs((a, "default"), (b, "other"))
-    assert "model: llama → qwen2" in differs and "prompt set: default → other" in differs
-    assert not any(line.startswith(("pooling", "layers", "dtype")) for line in differs)
+    # A set that came with a revision, and a model with its weights, are one change each.
+    assert len(differs) == 2
+    assert differs[0].startswith("prompt set: default → other (study revision: ")
+    assert differs[1].startswith("model: llama → qwen2 (weights: ")
+    assert what_differs((b, "default"), (b, "other")) == ("prompt set: default → other",)
+    assert what_differs((b, "other"), (b, "other")) == ()
+
+
+def one_trait_rewritten(study):
+    """The first high prompt of ``haste`` replaced, and the second twice there."""
+    prompts = list(study.prompts)
+    places = [i for i, p in enumerate(prompts) if (p.trait, p.pole) == ("haste", "high")]
+    prompts[places[0]] = dataclasses.replace(prompts[places[0]], text="entirely new words")
+    return dataclasses.replace(study, prompts=tuple(prompts)), study.prompts[places[0]].text
+
+
+def test_traits_that_changed_come_first_and_others_are_not_tested(pair, tiny_folders):
+    study, removed = one_trait_rewritten(STUDY)
+    publish_run(pair, study, tiny_folders["llama"], "run-d", (1, 2, 3))
+    found = compared(pair, Side("run-a", "default"), Side("run-d", "default"), "before")
+    assert [(t.trait, t.unchanged) for t in found.traits] == [("haste", False), ("warmth", True)]
+    changed, same = found.traits
+    assert changed.layers[0] == changed.layers[1]
+    assert changed.adjusted_p == pytest.approx(changed.difference.p)  # a family of one
+    assert same.adjusted_p is None
+    (high,) = [change for change in changed.prompts if change.pole == "high"]
+    assert (high.removed, high.added, high.kept) == ((removed,), ("entirely new words",), 5)
+    assert prompt_rows(changed) == [
+        {"change": "− removed", "pole": "high", "prompt": removed},
+        {"change": "+ added", "pole": "high", "prompt": "entirely new words"},
+    ]
+    assert "high pole 1 removed, 1 added, 5 kept" in changes_of_prompts(changed)
+    assert answer(found).startswith("1 trait changed: ")
+    assert answer(found).endswith("1 unchanged, not tested.")
+    assert sentences(found)[-1] == "Unchanged, not tested: warmth."
+    assert len(pole_rows(found, "spread")) == 2
+    again = compared(pair, Side("run-a", "default"), Side("run-a", "default"), 2)
+    assert answer(again).startswith("Nothing changed")
+
+
+def test_before_takes_the_best_layer_of_a_that_both_have(pair, tiny_folders):
+    publish_run(pair, two_sets(STUDY), tiny_folders["llama"], "run-e", (1, 3))
+    found = compared(pair, Side("run-a", "default"), Side("run-e", "other"), "before")
+    with open_run(pair, "run-a") as run:
+        for trait in found.traits:
+            rs = {c.key.layer: c.correlation.value for c in run.cells(trait.trait)}
+            assert trait.layers == (max((1, 3), key=lambda layer: rs[layer]),) * 2
+            assert trait.first.value == pytest.approx(rs[trait.layers[0]], abs=1e-12)
 
 
 def test_charts_tables_and_sentences_hold_the_numbers_of_the_query(settings):

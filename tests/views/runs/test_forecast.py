@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import subprocess
 import sys
 
@@ -19,6 +20,12 @@ from backend.views.runs.forecast import characters, forecast
 from backend.views.runs.tables import count, duration, forecast_rows, size
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
+
+
+@pytest.fixture(autouse=True)
+def idle(monkeypatch):
+    """A machine that does nothing else, whatever runs beside the tests."""
+    monkeypatch.setattr(os, "getloadavg", lambda: (0.2, 0.2, 0.2))
 
 
 def timed(runs, *seconds):
@@ -50,6 +57,25 @@ def test_a_run_like_an_earlier_one(settings, tiny_llama):
     assert (found.disk.low, found.disk.high) == pytest.approx((min(sizes), max(sizes)))
     assert "44 texts × 2 layers × 64 × 4 bytes" in found.disk.basis and activations < min(sizes)
     assert found.faults == () and found.free_memory > 0 and found.free_disk > 0
+
+
+def test_a_busy_machine_raises_the_upper_bounds_and_says_so(settings, tiny_llama, monkeypatch):
+    ref = publish_run(settings, small_study(), tiny_llama, "run-1", (1, 2))
+    runs = timed(run_list(settings).runs, (2.0, 1.0))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2), device="cpu")
+    idle = forecast(settings, request, runs)
+    monkeypatch.setattr(os, "getloadavg", lambda: (6.0, 1.0, 1.0))
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    busy = forecast(settings, request, runs)
+    assert (busy.forward.low, busy.derive.low) == (idle.forward.low, idle.derive.low)
+    assert busy.forward.high == pytest.approx(16 * idle.forward.high)
+    assert busy.derive.high == pytest.approx(16 * idle.derive.high)
+    assert "load 6 on 2 cores): up to 16 times slower" in busy.forward.basis
+    # What the machine does is no matter where another one runs the model.
+    on_gpu = dataclasses.replace(request, device="cuda")
+    record = dataclasses.replace(runs[0].record, device="cuda:0")
+    found = forecast(settings, on_gpu, [dataclasses.replace(runs[0], record=record)])
+    assert "busy" not in found.forward.basis
 
 
 def test_a_first_run_is_honest_about_what_is_unknown(settings, tiny_llama):

@@ -31,7 +31,7 @@ def test_the_grid_holds_r_interval_layer_and_status(shown):
         assert f"[{c.low:+.2f}, {c.high:+.2f}]" in text
         assert f"layer {cell.layer}, best of 2" in text
         assert cell.status in heatmap.customdata[row][0]
-        assert "do not allow for that" in heatmap.customdata[row][0]
+        assert "ignore that choice" in heatmap.customdata[row][0]
     assert (heatmap.zmin, heatmap.zmid, heatmap.zmax) == (-1, 0, 1)
 
 
@@ -44,9 +44,14 @@ def test_intervals_are_drawn_at_their_ends(shown):
             trace.x, trace.error_x.array, trace.error_x.arrayminus, trace.y, strict=True
         ):
             drawn[traits[round(y)]] = (x, x - down, x + up)
+    ends = []
     for trait in traits:
         c = card.cells["run-1", trait].correlation
         assert drawn[trait] == pytest.approx((c.value, c.low, c.high))
+        ends += [c.low, c.high]
+    # No room is kept for r that no cell has; zero and both thresholds are in sight.
+    shown = figure.layout.xaxis.range
+    assert shown == pytest.approx((max(-1.02, min(0, *ends) - 0.04), max(0.3, *ends) + 0.04))
 
 
 def test_tables_hold_the_counts_and_the_numbers(shown):

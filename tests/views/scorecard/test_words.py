@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from backend.core.estimate import Estimate
+from backend.settings import StatusThresholds
+from backend.store.catalog import run_list
 from backend.views.scorecard.compute import ScorecardCell
-from backend.views.scorecard.words import responders_differ, responders_sentence
+from backend.views.scorecard.words import answer, legend, responders_differ, responders_sentence
+from tests.support.phantom_store import publish_small_preset
+from tests.support.views import card
 
 
 def cell(within, pooled, low=None, high=None, trait="over_involvement"):
@@ -36,3 +40,21 @@ def test_the_widest_difference_is_the_one_in_the_sentence():
     assert said.startswith("In 2 cells")
     assert "of over involvement, r over all responders together is +0.88, within them +0.05" in said
     assert responders_sentence([]) is None
+
+
+def test_the_answer_counts_what_works_per_run(settings):
+    _, run_ids = publish_small_preset(settings)
+    found, runs = card(settings, run_ids), run_list(settings).runs
+    counts = [
+        sum(c.status == "working" for (run, _), c in found.cells.items() if run == run_id)
+        for run_id in run_ids
+    ]
+    assert answer(found, runs, ["a", "b", "c"]) == (
+        f"Working traits: a {counts[0]}/8, b {counts[1]}/8, c {counts[2]}/8."
+    )
+    assert answer(card(settings, run_ids, "none"), runs, ["a", "b", "c"]).startswith("No scored")
+
+
+def test_the_legend_names_the_thresholds():
+    said = legend(StatusThresholds(working=0.4, close=0.1))
+    assert "working: r > 0.4" in said and "close: 0.1 to 0.4" in said and "failed: r < 0.1" in said

@@ -8,9 +8,10 @@ from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row
 from backend.settings import StatusThresholds
 from backend.studies.published import published_study
+from backend.views.study_tests import words
+from backend.views.study_tests.compute import TESTS
 from backend.views.study_tests.figures import cosine_by_model, finding_chart
 from backend.views.study_tests.published import published_findings
-from backend.views.study_tests.tables import overview_rows
 
 
 def finding(*estimates):
@@ -39,10 +40,15 @@ def test_plain_numbers_are_dots_on_a_logarithmic_axis_where_they_span_much():
     assert finding_chart(finding(Estimate.exact(1.0, 1), Estimate.undefined(1, "no data"))) is None
 
 
-def test_every_published_finding_has_its_row_and_most_a_chart():
+def test_ten_tests_and_one_check_are_published_and_most_have_a_chart():
     findings = published_findings(StatusThresholds())
-    rows = overview_rows(findings)
-    assert [row["verdict"] for row in rows] == [f.verdict for f in findings]
+    tests, checks = words.split(findings)
+    assert [f.name for f in tests] == [test.name for test in TESTS] and len(tests) == 10
+    assert [f.name for f in checks] == ["snr"]
+    kinds = [words.confidence(f) for f in tests]
+    assert kinds.count("no data") == sum(not f.rows for f in tests)
+    assert f"{kinds.count('uncertain')} are uncertain" in words.summary(tests)
+    assert tests[0].answer.startswith("No. llama3 8/8, qwen2 3/8, mistral 2/8 traits work")
     assert sum(finding_chart(f) is not None for f in findings) >= 8
 
 

@@ -17,15 +17,15 @@ from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import UNIT_ROWS, gain_row
 
-CAUSE, TITLE = "first_token", "A first token in the mean"
+CAUSE, TITLE = "first_token", "First-token (attention sink) artefact"
 # What the run itself can tell of the harm.
 PROXIES = (MASSIVE_REMOVED, UNIT_ROWS)
 REST: Pooling = "mean_rest"
 _SUBJECT = Subject(
     CAUSE,
     TITLE,
-    "A massive coordinate, as a first token is huge in a few coordinates; prompts of outlying "
-    "length, as its part in a mean shrinks with the number of tokens.",
+    "A massive coordinate, as a first token is huge in a few coordinates; prompts with an outlying "
+    "norm, as its share of a mean falls with the number of tokens.",
 )
 
 

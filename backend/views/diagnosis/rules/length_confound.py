@@ -10,7 +10,7 @@ from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence, raises_r
 from backend.views.diagnosis.remedies import best_fix
 
-CAUSE, TITLE = "length_confound", "Response length"
+CAUSE, TITLE = "length_confound", "Vector follows response length"
 # Length is among the directions along which responses vary most, not always the first.
 METHODS = ("response_pcs_removed_1", "response_pcs_removed_3")
 

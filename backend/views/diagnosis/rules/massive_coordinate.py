@@ -11,7 +11,7 @@ from backend.views.diagnosis.cause import Earlier, Judgement, Rule, verdict_by_g
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import AGAINST_HUGE, best_fix, choice_note, gain_row
 
-CAUSE, TITLE = "massive_coordinate", "A massive coordinate"
+CAUSE, TITLE = "massive_coordinate", "Massive coordinate"
 # What acts on single coordinates, so that its gain tells of this cause.
 METHODS = (MASSIVE_REMOVED, "standardised")
 
@@ -38,7 +38,7 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     )
     from_first = weight >= 1 and earlier["first_token"].marked
     if from_first:
-        summary += " It may be the first token's, which makes up most of the prompts' means."
+        summary += " It may come from the first token, which makes up most of the prompts' means."
     own = evidence.trial(METHODS)
     return Judgement(
         CAUSE,

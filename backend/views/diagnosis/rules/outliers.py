@@ -14,7 +14,7 @@ from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import best_fix
 
 LENGTH, DIRECTION = "magnitude_outliers", "direction_outliers"
-TITLES = {LENGTH: "Prompts of outlying length", DIRECTION: "Prompts of outlying direction"}
+TITLES = {LENGTH: "Prompts with an outlying norm", DIRECTION: "Prompts that point elsewhere"}
 FIXES = {LENGTH: ("unit_rows",), DIRECTION: ("cosine_filter_median", "geometric_median")}
 
 
@@ -51,10 +51,10 @@ def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     # A prompt that also points elsewhere is judged by its direction.
     marker = float(np.where(gaps >= at.COSINE_GAP, 1.0, ratios).max())
     weight = float(np.log(marker) / np.log(at.NORM_RATIO))
-    summary = f"The most outlying prompt is {marker:.1f} times its pole's median length."
+    summary = f"The most extreme prompt has {marker:.1f} times its pole's median norm."
     from_first = weight >= 1 and earlier["first_token"].marked
     if from_first:
-        summary += " The first token in the means may be why: its part shrinks with their tokens."
+        summary += " The first token may be why: its share of a mean falls as prompts get longer."
     row = Row(
         "largest norm ratio",
         Estimate.exact(marker, len(ratios)),
@@ -69,7 +69,7 @@ def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         summary,
         (row,),
         fix,
-        "A prompt much longer or shorter in words; a first token left in the mean.",
+        "A prompt with many more or fewer words; a first token left in the mean.",
         explained=from_first,
     )
 
@@ -83,7 +83,7 @@ def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
     """
     gaps = markers(evidence)[1]
     marker = float(gaps.max())
-    confusions = "A pole that is made of two kinds of prompts, neither of them wrong."
+    confusions = "A pole made of two kinds of prompts, neither of them wrong."
     if np.isnan(marker):
         summary = "An activation is zero, so it has no direction."
         return Judgement(
@@ -94,7 +94,7 @@ def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
     row = Row(
         "largest cosine gap",
         Estimate.exact(marker, len(gaps)),
-        note=f"healthy poles stay below {at.COSINE_GAP:g}; {astray} prompts beyond",
+        note=f"healthy poles stay below {at.COSINE_GAP:g}; {_prompts(astray)} beyond",
     )
     fix = best_fix(evidence, FIXES[DIRECTION])
     return Judgement(
@@ -102,11 +102,25 @@ def judge_direction(evidence: CellEvidence, _: Earlier) -> Judgement:
         TITLES[DIRECTION],
         verdict_by_gain(weight, fix.gain, evidence.level),
         weight,
-        f"The most outlying prompt's cosine lies {marker:.2f} below its pole's median.",
+        _astray(astray, marker),
         (row,),
         fix,
         confusions,
     )
+
+
+def _prompts(count: int) -> str:
+    return "1 prompt" if count == 1 else f"{count} prompts"
+
+
+def _astray(count: int, gap: float) -> str:
+    """How many prompts point elsewhere, and how far the farthest does."""
+    farthest = f"{gap:.2f} below its pole's median"
+    if count == 0:
+        return f"No prompt points elsewhere; the lowest cosine lies {farthest}."
+    verb = "points" if count == 1 else "point"
+    astray = f"{_prompts(count)} {verb} away from the rest of the pole"
+    return f"{astray}; the lowest cosine lies {farthest}."
 
 
 RULES = (

@@ -14,7 +14,7 @@ from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
 
 LENGTHS, WORDS = "pole_lengths", "few_words_differ"
-TITLES = {LENGTHS: "Poles of different length", WORDS: "Poles that differ in few words"}
+TITLES = {LENGTHS: "Poles differ in length", WORDS: "Poles differ in few words"}
 CONFUSIONS = {
     LENGTHS: "A trait that cannot be shown at the same length. Match the lengths of the two poles "
     "and extract again to tell.",

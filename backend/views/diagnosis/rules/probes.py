@@ -11,8 +11,8 @@ from backend.views.diagnosis.remedies import best_fix
 
 UNLIKE, NOT_LINEAR = "unlike_concept", "not_linear"
 TITLES = {
-    UNLIKE: "Template concept unlike the behaviour",
-    NOT_LINEAR: "Signal not linearly present",
+    UNLIKE: "Prompts capture a different concept",
+    NOT_LINEAR: "No linear signal in this layer",
 }
 
 
@@ -61,10 +61,12 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     elif weight < 1 or simpler or not sure:
         verdict = "undetermined"
     summary = "The held-out probe's r is " + (
-        "undefined." if gain.value is None else f"{gain.value:+.2f} from the template's."
+        "undefined."
+        if gain.value is None
+        else f"{gain.value:+.2f} compared with the prompts' vector."
     )
     if simpler:
-        summary += f" Mend first: {', '.join(simpler)}."
+        summary += f" Fix first: {', '.join(simpler)}."
     return Judgement(
         UNLIKE,
         TITLES[UNLIKE],
@@ -76,7 +78,7 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
             Row("probe - template", gain),
         ),
         fix,
-        "Faults of the prompts' geometry, which a probe is not subject to.",
+        "Faults of the prompts' geometry: a probe does not use the prompts.",
         explained=bool(simpler),
     )
 
@@ -136,7 +138,7 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
             ),
         ),
         None,
-        "Spoiled scores; too few responses for a probe; another layer.",
+        "Unusable scores; too few responses for a probe; another layer.",
         explained=bool(spoiled) or elsewhere,
     )
 

@@ -9,7 +9,7 @@ from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence
 
-CAUSE, TITLE = "unreliable_judge", "An unreliable judge"
+CAUSE, TITLE = "unreliable_judge", "Unreliable judge"
 SPOILERS = ("floor", "compressed")
 CONFUSIONS = (
     "A behaviour that truly changes from one turn to the next as much as between scenarios. Scores "

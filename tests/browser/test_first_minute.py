@@ -1,0 +1,100 @@
+"""The first screen, the tour to its end, Back, and links that cannot be followed, in Chromium."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.test_flows import preset_runs, preset_study, settled
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
+expect.set_options(timeout=60_000)
+# What is seen without scrolling on a laptop and on a phone.
+SCREENS = [(1440, 900), (390, 844)]
+
+
+def bottom(locator) -> float:
+    box = locator.bounding_box()
+    return box["y"] + box["height"]
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_the_first_screen_says_what_this_is_and_which_traits_work(watched, stocked, screen):
+    width, height = screen
+    page = settled(
+        watched(
+            f"{stocked.url}/", viewport={"width": width, "height": height}, is_mobile=width < 600
+        )
+    )
+    expect(page.get_by_text("Steerscope shows why a steering vector works")).to_be_visible()
+    for way in ("See the published failure", "Open my study", "Repair a vector"):
+        assert bottom(page.get_by_role("button", name=way)) < height
+    answer = page.get_by_role("heading", name="Working traits")
+    expect(answer).to_have_text(re.compile("llama3-simulated 8/8, qwen2-simulated 3/8"))
+    assert bottom(answer) < height
+    expect(page.get_by_text("simulated study: no model read these texts")).to_be_visible()
+    page.locator(".st-key-welcome_close button").click()
+    expect(page.get_by_text("Steerscope shows why")).to_have_count(0)
+    first = page.get_by_role("button", name="sycophancy harmful validation on llama3-simulated")
+    settled(page)
+    assert bottom(first) < height
+
+
+def test_the_tour_ends_on_the_applied_fix_after_six_clicks(watched, stocked):
+    page = settled(watched(f"{stocked.url}/"))
+    page.get_by_role("button", name="See the published failure").click()
+    for step in range(2, 7):
+        expect(page.get_by_text(f"Tour {step - 1}/6")).to_be_visible()
+        page.get_by_role("button", name="Next", exact=True).click()
+    expect(page.get_by_role("heading", name="What would filtering do?")).to_be_visible()
+    said = page.get_by_text("Tour 6/6")
+    expect(said).to_be_visible()
+    settled(page)
+    before, after = re.search(r"r ([+-]\S+) → ([+-]\S+)", said.inner_text()).groups()
+    # The lab's own words: the same r before and with the settings of the fix.
+    for r in (before, after):
+        expect(page.get_by_text(f"{r} [").first).to_be_visible()
+    assert "lab_threshold=-1" not in page.url or "lab_centre=geometric_median" in page.url
+    page.get_by_role("button", name="Done").click()
+    expect(said).to_have_count(0)
+
+
+def test_back_undoes_one_action_at_a_press(watched, stocked):
+    study, runs = preset_study(stocked), preset_runs(stocked)
+    mistral = next(run for run in runs if "mistral" in run)
+    page = settled(watched(f"{stocked.url}/?study={study}&run={mistral}&trait=crisis_recognition"))
+    start = page.evaluate("history.length")
+    page.get_by_role("button", name="crisis recognition on mistral-simulated").click()
+    expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
+    settled(page)
+    diagnosis = page.url
+    page.get_by_role("combobox", name="Layer").click()
+    page.get_by_role("option", name="19", exact=True).click()
+    expect(page).to_have_url(re.compile("layer=19"))
+    settled(page)
+    page.get_by_role("link", name="Filter lab").click()
+    expect(page.get_by_role("heading", name="What would filtering do?")).to_be_visible()
+    settled(page)
+    assert page.evaluate("history.length") == start + 3
+    page.go_back()
+    expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
+    expect(page).to_have_url(re.compile("diagnosis.*layer=19"))
+    settled(page)
+    page.go_back()
+    expect(page).to_have_url(diagnosis)
+    expect(page.get_by_text("crisis recognition › best layer")).to_be_visible()
+    settled(page)
+    page.go_back()
+    expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
+    settled(page)
+    page.go_forward()
+    expect(page).to_have_url(diagnosis)
+
+
+def test_a_link_to_what_is_not_here_names_it(watched, stocked):
+    page = settled(watched(f"{stocked.url}/layers?study=gone@1&run=lost"))
+    expect(
+        page.get_by_text(re.compile("not in this store: study gone@1, run lost"))
+    ).to_be_visible()

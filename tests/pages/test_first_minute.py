@@ -1,0 +1,73 @@
+"""What the first screen shows, and to whom; and what a link that cannot be followed says."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.support.pages import ROOT, opened, words
+from tests.support.phantom_store import publish_small_phantom, publish_small_preset
+from tests.support.runs import publish_run
+from tests.support.studies import small_study
+
+PURPOSE = "**Steerscope** shows why a steering vector works"
+
+
+def linked(**address: str) -> AppTest:
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in address.items():
+        app.query_params[key] = value
+    return app.run()
+
+
+def test_the_bare_address_shows_the_purpose_and_three_ways_in_until_closed(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened("pages/scorecard.py")
+    assert PURPOSE in words(app)
+    labels = [button.label for button in app.button]
+    assert {"See the published failure", "Open my study", "Repair a vector"} <= set(labels)
+    app.button(key="welcome_close").click().run()
+    assert PURPOSE not in words(app)
+
+
+def test_who_follows_a_link_or_comes_back_from_a_page_is_not_welcomed(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    assert PURPOSE not in words(linked(trait="haste"))
+    app = opened("pages/diagnosis.py")
+    app.switch_page("pages/scorecard.py").run()
+    assert PURPOSE not in words(app)
+
+
+def test_it_opens_on_a_study_whose_models_differ_though_another_is_real(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    publish_small_phantom(store)
+    # All cells of that phantom work on both models, so the real study comes first.
+    assert opened("pages/scorecard.py").selectbox(key="study").value.startswith("small@")
+    publish_small_preset(store)
+    app = opened("pages/scorecard.py")
+    assert app.selectbox(key="study").value.startswith("published-geometry@")
+    assert "simulated study: no model read these texts" in words(app)
+    chosen = linked(study=next(store.studies.glob("small@*")).stem)
+    assert chosen.selectbox(key="study").value.startswith("small@")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ({"study": "gone@1", "run": "lost"}, "study `gone@1`, run `lost`"),
+        ({"trait": "no such", "layer": "99"}, "trait `no such`, layer `99`"),
+        ({"run": "`*bold*`"}, "run `'*bold*'`"),
+    ],
+)
+def test_a_link_to_what_is_not_here_says_so_until_another_page(store, tiny_llama, address, said):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = linked(**address)
+    assert said in words(app) and "not in this store" in words(app)
+    assert said in words(app.run())
+    app.switch_page("pages/layers.py").run()
+    assert said not in words(app)
+
+
+def test_a_link_to_what_is_here_says_nothing(store, tiny_llama):
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    assert "not in this store" not in words(linked(run="run-1", trait="haste", layer="2"))
