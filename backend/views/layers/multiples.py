@@ -68,7 +68,7 @@ def models_heatmap(
             "colorscale": DIVERGING,
             "cmin": -limit,
             "cmax": limit,
-            "colorbar": COLOUR_BAR | {"y": -0.16, "title": {"text": "r", "side": "bottom"}},
+            "colorbar": COLOUR_BAR | {"y": -0.2, "title": {"text": "r", "side": "top"}},
         }
     )
     figure.update_xaxes(type="category", showgrid=False)
