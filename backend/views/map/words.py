@@ -8,9 +8,8 @@ from backend.views.map.compute import Basis, TraitMap
 LITTLE = 0.25
 
 READ = (
-    "Each point is a text: triangles are prompts, circles (last turn) and diamonds (first turn) are "
-    "responses, coloured by their score. "
-    "The green arrow is v. Distances and angles are true within the plane, and what lies outside "
+    "Each point is a text: triangles are prompts; circles (last turn) and diamonds (first turn) "
+    "are responses, coloured by their score. The green arrow is v. Distances and angles are true within the plane, and what lies outside "
     "it is not seen."
 )
 BASIS = (
