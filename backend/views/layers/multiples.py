@@ -12,10 +12,9 @@ from backend.views.layers.compute import LayerChoice
 from backend.views.shared.numbers import r_text
 from backend.views.shared.style import COLOUR_BAR, DIVERGING, INK, tidy, trait_label, wrapped
 
-# Columns of panels, so that a cell stays wide enough to be seen.
+# Columns of panels, so that a cell stays wide enough to be seen. On a phone it is too narrow for
+# its number, which the hover and the view of one run have.
 COLUMNS = 3
-# A panel with more layers has no room for numbers.
-NUMBERED = 8
 
 
 def models_heatmap(
@@ -32,7 +31,7 @@ def models_heatmap(
     figure = make_subplots(
         rows=rows,
         cols=columns,
-        subplot_titles=[wrapped(name, 44) for name in models],
+        subplot_titles=[wrapped(name, 12) for name in models],
         shared_yaxes=True,
         horizontal_spacing=0.03,
         vertical_spacing=0.16 / rows,
@@ -68,14 +67,15 @@ def models_heatmap(
             "colorscale": DIVERGING,
             "cmin": -limit,
             "cmax": limit,
-            "colorbar": COLOUR_BAR | {"y": -0.16, "title": {"text": "r", "side": "bottom"}},
+            "colorbar": COLOUR_BAR | {"y": -0.2, "title": {"text": "r", "side": "top"}},
         }
     )
     figure.update_xaxes(type="category", showgrid=False)
     figure.update_xaxes(title="layer", row=rows)
     figure.update_yaxes(autorange="reversed", showgrid=False, tickfont={"size": 11})
     figure.update_annotations(font_size=12)
-    return tidy(figure, height=130 + rows * (70 + 30 * max(1, len(traits))))
+    figure = tidy(figure, height=150 + rows * (70 + 30 * max(1, len(traits))))
+    return figure.update_layout(margin_t=50)
 
 
 def _panel(
@@ -85,14 +85,10 @@ def _panel(
     found: Sequence[Sequence[CellResult | None]],
 ) -> go.Heatmap:
     values = [[None if cell is None else cell.correlation.value for cell in row] for row in found]
-    numbered = len(layers) <= NUMBERED
     return go.Heatmap(
         z=values,
         x=[str(layer) for layer in layers],
         y=[trait_label(trait, 22) for trait in traits],
-        text=[["" if r is None else f"{r:+.2f}" for r in row] for row in values],
-        texttemplate="%{text}" if numbered else None,
-        textfont={"color": INK, "size": 10},
         customdata=[["" if c is None else wrapped(_said(c)) for c in row] for row in found],
         hovertemplate=f"<b>{wrapped(name)}</b><br>%{{y}}, layer %{{x}}<br>%{{customdata}}"
         "<extra></extra>",

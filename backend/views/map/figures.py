@@ -72,7 +72,7 @@ def map_figure(found: TraitMap) -> go.Figure:
             "cmax": high,
             "showscale": any(point.score is not None for point in found.responses),
             "colorbar": COLOUR_BAR
-            | {"y": -0.14, "title": {"text": "score of the response", "side": "bottom"}},
+            | {"y": -0.2, "title": {"text": "score of the response", "side": "top"}},
         }
     )
     first, second = words.axis_titles(found)

@@ -8,9 +8,9 @@ from backend.views.map.compute import Basis, TraitMap
 LITTLE = 0.25
 
 READ = (
-    "Each point is a text: triangles are prompts, circles are responses, coloured by their score. "
-    "The green arrow is v. Distances and angles are true within the plane, and what lies outside "
-    "it is not seen."
+    "Each point is a text: triangles are prompts; circles (last turn) and diamonds (first turn) "
+    "are responses, coloured by their score. The green arrow is v. Distances and angles are true "
+    "within the plane, and what lies outside it is not seen."
 )
 BASIS = (
     "v and the prompts: across, the projection on v; up, the first principal component of the "

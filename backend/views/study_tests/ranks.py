@@ -35,7 +35,7 @@ def rank_finding(rows: Sequence[StudyCell]) -> Finding:
         NAME,
         QUESTION,
         verdict,
-        f"{LEAD[verdict]} Spearman's rho is {difference.value:+.3f} above Pearson's r on average "
+        f"{LEAD[verdict]} Spearman's rho minus Pearson's r is {difference.value:+.3f} on average "
         f"over {len(known)} cells.",
         "The layer was chosen by Pearson's r, which favours Pearson. Cells share responses, so "
         "the interval over cells is too narrow.",

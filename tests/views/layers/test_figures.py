@@ -180,7 +180,7 @@ def test_every_model_has_its_panel_on_one_colour_scale(settings):
         for run_id in run_ids
     }
     figure = models_heatmap(models)
-    assert [a.text for a in figure.layout.annotations] == list(run_ids)
+    assert [a.text.replace("<br>", "") for a in figure.layout.annotations] == list(run_ids)
     for panel, (own, choices) in zip(figure.data, models.values(), strict=True):
         assert panel.coloraxis == "coloraxis"
         for row, choice in enumerate(choices):
