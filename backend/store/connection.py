@@ -74,6 +74,9 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_config())
     except duckdb.Error as fault:
+        # One that another process is writing will be sound.
+        if is_damage(fault) and "Could not set lock" not in str(fault):
+            _DAMAGED[identity] = _first_line(fault)
         raise unreadable(path, _first_line(fault)) from fault
     try:
         try:
