@@ -31,5 +31,9 @@ def opened(page: str, **choices: object) -> AppTest:
 def words(app: AppTest) -> str:
     """All sentences on the page, as they are read: a sign that is escaped is that sign."""
     elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]
-    text = " ".join(element.value for element in elements)
-    return _ESCAPED.sub(r"\1", text.replace("\u2060", ""))
+    return as_read(" ".join(element.value for element in elements))
+
+
+def as_read(markdown: str) -> str:
+    """A text of a page without the signs that keep others from meaning something."""
+    return _ESCAPED.sub(r"\1", markdown.replace("\u2060", ""))
