@@ -152,7 +152,7 @@ def _not_ours(connection: duckdb.DuckDBPyConnection, kind: str) -> str | None:
 
 
 def _first_line(fault: BaseException) -> str:
-    return (str(fault).splitlines() or [type(fault).__name__])[0].rstrip(".")
+    return (str(fault).splitlines() or [type(fault).__name__])[0].rstrip(".!")
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str, object]) -> None:
