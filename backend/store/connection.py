@@ -74,6 +74,9 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
     try:
         connection = duckdb.connect(str(path), read_only=True, config=_config())
     except duckdb.Error as fault:
+        # One that another process is writing will be sound.
+        if is_damage(fault) and "Could not set lock" not in str(fault):
+            _DAMAGED[identity] = _first_line(fault)
         raise unreadable(path, _first_line(fault)) from fault
     try:
         try:
@@ -149,7 +152,7 @@ def _not_ours(connection: duckdb.DuckDBPyConnection, kind: str) -> str | None:
 
 
 def _first_line(fault: BaseException) -> str:
-    return (str(fault).splitlines() or [type(fault).__name__])[0].rstrip(".")
+    return (str(fault).splitlines() or [type(fault).__name__])[0].rstrip(".!")
 
 
 def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str, object]) -> None:

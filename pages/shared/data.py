@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import streamlit as st
 
-from backend.errors import SteerscopeError, StudyFaults
+from backend.errors import SteerscopeError, StudyFaults, UnreadableFile
 from backend.jobs.queue import JobQueue
 from backend.runs.results import Results
 from backend.settings import Settings, load_settings
@@ -16,6 +16,8 @@ from pages.shared.plain import as_text
 
 # Arrays of a whole study, such as the lab's inner products: few are in use at a time.
 MOST_ARRAYS = 24
+# What has been said of damaged files in this session.
+_DAMAGED = "damaged files"
 
 
 @st.cache_resource
@@ -76,6 +78,13 @@ def faults_shown() -> Iterator[None]:
             hide_index=True,
             width="stretch",
         )
+    except UnreadableFile as fault:
+        # A file found damaged has left the lists: the page is drawn again without it.
+        told: set[str] = st.session_state.setdefault(_DAMAGED, set())
+        if fault.what not in told:
+            told.add(fault.what)
+            st.rerun()
+        show_fault(fault)
     except SteerscopeError as fault:
         show_fault(fault)
 

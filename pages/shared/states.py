@@ -58,6 +58,12 @@ def _waiting(chosen: Selection) -> None:
 
 def no_worker() -> None:
     """Say that nothing will run, and how to change that."""
+    if data.settings().read_only:
+        st.info(
+            "This Steerscope is read-only: nothing can be started, saved or deleted here.",
+            icon=":material/lock:",
+        )
+        return
     st.warning(
         "No worker is running, so queued extractions wait. Start one with `make run` "
         "(dashboard and worker) or `make worker`.",

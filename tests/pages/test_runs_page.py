@@ -18,7 +18,7 @@ from backend.views.runs.forecast import forecast
 from backend.views.runs.tables import forecast_rows
 from backend.views.runs.words import answer, sentences
 from pages.shared import run_form
-from tests.support.pages import opened, words
+from tests.support.pages import as_read, opened, words
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -185,7 +185,7 @@ def test_queued_jobs_say_what_they_wait_for_and_show_their_logs(store, tiny_llam
     app = opened(PAGE)
     bars = " ".join(bar.label for bar in app.get("progress") if hasattr(bar, "label"))
     shown = bars or " ".join(str(bar.proto.text) for bar in app.get("progress"))
-    assert "**second**: queued, behind first (queued)" in shown
+    assert "**second**: queued, behind first (queued)" in as_read(shown)
     assert "**first**: queued, waiting for a worker" in shown
     assert any(e.label == "Log of first" for e in app.expander)
     assert "loading the model" in " ".join(code.value for code in app.code)

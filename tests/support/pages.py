@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parents[2]
+_ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
 FIRST = "pages/scorecard.py"
 
 
@@ -27,6 +29,11 @@ def opened(page: str, **choices: object) -> AppTest:
 
 
 def words(app: AppTest) -> str:
-    """All sentences on the page."""
+    """All sentences on the page, as they are read: a sign that is escaped is that sign."""
     elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]
-    return " ".join(element.value for element in elements)
+    return as_read(" ".join(element.value for element in elements))
+
+
+def as_read(markdown: str) -> str:
+    """A text of a page without the signs that keep others from meaning something."""
+    return _ESCAPED.sub(r"\1", markdown.replace("\u2060", ""))
