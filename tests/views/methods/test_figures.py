@@ -143,7 +143,7 @@ def test_a_saved_vector_is_marked_and_only_on_its_trait(settings, run_id):
     grid = comparison.grid
     heatmap = method_heatmap(grid, "held_out").data[0]
     assert heatmap.y[-1] == "mine\u00a0‡"
-    assert "flattered" in heatmap.customdata[-1][0]
+    assert "inflated by selection" in heatmap.customdata[-1][0]
     assert "another trait" in heatmap.customdata[-1][1]
     names = [line["method"] for line in method_rows(comparison, traits[1])]
     assert "mine\u00a0‡" not in names
