@@ -91,6 +91,23 @@ def select(
     return chosen
 
 
+def no_choice(label: str, key: str, default: str = "") -> None:
+    """Leave a choice out of the address while there is nothing to choose from, so that it is not
+    taken for a link's wish once there is. What a link asks for is named by :func:`not_found`.
+
+    Args:
+        label: what would be chosen.
+        key: name of the choice in the address and in the session.
+        default: what is not missed.
+    """
+    wanted = st.query_params.get(key)
+    if wanted is None:
+        return
+    if key not in st.session_state and wanted != default:
+        st.session_state[_NOT_FOUND] = not_found() | {label: wanted}
+    del st.query_params[key]
+
+
 def segmented(
     label: str,
     options: Sequence[Option],

@@ -13,7 +13,7 @@ from backend.store.study import StudySummary
 from backend.views.scorecard.compute import newest_by_model, runs_differ, scorecard
 from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
-from pages.shared.address import one_entry_per_action, segmented, select
+from pages.shared.address import no_choice, one_entry_per_action, segmented, select
 from pages.shared.figures import IMAGES
 from pages.shared.plain import as_text
 
@@ -73,6 +73,9 @@ def choose() -> None:
             by_id = {run.record.run_id: run for run in reversed(runs)}
             names = dict(zip(by_id, short_names(list(by_id.values())), strict=True))
             run = by_id[select("Run", list(by_id), "run", names, _every_run(by_id))]
+        else:
+            no_choice("Run", "run")
+            no_choice("Layer", "layer", BEST)
         traits = {trait: trait.replace("_", " ") for trait in study.traits}
         trait = select("Trait", list(traits), "trait", traits, _described(study))
         layer = None

@@ -60,9 +60,9 @@ def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, appli
 
 
 def test_prompts_show_both_poles_and_a_link_restores_the_choice(page, application):
-    page.goto(f"{application.url}/prompts?trait=crisis_recognition&layer=12")
-    sentence = page.locator("p", has_text="Vectors average the prompts")
-    expect(sentence).to_contain_text(re.compile("crisis recognition on .*, layer 12"))
+    page.goto(f"{application.url}/prompts?trait=crisis_recognition&layer=12&prompts_view=cosines")
+    sentence = page.locator("p", has_text=re.compile("crisis recognition on .*, layer 12"))
+    expect(sentence.first).to_be_visible()
     heatmap = page.locator(".js-plotly-plot").first
     heatmap.wait_for()
     across, down = heatmap.evaluate("plot => [plot.data[0].x, plot.data[0].y]")
@@ -89,11 +89,12 @@ def test_another_extraction_is_started_followed_and_cancelled(page, application)
     layers.fill("2-4")
     layers.press("Tab")
     page.get_by_role("button", name="Start extraction").click()
-    expect(page.get_by_text(re.compile(r"extracting, batch [1-9]\d* of \d+"))).to_be_visible(
+    # Where its button is, and among the active jobs.
+    expect(page.get_by_text(re.compile(r"extracting, batch [1-9]\d* of \d+")).first).to_be_visible(
         timeout=3 * MINUTES
     )
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("Nothing is queued or running.")).to_be_visible()
-    expect(page.get_by_text(re.compile("smollm2.* cancelled"))).to_be_visible()
+    expect(page.get_by_text(re.compile("smollm2.* cancelled")).first).to_be_visible()
     expect(page.get_by_role("button", name="Resume").first).to_be_visible()
     assert len(list((application.cache / "runs").glob("sample-*.duckdb"))) == 1

@@ -129,8 +129,9 @@ def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
     compare = page.get_by_role("button", name="Compare with the previous run").first
     expect(compare).to_be_visible(timeout=10 * MINUTES)
     compare.click()
-    expect(page.get_by_role("heading", name="Did r change?")).to_be_visible()
     expect(page.get_by_text(re.compile("What differs: .*prompt"))).to_be_visible()
+    expect(page.get_by_text(re.compile("2 traits changed: "))).to_be_visible()
+    expect(page.get_by_text("not in this store")).to_have_count(0)
     assert len(list((stocked.cache / "studies").glob("small@*.duckdb"))) == 2
 
 

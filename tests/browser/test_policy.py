@@ -107,7 +107,7 @@ def test_no_foreign_page_opens_a_session(hostile):
 @pytest.mark.parametrize("page", PAGES)
 def test_text_of_a_study_is_text_on_every_page(hostile, watched, page):
     opened = watched(f"http://127.0.0.1:{hostile}/{BASE}/{page}")
-    opened.get_by_test_id("stSidebar").get_by_text("www").first.wait_for()
+    opened.get_by_test_id("stMain").get_by_text("www").first.wait_for()
     opened.locator("h1").first.wait_for()
     opened.wait_for_function(
         "() => !document.querySelector('[data-testid=\"stStatusWidget\"]')", timeout=60_000
@@ -115,6 +115,9 @@ def test_text_of_a_study_is_text_on_every_page(hostile, watched, page):
     opened.wait_for_timeout(500)
     assert opened.locator(f'[href*="{AWAY}"], [src*="{AWAY}"], [href*="away.example"]').count() == 0
     assert opened.locator("[data-testid=stException]").count() == 0
-    sidebar = opened.get_by_test_id("stSidebar")
-    assert sidebar.locator(".katex").count() == 0
-    assert "![i](http" in sidebar.inner_text().replace("\u2060", "")
+    opened.get_by_role("button", name="Help for Study").hover()
+    about = opened.get_by_test_id("stTooltipContent")
+    about.wait_for()
+    for shown in (opened.get_by_test_id("stMain"), about):
+        assert "![i](http" in shown.inner_text().replace("\u2060", "")
+        assert shown.locator(f'.katex, [href*="{AWAY}"], [src*="{AWAY}"]').count() == 0

@@ -12,7 +12,7 @@ from backend.studies.sample import sample_path
 from pages.shared.lab_link import LAB
 from pages.shared.navigate import _MOVE, Move
 from tests.pages.test_pages import PAGES
-from tests.support.pages import opened, words
+from tests.support.pages import as_read, opened, words
 from tests.support.phantom_store import publish_small_preset
 from tests.support.runs import publish_run
 from tests.support.views import card, diagnoses, lines
@@ -24,7 +24,7 @@ def test_every_page_shows_the_phantom_and_says_that_it_is_one(shown, page):
     app = opened(page)
     if page == PAGES[0]:  # AppTest keeps what app.py draws on every page for the first alone
         assert "simulated study: no model read these texts" in words(app)
-        assert "Simulated: no model read these texts" in app.selectbox(key="study").help
+        assert "Simulated: no model read these texts" in as_read(app.selectbox(key="study").help)
         assert not app.selectbox(key="trait").help  # it would say what is planted
 
 

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from backend.store.study import publish_study
+from backend.studies.hashing import content_hash
 from tests.support.pages import ROOT, opened, words
 from tests.support.phantom_store import publish_small_phantom, publish_small_preset
 from tests.support.runs import publish_run
@@ -65,3 +69,16 @@ def test_a_link_to_what_is_not_here_says_so(store, tiny_llama, address, said):
 def test_a_link_to_what_is_here_says_nothing(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     assert "not in this store" not in words(linked(run="run-1", trait="haste", layer="2"))
+
+
+def test_a_study_without_runs_keeps_no_run_in_the_address(store, tiny_llama):
+    """As after a prompt set has been added: its run is not there yet, and then it is."""
+    publish_run(store, small_study(), tiny_llama, "before")
+    revised = dataclasses.replace(small_study(), title="Revised")
+    ref = publish_study(store, revised, content_hash(revised))
+    app = opened("pages/scorecard.py", study=ref.key, run="before", layer="2")
+    assert "not in this store" not in words(app)
+    app = linked(study=ref.key, run="before", layer="best")
+    said = next(warning.value for warning in app.warning if "not in this store" in warning.value)
+    assert "run `before`" in said and "layer" not in said
+    assert not {"run", "layer"} & {*app.query_params}

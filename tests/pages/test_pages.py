@@ -10,7 +10,7 @@ import pytest
 from backend.jobs.queue import JobQueue
 from backend.store.catalog import run_list
 from backend.views.study_tests.compute import findings_of_study
-from tests.support.pages import ROOT, opened, words
+from tests.support.pages import ROOT, as_read, opened, words
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -65,7 +65,7 @@ def test_every_page_opens_on_every_kind_of_study(shown, tiny_llama, page, kind):
     shown(publish_kind, tiny_llama, kind)
     app = opened(page)
     if page == PAGES[0]:  # AppTest keeps the sidebar of the first page alone
-        assert "Random words, for tests." in app.selectbox(key="study").help
+        assert "Random words, for tests." in as_read(app.selectbox(key="study").help)
         assert {"drift": "score move too", "level": "**levels**", "none": "no scored responses"}[
             kind
         ] in words(app)
