@@ -128,7 +128,12 @@ def segmented(
     """
     _prepare(key, options, former, label=label)
     chosen = st.segmented_control(
-        label, options, key=key, format_func=lambda option: names[option], help=help, required=True
+        label,
+        options,
+        key=key,
+        format_func=lambda option: as_text(names[option]),
+        help=help,
+        required=True,
     )
     assert chosen is not None  # required
     write(key, chosen)
