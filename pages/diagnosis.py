@@ -20,6 +20,7 @@ from pages.shared.evidence import evidence_on_request
 from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
+from pages.shared.notes import notes_expander
 from pages.shared.sidebar import selection
 from pages.shared.states import require_run
 
@@ -133,3 +134,4 @@ with data.faults_shown():
         _card(diagnosis, judgement)
     _details(diagnosis)
     evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)
+    notes_expander(run, chosen.trait, chosen.prompt_set, diagnosis.layer)

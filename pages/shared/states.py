@@ -128,7 +128,8 @@ def short_progress(job: Job) -> str:
 def show_broken() -> None:
     """Name the files of the store that cannot be read."""
     broken = data.study_list().broken | data.run_list().broken
-    refused = data.queue().refused()
+    # A store that never had a job gets no queue by looking.
+    refused = data.queue().refused() if data.settings().has_queue() else None
     if refused is not None:
         data.show_fault(refused)
     for name, why in broken.items():

@@ -24,7 +24,7 @@ HOSTILE = (
     f"http://{AWAY}/bare www.away.example a@away.example $x^2$ :material/delete: :red[r] # h"
 )
 PAGES = (
-    "", "diagnosis", "prompts", "layers", "filter_lab", "transfer", "methods", "scores",
+    "", "diagnosis", "prompts", "map", "layers", "filter_lab", "transfer", "methods", "scores",
     "study_tests", "runs", "report",
 )  # fmt: skip
 BASE = "tools/scope"

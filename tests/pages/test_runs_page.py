@@ -129,7 +129,9 @@ def test_a_set_without_a_name_gives_one_message(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGE, runs_view="prompts")
     press(app, "Check and add the set")
-    assert [error.value for error in app.error] == ["**1 fault in the study; nothing was kept.**"]
+    assert [error.value for error in app.error] == [
+        "**1 fault in the study. Nothing was imported.**"
+    ]
     assert not app.success and "new revision **" not in words(app)
 
 
@@ -207,7 +209,7 @@ def test_a_started_job_is_shown_under_its_button_and_on_every_page(store, tiny_l
     press(app, "Start extraction")
     queue = JobQueue(store)
     (job,) = queue.jobs()
-    bars = [str(bar.proto.text) for bar in app.get("progress")]
+    bars = [as_read(str(bar.proto.text)) for bar in app.get("progress")]
     assert sum(job.run_id in bar for bar in bars) == 2  # in the list, and under the button
     assert f"{job.run_id}: waiting" in words(opened("pages/scorecard.py"))
     queue.cancel(job.run_id)
