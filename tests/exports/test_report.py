@@ -182,7 +182,8 @@ def test_the_tables_hold_the_querys_numbers(phantom):
                 prompt_view, run.record.run_id, trait, "default", found.layer, clustered=True
             )
             for prompt in prompts.rows:
-                assert [str(prompt.prompt_id), prompt.pole, prompt.text] in [r[:3] for r in rows]
+                wanted = [str(prompt.prompt_id), prompt.pole, prompt.text]
+                assert wanted in [[*r[:2], r[3]] for r in rows if len(r) > 3]
     for finding in store.of_runs(findings_of_study, view.run_ids, "default", store.thresholds):
         assert " ".join(finding.answer.split()) in parsed.text
 
@@ -258,8 +259,8 @@ BAD = "<script>alert(1)</script> </script></title><!-- <img src=//x> \" onload='
 
 
 def test_texts_come_out_as_texts(settings, tiny_llama, tmp_path):
-    # A run's id names its file, which can have no slash or quote; that of the next test has.
-    trait, run_id = f"calm {BAD}", f"run {BAD}".translate(str.maketrans("/\"'", "|||"))
+    # Names of traits and runs are refused where they hold marks of HTML; those of the next test do.
+    trait, run_id = "calm & {{ 7 * 7 }} [it's](x)", "run-1"
     study = small_study(scenarios=30)
     study = dataclasses.replace(
         study,
