@@ -9,7 +9,6 @@ import time
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.exports.download import size_text
-from backend.jobs.queue import JobQueue
 from backend.runs.upkeep import Candidate, check_store, prunable
 from backend.settings import Settings
 from backend.store.changes import changes
@@ -59,6 +58,9 @@ def _prune(settings: Settings, options: argparse.Namespace) -> int:
     if not options.yes:
         print(f"{len(chosen)} runs, {total}, would be deleted. Add --yes to delete them.")
         return 0
+    # Imported here: the queue's library takes long, and other commands do without it.
+    from backend.jobs.queue import JobQueue
+
     queue = JobQueue(settings)
     try:
         for run in chosen:
