@@ -26,7 +26,9 @@ def offer(chosen: Selection) -> None:
     name = second_model_run(study.key)
     if not models or SECOND_MODEL.name in models:
         return
-    job = next((job for job in data.queue().jobs() if job.run_id == name), None)
+    # A store that never had a job gets no queue by looking.
+    jobs = data.queue().jobs() if data.settings().has_queue() else ()
+    job = next((job for job in jobs if job.run_id == name), None)
     if job is not None and not job.active:
         st.caption(f"{SECOND_MODEL.title}, a second real model, is not there: its job {job.state}.")
         st.page_link("pages/runs.py", label="Retry on the Runs page", icon=":material/refresh:")
@@ -43,6 +45,10 @@ def offer(chosen: Selection) -> None:
             "Accept the terms and extract",
             icon=":material/add_circle:",
             on_click=act,
-            args=(_PLACE, enqueue_second_model, study.key, data.queue()),
+            args=(_PLACE, _start, study.key),
         )
         fault_shown(_PLACE)
+
+
+def _start(study: str) -> None:
+    enqueue_second_model(study, data.queue())

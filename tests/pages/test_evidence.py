@@ -6,19 +6,13 @@ import html
 
 from streamlit.testing.v1 import AppTest
 
-from tests.support.pages import ROOT, words
+from tests.support.pages import linked, words
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 
 def opened(page: str, **address: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for key, value in ({"layer": "2", "trait": "haste"} | address).items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(page).run()
-    assert not app.exception, app.exception
-    return app
+    return linked(page, **({"layer": "2", "trait": "haste"} | address))
 
 
 def talk(app: AppTest) -> str:

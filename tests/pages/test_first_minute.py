@@ -5,23 +5,15 @@ from __future__ import annotations
 import dataclasses
 
 import pytest
-from streamlit.testing.v1 import AppTest
 
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
-from tests.support.pages import ROOT, opened, words
+from tests.support.pages import linked, opened, words
 from tests.support.phantom_store import publish_small_phantom, publish_small_preset
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 PURPOSE = "**Steerscope** shows why a steering vector works"
-
-
-def linked(**address: str) -> AppTest:
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for key, value in address.items():
-        app.query_params[key] = value
-    return app.run()
 
 
 def test_the_bare_address_shows_the_purpose_and_three_ways_in_until_closed(store, tiny_llama):

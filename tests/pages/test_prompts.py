@@ -14,7 +14,7 @@ from backend.store.study import find_study, load_study
 from backend.views.prompts.basket import Basket
 from backend.views.prompts.without import drop_preview
 from backend.views.prompts.words import preview_text
-from tests.support.pages import ROOT, words
+from tests.support.pages import linked, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -29,13 +29,7 @@ def run(store, tiny_llama):
 
 def opened(**address: str) -> AppTest:
     """Haste at layer 2, with more in the address."""
-    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
-    for key, value in ({"layer": "2", "trait": "haste"} | address).items():
-        app.query_params[key] = value
-    app.run()
-    app.switch_page(PAGE).run()
-    assert not app.exception, app.exception
-    return app
+    return linked(PAGE, **({"layer": "2", "trait": "haste"} | address))
 
 
 def pressed(app: AppTest, label: str) -> AppTest:

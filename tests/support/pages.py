@@ -28,6 +28,18 @@ def opened(page: str, **choices: object) -> AppTest:
     return app
 
 
+def linked(page: str = FIRST, **address: str) -> AppTest:
+    """The page as a link opens it, by what its address says."""
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    for key, value in address.items():
+        app.query_params[key] = value
+    app.run()
+    if page != FIRST:
+        app.switch_page(page).run()
+    assert not app.exception, app.exception
+    return app
+
+
 def words(app: AppTest) -> str:
     """All sentences on the page, as they are read: a sign that is escaped is that sign."""
     elements = [*app.markdown, *app.caption, *app.info, *app.warning, *app.error, *app.title]

@@ -162,6 +162,28 @@ def r_by_layer(
     return tidy(figure, height=460)
 
 
+def outline(figure: go.Figure, x: int, y: int, width: int, **panel: int) -> None:
+    """Draw a frame around a cell of a heatmap: its best layer.
+
+    Args:
+        figure: the heatmap's.
+        x: column of the cell, from 0.
+        y: row of the cell, from 0.
+        width: of the line, pixels.
+        panel: row and col of the subplot, where there are several.
+    """
+    figure.add_shape(
+        type="rect",
+        x0=x - 0.5,
+        x1=x + 0.5,
+        y0=y - 0.5,
+        y1=y + 0.5,
+        line={"width": width, "color": INK},
+        layer="above",
+        **panel,
+    )
+
+
 def r_heatmap(
     cells: Sequence[CellResult], choices: Sequence[LayerChoice], marked: str | None = None
 ) -> go.Figure:
@@ -205,15 +227,7 @@ def r_heatmap(
     for row, choice in enumerate(choices):
         if choice.layer is not None:
             at = layers.index(choice.layer)
-            figure.add_shape(
-                type="rect",
-                x0=at - 0.5,
-                x1=at + 0.5,
-                y0=row - 0.5,
-                y1=row + 0.5,
-                line={"width": 3, "color": INK},
-                layer="above",
-            )
+            outline(figure, at, row, 3)
     figure.update_xaxes(title="layer", showgrid=False, type="category", side="top")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return tidy(figure, height=150 + 44 * max(1, len(choices)))

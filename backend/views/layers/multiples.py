@@ -9,8 +9,9 @@ from plotly.subplots import make_subplots
 
 from backend.store.run_values import CellResult
 from backend.views.layers.compute import LayerChoice
+from backend.views.layers.figures import outline
 from backend.views.shared.numbers import r_text
-from backend.views.shared.style import COLOUR_BAR, DIVERGING, INK, tidy, trait_label, wrapped
+from backend.views.shared.style import COLOUR_BAR, DIVERGING, tidy, trait_label, wrapped
 
 # Columns of panels, so that a cell stays wide enough to be seen. On a phone it is too narrow for
 # its number, which the hover and the view of one run have.
@@ -52,15 +53,7 @@ def models_heatmap(
         for choice in choices:
             if choice.layer is not None:
                 x, y = layers.index(choice.layer), traits.index(choice.trait)
-                figure.add_shape(
-                    type="rect",
-                    x0=x - 0.5,
-                    x1=x + 0.5,
-                    y0=y - 0.5,
-                    y1=y + 0.5,
-                    line={"width": 2, "color": INK},
-                    **at,
-                )
+                outline(figure, x, y, 2, **at)
     limit = max(0.1, max(every, default=1.0))
     figure.update_layout(
         coloraxis={
