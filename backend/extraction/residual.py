@@ -18,6 +18,7 @@ from torch import nn
 
 from backend.errors import NotEnoughMemory, UnsupportedArchitecture
 from backend.extraction.onednn import read_directly
+from backend.extraction.resident import passing_through
 
 # Tokens of the short and of the long text that are run.
 SHORT, LONG = 6, 24
@@ -109,6 +110,7 @@ def find_blocks(model: Any, depth: int) -> Blocks:
     with ExitStack() as stack:
         seen = [stack.enter_context(_watched(list(child))) for _, _, child in candidates]
         direct = stack.enter_context(read_directly([child for _, _, child in candidates]))
+        stack.enter_context(passing_through([one for _, _, child in candidates for one in child]))
         _run(decoder, ids, name)
     chains = [
         (place, states)
@@ -162,7 +164,7 @@ def _check_causal(blocks: Blocks, name: str) -> None:
     Raises:
         UnsupportedArchitecture: it does not, by more than half of the digits of the number type.
     """
-    with _watched(list(blocks.list)) as seen:
+    with _watched(list(blocks.list)) as seen, passing_through(list(blocks.list)):
         _run(blocks.decoder, blocks.ids[:1, :SHORT], name)
     alone = _chain(seen, len(blocks.list))
     assert alone is not None  # the same blocks made a chain a moment ago
