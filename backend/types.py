@@ -41,10 +41,11 @@ class Prompt:
     Attributes:
         trait: the trait it shows.
         pole: which end of the trait.
-        text: what the model reads.
+        text: what the model reads, or with ``messages`` the answer that ends their chat.
         prompt_set: which set it belongs to, so that sets can be compared.
         pair: what a high and a low prompt have in common, such as the question that both answer;
             None where prompts do not come in pairs.
+        messages: the chat before the text; empty where it is read as plain text.
     """
 
     trait: str
@@ -53,6 +54,7 @@ class Prompt:
     prompt_set: str = "default"
     # The same text is the same prompt, whatever it is paired with.
     pair: str | None = field(default=None, compare=False)
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,11 @@ class Study:
     traits: dict[str, str]
     prompts: tuple[Prompt, ...]
     responses: tuple[Response, ...]
+
+    @property
+    def has_chats(self) -> bool:
+        """Whether any text is read in a conversation."""
+        return any(p.messages for p in self.prompts) or any(r.messages for r in self.responses)
 
     @property
     def target(self) -> Target:

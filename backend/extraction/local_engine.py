@@ -80,7 +80,7 @@ class LocalEngine:
             resolved,
             device=self._request.device,
             dtype=self._request.dtype,
-            need_chat_template=any(response.messages for response in study.responses),
+            need_chat_template=study.has_chats,
         )
         report(_TOKENISING)
         waiting = partial(report, _TOKENISING)

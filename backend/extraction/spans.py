@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
-from backend.types import Pooling, Prompt, Response
+from backend.types import Message, Pooling, Prompt, Response
 
 # Names of texts that an error lists; the others are counted.
 SHOWN = 5
@@ -101,16 +101,18 @@ def encode_all(
 
 
 def encode_prompt(tokenizer: Any, prompt: Prompt) -> EncodedText:
-    """Encode a template prompt as plain text; all but special tokens are wanted.
+    """Encode a template prompt: as plain text, all of whose tokens but special ones are wanted, or
+    with messages as a response in its conversation.
 
     Args:
-        tokenizer: a fast transformers tokenizer.
+        tokenizer: a fast transformers tokenizer, with a chat template if there are messages.
         prompt: the prompt.
 
     Raises:
-        SpanNotFound: the text has no ordinary token.
+        ExtractionError: as for a response.
+        SpanNotFound: likewise.
     """
-    return _encode_plain(tokenizer, prompt.text, prompt_name(prompt))
+    return _encode(tokenizer, prompt.messages, prompt.text, prompt_name(prompt))
 
 
 def encode_response(tokenizer: Any, response: Response) -> EncodedText:
@@ -129,12 +131,15 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
         SpanNotFound: the template alters the response beyond trimming its ends, or the response
             has no ordinary token.
     """
-    name = response_name(response)
-    if not response.messages:
-        return _encode_plain(tokenizer, response.text, name)
-    conversation = [{"role": m.role, "content": m.content} for m in response.messages]
-    rendered = _render(tokenizer, conversation, response.text, name)
-    start, end = _response_span(tokenizer, conversation, response.text, rendered, name)
+    return _encode(tokenizer, response.messages, response.text, response_name(response))
+
+
+def _encode(tokenizer: Any, messages: Sequence[Message], text: str, name: str) -> EncodedText:
+    if not messages:
+        return _encode_plain(tokenizer, text, name)
+    conversation = [{"role": m.role, "content": m.content} for m in messages]
+    rendered = _render(tokenizer, conversation, text, name)
+    start, end = _response_span(tokenizer, conversation, text, rendered, name)
     _check_history(tokenizer, conversation, rendered[:start], name)
     encoding = tokenizer(
         rendered, add_special_tokens=False, return_offsets_mapping=True, truncation=False

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 
 from backend.errors import StoreError
 from backend.jobs.queue import JobQueue
 from backend.runs.requests import request_like
 from backend.settings import Settings
 from backend.store.run_values import RunSummary
-from backend.store.study import find_study, load_study
-from backend.studies.prompt_sets import Lines, NewSet, as_lines, publish_prompt_set
-from backend.types import StudyRef
+from backend.store.study import find_study, load_study, publish_study
+from backend.studies.dropped_prompts import pairs_left
+from backend.studies.faults import FaultList
+from backend.studies.hashing import content_hash
+from backend.studies.prompt_sets import Placed, add_prompt_set
+from backend.studies.prompts import Place
+from backend.types import Prompt, StudyRef
 
 
 def revise_and_enqueue(
@@ -58,14 +63,26 @@ def revise_and_enqueue(
             expected="numbers as on the Prompts page.",
             remedy="choose the set in the sidebar, and drop or edit its own prompts.",
         )
-    touched = {own[number].trait for number in (*edited, *dropped)}
+    kept = {number: prompt for number, prompt in own.items() if number not in dropped}
     changed = [
-        dataclasses.replace(prompt, text=edited.get(number, prompt.text))
-        for number, prompt in own.items()
-        if prompt.trait in touched and number not in dropped
+        dataclasses.replace(
+            prompt, text=edited.get(number, prompt.text), prompt_set=name, pair=pair
+        )
+        for (number, prompt), pair in zip(
+            kept.items(), pairs_left(own.values(), kept.values()), strict=True
+        )
     ]
-    # A trait that is left without prompts is named too: what is not typed would be copied.
-    typed = {trait: Lines("", "") for trait in touched} | as_lines(changed)
-    new = NewSet(run.study_key, name, start=prompt_set, typed=typed)
-    ref = publish_prompt_set(settings, new)
+    revised = add_prompt_set(study, name, _placed(changed), "", FaultList())
+    ref = publish_study(settings, revised, content_hash(revised))
     return ref, queue.enqueue(dataclasses.replace(request, study=ref.key))
+
+
+def _placed(prompts: Sequence[Prompt]) -> list[Placed]:
+    """Prompts, each counted in its pole."""
+    counts: Counter[str] = Counter()
+    found: list[Placed] = []
+    for prompt in prompts:
+        place = f"{prompt.trait.replace('_', ' ')}, {prompt.pole}"
+        counts[place] += 1
+        found.append((prompt, Place(place, counts[place])))
+    return found

@@ -249,7 +249,7 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
             f"The tokenizer of {resolved.reference} has no chat template, and the study has "
             "conversations.",
             expected="an instruct model, whose tokenizer has a chat template.",
-            remedy="use the instruct version, or a study whose responses have no messages.",
+            remedy="use the instruct version, or a study without messages.",
         )
     return template_hash_of(tokenizer)
 

@@ -18,7 +18,7 @@ from backend.store.connection import MALFORMED
 from backend.store.file_cache import FileCache
 from backend.store.run import list_run_ids, run_path
 from backend.store.run_record import RunRecord
-from backend.store.schema import FORMAT
+from backend.store.schema import SAME_DERIVED
 from backend.store.source_run import Carried, Part, open_source
 from backend.types import Response, Study
 
@@ -158,7 +158,7 @@ def find_carried(
     try:
         with open_source(settings, part.run_id) as source:
             alike = (
-                source.format == FORMAT
+                source.format >= SAME_DERIVED
                 and source.derivation == version
                 and source.text_counts[1] == len(study.responses)
                 and set(names) <= set(source.methods())

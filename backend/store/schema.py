@@ -8,11 +8,14 @@ needs no new format and no model.
 
 from __future__ import annotations
 
-FORMAT = 5
+FORMAT = 6
 # Formats that can be read. A run of format 2 says nothing of first tokens; one of format 3 does
 # not say by which version its derived tables were computed; in one of format 4 the scenario is
-# all that makes responses dependent, and r is over all responders together.
-READABLE = (2, 3, 4, 5)
+# all that makes responses dependent, and r is over all responders together; in one of format 5
+# every prompt is plain text.
+READABLE = (2, 3, 4, 5, 6)
+# Since this format the derived tables have the same columns.
+SAME_DERIVED = 5
 # Format -> table -> columns that it brought.
 ADDED_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {
@@ -32,6 +35,7 @@ ADDED_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
             "pooled_high DOUBLE",
         ),
     },
+    6: {"prompts": ("messages VARCHAR",)},
 }
 _ADDED_TABLES: dict[int, tuple[str, ...]] = {
     4: ("CREATE TABLE derivations (version INTEGER NOT NULL, made_at VARCHAR NOT NULL)",),
@@ -83,7 +87,7 @@ CREATE TABLE traits (
     position INTEGER NOT NULL, trait VARCHAR PRIMARY KEY, description VARCHAR NOT NULL);
 CREATE TABLE prompts (
     prompt_id INTEGER PRIMARY KEY, trait VARCHAR NOT NULL, pole VARCHAR NOT NULL,
-    prompt_set VARCHAR NOT NULL, text VARCHAR NOT NULL, pair VARCHAR);
+    prompt_set VARCHAR NOT NULL, text VARCHAR NOT NULL, pair VARCHAR, messages VARCHAR);
 CREATE TABLE responses (
     response_id INTEGER PRIMARY KEY, scenario VARCHAR NOT NULL, turn VARCHAR,
     responder VARCHAR NOT NULL, messages VARCHAR NOT NULL, text VARCHAR NOT NULL,

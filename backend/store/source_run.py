@@ -84,23 +84,26 @@ class SourceRun(Run):
     """An open run that gives some of what it holds to another."""
 
     def part_for(self, study: Study) -> Part:
-        """Texts of a study that this run has: prompts by their text, responses by their text in
-        its conversation. A text that stands several times is taken from the same prompt of this
-        run, or the same place, where it stands there.
+        """Texts of a study that this run has, each in its conversation.
+
+        A text that stands several times is taken from the same prompt of this run, or the same
+        place, where it stands there.
 
         Args:
             study: of the new run.
         """
-        prompts: dict[str | tuple[str, ...], int] = {}
+        prompts: dict[tuple[str | None, ...], int] = {}
         for number, *place in self._rows(
-            "SELECT prompt_id, text, trait, pole, prompt_set FROM prompts ORDER BY prompt_id DESC"
+            f"SELECT prompt_id, {self._since(6, 'messages', 'NULL')}, text, trait, pole, prompt_set"
+            " FROM prompts ORDER BY prompt_id DESC"
         ):
-            prompts[place[0]] = prompts[tuple(place)] = number
+            prompts[tuple(place[:2])] = prompts[tuple(place)] = number
         own: dict[int, int] = {}
         for new, prompt in enumerate(study.prompts):
-            if prompt.text in prompts:
-                key = (prompt.text, prompt.trait, prompt.pole, prompt.prompt_set)
-                own[new] = prompts.get(key, prompts[prompt.text])
+            read = (messages_json(prompt.messages) if prompt.messages else None, prompt.text)
+            if read in prompts:
+                key = (*read, prompt.trait, prompt.pole, prompt.prompt_set)
+                own[new] = prompts.get(key, prompts[read])
         texts = dict(
             (number, (messages, text))
             for number, messages, text in self._rows(
@@ -110,7 +113,7 @@ class SourceRun(Run):
         numbers = {text: number for number, text in texts.items()}
         found: dict[int, int] = {}
         for new, response in enumerate(study.responses):
-            chat = (messages_json(response), response.text)
+            chat = (messages_json(response.messages), response.text)
             if chat in numbers:
                 found[new] = new if texts.get(new) == chat else numbers[chat]
         kept = self._tokens()

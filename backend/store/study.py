@@ -97,14 +97,15 @@ class StudySummary:
 
 @dataclass(frozen=True)
 class StoredPrompt:
-    """A prompt as stored. Attributes: prompt_id (number in the study), prompt_set, pole, text and
-    pair (None where prompts do not come in pairs)."""
+    """A prompt as stored. Attributes: prompt_id (number in the study), prompt_set, pole, text, pair
+    (None where prompts do not come in pairs) and the chat before it."""
 
     prompt_id: int
     prompt_set: str
     pole: Pole
     text: str
     pair: str | None
+    messages: tuple[Message, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -214,10 +215,10 @@ class StudyFile:
     def prompts(self, trait: str) -> tuple[StoredPrompt, ...]:
         """The prompts of a trait, of all sets, by id."""
         return tuple(
-            StoredPrompt(*row)
-            for row in self._rows(
+            StoredPrompt(number, name, pole, text, pair, _chat(messages))
+            for number, name, pole, text, pair, messages in self._rows(
                 "SELECT prompt_id, prompt_set, pole, text,"
-                f" {self._since(5, 'pair', 'NULL')}"
+                f" {self._since(5, 'pair', 'NULL')}, {self._since(6, 'messages', 'NULL')}"
                 " FROM prompts WHERE trait = ?"
                 " ORDER BY prompt_id",
                 [trait],
@@ -245,7 +246,7 @@ class StudyFile:
             numbers: their ids.
         """
         return tuple(
-            StoredResponse(number, turn, text, tuple(Message(**m) for m in json.loads(messages)))
+            StoredResponse(number, turn, text, _chat(messages))
             for number, turn, text, messages in self._rows(
                 "SELECT response_id, turn, text, messages FROM responses"
                 " WHERE list_contains(?::INTEGER[], response_id) ORDER BY response_id",
@@ -277,10 +278,10 @@ class StudyFile:
             score_range=self.score_range,
             traits=self.traits,
             prompts=tuple(
-                Prompt(*row)
-                for row in self._rows(
-                    f"SELECT trait, pole, text, prompt_set, {self._since(5, 'pair', 'NULL')}"
-                    " FROM prompts ORDER BY prompt_id"
+                Prompt(trait, pole, text, name, pair, _chat(messages))
+                for trait, pole, text, name, pair, messages in self._rows(
+                    f"SELECT trait, pole, text, prompt_set, {self._since(5, 'pair', 'NULL')},"
+                    f" {self._since(6, 'messages', 'NULL')} FROM prompts ORDER BY prompt_id"
                 )
             ),
             responses=tuple(
@@ -289,7 +290,7 @@ class StudyFile:
                     text=text,
                     turn=turn,
                     responder=responder,
-                    messages=tuple(Message(**message) for message in json.loads(messages)),
+                    messages=_chat(messages),
                     scores=scores.get(response_id, {}),
                     repeats=repeats.get(response_id, {}),
                     group=group,
@@ -495,11 +496,15 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
     return ref
 
 
-def messages_json(response: Response) -> str:
-    """The chat before a response as it is stored."""
+def messages_json(messages: Sequence[Message]) -> str:
+    """A chat as it is stored."""
     return json.dumps(
-        [{"role": m.role, "content": m.content} for m in response.messages], ensure_ascii=False
+        [{"role": m.role, "content": m.content} for m in messages], ensure_ascii=False
     )
+
+
+def _chat(stored: str | None) -> tuple[Message, ...]:
+    return () if stored is None else tuple(Message(**one) for one in json.loads(stored))
 
 
 def write_study(
@@ -546,6 +551,10 @@ def write_study(
             "prompt_set": [p.prompt_set for p in study.prompts],
             "text": [p.text for p in study.prompts],
             "pair": pa.array([p.pair for p in study.prompts], pa.string()),
+            "messages": pa.array(
+                [messages_json(p.messages) if p.messages else None for p in study.prompts],
+                pa.string(),
+            ),
         },
     )
     insert(
@@ -556,7 +565,7 @@ def write_study(
             "scenario": [r.scenario for r in study.responses],
             "turn": pa.array([r.turn for r in study.responses], pa.string()),
             "responder": [r.responder for r in study.responses],
-            "messages": [messages_json(r) for r in study.responses],
+            "messages": [messages_json(r.messages) for r in study.responses],
             "text": [r.text for r in study.responses],
             "group_name": pa.array([r.group for r in study.responses], pa.string()),
         },

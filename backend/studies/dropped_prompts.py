@@ -62,15 +62,26 @@ def without_prompts(study: Study, numbers: Collection[int]) -> Study:
     kept = [prompt for number, prompt in enumerate(study.prompts) if number not in numbers]
     _check_poles(dropped, kept, faults)
     faults.raise_if_any()
-    pairs = {_pair(prompt) for prompt in dropped if prompt.pair is not None}
+    pairs = pairs_left(study.prompts, kept)
     prompts = tuple(
-        dataclasses.replace(prompt, pair=None) if _pair(prompt) in pairs else prompt
-        for prompt in kept
+        dataclasses.replace(prompt, pair=pair) for prompt, pair in zip(kept, pairs, strict=True)
     )
     count = "1 prompt was" if len(dropped) == 1 else f"{len(dropped)} prompts were"
     return dataclasses.replace(
         study, prompts=prompts, provenance=f"{study.provenance} {count} dropped."
     )
+
+
+def pairs_left(before: Collection[Prompt], kept: Collection[Prompt]) -> list[str | None]:
+    """The pair of each prompt that is kept: None where the other half is not.
+
+    Args:
+        before: all prompts.
+        kept: those of them that stay.
+    """
+    whole = Counter(map(_pair, before))
+    left = Counter(map(_pair, kept))
+    return [p.pair if left[_pair(p)] == whole[_pair(p)] else None for p in kept]
 
 
 def _pair(prompt: Prompt) -> tuple[str, str, str | None]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from backend.types import Response, Study
+from backend.types import Message, Prompt, Response, Study
 
 
 def content_hash(study: Study) -> str:
@@ -26,10 +26,7 @@ def content_hash(study: Study) -> str:
         "provenance": study.provenance,
         "score_range": [float(bound) for bound in study.score_range],
         "traits": [[trait, text] for trait, text in study.traits.items()],
-        "prompts": sorted(
-            [p.trait, p.pole, p.prompt_set, p.text, *([] if p.pair is None else [p.pair])]
-            for p in study.prompts
-        ),
+        "prompts": sorted(map(_prompt, study.prompts)),
         "responses": sorted((_response(r) for r in study.responses), key=json.dumps),
     }
     digest = hashlib.sha256()
@@ -56,6 +53,18 @@ def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
+def _prompt(prompt: Prompt) -> list[str]:
+    # As with responses: what few studies have enters only where it is there.
+    more = [] if prompt.pair is None else [prompt.pair]
+    if prompt.messages:
+        more = [prompt.pair or "", _json(_chat(prompt.messages))]
+    return [prompt.trait, prompt.pole, prompt.prompt_set, prompt.text, *more]
+
+
+def _chat(messages: Sequence[Message]) -> list[list[str]]:
+    return [[message.role, message.content] for message in messages]
+
+
 def _response(response: Response) -> list[Any]:
     # What few studies have enters only where it is there, so that the others keep their hash.
     more: dict[str, Any] = {}
@@ -68,7 +77,7 @@ def _response(response: Response) -> list[Any]:
         response.turn or "",
         response.responder,
         response.text,
-        [[message.role, message.content] for message in response.messages],
+        _chat(response.messages),
         sorted([trait, float(score)] for trait, score in response.scores.items()),
         *([more] if more else []),
     ]

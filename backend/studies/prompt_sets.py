@@ -102,7 +102,7 @@ def publish_prompt_set(settings: Settings, new: NewSet) -> StudyRef:
     else:
         start = [p for p in study.prompts if p.prompt_set == new.start]
         lines = as_lines(start) | dict(new.typed or {})
-        placed = prompts_of_lines(new.name, lines, start)
+        placed = prompts_of_lines(new.name, lines, start, faults)
     revised = add_prompt_set(study, new.name, placed, new.author, faults)
     return publish_study(settings, revised, content_hash(revised))
 
@@ -124,20 +124,23 @@ def as_lines(prompts: Sequence[Prompt]) -> dict[str, Lines]:
 
 
 def prompts_of_lines(
-    name: str, typed: Mapping[str, Lines], start: Sequence[Prompt]
+    name: str, typed: Mapping[str, Lines], start: Sequence[Prompt], faults: FaultList
 ) -> list[Placed]:
     """Prompts from one-line-a-prompt fields; empty lines are skipped.
 
-    A line that was not touched gives the prompt it came from to the letter.
+    A line that was not touched gives the prompt it came from to the letter, in its chat. A pair is
+    not kept, as a line may have been written instead of its other half.
 
     Args:
         name: of the new set.
         typed: trait -> its two fields.
         start: prompts of the set the fields were filled from; empty if they began empty.
+        faults: told of lines that are new in a trait of chats.
     """
-    known: dict[tuple[str, Pole, str], list[str]] = {}
+    known: dict[tuple[str, Pole, str], list[Prompt]] = {}
     for p in start:
-        known.setdefault((p.trait, p.pole, _as_line(p.text)), []).append(p.text)
+        known.setdefault((p.trait, p.pole, _as_line(p.text)), []).append(p)
+    chats = {p.trait for p in start if p.messages}
     found: list[Placed] = []
     for trait, lines in typed.items():
         for pole in POLES:
@@ -145,8 +148,19 @@ def prompts_of_lines(
             for number, line in enumerate(getattr(lines, pole).split("\n"), start=1):
                 if line.strip():
                     before = known.get((trait, pole, line.strip()))
-                    text = before.pop(0) if before else _as_prompt(line)
-                    found.append((Prompt(trait, pole, text, name), Place(place, number)))
+                    if before:
+                        prompt = dataclasses.replace(before.pop(0), prompt_set=name, pair=None)
+                    else:
+                        prompt = Prompt(trait, pole, _as_prompt(line), name)
+                        if trait in chats:
+                            faults.add(
+                                place,
+                                number,
+                                f"The prompts of {trait!r} are answers in chats, and the chat "
+                                "before this one is not known.",
+                                "Edit it on the Prompts page, or paste a table with messages.",
+                            )
+                    found.append((prompt, Place(place, number)))
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
+from backend.studies.conversation import read_messages
 from backend.studies.faults import FaultList, shown
 from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
@@ -55,7 +57,9 @@ def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tup
         rows: its records.
         faults: told of rows that are no prompt.
     """
-    good = check_columns(name, rows, ("trait", "pole", "text"), ("prompt_set", "pair"), faults)
+    good = check_columns(
+        name, rows, ("trait", "pole", "text"), ("prompt_set", "pair", "messages"), faults
+    )
     found = [(_prompt(name, row, faults), row.line) for row in good]
     return [(prompt, Place(name, line)) for prompt, line in found if prompt is not None]
 
@@ -107,9 +111,10 @@ def _add_repeated(repeated: Sequence[tuple[Place, Place]], faults: FaultList) ->
 
 def _note_white_space(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
     """Say which prompts of a trait and set differ by white space only; they stay two prompts."""
-    alike: dict[tuple[str, str, str], tuple[Prompt, Place]] = {}
+    alike: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
     for prompt, place in first_at.items():
-        key = (prompt.trait, prompt.prompt_set, " ".join(prompt.text.split()))
+        text = " ".join(prompt.text.split())
+        key = (prompt.trait, prompt.prompt_set, prompt.messages, text)
         first, at = alike.setdefault(key, (prompt, place))
         if first.text != prompt.text:
             faults.note(
@@ -138,14 +143,15 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
         return None
     prompt_set = optional_name(name, row, "prompt_set", "default", faults)
     pair = optional_name(name, row, "pair", "", faults)
-    if trait is None or text is None or prompt_set is None or pair is None:
+    messages = read_messages(name, row.line, row.values.get("messages"), faults)
+    if trait is None or text is None or prompt_set is None or pair is None or messages is None:
         return None
-    return Prompt(trait, cast(Pole, pole), text, prompt_set, pair or None)
+    return Prompt(trait, cast(Pole, pole), text, prompt_set, pair or None, messages)
 
 
 def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
     for prompt, place in first_at.items():
-        opposite = Prompt(prompt.trait, "low", prompt.text, prompt.prompt_set)
+        opposite = dataclasses.replace(prompt, pole="low")
         if prompt.pole == "high" and opposite in first_at:
             low = first_at[opposite]
             faults.add(
