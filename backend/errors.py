@@ -119,6 +119,10 @@ class LayerOutOfRange(ExtractionError):
     """A wanted layer does not exist in the model."""
 
 
+class UnknownPooling(ExtractionError):
+    """No pooling is called so."""
+
+
 class TextTooLong(ExtractionError):
     """Texts exceed the positions the model was built for."""
 

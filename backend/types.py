@@ -10,18 +10,12 @@ from typing import Literal
 
 Pole = Literal["high", "low"]
 Turn = Literal["t1", "tN"]
-Pooling = Literal["mean", "last", "mean_rest"]
+# A name that backend.poolings knows.
+Pooling = str
 Target = Literal["drift", "level", "none"]
 
 POLES: tuple[Pole, Pole] = ("high", "low")
 TURNS: tuple[Turn, Turn] = ("t1", "tN")
-# What is shown for each pooling; the study's comes first and is the default.
-POOLING_TITLES: dict[Pooling, str] = {
-    "mean": "mean",
-    "last": "last token",
-    "mean_rest": "mean without the first token",
-}
-POOLINGS: tuple[Pooling, ...] = tuple(POOLING_TITLES)
 # What a study says of itself whose texts and scores were simulated.
 SIMULATED_PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
@@ -154,8 +148,7 @@ class ExtractionRequest:
         study: key ``name@hash`` of a published study.
         model: preset, Hub id[@revision], local folder or .gguf file.
         layers: wanted layers, ascending; 0 is the embedding output.
-        pooling: mean over the wanted tokens, the last of them, or their mean without the token at
-            position 0 of the sequence.
+        pooling: which tokens make an activation, by a name of :mod:`backend.poolings`.
         batch_tokens: padded tokens per batch; 0 chooses by device.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         dtype: ``auto`` (float32 on CPU and MPS, bfloat16 on CUDA), or one of float32,

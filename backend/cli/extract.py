@@ -9,11 +9,12 @@ from typing import Never
 from tqdm import tqdm
 
 from backend.cli.command import Command
+from backend.poolings import GRAMMAR, parse_pooling
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import find_study
-from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest, Progress
+from backend.types import ExtractionRequest, Progress
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,10 +29,8 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--pooling",
-        choices=POOLINGS,
         default="mean",
-        help=f"{', '.join(f'{name}: {title}' for name, title in POOLING_TITLES.items())}"
-        " (default: %(default)s)",
+        help=f"{GRAMMAR}; docs/models.md says what each takes (default: %(default)s)",
     )
     parser.add_argument(
         "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
@@ -87,7 +86,7 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         study=ref.key,
         model=options.model,
         layers=parse_layers(options.layers),
-        pooling=options.pooling,
+        pooling=parse_pooling(options.pooling),
         batch_tokens=options.batch_tokens,
         device=options.device,
         dtype=options.dtype,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from statistics import median
 
+from backend.poolings import pooling_title, takes_one
 from backend.types import Pooling
 
 # Above this share of differing tokens the prompts are texts of their own, not one with a change.
@@ -63,14 +64,15 @@ class PoleContrast:
         """
         if self.differing > FEW * self.length:
             return ()
-        if pooling == "last":
+        if takes_one(pooling):
             if self.last_same < 1:
                 return ()
             token = "" if self.last is None else f" {decode(self.last)!r}"
             return (
-                f"{where}: the last token{token} is pooled, and it is the same in both poles. What "
-                f"differs stands before it ({_count(self.differing)} of {_count(self.length)} "
-                "tokens). If the model should be read at the answer, let the prompt end there.",
+                f"{where}: the {pooling_title(pooling)}{token} is pooled, and it is the same in "
+                f"both poles. What differs stands elsewhere ({_count(self.differing)} of "
+                f"{_count(self.length)} tokens). If the model should be read at the answer, let "
+                "the prompt end there.",
             )
         return (
             f"{where}: the poles differ in {_count(self.differing)} of {_count(self.length)} "

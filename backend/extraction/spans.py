@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
+from backend.poolings import taken_tokens, takes_one
 from backend.types import Message, Pooling, Prompt, Response
 
 # Names of texts that an error lists; the others are counted.
@@ -29,6 +30,24 @@ _FIXED_DATE = (
 # template changes or strips.
 _PLACEHOLDER = "\ue000response\ue001"
 _MARK = "\ue000{place}\ue001"
+# Why a pooling leaves nothing of a text: what is said of the texts, what was expected, the remedy.
+_TOO_SHORT = {
+    "mean_rest": (
+        "are one token long, and the mean without the first token leaves nothing of them",
+        "at least two tokens in every text that the model reads from its first token.",
+        "lengthen or remove those texts in the study, or pool by mean or last.",
+    ),
+    "before": (
+        "have no token before them",
+        "a chat before every prompt and response, or a tokenizer that begins a text with a token.",
+        "give them messages in the study, or pool by mean or last.",
+    ),
+}
+_TOO_FEW = (
+    "have fewer tokens than that",
+    "as many tokens in every text as the pooling counts from the end.",
+    "lengthen or remove those texts in the study, or count fewer tokens.",
+)
 
 
 @dataclass(frozen=True)
@@ -44,21 +63,16 @@ class EncodedText:
     wanted: tuple[bool, ...]
 
     def pooled(self, pooling: Pooling) -> tuple[bool, ...]:
-        """Which tokens a pooling takes; none where it leaves out the only one.
+        """Which tokens a pooling takes; none where it leaves out all of them.
 
         Position 0 is that of the sequence: a token that the tokenizer or a chat template puts
         before the text is there instead, and then ``mean_rest`` and ``mean`` are the same.
         """
-        if pooling == "mean_rest":
-            return (False, *self.wanted[1:])
-        if pooling == "last":
-            last = max(place for place, wanted in enumerate(self.wanted) if wanted)
-            return tuple(place == last for place in range(len(self.wanted)))
-        return self.wanted
+        return taken_tokens(pooling, self.wanted)
 
     def count(self, pooling: Pooling) -> int:
-        """How many tokens a mean is over; for ``last``, how many the text has."""
-        return sum(self.wanted if pooling == "last" else self.pooled(pooling))
+        """How many tokens a mean is over; where a single one is taken, how many the text has."""
+        return sum(self.wanted if takes_one(pooling) else self.pooled(pooling))
 
 
 def prompt_name(prompt: Prompt) -> str:
@@ -203,17 +217,18 @@ def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling:
     """Refuse texts of which a pooling leaves nothing, naming them all.
 
     Raises:
-        SpanNotFound: some have no token besides the first.
+        SpanNotFound: some have no token besides the first, before their own, or so far from the
+            end.
     """
     short = [n for n, e in zip(names, encoded, strict=True) if not any(e.pooled(pooling))]
     if not short:
         return
     more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
+    what, expected, remedy = _TOO_SHORT.get(pooling, _TOO_FEW)
     raise SpanNotFound(
-        f"{len(short)} of {len(encoded)} texts are one token long, and the mean without the first "
-        f"token leaves nothing of them: {', '.join(short[:SHOWN])}{more}.",
-        expected="at least two tokens in every text that the model reads from its first token.",
-        remedy="lengthen or remove those texts in the study, or pool by mean or last.",
+        f"{len(short)} of {len(encoded)} texts {what}: {', '.join(short[:SHOWN])}{more}.",
+        expected=expected,
+        remedy=remedy,
     )
 
 

@@ -52,6 +52,8 @@ def contrast_notices(
         tokens: of the same.
         pooling: how they are pooled.
     """
+    if pooling == "before":  # what is read stands before the prompt's own tokens
+        return ()
     groups: dict[tuple[str, str], dict[str, list[PoleTokens]]] = {}
     for prompt, own in zip(prompts, tokens, strict=True):
         group = groups.setdefault((prompt.trait, prompt.prompt_set), {pole: [] for pole in POLES})

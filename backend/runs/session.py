@@ -16,6 +16,7 @@ from pathlib import Path
 from backend.core.vectors.methods import METHODS, Method
 from backend.errors import StoreError
 from backend.extraction.engine import Engine, OpenEngine, Report
+from backend.poolings import parse_pooling
 from backend.runs.derivation_session import DerivationSession
 from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.runs.preparation import Plan, Preparation
@@ -201,6 +202,7 @@ def session_of(
         report: called with the progress whenever it changes.
 
     Raises:
+        UnknownPooling: the request names none.
         StoreError: a published run of this name was made by another request.
         ReadOnly: nothing may be made here.
     """
@@ -208,6 +210,7 @@ def session_of(
     changing(settings, made, request.derives or run_id)
     if request.derives:
         return DerivationSession(settings, request.derives, report)
+    parse_pooling(request.pooling)
     _check_published(settings, run_id, request)
     kind = engine_of(request)
     engine = kind.make(settings, request)

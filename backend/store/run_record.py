@@ -38,7 +38,7 @@ class RunRecord:
         width: d, coordinates of an activation.
         depth: decoder blocks.
         layers: layers extracted, ascending; 0 is the embedding output.
-        pooling: mean, last or mean_rest.
+        pooling: its name.
         batch_tokens: padded tokens per batch.
         device: device that ran it.
         dtype: floating-point type of the weights; activations are stored as float32.

@@ -13,8 +13,9 @@ from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens
 from backend.core.moments import Moments
 from backend.core.vectors.controls import Control
+from backend.poolings import pooling_title
 from backend.store.run_record import SIMULATED, RunRecord
-from backend.types import POOLING_TITLES, Pole, Pooling
+from backend.types import Pole, Pooling
 
 # Scenario, responder and turn of a case.
 CaseKey = tuple[str, str, str]
@@ -71,7 +72,7 @@ class RunSummary:
     def label(self) -> str:
         """Short name for axes and choices: model, and pooling where it is not the mean."""
         pooling = self.record.pooling
-        shown = "" if pooling == "mean" else f" · {POOLING_TITLES[pooling]}"
+        shown = "" if pooling == "mean" else f" · {pooling_title(pooling)}"
         return f"{self.record.model_name}{shown}"
 
     @property

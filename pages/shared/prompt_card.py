@@ -8,6 +8,7 @@ from backend.store.run_values import RunSummary
 from backend.views.prompts import words
 from backend.views.prompts.compute import PromptView
 from backend.views.prompts.tables import neighbour_rows, state_of
+from backend.views.shared.chat import chat_html
 from pages.shared.prompt_basket import basket_of, keep
 
 # In the address alone, so that a link and Back open the prompt.
@@ -46,6 +47,8 @@ def prompt_card(view: PromptView, run: RunSummary) -> None:
     state = state_of(number, basket)
     with st.container(border=True, key="prompt_card"):
         st.markdown(f"**{row.pole} #{number}**{f' · {state}' if state else ''}")
+        if chat := chat_html(view.chats.get(number, ())):
+            st.html(chat)
         st.text(basket.texts.get(number, row.text), width="stretch")
         st.caption(words.numbers_text(row, view.cell.correlation))
         with st.container(horizontal=True, gap="small"):

@@ -7,11 +7,12 @@ import streamlit as st
 from backend.errors import SteerscopeError
 from backend.models.model_reference import refuse_unusable
 from backend.models.presets import PRESETS
+from backend.poolings import POOLINGS, parse_pooling, pooling_title
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
 from backend.studies.imports import import_upload
-from backend.types import POOLING_TITLES, POOLINGS, ExtractionRequest
+from backend.types import ExtractionRequest
 from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
@@ -92,10 +93,12 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
     )
     middle.selectbox(
         "Pooling",
-        POOLINGS,
-        format_func=POOLING_TITLES.__getitem__,
-        help="Mean over the text's tokens, the last of them, or the mean without the very "
-        "first token, which some models give a huge activation.",
+        (*POOLINGS, "first-5", "end-2"),
+        format_func=pooling_title,
+        accept_new_options=True,
+        help="Which tokens make an activation. Without the very first token: some models give it a "
+        "huge activation. Before the text: where a chat's model is about to answer. Or type "
+        "first-10, or end-3 for the third token from the end.",
         key=_POOLING,
     )
     right.selectbox("Device", ["auto", "cpu", "cuda", "mps"], key=_DEVICE)
@@ -131,7 +134,7 @@ def _request(study: str) -> ExtractionRequest:
         study=said[study],
         model=model,
         layers=parse_layers(said[_LAYERS]),
-        pooling=said[_POOLING],
+        pooling=parse_pooling(said[_POOLING] or ""),
         batch_tokens=int(said[_BATCH]),
         device=said[_DEVICE],
         dtype=said[_DTYPE],

@@ -11,7 +11,8 @@ from backend.errors import LayerOutOfRange
 from backend.extraction.onednn import fast_linears
 from backend.extraction.pooling import PooledForward
 from backend.extraction.spans import encode_prompt, encode_response
-from backend.types import POOLINGS, Message, Prompt, Response
+from backend.poolings import POOLINGS
+from backend.types import Message, Prompt, Response
 from tests.support.tiny_models import DEPTH, FAMILIES, without_bos
 
 # The last layer's hidden state is after the final norm in transformers and is not comparable,
@@ -29,6 +30,9 @@ def texts(tokenizer, count=7):
         if i % 2:
             chat = (Message("user", " ".join(rng.choice(words, size=8))),)
             found.append(encode_response(tokenizer, Response("s", text, messages=chat)))
+        elif i % 4:
+            chat = (Message("system", " ".join(rng.choice(words, size=5))), Message("user", "so"))
+            found.append(encode_prompt(tokenizer, Prompt("t", "high", text, messages=chat)))
         else:
             found.append(encode_prompt(tokenizer, Prompt("t", "high", text)))
     return found
@@ -66,6 +70,12 @@ def reference(model, encoded, layers, pooling):
             places = places[-1:]
         elif pooling == "mean_rest":
             places = places[places > 0]
+        elif pooling == "before":
+            places = places[:1] - 1
+        elif pooling == "first-3":
+            places = places[:3]
+        elif pooling == "end-2":
+            places = places[-2:-1]
         rows.append(states[:, places].mean(axis=1))
     return np.stack(rows, axis=1)
 
@@ -84,12 +94,21 @@ def pair(request, tiny_folders):
 
 
 @pytest.mark.parametrize(
-    ("pooling", "bos"), [("mean", True), ("last", True), ("mean_rest", True), ("mean_rest", False)]
+    ("pooling", "bos"),
+    [
+        ("mean", True),
+        ("last", True),
+        ("mean_rest", True),
+        ("mean_rest", False),
+        ("before", True),
+        ("first-3", False),
+        ("end-2", True),
+    ],
 )
 def test_any_batch_equals_float64_one_by_one(pair, pooling, bos):
     tokenizer, single, double = pair
     encoded = texts(tokenizer if bos else without_bos(tokenizer))
-    assert all(text.wanted[0] for text in encoded[::2]) != bos
+    assert all(text.wanted[0] for text in encoded[::4]) != bos
     expected = reference(double, encoded, LAYERS, pooling)
     with PooledForward(single, DEPTH, LAYERS, pooling).opened() as forward:
         together = forward.pool(encoded).activations
@@ -104,7 +123,8 @@ def test_any_batch_equals_float64_one_by_one(pair, pooling, bos):
 @pytest.mark.parametrize("pooling", POOLINGS)
 def test_the_first_token_is_watched_whatever_is_pooled(pair, pooling):
     tokenizer, single, double = pair
-    encoded = texts(without_bos(tokenizer), 4)
+    # Without a token before it, a plain text has nothing that "before" could take.
+    encoded = texts(tokenizer if pooling == "before" else without_bos(tokenizer), 4)
     with PooledForward(single, DEPTH, LAYERS, pooling).opened() as forward:
         found = forward.pool(encoded)
     for place, states in enumerate(hidden_states(double, encoded, LAYERS)):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from backend.errors import ExtractionError, SpanNotFound, TextTooLong
+from backend.errors import ExtractionError, SpanNotFound, TextTooLong, UnknownPooling
 from backend.extraction.spans import (
     EncodedText,
     check_lengths,
@@ -14,6 +14,7 @@ from backend.extraction.spans import (
     encode_prompt,
     encode_response,
 )
+from backend.poolings import parse_pooling
 from backend.types import Message, Prompt, Response
 from tests.support.tiny_models import tiny_tokenizer, without_bos
 
@@ -157,3 +158,60 @@ def test_smollm2_spells_the_response_too(smollm2):
         encoded = encode_response(smollm2.tokenizer, Response("s", text, messages=CHAT))
         words = text.replace("<|im_end|>", "").strip()
         assert spelled(smollm2.tokenizer, encoded).strip() == words
+
+
+@pytest.mark.parametrize(
+    ("pooling", "taken"),
+    [
+        ("first-1", [0, 1, 0, 0]),
+        ("first-2", [0, 1, 1, 0]),
+        ("first-9", [0, 1, 1, 1]),
+        ("end-1", [0, 0, 0, 1]),
+        ("end-3", [0, 1, 0, 0]),
+        ("end-4", [0, 0, 0, 0]),
+        ("before", [1, 0, 0, 0]),
+    ],
+)
+def test_tokens_that_are_counted(pooling, taken):
+    encoded = encode_prompt(TOKENIZER, Prompt("t", "high", "You keep saying"))
+    assert list(encoded.pooled(pooling)) == taken
+
+
+def test_a_prompt_with_messages_is_read_as_a_response_is():
+    text = "It was expected, and still"
+    prompt = encode_prompt(TOKENIZER, Prompt("t", "high", text, messages=CHAT))
+    assert prompt == encode_response(TOKENIZER, Response("s", text, messages=CHAT))
+    assert spelled(TOKENIZER, prompt) == text
+    before = TOKENIZER.apply_chat_template(
+        [{"role": m.role, "content": m.content} for m in CHAT], tokenize=False
+    )
+    # The tiny template has no generation prompt: the assistant's header is added by hand.
+    header = TOKENIZER(before + "<|assistant|>\n", add_special_tokens=False)["input_ids"]
+    (place,) = [i for i, taken in enumerate(prompt.pooled("before")) if taken]
+    assert list(prompt.ids[: place + 1]) == header
+
+
+@pytest.mark.parametrize(
+    ("pooling", "said"),
+    [
+        ("before", "2 of 3 texts have no token before them"),
+        ("end-2", "1 of 3 texts have fewer tokens than that"),
+    ],
+)
+def test_texts_that_a_pooling_leaves_nothing_of_are_named(pooling, said):
+    plain = without_bos(TOKENIZER)
+    encoded = [
+        encode_prompt(plain, Prompt("t", "high", "You keep")),
+        encode_prompt(plain, Prompt("t", "high", "a")),
+        encode_prompt(plain, Prompt("t", "high", "You keep", messages=CHAT)),
+    ]
+    with pytest.raises(SpanNotFound, match=said):
+        check_pooling(encoded, ["one", "two", "three"], pooling)
+
+
+@pytest.mark.parametrize("name", ["median", "first-0", "end-", "first-5x", "end--1", "FIRST-2"])
+def test_what_is_no_pooling_is_refused_by_name(name):
+    with pytest.raises(UnknownPooling, match="is no pooling"):
+        parse_pooling(name)
+    with pytest.raises(UnknownPooling):
+        encode_prompt(TOKENIZER, Prompt("t", "high", "You keep")).pooled(name)

@@ -11,7 +11,7 @@ from backend.store.catalog import run_summary
 from backend.store.study import find_study, list_studies, load_study
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
-from tests.support.studies import small_study
+from tests.support.studies import chat_study, small_study
 
 
 def test_a_set_has_edited_prompts_and_lacks_dropped_ones(settings, tiny_llama):
@@ -33,6 +33,21 @@ def test_a_set_has_edited_prompts_and_lacks_dropped_ones(settings, tiny_llama):
     (queued,) = queue.jobs()
     assert (queued.run_id, queued.request.study) == (job, ref.key)
     assert (queued.request.model, queued.request.layers) == (str(tiny_llama), (1, 2))
+
+
+def test_answers_of_chats_stay_in_their_chats_and_pairs(settings, tiny_llama):
+    study = chat_study()
+    publish_run(settings, study, tiny_llama, "run-1")
+    run, queue = run_summary(settings, "run-1"), JobQueue(settings)
+    ref, _ = revise_and_enqueue(settings, queue, run, "default", "mine", {1: "new"}, [3])
+    revised = load_study(settings, find_study(settings, ref.key))
+    own = [prompt for prompt in revised.prompts if prompt.prompt_set == "mine"]
+    before = [prompt for number, prompt in enumerate(study.prompts) if number != 3]
+    assert [p.messages for p in own] == [p.messages for p in before]
+    # The other half of the pair that lost one is paired with none.
+    assert [p.pair for p in own] == [
+        None if (p.trait, p.pair) == ("warmth", "q3") else p.pair for p in before
+    ]
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from backend.studies.dropped_prompts import without_prompts
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Message, Prompt, Response
 from tests.support.raw import reading_run
-from tests.support.studies import small_study
+from tests.support.studies import chat_study, small_study
 
 STUDY = small_study(scenarios=10)
 TEXTS = len(STUDY.prompts) + len(STUDY.responses)
@@ -231,6 +231,15 @@ def test_a_response_in_another_conversation_is_another_text(store, tiny_llama):
     assert f"1 of {TEXTS} texts to extract; the others are taken from run source" in extract(
         store, study, tiny_llama, "next"
     )
+
+
+def test_a_prompt_in_another_chat_is_another_text(store, tiny_llama, tmp_path):
+    chats = chat_study("small", scenarios=10)
+    extract(store, chats, tiny_llama, "chats")
+    assert reused(store, "chats") == {"source": len(STUDY.responses)}
+    compare(store, "chats", chats, tiny_llama, tmp_path)
+    extract(store, without_prompts(chats, [0]), tiny_llama, "dropped")
+    assert reused(store, "dropped") == {"chats": TEXTS - 1}
 
 
 def test_several_runs_give_what_each_has(store, tiny_llama, tmp_path):

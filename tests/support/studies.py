@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from backend.types import Message, Prompt, Response, Study
@@ -47,3 +49,19 @@ def small_study(name="small", scenarios=12, prompts=5, seed=3, turns=True) -> St
             for turn in (("t1", "tN") if turns else (None,))
         ),
     )
+
+
+def chat_study(name="chats", **values) -> Study:
+    """The small study with poles that are answers: pairs of one question under opposite system
+    messages."""
+    study = small_study(name, **values)
+    counts: dict[tuple[str, str], int] = {}
+    prompts = []
+    for prompt in study.prompts:
+        number = counts[prompt.trait, prompt.pole] = counts.get((prompt.trait, prompt.pole), -1) + 1
+        chat = (
+            Message("system", f"Show {prompt.pole} {prompt.trait}."),
+            Message("user", f"Question {number}: why?"),
+        )
+        prompts.append(dataclasses.replace(prompt, pair=f"q{number}", messages=chat))
+    return dataclasses.replace(study, prompts=tuple(prompts))

@@ -9,20 +9,29 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from backend.types import Study
+from backend.types import Prompt, Response, Study
 
 
 def records(study: Study, *, flat: bool) -> tuple[list[dict], list[dict]]:
     """Rows of prompts and responses; ``flat`` as csv and parquet hold them."""
-    prompts = [
-        {"trait": p.trait, "pole": p.pole, "text": p.text, "prompt_set": p.prompt_set}
-        for p in study.prompts
-    ]
+
+    def chat(text: Prompt | Response) -> object:
+        messages = [{"role": m.role, "content": m.content} for m in text.messages]
+        return json.dumps(messages, ensure_ascii=False) if flat else messages
+
+    prompts = []
+    chats = any(p.messages for p in study.prompts)
+    for p in study.prompts:
+        row = {"trait": p.trait, "pole": p.pole, "text": p.text, "prompt_set": p.prompt_set}
+        if any(other.pair for other in study.prompts):
+            row["pair"] = p.pair
+        if chats:
+            row["messages"] = chat(p)
+        prompts.append(row)
     responses = []
     for r in study.responses:
-        messages = [{"role": m.role, "content": m.content} for m in r.messages]
         row = {"scenario": r.scenario, "text": r.text, "turn": r.turn, "responder": r.responder}
-        row["messages"] = json.dumps(messages, ensure_ascii=False) if flat else messages
+        row["messages"] = chat(r)
         if flat:
             row |= {f"score:{trait}": r.scores.get(trait) for trait in study.traits}
         else:

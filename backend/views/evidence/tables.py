@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from backend.views.evidence.compute import ReadTurn
 from backend.views.evidence.words import number
+from backend.views.shared.chat import chat_html
 
 STYLE = """<style>
 .talk { display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 12px; }
@@ -30,12 +31,7 @@ def conversation_html(turns: Sequence[ReadTurn]) -> str:
 
 
 def _turn(turn: ReadTurn) -> str:
-    before = "".join(
-        f"<small>{html.escape(message.role)}</small><p>{html.escape(message.content)}</p>"
-        for message in turn.messages
-    )
-    chat = f"<details><summary>The chat before it</summary>{before}</details>" if before else ""
     return (
         f"<section><h6>{_TURNS[turn.turn]} · score {turn.score:g} · projection "
-        f"{number(turn.projection)}</h6>{chat}<p>{html.escape(turn.text)}</p></section>"
+        f"{number(turn.projection)}</h6>{chat_html(turn.messages)}<p>{html.escape(turn.text)}</p></section>"
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from backend.core.vectors.inner_product import IDENTITY
 from backend.errors import StoreError
 from backend.store.run import NOT_COMPUTED, Run
 from backend.store.run_values import CellResult, PromptRow
-from backend.types import Pole
+from backend.types import Message, Pole
 from backend.views.prompts.without import r_without_each
 
 # Prompts of a pole up to which neighbouring leaves of the clustering are turned to be alike.
@@ -57,11 +57,13 @@ class PromptView:
         rows: the prompts, high pole first.
         cosines: [n, n] in that order, NaN for a zero activation.
         cell: metrics and r of the cell.
+        chats: prompt id -> the chat before it; only of prompts that have one.
     """
 
     rows: tuple[PromptResult, ...]
     cosines: Floats
     cell: CellResult
+    chats: Mapping[int, tuple[Message, ...]]
 
     def place(self, prompt_id: int) -> int | None:
         """Where a prompt stands in ``rows``; None if it is of another cell."""
@@ -124,7 +126,8 @@ def prompt_view(
         for row, own in zip(prompts, _to_own_pole(cosines, poles), strict=True)
     ]
     order = _order(cosines, poles, clustered)
-    return PromptView(tuple(rows[i] for i in order), cosines[np.ix_(order, order)], cell)
+    chats = {prompt.prompt_id: prompt.messages for prompt in run.prompts(trait) if prompt.messages}
+    return PromptView(tuple(rows[i] for i in order), cosines[np.ix_(order, order)], cell, chats)
 
 
 def _to_own_pole(cosines: Floats, poles: Sequence[Pole]) -> list[Estimate]:

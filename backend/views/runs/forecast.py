@@ -141,10 +141,12 @@ def _tokens_left(tokens: Range, study: Study, reuse: Reuse | None) -> Range:
 
 
 def characters(study: Study) -> int:
-    """Characters of everything the model reads, chats before responses included."""
-    chats = sum(len(m.content) for response in study.responses for m in response.messages)
-    prompts = sum(len(prompt.text) for prompt in study.prompts)
-    return prompts + sum(len(response.text) for response in study.responses) + chats
+    """Characters of everything the model reads, the chats before texts included."""
+    return sum(
+        len(text.text) + sum(len(message.content) for message in text.messages)
+        for texts in (study.prompts, study.responses)
+        for text in texts
+    )
 
 
 def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:

@@ -11,7 +11,8 @@ from backend.core.finding import Row
 from backend.core.first_token import FirstTokens, share_beyond
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MASSIVE_REMOVED
-from backend.types import POOLING_TITLES, Pooling
+from backend.poolings import pooling_title
+from backend.types import Pooling
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
@@ -56,7 +57,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         why = (
             "the tokenizer puts a special token before the text"
             if evidence.first_tokens.pooling == "mean"
-            else f"the run pools by {POOLING_TITLES[evidence.first_tokens.pooling]}"
+            else f"the run pools by {pooling_title(evidence.first_tokens.pooling)}"
         )
         return _SUBJECT.judged("ruled out", 0.0, f"The first token is left out: {why}.", rows)
     summary = (
@@ -68,7 +69,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     if evidence.massive:
         summary += " The vector's massive coordinate may be the first token's."
     fix = Fix(
-        f"Extract again, pooled by the {POOLING_TITLES[REST]}",
+        f"Extract again, pooled by the {pooling_title(REST)}",
         None,
         None,
         Estimate.undefined(evidence.n, "measure it by extracting again"),
@@ -131,7 +132,7 @@ def _norm_ratio(first: FirstTokens, tokens: Floats, norms: Floats) -> Estimate:
 def _not_recorded(evidence: CellEvidence) -> Judgement:
     pooling = evidence.first_tokens.pooling
     if pooling != "mean":
-        title = POOLING_TITLES[pooling]
+        title = pooling_title(pooling)
         return _SUBJECT.judged(
             "ruled out", 0.0, f"The first token is left out: the run pools by {title}."
         )
