@@ -12,18 +12,31 @@ from backend.runs.requests import request_like
 from backend.settings import Settings
 from backend.store.catalog import run_summary, study_list
 from backend.studies.dropped_prompts import drop_prompts
+from backend.studies.faults import FaultList
+from backend.studies.importer import read_study
 from backend.studies.imports import import_study
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("path", type=Path, help="folder or zip with prompts.* and responses.*")
+    parser.add_argument("path", type=Path, help="folder, zip or file (docs/formats.md)")
     parser.add_argument("--name", help="name of the study (default: from the path)")
+    parser.add_argument("--check", action="store_true", help="say what is understood, keep nothing")
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
-    found = import_study(settings, options.path, options.name)
-    print(found.ref.key)
-    for note in found.notes:
+    if options.check:
+        faults = FaultList()
+        study = read_study(options.path, options.name, faults)
+        print(
+            f"{study.name}: {len(study.traits)} traits, {len(study.prompts)} prompts, "
+            f"{len(study.responses)} responses, r over {study.target}; nothing is kept"
+        )
+        notes = faults.notes
+    else:
+        found = import_study(settings, options.path, options.name)
+        print(found.ref.key)
+        notes = found.notes
+    for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0
 

@@ -88,6 +88,12 @@ class _Places:
         else:
             self._left_out += 1
 
+    def extend(self, other: _Places) -> None:
+        """Note the places of another list, whose kinds are not here yet."""
+        self._kinds |= other._kinds
+        self._left_out += other._left_out
+        self.count += other.count
+
     def listed(self) -> list[Fault]:
         """One fault a kind, by file and line; at most ``MOST``, and the rest counted."""
         found = [
@@ -136,6 +142,11 @@ class FaultList:
     ) -> None:
         """Note what a user should know though the study is kept. Args: as for :meth:`add`."""
         self._notes.add(file, line, what, remedy, value)
+
+    def extend(self, other: FaultList) -> None:
+        """Note what another list has noted."""
+        self._faults.extend(other._faults)
+        self._notes.extend(other._notes)
 
     @property
     def count(self) -> int:

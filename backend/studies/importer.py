@@ -7,11 +7,13 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.studies.faults import FaultList
+from backend.studies.foreign.form import SUFFIXES
+from backend.studies.foreign.registry import read_foreign
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
 from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
-from backend.studies.source import choose_table, read_source
+from backend.studies.source import choose_table, has_table, is_zip, read_source, read_tables
 from backend.studies.tables import read_rows
 from backend.types import Prompt, Response, Study
 
@@ -23,7 +25,8 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     """Read and check a study.
 
     Args:
-        path: folder or zip in the format of docs/studies.md.
+        path: folder or zip in the format of docs/studies.md, or files of another tool
+            (docs/formats.md).
         name: name of the study; None makes one from the path.
         faults: told of everything wrong and of what should be noted; None for a list of its own.
 
@@ -33,7 +36,14 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     """
     study_name = _checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
-    source = read_source(path, faults)
+    own = FaultList()
+    source = read_source(path, own)
+    a_file = path.is_file() and not is_zip(path)
+    if not has_table("prompts", source) and (a_file or own.count == 0):
+        study = _foreign(path, study_name, faults)
+        if study is not None:
+            return study
+    faults.extend(own)
     faults.raise_if_any()
     metadata = read_metadata(source.files.get(METADATA_FILE), faults)
     prompts: list[Prompt] = []
@@ -74,8 +84,32 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     )
 
 
+def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
+    """A study in the format of another tool; None where its files are in none that is known.
+
+    Raises:
+        StudyFaults: everything that is wrong with it.
+    """
+    found = read_foreign(read_tables(path, SUFFIXES, faults), faults)
+    faults.raise_if_any()
+    if found is None:
+        return None
+    described = dict(found.traits or {})
+    return Study(
+        name=name,
+        title=name,
+        description="",
+        licence="",
+        provenance=found.provenance,
+        score_range=found.score_range,
+        traits={prompt.trait: described.get(prompt.trait, "") for prompt, _ in found.prompts},
+        prompts=tuple(prompt for prompt, _ in found.prompts),
+        responses=tuple(found.responses),
+    )
+
+
 def _slug(path: Path) -> str:
-    stem = path.resolve().stem if path.suffix == ".zip" else path.resolve().name
+    stem = path.resolve().name if path.is_dir() else path.resolve().stem
     return re.sub(r"[^a-z0-9._-]+|\.{2,}", "-", stem.lower()).strip("-._")[:64]
 
 

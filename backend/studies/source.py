@@ -7,8 +7,9 @@ import stat
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from backend.studies.faults import FaultList, shown
@@ -77,7 +78,7 @@ def read_source(path: Path, faults: FaultList) -> Source:
         if path.is_dir():
             return _read_folder(path, faults)
         if path.is_file():
-            if path.suffix.lower() == ".zip" or zipfile.is_zipfile(path):
+            if is_zip(path):
                 return _read_zip(path, faults)
             what = "is neither a folder nor a zip."
         else:
@@ -86,6 +87,72 @@ def read_source(path: Path, faults: FaultList) -> Source:
         what = f"cannot be read: {fault.strerror or fault}."
     faults.add(str(path), None, f"The path {what}", "Name a folder or zip with prompts.*.")
     return Source({})
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip, or is called one."""
+    return path.suffix.lower() == ".zip" or zipfile.is_zipfile(path)
+
+
+def read_tables(path: Path, suffixes: Sequence[str], faults: FaultList) -> dict[str, bytes]:
+    """Every file of some endings: of a folder and those in it, of a zip, or one file itself.
+
+    Args:
+        path: a folder, a file, or a zip that :func:`read_source` did not refuse.
+        suffixes: wanted endings, in small letters.
+        faults: told where the files are too large together.
+
+    Returns:
+        Path below the folder, with slashes -> content; empty after a fault.
+    """
+    found: dict[str, bytes] = {}
+    if path.is_file() and not is_zip(path):
+        parts = [(path.name, path.stat().st_size, path.read_bytes)]
+        return _within(parts, suffixes, faults)
+    if path.is_dir():
+        below = [one for one in sorted(path.rglob("*"))[:_MOST_OTHERS] if one.is_file()]
+        listed = [
+            (one.relative_to(path).as_posix(), one.stat().st_size, one.read_bytes) for one in below
+        ]
+        return _within(listed, suffixes, faults)
+    if path.is_file():
+        with zipfile.ZipFile(path) as archive:
+            packed = [
+                (_path_of(entry), entry.file_size, partial(archive.read, entry))
+                for entry in archive.infolist()
+                if not entry.is_dir()
+                and not _of_the_system(_path_of(entry))
+                and not _leaves(_path_of(entry), entry)
+                and not entry.flag_bits & _ENCRYPTED
+            ]
+            try:
+                return _within(packed[:_MOST_OTHERS], suffixes, faults)
+            except (*_DAMAGE, NotImplementedError) as fault:
+                what = "The zip is damaged, or packed in a way that is not read: {}."
+                faults.add(path.name, None, what, _DAMAGED_REMEDY, shown(str(fault)))
+    return found
+
+
+def _within(
+    parts: Sequence[tuple[str, int, Callable[[], bytes]]],
+    suffixes: Sequence[str],
+    faults: FaultList,
+) -> dict[str, bytes]:
+    """The wanted of some files, each given by path, size and how it is read."""
+    wanted = [one for one in parts if PurePosixPath(one[0].lower()).suffix in suffixes]
+    total = 0
+    for name, count, _ in wanted:
+        total += count
+        if total > MOST_BYTES:
+            _add_too_large(name, count, faults)
+            return {}
+    lower = {name: PurePosixPath(name).suffix.lower() for name, _, _ in wanted}
+    return {str(PurePosixPath(n).with_suffix(lower[n])): read() for n, _, read in wanted}
+
+
+def has_table(table: str, source: Source) -> bool:
+    """Whether a table's file is there. Args: prompts or responses, and the files."""
+    return any(name in source.files for name in _names(table))
 
 
 def choose_table(table: str, source: Source, faults: FaultList, *, required: bool) -> str | None:

@@ -174,7 +174,7 @@ def study_import() -> None:
     """Upload a study and keep it if nothing is wrong with it."""
     with st.form("import", clear_on_submit=False):
         st.file_uploader(
-            "A zip, or prompts.* with optional responses.* and study.json",
+            "A zip; prompts.* with optional responses.* and study.json; or another tool's files",
             type=["zip", "jsonl", "csv", "parquet", "json"],
             accept_multiple_files=True,
             key=_FILES,

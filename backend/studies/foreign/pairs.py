@@ -1,0 +1,123 @@
+"""Contrast pairs: one record holds a positive and a negative text, as repeng, wisent and preference
+data have them."""
+
+from __future__ import annotations
+
+from backend.names import name_problem
+from backend.studies.faults import FaultList
+from backend.studies.foreign.form import (
+    Files,
+    ForeignFormat,
+    Understood,
+    listed,
+    note_skipped,
+    rows_of,
+    stem,
+    understood_as,
+    usable,
+    without_repeats,
+)
+from backend.studies.prompts import Place
+from backend.studies.rows import Row
+from backend.types import Message, Prompt
+
+TITLE = "contrast pairs"
+# Column of the high and of the low text.
+_POLES = (
+    ("answer_matching_behavior", "answer_not_matching_behavior"),
+    ("positive", "negative"),
+    ("positive_response", "negative_response"),
+    ("pos", "neg"),
+    ("high", "low"),
+    ("chosen", "rejected"),
+)
+# Column of what both answer.
+_QUESTIONS = ("question", "prompt")
+# Column of the trait.
+_TRAITS = ("trait", "concept", "trait_label")
+# Where the text of a wisent response lies.
+_NESTED = "model_response"
+# Names of files that say nothing of the trait; their folder does.
+_GENERIC = ("generate_dataset", "test_dataset_ab", "dataset", "pairs", "train", "test", "data")
+
+
+def read(files: Files, faults: FaultList) -> Understood | None:
+    """A study of the pairs in some files: without responses, as pairs have no scores.
+
+    With a question, both texts are answers in its chat; without one, they are plain texts. A file
+    is a prompt set; the only one of a trait is the default.
+
+    Args:
+        files: path -> content.
+        faults: told what was left out.
+    """
+    tables = {}
+    for path, content in files.items():
+        rows = rows_of(path, content, FaultList())
+        poles = _poles(rows[0]) if rows else None
+        if poles is not None:
+            tables[path] = rows, poles
+    if not tables:
+        return None
+    traits = {path: _trait_of_file(path) for path in tables}
+    placed: list[tuple[Prompt, Place]] = []
+    for path, (rows, poles) in tables.items():
+        alone = list(traits.values()).count(traits[path]) == 1
+        found: list[tuple[Prompt, Place]] = []
+        skipped = 0
+        for row in rows:
+            pair = _pair(row, poles, traits[path], "default" if alone else stem(path))
+            if pair is None:
+                skipped += 1
+            else:
+                found += [(prompt, Place(path, row.line)) for prompt in pair]
+        note_skipped(path, skipped, len(rows), "hold no two texts", faults)
+        placed += without_repeats(path, found, faults)
+    names = sorted({prompt.trait for prompt, _ in placed})
+    for name in names:
+        if (problem := name_problem("trait", name)) is not None:
+            faults.add("(all files)", None, *problem, repr(name))
+    understood_as(
+        TITLE,
+        f"{len(placed) // 2} pairs of {len(names)} traits ({listed(names)}), without scores, so "
+        "without r. Where the answers are letters such as (A), pool end-2",
+        faults,
+    )
+    return Understood("Its files do not say who wrote the pairs.", placed)
+
+
+def _poles(row: Row) -> tuple[str, str] | None:
+    for high, low in _POLES:
+        if high in row.values and low in row.values:
+            return high, low
+    return None
+
+
+def _trait_of_file(path: str) -> str:
+    parts = path.split("/")
+    name = stem(path)
+    return parts[-2] if name in _GENERIC and len(parts) > 1 else name
+
+
+def _pair(
+    row: Row, poles: tuple[str, str], trait: str, prompt_set: str
+) -> tuple[Prompt, Prompt] | None:
+    high, low = (_text(row.values.get(column)) for column in poles)
+    if high is None or low is None:
+        return None
+    asked = next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    said = next((usable(row.values.get(c)) for c in _TRAITS if row.values.get(c)), None)
+    messages = () if asked is None else (Message("user", asked),)
+    pair = str(row.line)
+    name = trait if said is None else said.strip()
+    return (
+        Prompt(name, "high", high, prompt_set, pair, messages),
+        Prompt(name, "low", low, prompt_set, pair, messages),
+    )
+
+
+def _text(value: object) -> str | None:
+    return usable(value.get(_NESTED) if isinstance(value, dict) else value)
+
+
+FORMAT = ForeignFormat(TITLE, read)

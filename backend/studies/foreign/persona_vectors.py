@@ -1,0 +1,278 @@
+"""The files of persona_vectors: trait descriptions (JSON) and judged answers (CSV).
+
+Poles are answers to the same question under opposite system messages, kept where the judge agrees;
+answers without such a message are responses (Chen et al., arXiv 2507.21509).
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.studies.faults import FaultList, shown
+from backend.studies.foreign.form import (
+    Files,
+    ForeignFormat,
+    Understood,
+    json_of,
+    listed,
+    note_skipped,
+    rows_of,
+    stem,
+    understood_as,
+    usable,
+    without_repeats,
+)
+from backend.studies.prompts import Place
+from backend.studies.rows import Row
+from backend.types import Message, Pole, Prompt, Response
+
+TITLE = "persona_vectors"
+SCORES = (0.0, 100.0)
+# Both of a pair are kept where the high one's trait is at least this, the low one's below its
+# reverse, and both are at least as coherent as the second number.
+LEAST_TRAIT, LEAST_COHERENCE = 50.0, 50.0
+COHERENCE = "coherence"
+_COLUMNS = ("question", "prompt", "answer", "question_id")
+# Number of the question, pole and number of the instruction: evil_3_pos_1.
+_EXTRACTED = re.compile(r"(?P<trait>.+)_(?P<question>\d+)_(?P<pole>pos|neg)_(?P<instruction>\d+)")
+_POLES: dict[str, Pole] = {"pos": "high", "neg": "low"}
+# What stands before an instruction in the system message.
+_PERSONA = re.compile(r"You are an? [^.\n]{1,80} assistant\. $")
+
+
+@dataclass(frozen=True)
+class _Answer:
+    """An answer of a pole. Attributes: row, its system message, and its scores."""
+
+    path: str
+    row: Row
+    system: str
+    trait: float | None
+    coherence: float | None
+
+
+def read(files: Files, faults: FaultList) -> Understood | None:
+    """A study of the answers in some files.
+
+    Args:
+        files: path -> content.
+        faults: told what was left out, and which description is missing.
+    """
+    described = {}
+    tables: dict[str, list[Row]] = {}
+    for path, content in files.items():
+        if path.endswith(".json"):
+            instructions = _instructions(json_of(path, content, faults))
+            if instructions is not None:
+                # Versions for extraction and for evaluation differ in their questions alone.
+                described[stem(path)] = instructions
+        else:
+            rows = rows_of(path, content, FaultList())
+            if rows and {*_COLUMNS} <= rows[0].values.keys():
+                tables[path] = rows
+    if not tables:
+        for trait in described:
+            faults.add(
+                f"{trait}.json",
+                None,
+                "It describes a trait of persona_vectors, and no answers are there.",
+                f"Add {trait}_pos_instruct.csv and {trait}_neg_instruct.csv, which its "
+                "eval_persona writes.",
+            )
+        return None
+    answers: dict[tuple[str, str, str, int], dict[str, _Answer]] = {}
+    responses: list[Response] = []
+    traits = _scored(tables)
+    for path, rows in tables.items():
+        counts: Counter[str] = Counter()
+        unread = 0
+        for row in rows:
+            name = str(row.values["question_id"])
+            counts[name] += 1
+            found = _EXTRACTED.fullmatch(name)
+            if usable(row.values["answer"]) is None or usable(row.values["question"]) is None:
+                unread += 1
+            elif found is None:
+                responses.append(_response(path, row, name, counts[name], traits))
+            else:
+                system = _system(path, row, found, described, faults)
+                if system is not None:
+                    key = (found["trait"], found["question"], found["instruction"], counts[name])
+                    answers.setdefault(key, {})[found["pole"]] = _Answer(
+                        path,
+                        row,
+                        system,
+                        _score(row.values.get(found["trait"])),
+                        _score(row.values.get(COHERENCE)),
+                    )
+        note_skipped(path, unread, len(rows), "hold no answer", faults)
+    placed = without_repeats("(all files)", _kept(answers, faults), faults)
+    poled = {prompt.trait for prompt, _ in placed}
+    responses = [_scored_on(response, poled) for response in responses]
+    scored = [response for response in responses if response.scores]
+    note_skipped(
+        "(all files)",
+        len(responses) - len(scored),
+        len(responses),
+        "are responses without a score of a trait that has prompts",
+        faults,
+    )
+    understood_as(
+        TITLE,
+        f"{len(placed) // 2} pairs of answers of {len(poled)} traits ({listed(sorted(poled))}), "
+        f"and {len(scored)} responses with scores from 0 to 100",
+        faults,
+    )
+    return Understood(
+        "Answers of a model, scored by the judge of persona_vectors.",
+        placed,
+        scored,
+        score_range=SCORES,
+    )
+
+
+def _instructions(value: object) -> list[dict[str, str]] | None:
+    """The instructions of a trait's description; None if it is none."""
+    if not isinstance(value, dict) or not isinstance(value.get("instruction"), list):
+        return None
+    found = value["instruction"]
+    good = all(
+        isinstance(one, dict)
+        and isinstance(one.get("pos"), str)
+        and isinstance(one.get("neg"), str)
+        for one in found
+    )
+    return found if good and "questions" in value else None
+
+
+def _scored(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
+    """Columns of scores: those that are of nothing else."""
+    columns = {column for rows in tables.values() for column in rows[0].values}
+    return tuple(sorted(columns - {*_COLUMNS, COHERENCE}))
+
+
+def _score(value: object) -> float | None:
+    """A score within the range, or None: the judge refused, or gave no number."""
+    try:
+        number = float(value) if isinstance(value, str | int | float) else None
+    except ValueError:
+        return None
+    return number if number is not None and SCORES[0] <= number <= SCORES[1] else None
+
+
+def _response(path: str, row: Row, name: str, number: int, traits: Sequence[str]) -> Response:
+    scores = {trait: _score(row.values.get(trait)) for trait in traits}
+    return Response(
+        scenario=f"{name}#{number}",
+        text=str(row.values["answer"]),
+        responder=stem(path),
+        messages=(Message("user", str(row.values["question"])),),
+        scores={trait: score for trait, score in scores.items() if score is not None},
+        group=name,
+    )
+
+
+def _scored_on(response: Response, traits: set[str]) -> Response:
+    scores = {trait: score for trait, score in response.scores.items() if trait in traits}
+    return Response(
+        scenario=response.scenario,
+        text=response.text,
+        responder=response.responder,
+        messages=response.messages,
+        scores=scores,
+        group=response.group,
+    )
+
+
+def _system(
+    path: str,
+    row: Row,
+    found: re.Match[str],
+    described: Mapping[str, Sequence[Mapping[str, str]]],
+    faults: FaultList,
+) -> str | None:
+    """The system message under which an answer was given, out of what the model read."""
+    instructions = described.get(found["trait"])
+    if instructions is None:
+        faults.add(
+            path,
+            None,
+            f"The description of trait {shown(found['trait'])} is missing, so the system messages "
+            "of its answers are not known.",
+            f"Add {found['trait']}.json from trait_data_extract.",
+        )
+        return None
+    number = int(found["instruction"])
+    said = instructions[number][found["pole"]] if number < len(instructions) else None
+    before, wanted, _ = str(row.values["prompt"]).partition(said or "")
+    if said is None or not wanted:
+        faults.add(
+            path,
+            row.line,
+            f"The prompt of {{}} does not hold its instruction in {found['trait']}.json.",
+            "Take the description by which the answers were made.",
+            shown(found[0]),
+        )
+        return None
+    persona = _PERSONA.search(before)
+    return f"{persona[0] if persona else ''}{said}"
+
+
+def _apart(high: float | None, low: float | None) -> bool:
+    """Whether the judge gave both sides of a pair the trait that they should have."""
+    return (
+        high is not None
+        and low is not None
+        and high >= LEAST_TRAIT
+        and low < SCORES[1] - LEAST_TRAIT
+    )
+
+
+def _kept(
+    answers: Mapping[tuple[str, str, str, int], Mapping[str, _Answer]], faults: FaultList
+) -> Iterator[tuple[Prompt, Place]]:
+    """The pairs in which the judge agrees that the poles are what they should be."""
+    counts: dict[str, Counter[str]] = {}
+    for (trait, question, instruction, sample), pair in answers.items():
+        own = counts.setdefault(trait, Counter())
+        if len(pair) < len(_POLES):
+            own["alone"] += 1
+            continue
+        high, low = pair["pos"], pair["neg"]
+        if not _apart(high.trait, low.trait):
+            own["trait"] += 1
+        elif min(high.coherence or 0.0, low.coherence or 0.0) < LEAST_COHERENCE:
+            own["coherence"] += 1
+        else:
+            own["kept"] += 1
+            for side, one in (("pos", high), ("neg", low)):
+                yield (
+                    Prompt(
+                        trait,
+                        _POLES[side],
+                        str(one.row.values["answer"]),
+                        pair=f"{question}-{instruction}-{sample}",
+                        messages=(
+                            Message("system", one.system),
+                            Message("user", str(one.row.values["question"])),
+                        ),
+                    ),
+                    Place(one.path, one.row.line),
+                )
+    for trait, own in counts.items():
+        faults.note(
+            f"{trait}.json",
+            None,
+            f"{own['kept']} of {own.total()} pairs of answers are kept: both sides of a pair must "
+            f"have coherence of at least {LEAST_COHERENCE:g}, and trait scores of at least "
+            f"{LEAST_TRAIT:g} against less than {SCORES[1] - LEAST_TRAIT:g}. Left out: "
+            f"{own['trait']} by the trait, {own['coherence']} by coherence, {own['alone']} without "
+            "their other side.",
+            "Score again, or write the poles yourself, if that is too few.",
+        )
+
+
+FORMAT = ForeignFormat(TITLE, read)

@@ -1,0 +1,28 @@
+"""The formats of other tools that an import reads, and the study that comes of one."""
+
+from __future__ import annotations
+
+from backend.studies.faults import FaultList
+from backend.studies.foreign import pairs, persona_vectors
+from backend.studies.foreign.form import Files, Understood
+from backend.studies.prompts import check_prompts
+
+# In this order: the first that knows the files reads them.
+FOREIGN_FORMATS = (persona_vectors.FORMAT, pairs.FORMAT)
+
+
+def read_foreign(files: Files, faults: FaultList) -> Understood | None:
+    """What another tool's files say; None where none of the formats knows them.
+
+    Args:
+        files: path -> content.
+        faults: told of everything wrong, of the format and of what was left out.
+    """
+    for form in FOREIGN_FORMATS:
+        found = form.read(files, faults)
+        if found is not None:
+            check_prompts(form.title, found.prompts, faults)
+            return found
+        if faults.count:
+            return None
+    return None

@@ -1,0 +1,156 @@
+"""Contrast pairs of other tools become prompts, plain or in the chat of their question."""
+
+from __future__ import annotations
+
+import csv
+import json
+import zipfile
+
+import pytest
+
+from backend.cli.main import main
+from backend.errors import StudyFaults
+from backend.studies.faults import FaultList
+from backend.studies.importer import read_study
+from backend.types import Message
+
+CAA = [
+    {
+        "question": f"Do you agree, number {i}?\n\nChoices:\n (A) Yes\n (B) No",
+        "answer_matching_behavior": "(A)" if i % 2 else "(B)",
+        "answer_not_matching_behavior": "(B)" if i % 2 else "(A)",
+    }
+    for i in range(4)
+]
+
+
+def read(path, name="study"):
+    faults = FaultList()
+    study = read_study(path, name, faults)
+    return study, " ".join(note.what for note in faults.notes)
+
+
+def check_caa(study):
+    assert list(study.traits) == ["sycophancy"] and study.target == "none"
+    assert len(study.prompts) == 8
+    for number, row in enumerate(CAA):
+        high, low = study.prompts[2 * number : 2 * number + 2]
+        assert (high.pole, low.pole) == ("high", "low") and high.pair == low.pair
+        assert high.messages == low.messages == (Message("user", row["question"]),)
+        assert high.text == row["answer_matching_behavior"]
+        assert low.text == row["answer_not_matching_behavior"]
+
+
+def test_caa_as_a_json_array_in_the_folder_of_its_behaviour(tmp_path):
+    folder = tmp_path / "datasets" / "sycophancy"
+    folder.mkdir(parents=True)
+    (folder / "generate_dataset.json").write_text(json.dumps(CAA), "utf-8")
+    study, notes = read(tmp_path / "datasets")
+    check_caa(study)
+    assert "4 pairs of 1 traits ('sycophancy')" in notes and "end-2" in notes
+
+
+def test_model_written_evals_as_one_file_of_lines(tmp_path):
+    path = tmp_path / "sycophancy.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in CAA), "utf-8")
+    check_caa(read(path)[0])
+
+
+def test_in_a_zip(tmp_path):
+    path = tmp_path / "pairs.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/b/sycophancy.json", json.dumps(CAA))
+        archive.writestr("README.md", "nothing")
+    check_caa(read(path)[0])
+
+
+def test_two_files_of_a_trait_are_two_sets(tmp_path):
+    folder = tmp_path / "sycophancy"
+    folder.mkdir()
+    (folder / "train.json").write_text(json.dumps(CAA), "utf-8")
+    (folder / "test.json").write_text(json.dumps(CAA[:2]), "utf-8")
+    study, _ = read(tmp_path)
+    assert {p.prompt_set for p in study.prompts} == {"train", "test"}
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [("positive", "negative"), ("pos", "neg"), ("chosen", "rejected"), ("high", "low")],
+)
+def test_pairs_without_a_question_are_plain_texts(tmp_path, columns):
+    path = tmp_path / "warmth.csv"
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.writer(handle)
+        writer.writerow(columns)
+        writer.writerows([("I'm glad.", "Noted."), ('Tell me, "please".', "Next."), ("", "x")])
+    study, notes = read(path)
+    assert [(p.pole, p.text) for p in study.prompts] == [
+        ("high", "I'm glad."),
+        ("low", "Noted."),
+        ("high", 'Tell me, "please".'),
+        ("low", "Next."),
+    ]
+    assert not study.has_chats and list(study.traits) == ["warmth"]
+    assert "1 of 3 records hold no two texts" in notes
+
+
+def test_wisent_pairs_are_answers_to_their_prompt(tmp_path):
+    rows = [
+        {
+            "prompt": f"Question {i}",
+            "trait": "honesty",
+            "positive_response": {"model_response": f"True {i}"},
+            "negative_response": {"model_response": f"False {i}"},
+        }
+        for i in range(2)
+    ]
+    path = tmp_path / "pairs.json"
+    path.write_text(json.dumps(rows), "utf-8")
+    study, _ = read(path)
+    assert list(study.traits) == ["honesty"]
+    assert study.prompts[0].messages == (Message("user", "Question 0"),)
+    assert study.prompts[1].text == "False 0"
+
+
+def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
+    same = CAA[0] | {"answer_not_matching_behavior": CAA[0]["answer_matching_behavior"]}
+    path = tmp_path / "sycophancy.json"
+    path.write_text(json.dumps([*CAA, CAA[1], same]), "utf-8")
+    study, notes = read(path)
+    check_caa(study)
+    assert "2 pairs repeat a text" in notes
+
+
+def test_too_few_pairs_are_a_fault(tmp_path):
+    path = tmp_path / "sycophancy.json"
+    path.write_text(json.dumps(CAA[:1]), "utf-8")
+    with pytest.raises(StudyFaults, match="is too small"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    ["", "[", "{}", "[1, 2]", '[{"a": 1}]', '{"positive": "x", "negative": "y"}', "\ud800"],
+)
+def test_other_files_are_refused_as_before(tmp_path, content):
+    path = tmp_path / "file.json"
+    path.write_bytes(content.encode(errors="surrogatepass"))
+    with pytest.raises(StudyFaults, match="neither a folder nor a zip"):
+        read(path)
+    with pytest.raises(StudyFaults, match="There is no prompts file"):
+        read(tmp_path)
+
+
+def test_the_command_says_what_it_understands_and_keeps_nothing_when_asked(
+    tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(tmp_path / "cache"))
+    path = tmp_path / "sycophancy.json"
+    path.write_text(json.dumps(CAA), "utf-8")
+    assert main(["import-study", str(path), "--check"]) == 0
+    told = capsys.readouterr()
+    assert "sycophancy: 1 traits, 8 prompts, 0 responses, r over none; nothing is kept" in told.out
+    assert "Read as contrast pairs" in told.err
+    assert not list((tmp_path / "cache").rglob("*.duckdb"))
+    assert main(["import-study", str(path)]) == 0
+    assert capsys.readouterr().out.startswith("sycophancy@")
