@@ -52,6 +52,19 @@ def _export(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _study_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name or name@hash of an imported study")
+    parser.add_argument("--out", type=Path, required=True, help="an empty folder, or a new one")
+
+
+def _study(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.exports.study_folder import write_study_folder
+
+    for path in write_study_folder(settings, options.study, options.out):
+        print(path)
+    return 0
+
+
 def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", nargs="?", help="id of a run; left out with --saved")
     parser.add_argument("--saved", metavar="NAME", help="a vector saved in the Filter lab")
@@ -155,6 +168,7 @@ def _report(settings: Settings, options: argparse.Namespace) -> int:
 
 COMMANDS = (
     Command("export", "Write the tables of a run or study.", _export_arguments, _export),
+    Command("export-study", "Write a study as a folder again.", _study_arguments, _study),
     Command("export-vectors", "Write vectors of a run for use.", _vectors_arguments, _vectors),
     Command("report", "Write one self-contained HTML report.", _report_arguments, _report),
 )
