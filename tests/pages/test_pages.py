@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import pytest
 
 from backend.jobs.queue import JobQueue
 from backend.store.catalog import run_list
 from backend.views.study_tests.compute import findings_of_study
-from tests.support.pages import ROOT, as_read, opened, words
+from tests.support.pages import PAGES, ROOT, as_read, opened, words
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.views import card, diagnoses
-
-PAGES = tuple(re.findall(r'st.Page\(\s*"(pages/\w+\.py)"', (ROOT / "app.py").read_text("utf-8")))
 
 
 def lay_nothing(_settings):

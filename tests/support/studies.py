@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
 from backend.types import Message, Prompt, Response, Study
@@ -47,3 +49,16 @@ def small_study(name="small", scenarios=12, prompts=5, seed=3, turns=True) -> St
             for turn in (("t1", "tN") if turns else (None,))
         ),
     )
+
+
+def two_responders() -> Study:
+    """A study that two models responded to; one has its responses scored a little otherwise."""
+    study = small_study(scenarios=20)
+    rng = np.random.default_rng(1)
+
+    def other(response: Response) -> Response:
+        scores = {t: float(np.clip(s + rng.normal(), 0, 10)) for t, s in response.scores.items()}
+        return dataclasses.replace(response, responder="someone", scores=scores)
+
+    doubled = study.responses + tuple(other(r) for r in study.responses)
+    return dataclasses.replace(study, responses=doubled)
