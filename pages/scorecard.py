@@ -96,7 +96,8 @@ def _page() -> None:
         _cells(card, runs, names, traits)
     elif view == "intervals":
         st.caption(words.INTERVALS)
-        show(scorecard_intervals(card, runs, traits, names, thresholds), "intervals")
+        forest = scorecard_intervals(card, runs, traits, names, thresholds)
+        show(forest, "intervals", "r with its 95% interval, by trait and model")
     else:
         st.dataframe(number_rows(card, runs, traits, names), hide_index=True, width="stretch")
     st.caption(words.R[chosen.runs[-1].record.target])

@@ -62,7 +62,7 @@ def _published() -> None:
         "Overlap of the two intervals is no test of their difference: both r share B's behaviour. "
         "The table says what the missing correlation of the projections would have to be."
     )
-    show(published_forest(pairs), "published_forest")
+    show(published_forest(pairs), "published_forest", "Printed r of A and of B's own vector")
     st.dataframe(published_rows(pairs), hide_index=True, width="stretch")
     st.subheader("How alike do the models behave?")
     st.caption(
@@ -86,7 +86,11 @@ def _judged(view: TransferView, by: Matching) -> None:
 def _matrix(view: TransferView, chosen: Selection, by: Matching) -> None:
     st.subheader(f"{_title(chosen.trait)}: A's activations, B's behaviour")
     st.caption(f"**A → B**: {words.MEANING[by]} {words.matrix(view)}")
-    show(transfer_matrix(view, chosen.trait), "matrix")
+    show(
+        transfer_matrix(view, chosen.trait),
+        "matrix",
+        "r of every model's vector on every model's behaviour",
+    )
     if chosen.layer is None:
         st.caption(
             f"{words.BEST_LAYERS} Choose a layer in the sidebar for numbers without that choice."
@@ -104,7 +108,7 @@ def _this_trait(view: TransferView, chosen: Selection) -> None:
     st.caption(words.DIFFERENCES)
     here = [f for f in (*view.transfers, *view.saved) if f.trait == chosen.trait]
     labels = [f"{f.activation_model} → {f.behaviour_model}" for f in here]
-    show(transfer_differences(here, labels), "pairs")
+    show(transfer_differences(here, labels), "pairs", "r of A minus B's own r, by pair")
 
 
 def _one_pair(view: TransferView) -> None:
@@ -116,7 +120,8 @@ def _one_pair(view: TransferView) -> None:
     pair = select("Pair", list(pairs), "pair", pairs)
     one = [f for f in view.transfers if f"{f.activation_model}>{f.behaviour_model}" == pair]
     st.caption(words.DIFFERENCES)
-    show(transfer_differences(one, [_title(f.trait) for f in one]), "traits")
+    differences = transfer_differences(one, [_title(f.trait) for f in one])
+    show(differences, "traits", "r of A minus B's own r, by trait")
 
 
 def _numbers(view: TransferView) -> None:

@@ -82,6 +82,15 @@ def test_only_its_own_names_are_answered(hostile):
         assert asked(hostile, path).headers["Content-Security-Policy"] == POLICY
 
 
+def test_the_page_says_what_is_loading_before_its_scripts_have_come(hostile, browser):
+    page = browser.new_page()
+    page.route("**/static/js/*", lambda route: route.abort())
+    page.goto(f"http://127.0.0.1:{hostile}/{BASE}/layers")
+    page.get_by_text("Steerscope is loading…").wait_for()
+    assert page.title() == "Steerscope"
+    page.close()
+
+
 def upgraded(port, host, origin):
     """Status of a WebSocket's handshake."""
     return asked(
