@@ -53,8 +53,8 @@ def _published() -> None:
     """The study's own transfer table."""
     st.caption(
         f"{TITLE}: r of Llama3's projections with Qwen2's score drift, beside r of Qwen2's own. "
-        "Only these four pairs are printed, out of five failing traits that the study speaks of, "
-        "and none in which the own vector won is shown: they are a selection."
+        "The study mentions five failing traits and prints these four pairs, none of them won by "
+        "the own vector: they are a selection."
     )
     pairs = published_transfers()
     st.subheader("A's r beside B's own")
@@ -65,10 +65,7 @@ def _published() -> None:
     show(published_forest(pairs), "published_forest", "Printed r of A and of B's own vector")
     st.dataframe(published_rows(pairs), hide_index=True, width="stretch")
     st.subheader("How alike do the models behave?")
-    st.caption(
-        "Projections that equal A's behaviour correlate with B's behaviour as A's behaviour does: "
-        "the agreement is the highest r to be expected of a measure of A on B."
-    )
+    st.caption(words.AGREEMENT)
     st.dataframe(published_agreement_rows(published_agreements()), hide_index=True, width="stretch")
 
 
@@ -134,14 +131,11 @@ def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
     found = [a for a in view.agreements if a.trait == trait]
     if not found:
         who = ", ".join(f"`{name}`" for name in view.responders) or "nobody"
-        st.caption(
-            f"Undefined: the only responder is {who}, and an agreement needs two. So no ceiling "
-            "of transfer can be given."
-        )
+        st.caption(f"Undefined: an agreement needs two responders, and the only one here is {who}.")
         return
     binds = (
-        "It does not limit the numbers shown here, where A reads B's own text; match by scenario "
-        "for those that it limits."
+        "It does not limit the r shown here, because A reads B's own text. Match by scenario to "
+        "see the r that it limits."
         if by == "text"
         else "It limits the r shown here."
     )

@@ -32,8 +32,7 @@ def gathered() -> Iterator[None]:
 
     In a run that Back or Forward started, the choices are those of the address.
     """
-    context = get_script_run_ctx()
-    if context is not None and context.is_history_navigation:
+    if went_back():
         forget(st.query_params.to_dict())
     st.session_state[_GATHERED] = {}
     try:
@@ -43,6 +42,12 @@ def gathered() -> Iterator[None]:
         st.query_params.update(
             {key: value for key, value in chosen.items() if st.query_params.get(key) != value}
         )
+
+
+def went_back() -> bool:
+    """Whether Back or Forward started this run, so that choices are those of the address."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def not_found() -> dict[str, str]:

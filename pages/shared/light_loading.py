@@ -73,6 +73,10 @@ class LightLoadingMiddleware:
         if kept is not None:
             await kept.give(send)
             return
+        if "text/html" in asked.get("accept", ""):
+            # Streamlit compresses the page under some of its addresses; it is changed before that.
+            plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
+            scope = {**scope, "headers": plain}
         taken = _Taken(send, compressed)
         await self._app(scope, receive, taken.take)
         if taken.change is not None:
@@ -120,7 +124,7 @@ class _Taken:
         if self.lasting and self._compressed:
             self.change = _smaller
         elif kind == "text/html":
-            self.change = _greeting
+            self.change = _small_greeting if self._compressed else _greeting
 
     def answer(self) -> _Answer:
         """All of it, once it has come."""
@@ -138,6 +142,10 @@ def _greeting(answer: _Answer) -> _Answer:
     styles = b"".join(_STYLES.findall(body))
     body = _STYLES.sub(b"", body).replace(b"<script", styles + b"<script", 1)
     return _with(answer, body, {})
+
+
+def _small_greeting(answer: _Answer) -> _Answer:
+    return _smaller(_greeting(answer))
 
 
 def _with(answer: _Answer, body: bytes, values: dict[str, str]) -> _Answer:

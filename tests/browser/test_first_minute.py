@@ -43,6 +43,19 @@ def test_the_first_screen_says_what_this_is_and_which_traits_work(watched, stock
     assert bottom(first) < height
 
 
+@pytest.mark.parametrize("screen", SCREENS)
+def test_open_my_study_shows_where_to_put_it(watched, stocked, screen):
+    width, height = screen
+    page = settled(watched(f"{stocked.url}/", viewport={"width": width, "height": height}))
+    page.get_by_role("button", name="Open my study").click()
+    upload = page.get_by_test_id("stFileUploaderDropzone")
+    expect(upload).to_be_visible()
+    settled(page)
+    assert bottom(upload) < height
+    page.get_by_text("Import a study").click()
+    expect(upload).to_be_hidden()
+
+
 def test_the_tour_ends_on_the_applied_fix_after_six_clicks(watched, stocked):
     page = settled(watched(f"{stocked.url}/"))
     page.get_by_role("button", name="See the published failure").click()

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from markupsafe import escape
 
 from backend.errors import ExportError
 from backend.exports.report import page
@@ -17,6 +18,7 @@ from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.plotly_json import figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
 from backend.store.catalog import run_list, run_names
+from backend.views.answer import answer
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.tables import choice_rows as layer_rows
@@ -134,6 +136,14 @@ def test_the_library_is_there_once(phantom):
     assert text.count("plotly.js v") == 1
     assert parsed.scripts[0] == plotly_script()
     assert expected_bytes(view) / 2 < len(text) < expected_bytes(view) * 2
+
+
+def test_the_answer_comes_before_the_contents(phantom):
+    settings, view, text, _ = phantom
+    said = answer(results(settings), view)
+    assert len(said) > 1
+    places = [text.index(str(escape(sentence.text))) for sentence in said]
+    assert places == sorted(places) and places[-1] < text.index("<nav>")
 
 
 def test_every_chart_has_a_place_and_its_sentence(phantom):

@@ -81,8 +81,8 @@ def judged_on(view: TransferView, quote: str = "") -> str:
     return (
         f"All responses were written by {who}, not by the models compared, so every model is "
         "judged on the same scores. Only the baseline (B's own vector) differs between columns, "
-        "and A → B and B → A are one comparison with the sign turned. Which model's vector suits "
-        "another model's behaviour can only be told from responses of two models."
+        "and A → B and B → A are one comparison with the sign turned. To test vectors on another "
+        "model's own behaviour, responses of two models are needed."
     )
 
 
