@@ -76,13 +76,15 @@ def _one_cell(found: Diagnosis, name: str) -> str:
 
 
 def _failing(found: Sequence[Diagnosis], name: str) -> list[Text]:
-    """The cells of a run that do not work, with their causes."""
-    told = [
-        f"{_title(cell.trait)} (r = {r_text(cell.r, count=False)}): {cell.line}"
+    """The cells of a run that do not work, a line each, with their causes."""
+    return [
+        Text(
+            f"Not working on {name}: {_title(cell.trait)}, r = {r_text(cell.r, count=False)}. "
+            f"{cell.line}."
+        )
         for cell in found
         if not cell.works
     ]
-    return [Text(f"Not working on {name}: {'; '.join(told)}.")] if told else []
 
 
 def _title(trait: str) -> str:

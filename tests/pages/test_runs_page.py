@@ -64,13 +64,13 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     monkeypatch.setattr(run_form, "PRESETS", (offered,))
     monkeypatch.setattr(run_form, "DEFAULT_MODEL", str(tiny_llama))
     app = opened(PAGE)
-    app.text_input[0].set_value("1-3").run()
+    app.text_input(key="form_layers").set_value("1-3").run()
     request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2, 3))
     rows = forecast_rows(forecast(store, request, run_list(store).runs))
     for row in rows[:2]:
         assert f"{row['what']}: **{row['estimate']}**" in words(app)
     assert "counted by an earlier run" in words(app)
-    app.text_input[0].set_value("1-7").run()
+    app.text_input(key="form_layers").set_value("1-7").run()
     assert "Layer 7 does not exist" in words(app)
 
 

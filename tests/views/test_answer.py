@@ -37,11 +37,12 @@ def test_a_study_is_told_run_by_run_with_the_causes_of_the_scorecard(preset):
         run.run_id: [t for t in runs[0].traits if numbers.cells[run.run_id, t].status != "working"]
         for run in runs
     }
-    assert len(rest) == 1 + sum(bool(traits) for traits in failing.values())
+    assert len(rest) == 1 + sum(len(traits) for traits in failing.values())
     for run in runs:
         for trait in failing[run.run_id]:
-            said = next(text.text for text in rest if f"on {run.label}:" in text.text)
-            assert trait.replace("_", " ") in said and told[run.run_id][trait] in said
+            cell = f"on {run.label}: {trait.replace('_', ' ')}, r = "
+            (said,) = (text.text for text in rest if cell in text.text)
+            assert told[run.run_id][trait] in said
     assert f"of {len(numbers.cells)} cells" in rest[-1].text and words.BEST_LAYER in rest[-1].text
 
 
