@@ -50,9 +50,8 @@ def matrix(view: TransferView) -> str:
     return (
         "Rows: A, whose activations are projected. Columns: B, whose behaviour is predicted. "
         "Diagonal: each model's own r. ▲ A beats B's own vector, ▼ B's own is better, ○ no "
-        "difference shown, at a 5% false discovery rate (Benjamini-Hochberg) over the "
-        f"{view.tests()} comparisons of all ordered pairs of the runs shown on all "
-        f"{len(view.traits)} traits."
+        "difference shown. These are at a 5% false discovery rate (Benjamini-Hochberg) over all "
+        f"{view.tests()} comparisons: every pair of the runs shown, on {len(view.traits)} traits."
     )
 
 
