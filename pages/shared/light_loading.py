@@ -73,15 +73,17 @@ class LightLoadingMiddleware:
         if kept is not None:
             await kept.give(send)
             return
-        if "text/html" in asked.get("accept", ""):
+        # A download, such as a report, is left as it is.
+        page = "text/html" in asked.get("accept", "") and "/media/" not in scope["path"]
+        if page:
             # Streamlit compresses the page under some of its addresses; it is changed before that.
             plain = [pair for pair in scope["headers"] if pair[0] != b"accept-encoding"]
             scope = {**scope, "headers": plain}
-        taken = _Taken(send, compressed)
+        taken = _Taken(send, compressed=compressed, page=page)
         await self._app(scope, receive, taken.take)
         if taken.change is not None:
             answer = await asyncio.to_thread(taken.change, taken.answer())
-            if answer.status == 200 and taken.lasting:
+            if taken.lasting:
                 self._kept[scope["path"]] = answer
             await answer.give(send)
 
@@ -92,14 +94,15 @@ class _Taken:
     Args:
         send: where it goes.
         compressed: whether the browser takes compressed answers.
+        page: whether the browser asks for a page, which is then shown.
 
     Attributes:
         change: what is to become of it; None where it has been passed on.
         lasting: whether it is the same for ever.
     """
 
-    def __init__(self, send: Send, compressed: bool) -> None:
-        self._send, self._compressed = send, compressed
+    def __init__(self, send: Send, *, compressed: bool, page: bool) -> None:
+        self._send, self._compressed, self._page = send, compressed, page
         self._start: Message = {}
         self._pieces: list[bytes] = []
         self.change: Callable[[_Answer], _Answer] | None = None
@@ -123,7 +126,7 @@ class _Taken:
         self.lasting = "immutable" in headers.get("cache-control", "") and kind in _TEXTS
         if self.lasting and self._compressed:
             self.change = _smaller
-        elif kind == "text/html":
+        elif self._page and kind == "text/html":
             self.change = _small_greeting if self._compressed else _greeting
 
     def answer(self) -> _Answer:

@@ -23,7 +23,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
@@ -302,9 +302,9 @@ def loading(browser: Browser, url: str, bare_url: str, study: str) -> dict[str, 
                 f"{seen.paint_ms:6.0f} ms   title {seen.title_ms:6.0f} ms{chart}"
             )
         found[name] = {
-            "first_page": first.__dict__,
-            "layers": own.__dict__,
-            "bare": bare.__dict__,
+            "first_page": asdict(first),
+            "layers": asdict(own),
+            "bare": asdict(bare),
             "kilobytes_to_bare": round(own.kilobytes / bare.kilobytes, 3),
             "paint_to_bare": round(own.paint_ms / bare.paint_ms, 3),
             "chart_to_bare": round(own.chart_ms / bare.chart_ms, 3),
