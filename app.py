@@ -13,7 +13,13 @@ from pages.shared.sidebar import choose, selection
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
 # A page begins just below Streamlit's bar, which leaves twice as much room.
 _TOP = "[data-testid=stMainBlockContainer] { padding-top: %srem; }"
-st.html(f"<style>{_TOP % 4} @media (min-width: 640px) {{ {_TOP % 3} }}</style>")
+# On a phone the last of a row of buttons would lie out of sight, and nothing says that it can be
+# scrolled to.
+_WRAP = "[data-testid=stButtonGroup] [role=radiogroup] { flex-wrap: wrap; }"
+st.html(
+    f"<style>{_TOP % 4} @media (min-width: 640px) {{ {_TOP % 3} }} "
+    f"@media (max-width: 640px) {{ {_WRAP} }}</style>"
+)
 st.logo("pages/shared/logo.svg", size="large")
 
 page = st.navigation(

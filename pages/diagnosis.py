@@ -108,7 +108,7 @@ def _details(diagnosis: Diagnosis) -> None:
     view = segmented("Evidence", order, "diagnosis_view", titles, help=words.VERDICTS)
     if view == _FIXES:
         st.caption(words.GAINS)
-        show(fix_gains(diagnosis), "gains")
+        show(fix_gains(diagnosis), "gains", "What every measured fix does to r")
         return
     for verdict, causes in own.items():
         if verdict == view:

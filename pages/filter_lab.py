@@ -138,7 +138,8 @@ def _moving(
     if steps is None:
         st.info(view.refusal or "Without a filter there is no threshold to move.")
     else:
-        show_live(threshold_curve(view, steps, cosines, end, limits, text), "axis")
+        curve = threshold_curve(view, steps, cosines, end, limits, text)
+        show_live(curve, "axis", "r at every threshold of the filter")
         follow_threshold(view, steps, cosines)
         st.caption(words.AXIS + words.steps_text(steps))
     _intervals(prompt_set, pipeline, place)
@@ -156,7 +157,7 @@ def _moving(
         _prompts(chosen, run, view, text)
     elif more == "layers":
         st.caption(words.LAYERS)
-        show_live(layer_curves(view, text), "layers")
+        show_live(layer_curves(view, text), "layers", "r by layer, before and with these settings")
     elif more == "metrics":
         st.html(tables.titled("Every metric of this cell", tables.metrics_table(view)))
     else:
@@ -182,7 +183,7 @@ def _prompts(chosen: Selection, run: RunSummary, view: LabView, text: str) -> No
             )
     with right:
         st.markdown(f"##### Cosines between prompts\n:small[{words.colours_text(view)}]")
-        show_live(dimmed_heatmap(view, texts, text), "heatmap")
+        show_live(dimmed_heatmap(view, texts, text), "heatmap", "Cosine of every pair of prompts")
 
         def opened(click: Click) -> None:
             pick(view.prompts[view.cosines.spans[click.place[0]][0]].prompt_id)

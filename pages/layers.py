@@ -109,7 +109,7 @@ def _models(selected: Selection) -> None:
         for run_id in wanted
     }
     st.caption(f"{words.MODELS} {words.HEATMAP}")
-    show(models_heatmap(models), "models")
+    show(models_heatmap(models), "models", "r of every trait at every layer, by model")
 
 
 def _by_layer(selected: Selection, run_id: str, view: str) -> None:
@@ -139,6 +139,7 @@ def _by_layer(selected: Selection, run_id: str, view: str) -> None:
                 own, choice, thresholds, interval=interval, faint=faint, marked=selected.layer
             ),
             _CHART,
+            f"r of {selected.trait.replace('_', ' ')} by layer, with its 95% interval",
             on_pick=_use_clicked,
         )
         return
@@ -147,7 +148,9 @@ def _by_layer(selected: Selection, run_id: str, view: str) -> None:
     for place, panels, key in ((left, LEFT_PANELS, "left"), (right, RIGHT_PANELS, "right")):
         with place:
             show(
-                metric_panels(panels, own, choice.layer, faint, logarithmic=compare == "runs"), key
+                metric_panels(panels, own, choice.layer, faint, logarithmic=compare == "runs"),
+                key,
+                f"By layer: {', '.join(panel.title for panel in panels)}",
             )
 
 
@@ -173,7 +176,7 @@ with data.faults_shown():
     view = segmented("Show", list(_VIEWS), "layers_view", _VIEWS)
     if view == "traits":
         st.caption(words.HEATMAP)
-        show(r_heatmap(every, choices, chosen.trait), "heatmap")
+        show(r_heatmap(every, choices, chosen.trait), "heatmap", "r of every trait at every layer")
         st.caption(words.BEST_LAYERS)
         st.dataframe(choice_rows(choices), hide_index=True, width="stretch")
     elif view == "models":

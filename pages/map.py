@@ -36,6 +36,6 @@ with data.faults_shown():
         f"{words.READ} {words.left_out(found)}"
     )
     if found.reason is None:
-        show(map_figure(found), "map")
+        show(map_figure(found), "map", "Prompts and responses in one plane, with the vector v")
         with st.expander("The points as a table", icon=":material/table:"):
             st.dataframe(point_rows(found), hide_index=True, width="stretch")

@@ -60,7 +60,7 @@ def _grid(grid: MethodGrid, layer: int | None) -> None:
             former=_FORMER,
         )
     st.caption(f"{words.grid_caption(grid, shown, layer)} Hover for intervals.")
-    show(method_heatmap(grid, shown), "grid")
+    show(method_heatmap(grid, shown), "grid", "r of every method on every trait")
     if any(row.saved for row in grid.rows):
         st.caption(words.SAVED)
     missing = words.missing_caption(grid)
@@ -72,10 +72,14 @@ def _trait(comparison: MethodComparison, trait: str, layer: int | None) -> None:
     """One trait: intervals, differences and every number."""
     st.subheader("Better than the mean difference?")
     st.caption(words.differences_caption(comparison, layer))
-    show(method_differences(comparison, trait), "differences")
+    show(
+        method_differences(comparison, trait),
+        "differences",
+        "r of every method minus that of the mean difference",
+    )
     st.subheader(f"r of {trait.replace('_', ' ')} by method")
     st.caption(words.forest_caption(layer))
-    show(method_forest(comparison.grid, trait), "forest")
+    show(method_forest(comparison.grid, trait), "forest", "r of every method, with its intervals")
     st.dataframe(method_rows(comparison, trait), hide_index=True, width="stretch")
 
 
@@ -89,7 +93,11 @@ def _choice(run_id: str, trait: str, prompt_set: str, layer: int | None) -> None
 
 def _overall(comparison: MethodComparison, layer: int | None) -> None:
     st.caption(words.overall_caption(layer))
-    show(methods_overall(comparison), "overall")
+    show(
+        methods_overall(comparison),
+        "overall",
+        "Every method against the mean difference, over all traits",
+    )
     st.dataframe(overall_rows(comparison), hide_index=True, width="stretch")
 
 
@@ -102,9 +110,13 @@ def _subsampling(run_id: str, trait: str, prompt_set: str, layer: int) -> None:
     st.caption(f"{words.subsets_caption(trait, layer, curve)} {words.SUBSETS_COSINE}")
     left, right = st.columns(2)
     with left:
-        show(subsample_r(curve), "subsample_r")
+        show(subsample_r(curve), "subsample_r", "r by number of prompts")
     with right:
-        show(subsample_cosine(curve), "subsample_cosine")
+        show(
+            subsample_cosine(curve),
+            "subsample_cosine",
+            "Cosine to the full vector by number of prompts",
+        )
     st.dataframe(subsample_rows(curve), hide_index=True, width="stretch")
 
 
@@ -129,7 +141,7 @@ def _cosines(selected: Selection, run: RunSummary, begin: int) -> None:
     by = "" if family == "methods" else f"{method_named(method).title.lower()}, "
     st.caption(f"{of}{by}layer {layer}. {words.COSINES} {words.missing_vectors(found)}")
     if found.names:
-        show(cosine_map(found), "cosines")
+        show(cosine_map(found), "cosines", "Cosine of every pair of vectors")
         with st.expander("The cosines as a table", icon=":material/table:"):
             st.dataframe(cosine_rows(found), hide_index=True, width="stretch")
 

@@ -95,7 +95,7 @@ def _table(view: PromptView, run: RunSummary) -> None:
 
 def _cosines(view: PromptView) -> None:
     st.caption(f"{words.COSINES}{view_blocks(view).note}")
-    show(cosine_heatmap(view), "heatmap")
+    show(cosine_heatmap(view), "heatmap", "Cosine of every pair of prompts")
     spans = view_blocks(view).spans
 
     def opened(click: Click) -> None:
@@ -106,7 +106,9 @@ def _cosines(view: PromptView) -> None:
 
 def _lengths(view: PromptView) -> None:
     st.caption(words.LENGTHS)
-    show(norms_and_agreement(view), "norms")
+    show(
+        norms_and_agreement(view), "norms", "Length of every prompt and its cosine to its own pole"
+    )
 
     def opened(click: Click) -> None:
         if click.id is not None:

@@ -80,7 +80,7 @@ def _report(chosen: Selection, run: RunSummary) -> None:
     st.caption(
         f"**{as_text(shown)}**, as one HTML file: interactive charts, the numbers as tables, "
         "and where they come from. It opens without a network, and prints."
-        + (" Writing it takes a second or two a trait and run." if whole else "")
+        + (" It takes one or two seconds for each trait and run." if whole else "")
     )
     name = f"{run.study_key if whole else f'{run.record.run_id}.{chosen.trait}'}.html"
     _download(

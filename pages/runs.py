@@ -25,12 +25,11 @@ elif view == COMPARE:
     compare_runs(chosen)
 else:
     outcome_shown()
+    study_import()
     st.subheader("Queued and running")
     active_jobs()
     just_ended()
     st.subheader("New extraction")
     new_extraction(chosen)
-    with st.expander("Import a study"):
-        study_import()
     st.subheader("History")
     show_history()

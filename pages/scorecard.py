@@ -56,8 +56,8 @@ def _cells(
     with place.container():
         trait_grid(scorecard_cells(card, runs, traits, names, causes), "cells", _open)
     st.caption(
-        f"{words.legend(data.results().thresholds)}. {words.GRID} In a cell: the likeliest cause "
-        "that the data support, (+1) if one more is. Click a cell to see why."
+        f"{words.legend(data.results().thresholds)}. {words.GRID} Last line: the likeliest "
+        "supported cause; (+1): one more is supported. Click a cell to see why."
     )
     if chosen.layer is None:
         st.caption(f"{words.BEST_LAYER} Choose a layer in the sidebar to avoid that.")
@@ -96,7 +96,8 @@ def _page() -> None:
         _cells(card, runs, names, traits)
     elif view == "intervals":
         st.caption(words.INTERVALS)
-        show(scorecard_intervals(card, runs, traits, names, thresholds), "intervals")
+        forest = scorecard_intervals(card, runs, traits, names, thresholds)
+        show(forest, "intervals", "r with its 95% interval, by trait and model")
     else:
         st.dataframe(number_rows(card, runs, traits, names), hide_index=True, width="stretch")
     st.caption(words.R[chosen.runs[-1].record.target])

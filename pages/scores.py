@@ -52,17 +52,21 @@ def _trait(column: ScoreColumn | None) -> None:
     st.caption(f"{words.SCORES} {_LEVELS if column.drift is None else words.DRIFTS}")
     left, right = st.columns(2)
     with left:
-        show(score_histogram(column), "scores")
+        show(score_histogram(column), "scores", "How often each score was given")
     if column.drift is not None:
         with right:
-            show(drift_histogram(column.drift), "drifts")
+            show(
+                drift_histogram(column.drift),
+                "drifts",
+                "How often each change of the score happened",
+            )
 
 
 def _traits(columns: tuple[ScoreColumn, ...], trait: str) -> None:
     st.caption(words.ALL_TRAITS)
     if not columns:
         return
-    show(all_scores(columns, trait), "all")
+    show(all_scores(columns, trait), "all", "Share of the scores in every bin, by trait")
     st.dataframe(use_rows(columns), hide_index=True, width="stretch")
     st.caption(
         "sd: standard deviation in score units with Bonett's 95% interval. Floor and ceiling: "
@@ -81,7 +85,11 @@ def _judge(columns: tuple[ScoreColumn, ...]) -> None:
     if columns:
         st.markdown("**Do scores agree from the first turn to the last?**")
         st.caption(words.STABILITY)
-        show(stability_forest(columns), "stability")
+        show(
+            stability_forest(columns),
+            "stability",
+            "Correlation of the scores at t1 and tN, by trait",
+        )
 
 
 def _links(selected: Selection, run: RunSummary, choice: LayerChoice) -> None:
@@ -101,10 +109,14 @@ def _links(selected: Selection, run: RunSummary, choice: LayerChoice) -> None:
     left, right = st.columns(2)
     with left:
         st.caption(words.PROJECTION)
-        show(projection_and_score(links), "projection")
+        show(projection_and_score(links), "projection", "Projection and score of every case")
     with right:
         st.caption(words.LENGTH)
-        show(length_and_projection(links), "length")
+        show(
+            length_and_projection(links),
+            "length",
+            "Length of the response and projection of every case",
+        )
 
 
 def _findings(selected: Selection) -> tuple[Finding, Finding]:
@@ -121,7 +133,9 @@ def _ranks(selected: Selection, choices: tuple[LayerChoice, ...]) -> None:
     _, ranks = _findings(selected)
     st.markdown(f"**{ranks.question}** {ranks.answer}")
     st.caption(words.RANKS)
-    show(pearson_beside_spearman(choices), "ranks")
+    show(
+        pearson_beside_spearman(choices), "ranks", "Pearson and Spearman correlation of every trait"
+    )
     st.dataframe(rank_rows(choices), hide_index=True, width="stretch")
     if ranks.rows:
         st.dataframe(finding_rows(ranks), hide_index=True, width="stretch")
@@ -157,7 +171,7 @@ def _poles(run_id: str) -> None:
     found = data.results().of_run(feasibility, run_id, at_least, at_most)
     st.markdown(f"**{found.finding.question}** {found.finding.answer}")
     st.caption(f"{words.POLES} {found.finding.caveat}")
-    show(pole_counts(found), "poles")
+    show(pole_counts(found), "poles", "Responses of both poles, by trait")
 
 
 chosen = selection()

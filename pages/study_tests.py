@@ -40,11 +40,15 @@ def _details(finding: Finding, cells: tuple[StudyCell, ...]) -> None:
             "Within one model (one colour), higher cosine does not go with higher r. Models "
             "differ in both, which alone makes the cloud of all cells rise."
         )
-        show(cosine_by_model(cells), f"cells_{finding.name}")
+        show(
+            cosine_by_model(cells),
+            f"cells_{finding.name}",
+            "r of every cell by its prompts' cosine",
+        )
     figure = finding_chart(finding)
     if figure is not None:
         st.caption(words.CHART)
-        show(figure, f"finding_{finding.name}")
+        show(figure, f"finding_{finding.name}", f"The numbers behind: {finding.question}")
 
 
 def _row(label: str, finding: Finding, cells: tuple[StudyCell, ...]) -> None:

@@ -53,8 +53,8 @@ def _published() -> None:
     """The study's own transfer table."""
     st.caption(
         f"{TITLE}: r of Llama3's projections with Qwen2's score drift, beside r of Qwen2's own. "
-        "Only these four pairs are printed, out of five failing traits that the study speaks of, "
-        "and none in which the own vector won is shown: they are a selection."
+        "The study mentions five failing traits and prints these four pairs, none of them won by "
+        "the own vector: they are a selection."
     )
     pairs = published_transfers()
     st.subheader("A's r beside B's own")
@@ -62,13 +62,10 @@ def _published() -> None:
         "Overlap of the two intervals is no test of their difference: both r share B's behaviour. "
         "The table says what the missing correlation of the projections would have to be."
     )
-    show(published_forest(pairs), "published_forest")
+    show(published_forest(pairs), "published_forest", "Printed r of A and of B's own vector")
     st.dataframe(published_rows(pairs), hide_index=True, width="stretch")
     st.subheader("How alike do the models behave?")
-    st.caption(
-        "Projections that equal A's behaviour correlate with B's behaviour as A's behaviour does: "
-        "the agreement is the highest r to be expected of a measure of A on B."
-    )
+    st.caption(words.AGREEMENT)
     st.dataframe(published_agreement_rows(published_agreements()), hide_index=True, width="stretch")
 
 
@@ -86,7 +83,11 @@ def _judged(view: TransferView, by: Matching) -> None:
 def _matrix(view: TransferView, chosen: Selection, by: Matching) -> None:
     st.subheader(f"{_title(chosen.trait)}: A's activations, B's behaviour")
     st.caption(f"**A → B**: {words.MEANING[by]} {words.matrix(view)}")
-    show(transfer_matrix(view, chosen.trait), "matrix")
+    show(
+        transfer_matrix(view, chosen.trait),
+        "matrix",
+        "r of every model's vector on every model's behaviour",
+    )
     if chosen.layer is None:
         st.caption(
             f"{words.BEST_LAYERS} Choose a layer in the sidebar for numbers without that choice."
@@ -104,7 +105,7 @@ def _this_trait(view: TransferView, chosen: Selection) -> None:
     st.caption(words.DIFFERENCES)
     here = [f for f in (*view.transfers, *view.saved) if f.trait == chosen.trait]
     labels = [f"{f.activation_model} → {f.behaviour_model}" for f in here]
-    show(transfer_differences(here, labels), "pairs")
+    show(transfer_differences(here, labels), "pairs", "r of A minus B's own r, by pair")
 
 
 def _one_pair(view: TransferView) -> None:
@@ -116,7 +117,8 @@ def _one_pair(view: TransferView) -> None:
     pair = select("Pair", list(pairs), "pair", pairs)
     one = [f for f in view.transfers if f"{f.activation_model}>{f.behaviour_model}" == pair]
     st.caption(words.DIFFERENCES)
-    show(transfer_differences(one, [_title(f.trait) for f in one]), "traits")
+    differences = transfer_differences(one, [_title(f.trait) for f in one])
+    show(differences, "traits", "r of A minus B's own r, by trait")
 
 
 def _numbers(view: TransferView) -> None:
@@ -129,14 +131,11 @@ def _ceilings(view: TransferView, trait: str, by: Matching) -> None:
     found = [a for a in view.agreements if a.trait == trait]
     if not found:
         who = ", ".join(f"`{name}`" for name in view.responders) or "nobody"
-        st.caption(
-            f"Undefined: the only responder is {who}, and an agreement needs two. So no ceiling "
-            "of transfer can be given."
-        )
+        st.caption(f"Undefined: an agreement needs two responders, and the only one here is {who}.")
         return
     binds = (
-        "It does not limit the numbers shown here, where A reads B's own text; match by scenario "
-        "for those that it limits."
+        "It does not limit the r shown here, because A reads B's own text. Match by scenario to "
+        "see the r that it limits."
         if by == "text"
         else "It limits the r shown here."
     )

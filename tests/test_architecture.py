@@ -143,6 +143,13 @@ def test_reading_needs_neither_torch_nor_streamlit():
     assert done.stdout.splitlines() == [f"{name} []" for name in READING]
 
 
+def test_what_tests_share_is_in_their_support():
+    """A test module imports from none other, so each can be read, moved and run by itself."""
+    for path in (ROOT / "tests").rglob("*.py"):
+        for name in imports(path):
+            assert not name.split(".")[-1].startswith("test_"), f"{names(path)} imports {name}"
+
+
 def test_the_top_level_is_as_agreed():
     tracked = subprocess.run(
         ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True

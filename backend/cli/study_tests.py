@@ -16,6 +16,7 @@ from backend.runs.results import Results
 from backend.settings import Settings
 from backend.store.catalog import run_list
 from backend.views.shared.numbers import estimate_text
+from backend.views.study_tests import words
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.study_tests.published import published_findings
 
@@ -66,14 +67,22 @@ def _print(findings: Sequence[Finding], as_json: bool, published: bool) -> int:
         print(json.dumps(to_json(findings), indent=2, ensure_ascii=False))
         return 0
     width = max(80, min(140, shutil.get_terminal_size().columns))
-    for number, finding in enumerate(findings, start=1):
-        print(f"\n{number}. {finding.question}  [{finding.verdict}]")
-        print(textwrap.fill(finding.answer, width, initial_indent="   ", subsequent_indent="   "))
-        _print_rows(finding.rows, published)
-        if finding.caveat:
-            caveat = f"Caveat: {finding.caveat}"
-            print(textwrap.fill(caveat, width, initial_indent="   ", subsequent_indent="   "))
+    tests, checks = words.split(findings)
+    for number, finding in enumerate(tests, start=1):
+        _print_finding(f"{number}. {finding.question}", finding, width, published)
+    for finding in checks:
+        print(f"\n{words.CHECK}")
+        _print_finding(finding.question, finding, width, published)
     return 0
+
+
+def _print_finding(title: str, finding: Finding, width: int, published: bool) -> None:
+    print(f"\n{title}  [{words.confidence(finding)}]")
+    print(textwrap.fill(finding.answer, width, initial_indent="   ", subsequent_indent="   "))
+    _print_rows(finding.rows, published)
+    if finding.caveat:
+        caveat = f"Caveat: {finding.caveat}"
+        print(textwrap.fill(caveat, width, initial_indent="   ", subsequent_indent="   "))
 
 
 def _print_rows(rows: Sequence[Row], published: bool) -> None:

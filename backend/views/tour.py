@@ -109,7 +109,9 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step
     before, after = "The vector as published.", "The prompts that point elsewhere are dropped."
     if repair is not None:
         why = f"Cause: **{repair.cause[0].lower()}{repair.cause[1:]}**. {why}"
-        before = f"The vector as published has r = {_r(repair.before)}. Next applies the fix."
+        before = (
+            f"The vector as published has r = {_r(repair.before)}. Press Next to apply the fix."
+        )
         after = (
             f"Fix applied: **r {_r(repair.before)} → {_r(repair.after)}** ({repair.fix}). On "
             f"scenarios not used to choose it, the gain is {gain_sentence(repair.gain)}."

@@ -4,16 +4,15 @@ Streamlit can bind a widget to the address itself, but it writes the *displayed*
 title or a time, which changes when another study is imported. A link must outlive that, so the
 option's own key is written here.
 
-All choices of a run are written at once (:func:`gathered`), and a script in the page makes one
-entry of the browser's history for each thing the user does, however many choices follow from it:
-Back undoes one click.
+All choices of a run are written at once (:func:`gathered`), and a script in the page
+(``history.js``) makes one entry of the browser's history for each thing the user does, however
+many choices follow from it: Back undoes one click.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TypeVar
 
 import streamlit as st
@@ -25,7 +24,6 @@ Option = TypeVar("Option", bound=str)
 
 _GATHERED = "address_gathered"
 _NOT_FOUND = "address_not_found"
-_SCRIPT = Path(__file__).with_name("history.js").read_text("utf-8")
 
 
 @contextmanager
@@ -34,8 +32,7 @@ def gathered() -> Iterator[None]:
 
     In a run that Back or Forward started, the choices are those of the address.
     """
-    context = get_script_run_ctx()
-    if context is not None and context.is_history_navigation:
+    if went_back():
         forget(st.query_params.to_dict())
     st.session_state[_GATHERED] = {}
     try:
@@ -47,9 +44,10 @@ def gathered() -> Iterator[None]:
         )
 
 
-def one_entry_per_action() -> None:
-    """Put the script that joins entries of the history on the page; where its gap does no harm."""
-    st.html(f"<script>{_SCRIPT}</script>", unsafe_allow_javascript=True)
+def went_back() -> bool:
+    """Whether Back or Forward started this run, so that choices are those of the address."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def not_found() -> dict[str, str]:

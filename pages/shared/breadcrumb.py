@@ -38,10 +38,10 @@ def breadcrumb(chosen: Selection, path: str) -> None:
     missing = not_found()
     if missing:
         asked = ", ".join(f"{label.lower()} `{_code(value)}`" for label, value in missing.items())
-        instead = "What is here instead is shown." if parts else "Nothing is here yet."
+        instead = "Something else is shown instead." if parts else "Nothing is here yet."
         st.warning(
-            f"**This link asks for what is not in this store: {asked}.** {instead} Choose in the "
-            "sidebar, or ask whoever sent the link for the file of the study or run.",
+            f"**This link names what is not in this store: {asked}.** {instead} Choose in the "
+            "sidebar, or ask the sender of the link for the file of the study or run.",
             icon=":material/link_off:",
         )
 

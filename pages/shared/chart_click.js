@@ -18,6 +18,8 @@ export default function (component) {
     const found = document.querySelector(`.st-key-${data.chart} .js-plotly-plot`);
     if (found?.on && found !== chart) {
       chart = found;
+      // So that charts.js says that the keyboard opens it too.
+      chart.dataset.opens = "yes";
       chart.on("plotly_click", clicked);
     }
   };

@@ -65,7 +65,7 @@ def read_evidence(
 
 
 def _points(found: Evidence, cases: tuple[EvidenceCase, ...], place: int) -> None:
-    show(evidence_scatter(found, cases, place), _CHART)
+    show(evidence_scatter(found, cases, place), _CHART, "Projection and score of every case")
 
     def opened(click: Click) -> None:
         if click.id is not None:

@@ -19,14 +19,28 @@ def text_colour() -> str:
     return _TEXT.get(st.context.theme.type or "light", _TEXT["light"])
 
 
-def show(figure: go.Figure, key: str, on_pick: Callable[[], None] | None = None) -> None:
+def labelled(figure: go.Figure, label: str) -> go.Figure:
+    """The figure with its name, which ``charts.js`` gives to screen readers.
+
+    Args:
+        figure: changed in place.
+        label: what is to be seen, without a full stop.
+    """
+    return figure.update_layout(meta={"label": label})
+
+
+def show(
+    figure: go.Figure, key: str, label: str, on_pick: Callable[[], None] | None = None
+) -> None:
     """Draw a figure over the full width.
 
     Args:
         figure: from a view.
         key: unique on the page.
+        label: see :func:`labelled`.
         on_pick: called before the rerun that clicking a point starts; see :func:`picked`.
     """
+    labelled(figure, label)
     colour = text_colour()
     figure.update_layout(font_color=colour, legend_font_color=colour)
     figure.update_xaxes(tickfont_color=colour, title_font_color=colour)

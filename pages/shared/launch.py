@@ -15,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
 
+from pages.shared.light_loading import LightLoadingMiddleware
 from pages.shared.policy import PolicyMiddleware
 
 _APP = Path(__file__).resolve().parents[2] / "app.py"
@@ -36,6 +37,7 @@ if __name__ == "__main__":
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=options.host, www_redirect=False),
         Middleware(PolicyMiddleware),
+        Middleware(LightLoadingMiddleware),
     ]
     st.App(_APP, middleware=middleware).run(
         config={

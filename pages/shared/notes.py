@@ -1,6 +1,8 @@
-"""Notes on the shown run, cell or prompt: read, written and deleted on the page."""
+"""Notes on a run, cell or prompt: read, written and deleted on the page."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import streamlit as st
 
@@ -8,6 +10,8 @@ from backend.store.note import (
     LONGEST_AUTHOR,
     LONGEST_TEXT,
     About,
+    Note,
+    NoteList,
     delete_note,
     note_list,
     publish_note,
@@ -34,8 +38,29 @@ def notes_expander(
         layer: likewise.
         prompt_id: the open prompt; None where there is none.
     """
+    subjects = [About("cell", run.study_key, run.run_id, trait, prompt_set, layer), _whole(run)]
+    if prompt_id is not None:
+        prompt = About("prompt", run.study_key, "", trait, prompt_set, None, prompt_id)
+        subjects.insert(0, prompt)
     known = note_list(data.settings())
-    found = notes_of(known.notes, run, trait, prompt_set)
+    _expander(known, notes_of(known.notes, run, trait, prompt_set), subjects)
+
+
+def run_notes_expander(run: RunSummary) -> None:
+    """All notes on a run, its cells and its prompts, with a form for a new one on the run.
+
+    Args:
+        run: the run.
+    """
+    known = note_list(data.settings())
+    _expander(known, notes_of(known.notes, run), [_whole(run)])
+
+
+def _whole(run: RunSummary) -> About:
+    return About("run", run.study_key, run.run_id)
+
+
+def _expander(known: NoteList, found: Sequence[Note], subjects: Sequence[About]) -> None:
     count = f" ({len(found)})" if found else ""
     with st.expander(f"Notes{count}", icon=":material/sticky_note_2:", key="notes"):
         for note in found:
@@ -57,15 +82,10 @@ def notes_expander(
                 f"**{as_text(name)}** is left out. {as_text(why)}", icon=":material/broken_image:"
             )
         fault_shown(_PLACE)
-        _form(run, trait, prompt_set, layer, prompt_id)
+        _form(subjects)
 
 
-def _form(run: RunSummary, trait: str, prompt_set: str, layer: int, prompt_id: int | None) -> None:
-    subjects = [About("cell", run.study_key, run.run_id, trait, prompt_set, layer)]
-    subjects.append(About("run", run.study_key, run.run_id))
-    if prompt_id is not None:
-        prompt = About("prompt", run.study_key, "", trait, prompt_set, None, prompt_id)
-        subjects.insert(0, prompt)
+def _form(subjects: Sequence[About]) -> None:
     with st.form("note", clear_on_submit=True, border=False):
         st.radio(
             "A new note on",
@@ -92,7 +112,7 @@ def _form(run: RunSummary, trait: str, prompt_set: str, layer: int, prompt_id: i
         )
 
 
-def _save(subjects: list[About]) -> None:
+def _save(subjects: Sequence[About]) -> None:
     state = st.session_state
     publish_note(data.settings(), subjects[state[_SUBJECT]], state[_TEXT], state[_AUTHOR])
     state[_KNOWN] = state[_AUTHOR]

@@ -13,7 +13,7 @@ from backend.views.prompts.without import drop_preview
 from backend.views.prompts.words import preview_text
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
-from pages.shared.address import write
+from pages.shared.address import went_back, write
 from pages.shared.sidebar import Selection
 
 _LINK = "basket"
@@ -23,11 +23,14 @@ _BASKETS, _SAVED, _SET_NAME = "baskets", "basket_saved", "basket_set_name"
 def basket_of(run: RunSummary) -> Basket:
     """The changes to the prompts of a run's study: of this session, or of the link it began with.
 
+    Back takes them to what they were: then the address decides, unless they are too long for it.
+
     Raises:
         SteerscopeError: the link holds something else.
     """
     kept: dict[str, Basket] = st.session_state.setdefault(_BASKETS, {})
-    if run.study_key not in kept:
+    known = kept.get(run.study_key)
+    if known is None or (went_back() and known.to_link(run.study_key) is not None):
         kept[run.study_key] = Basket()
         written = st.query_params.get(_LINK)
         if written is not None:

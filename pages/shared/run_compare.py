@@ -175,7 +175,7 @@ def _changes(found: Comparison) -> None:
             "A; a fixed layer favours neither."
         )
     if any(not trait.unchanged for trait in found.traits):
-        show(r_changes(found), "r_changes")
+        show(r_changes(found), "r_changes", "r of B minus r of A, by trait")
     st.markdown("\n".join(f"- {sentence}" for sentence in sentences(found)))
     with st.expander("The numbers"):
         st.dataframe(r_rows(found), hide_index=True, width="stretch")

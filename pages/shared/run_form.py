@@ -21,6 +21,8 @@ from pages.shared.plain import as_text
 from pages.shared.run_active import STARTED, started_job
 from pages.shared.sidebar import Selection
 
+# Whether the import is unfolded.
+IMPORT = "import_study"
 _START, _IMPORT = "start", "import"
 _STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "form_pooling"
 _BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
@@ -32,7 +34,7 @@ def new_extraction(chosen: Selection) -> None:
     """Everything an extraction depends on, its forecast, and the button that queues it."""
     studies = {study.key: study for study in data.study_list().studies}
     if not studies:
-        st.info("Import a study below first; the bundled sample comes with the first worker.")
+        st.info("Import a study first; the bundled sample comes with the first worker.")
         return
     study = _fields(studies, chosen)
     request = None
@@ -114,8 +116,8 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
     right.checkbox(
         "Extract every text again",
         key=_FRESH,
-        help="Otherwise the activations that an earlier run holds of the same text, model, pooling "
-        "and number type are taken from it, and only new texts are extracted.",
+        help="When off, activations of the same text, model, pooling and number type are copied "
+        "from earlier runs, and only new texts are extracted.",
     )
     return study
 
@@ -153,7 +155,7 @@ def _show_forecast(request: ExtractionRequest) -> None:
     another machine, where the model is."""
     with st.container(border=True), data.faults_shown():
         found = _forecast(request)
-        st.markdown("**What it will take**, as far as it can be told before it starts")
+        st.markdown("**Forecast**")
         columns = st.columns(3)
         for place, row in enumerate(forecast_rows(found)):
             columns[place % 3].markdown(
@@ -171,7 +173,14 @@ def _study_line(study: StudySummary) -> str:
 
 
 def study_import() -> None:
-    """Upload a study and keep it if nothing is wrong with it."""
+    """Upload a study and keep it if nothing is wrong with it; folded away until it is opened."""
+    with st.expander(
+        "Import a study", icon=":material/upload_file:", key=IMPORT, on_change="rerun"
+    ):
+        _import_form()
+
+
+def _import_form() -> None:
     with st.form("import", clear_on_submit=False):
         st.file_uploader(
             "A zip; prompts.* with optional responses.* and study.json; or another tool's files",
@@ -188,7 +197,7 @@ def study_import() -> None:
         fault_shown(_IMPORT)
     if key := st.session_state.pop("imported", None):
         st.success(
-            f"Imported as **{as_text(key)}** and chosen in the sidebar. It can be extracted above."
+            f"Imported as **{as_text(key)}** and chosen in the sidebar. It can be extracted below."
         )
         for note in st.session_state.pop("import_notes", ()):
             st.text(str(note))

@@ -11,6 +11,7 @@ from backend.views.runs.history import Entry, history
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import select
+from pages.shared.notes import run_notes_expander
 from pages.shared.plain import as_text
 from pages.shared.run_active import show_log
 from pages.shared.run_compare import offer_comparison
@@ -85,8 +86,8 @@ def _deleted(run_id: str) -> None:
 def _published(run: RunSummary) -> None:
     """What can be done with a run: compare it, derive it again, delete it."""
     st.markdown(
-        f"**{as_text(run.run_id)}**: {run.bytes / 1e6:.1f} MB. Its activations never change. "
-        "What was computed from them can be computed again, such as after an update."
+        f"**{as_text(run.run_id)}**: {run.bytes / 1e6:.1f} MB. Its activations are read-only. "
+        "What is computed from them can be derived again, for example after an update."
     )
     with st.container(horizontal=True):
         offer_comparison(run.run_id, "past")
@@ -98,6 +99,7 @@ def _published(run: RunSummary) -> None:
             args=(run.run_id, data.queue().enqueue_derivation, run),
         )
         _deletion(run.run_id)
+    run_notes_expander(run)
 
 
 def _deletion(run_id: str) -> None:

@@ -13,8 +13,9 @@ from backend.store.study import StudySummary
 from backend.views.scorecard.compute import newest_by_model, runs_differ, scorecard
 from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
-from pages.shared.address import no_choice, one_entry_per_action, segmented, select
+from pages.shared.address import no_choice, segmented, select
 from pages.shared.figures import IMAGES
+from pages.shared.page_scripts import page_scripts
 from pages.shared.plain import as_text
 
 BEST = "best"
@@ -54,7 +55,7 @@ def choose() -> None:
     """Draw the sidebar's widgets and keep what they say. Called once per rerun, by app.py."""
     studies = data.study_list().studies
     with st.sidebar:
-        one_entry_per_action()
+        page_scripts()
         if not studies:
             st.caption("No study yet. The sample appears here when the worker has imported it.")
             st.session_state[_KEY] = Selection()

@@ -9,6 +9,8 @@ from backend.errors import SteerscopeError
 from backend.views.scorecard.compute import ScorecardCell, runs_to_compare, scorecard
 from pages.shared import data, tour
 from pages.shared.navigate import open_page
+from pages.shared.run_compare import VIEW
+from pages.shared.run_form import IMPORT
 from pages.shared.sidebar import Selection
 
 _SHOWN = "welcome_shown"
@@ -35,7 +37,7 @@ def welcome(chosen: Selection) -> None:
                 "Open my study",
                 icon=":material/upload_file:",
                 on_click=open_page,
-                args=("pages/runs.py", {}),
+                args=("pages/runs.py", {VIEW: "extract", IMPORT: True}),
             )
             st.button(
                 "Repair a vector",

@@ -2,7 +2,9 @@
 
 A move is measured in the page's own clock, from the key press to the last change of the page it
 causes, beside a bare Streamlit page with one slider and one heatmap whose moves take turns with
-it. Run with ``python -m tests.benchmarks.ui [--cache DIR]``; the last line is one JSON object.
+it. A first visit, by a browser that has kept nothing, is measured beside that page too: kilobytes
+over the wire, the first contentful paint and the first chart, at full speed and at 1.5 Mbit/s.
+Run with ``python -m tests.benchmarks.ui [--cache DIR]``; the last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -21,9 +23,10 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, sync_playwright
 
 from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
@@ -64,6 +67,10 @@ OPEN = """() => {
     || app?.getAttribute("data-test-script-state") === "notRunning";
   return document.querySelector("h1") !== null && drawn && performance.now();
 }"""
+CHART = ".js-plotly-plot .main-svg"
+PAINTED = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+# A slow line: bits a second down and up, and milliseconds there and back.
+SLOW = (1_500_000, 750_000, 40)
 # The lab fills in intervals 0.45 s after a move; the next move is made after that.
 RESTED = """() => document.querySelector(".lab-intervals") !== null
   && !document.querySelector(".lab-intervals").innerText.includes("…")"""
@@ -184,6 +191,129 @@ def opening_times(page: Page, url: str, study: str, rounds: int = 3) -> dict[str
     return {name: statistics.median(times) for name, times in found.items()}
 
 
+class Wire:
+    """What a page gets over the network, counted from now on; and how fast that may be.
+
+    Args:
+        page: to listen to.
+        slow: whether its network is as slow as SLOW.
+    """
+
+    def __init__(self, page: Page, slow: bool) -> None:
+        self._bytes = 0.0
+        session: CDPSession = page.context.new_cdp_session(page)
+        session.send("Network.enable")
+        session.on("Network.loadingFinished", lambda e: self._add(e["encodedDataLength"]))
+        session.on("Network.webSocketFrameReceived", lambda e: self._add(_length(e["response"])))
+        if slow:
+            down, up, latency = SLOW
+            session.send(
+                "Network.emulateNetworkConditions",
+                {
+                    "offline": False,
+                    "latency": latency,
+                    "downloadThroughput": down / 8,
+                    "uploadThroughput": up / 8,
+                },
+            )
+
+    def _add(self, count: float) -> None:
+        self._bytes += count
+
+    def taken(self) -> float:
+        """Kilobytes since the last call."""
+        found, self._bytes = self._bytes, 0.0
+        return round(found / 1000, 1)
+
+
+def _length(frame: dict[str, object]) -> float:
+    """Bytes of a frame; those of binary ones come as base64."""
+    text = str(frame["payloadData"])
+    return len(text) * 3 / 4 if frame["opcode"] == 2 else len(text)
+
+
+@dataclass(frozen=True)
+class Visit:
+    """A first visit. Attributes: kilobytes, and milliseconds to the first paint, title and chart;
+    None for a page without one."""
+
+    kilobytes: float
+    paint_ms: float
+    title_ms: float
+    chart_ms: float | None
+
+
+def visit(browser: Browser, url: str, *, slow: bool, chart: bool = True) -> Visit:
+    """Open a page in a browser that has kept nothing.
+
+    Args:
+        browser: Chromium.
+        url: of the page.
+        slow: see :class:`Wire`.
+        chart: whether the page has a chart to wait for.
+    """
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    wire = Wire(page, slow)
+    page.goto(url, wait_until="commit")
+    page.wait_for_selector("h1", timeout=200_000)
+    title = float(page.evaluate("performance.now()"))
+    drawn = None
+    if chart:
+        page.wait_for_selector(CHART, timeout=200_000)
+        drawn = round(float(page.evaluate("performance.now()")))
+    page.wait_for_timeout(1500)
+    found = Visit(wire.taken(), round(page.evaluate(PAINTED)), round(title), drawn)
+    context.close()
+    return found
+
+
+def page_changes(browser: Browser, url: str, study: str) -> dict[str, float]:
+    """Kilobytes of going from page to page by the sidebar, in the order of their links: each
+    fetches what no page before it has fetched."""
+    context = browser.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    wire = Wire(page, slow=False)
+    page.goto(f"{url}/?study={study}")
+    page.wait_for_selector("h1", timeout=60_000)
+    page.wait_for_timeout(3000)
+    wire.taken()
+    found = {}
+    for name in ("Diagnosis", "Layers", "Transfer", "Layers"):
+        page.get_by_role("link", name=name, exact=True).click()
+        page.wait_for_timeout(4000)
+        found["Layers again" if name in found else name] = wire.taken()
+    context.close()
+    return found
+
+
+def loading(browser: Browser, url: str, bare_url: str, study: str) -> dict[str, object]:
+    """First visits of the first page, of a page with a chart, and of the bare page with its own."""
+    found: dict[str, object] = {}
+    for name, slow in (("full_speed", False), ("slow", True)):
+        first = visit(browser, f"{url}/?study={study}", slow=slow, chart=False)
+        own = visit(browser, f"{url}/layers?study={study}", slow=slow)
+        bare = visit(browser, bare_url, slow=slow)
+        assert own.chart_ms is not None and bare.chart_ms is not None
+        for page, seen in (("first page", first), ("layers", own), ("bare page", bare)):
+            chart = "" if seen.chart_ms is None else f"   chart {seen.chart_ms:7.0f} ms"
+            print(
+                f"{page:<11} {name:<11} {seen.kilobytes:8.0f} kB   first paint "
+                f"{seen.paint_ms:6.0f} ms   title {seen.title_ms:6.0f} ms{chart}"
+            )
+        found[name] = {
+            "first_page": asdict(first),
+            "layers": asdict(own),
+            "bare": asdict(bare),
+            "kilobytes_to_bare": round(own.kilobytes / bare.kilobytes, 3),
+            "paint_to_bare": round(own.paint_ms / bare.paint_ms, 3),
+            "chart_to_bare": round(own.chart_ms / bare.chart_ms, 3),
+        }
+    found["page_change_kB"] = page_changes(browser, url, study)
+    print(f"kilobytes of a page change: {found['page_change_kB']}")
+    return found
+
+
 def measure(cache: Path | None, moves: int) -> dict[str, object]:
     """Print a table and return the figures."""
     chromium = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -209,15 +339,18 @@ def measure(cache: Path | None, moves: int) -> dict[str, object]:
         moved, floor = slider_times(lab, bare, moves)
         bare.close()
         opened = opening_times(lab, url, study)
+        context.close()
+        loaded = loading(browser, url, bare_url, study)
         browser.close()
     figures: dict[str, object] = {
         "slider_ms_p50": round(statistics.median(moved), 1),
         "slider_ms_p95": round(statistics.quantiles(moved, n=20)[-1], 1),
         "bare_ms_p50": round(statistics.median(floor), 1),
         "bare_ms_p95": round(statistics.quantiles(floor, n=20)[-1], 1),
+        "slider_to_bare": round(statistics.median(moved) / statistics.median(floor), 3),
         "page_open_ms": {name: round(taken) for name, taken in opened.items()},
+        "loading": loaded,
     }
-    ratio = statistics.median(moved) / statistics.median(floor)
     print(
         f"{MODELS} models x {TRAITS} traits x {LAYERS} layers, {SCENARIOS} scenarios, {PROMPTS} "
         f"prompts a pole; {moves} moves of each slider"
@@ -228,7 +361,7 @@ def measure(cache: Path | None, moves: int) -> dict[str, object]:
     )
     print(
         f"bare heatmap page          median {figures['bare_ms_p50']:7} ms"
-        f"   95% {figures['bare_ms_p95']:7} ms   lab / bare {ratio:.2f}"
+        f"   95% {figures['bare_ms_p95']:7} ms   lab / bare {figures['slider_to_bare']}"
     )
     for name, taken in opened.items():
         print(f"open {name:<20} {taken:8.0f} ms")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.test_flows import PATHS, settled
+from tests.support.browsing import PATHS, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 

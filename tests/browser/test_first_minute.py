@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_flows import preset_runs, preset_study, settled
+from tests.support.browsing import preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 expect.set_options(timeout=60_000)
@@ -41,6 +41,19 @@ def test_the_first_screen_says_what_this_is_and_which_traits_work(watched, stock
     first = page.get_by_role("button", name="sycophancy harmful validation on llama3-simulated")
     settled(page)
     assert bottom(first) < height
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+def test_open_my_study_shows_where_to_put_it(watched, stocked, screen):
+    width, height = screen
+    page = settled(watched(f"{stocked.url}/", viewport={"width": width, "height": height}))
+    page.get_by_role("button", name="Open my study").click()
+    upload = page.get_by_test_id("stFileUploaderDropzone")
+    expect(upload).to_be_visible()
+    settled(page)
+    assert bottom(upload) < height
+    page.get_by_text("Import a study").click()
+    expect(upload).to_be_hidden()
 
 
 def test_the_tour_ends_on_the_applied_fix_after_six_clicks(watched, stocked):

@@ -8,37 +8,11 @@ import pytest
 from playwright.sync_api import expect
 from safetensors import safe_open
 
-from tests.pages.test_pages import PAGES
+from tests.support.browsing import PATHS, preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000
 expect.set_options(timeout=1 * MINUTES)
-PATHS = ["/", *(f"/{page.removeprefix('pages/').removesuffix('.py')}" for page in PAGES[1:])]
-
-
-def preset_runs(application):
-    return sorted(p.stem for p in (application.cache / "runs").glob("published-*.duckdb"))
-
-
-def preset_study(application):
-    return next((application.cache / "studies").glob("published-*.duckdb")).stem
-
-
-CALM = """ms => {
-  const app = document.querySelector("[data-testid=stApp]");
-  const resting = app?.dataset.testScriptState === "notRunning" &&
-    app.dataset.testConnectionState === "CONNECTED";
-  if (!resting) window.restingSince = undefined;
-  else window.restingSince ??= performance.now();
-  return resting && performance.now() - window.restingSince > ms;
-}"""
-
-
-def settled(page):
-    """Wait until the script has run to its end, and no other run has begun for half a second."""
-    page.evaluate("window.restingSince = undefined")
-    page.wait_for_function(CALM, arg=500, polling=50)
-    return page
 
 
 def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(

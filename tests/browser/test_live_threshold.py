@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_flows import preset_runs, preset_study, settled
+from tests.support.browsing import preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 

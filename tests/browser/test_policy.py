@@ -15,6 +15,7 @@ import pytest
 
 from backend.settings import Settings
 from pages.shared.policy import POLICY
+from tests.support.browsing import PATHS
 from tests.support.phantom_store import publish_small_phantom
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,10 +24,6 @@ HOSTILE = (
     f'![i](http://{AWAY}/i.png) <img src="http://{AWAY}/t.png"> [l](http://{AWAY}/l) '
     f"http://{AWAY}/bare www.away.example a@away.example $x^2$ :material/delete: :red[r] # h"
 )
-PAGES = (
-    "", "diagnosis", "prompts", "map", "layers", "filter_lab", "transfer", "methods", "scores",
-    "study_tests", "runs", "report",
-)  # fmt: skip
 BASE = "tools/scope"
 
 
@@ -85,6 +82,15 @@ def test_only_its_own_names_are_answered(hostile):
         assert asked(hostile, path).headers["Content-Security-Policy"] == POLICY
 
 
+def test_the_page_says_what_is_loading_before_its_scripts_have_come(hostile, browser):
+    page = browser.new_page()
+    page.route("**/static/js/*", lambda route: route.abort())
+    page.goto(f"http://127.0.0.1:{hostile}/{BASE}/layers")
+    page.get_by_text("Steerscope is loading…").wait_for()
+    assert page.title() == "Steerscope"
+    page.close()
+
+
 def upgraded(port, host, origin):
     """Status of a WebSocket's handshake."""
     return asked(
@@ -104,9 +110,9 @@ def test_no_foreign_page_opens_a_session(hostile):
     assert upgraded(hostile, "rebound.example", "http://rebound.example") in (400, 403)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_text_of_a_study_is_text_on_every_page(hostile, watched, page):
-    opened = watched(f"http://127.0.0.1:{hostile}/{BASE}/{page}")
+@pytest.mark.parametrize("path", PATHS)
+def test_text_of_a_study_is_text_on_every_page(hostile, watched, path):
+    opened = watched(f"http://127.0.0.1:{hostile}/{BASE}{path}")
     opened.get_by_test_id("stMain").get_by_text("www").first.wait_for()
     opened.locator("h1").first.wait_for()
     opened.wait_for_function(

@@ -7,7 +7,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.test_flows import preset_runs, preset_study, settled
+from tests.support.browsing import preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000
@@ -98,6 +98,35 @@ def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watch
     there = settled(watched(page.url))
     assert there.locator(".st-key-basket").get_by_text(compared).inner_text() == said
     expect(there.locator(".st-key-prompt_card")).to_contain_text("dropped")
+
+
+def test_back_takes_back_one_drop_at_a_press(watched, stocked):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    page = settled(
+        watched(
+            f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
+            "&trait=uncritical_validation&layer=19&prompts_view=lengths"
+        )
+    )
+    hand, basket = Hand(page), page.locator(".st-key-basket")
+    points = page.locator(".st-key-norms .scatterlayer .point")
+    points.first.wait_for(state="attached")
+    hand.click_at(*middle(points.first))
+    hand.press("Drop")
+    expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
+    hand.click_at(*middle(points.nth(7)))
+    hand.press("Drop")
+    expect(basket.get_by_text("Changes to the prompts: 2 dropped")).to_be_visible()
+    page.go_back()
+    expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
+    settled(page)
+    page.go_back()  # the click on the other prompt
+    settled(page)
+    page.go_back()
+    expect(basket).to_have_count(0)
+    settled(page)
+    page.go_forward()
+    expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
 
 
 def test_a_point_opens_its_conversation_and_next_goes_on(watched, stocked):

@@ -11,6 +11,7 @@ from backend.cli.main import main
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.finding import Row
 from backend.views.study_tests.compute import TESTS
+from backend.views.study_tests.words import CHECK
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -19,6 +20,7 @@ def test_the_command_prints_text_and_json(capsys):
     assert main(["reference"]) == 0
     text = capsys.readouterr().out
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in text
+    assert "\n10. " in text and "\n11. " not in text and f"\n{CHECK}\n" in text
     assert "published p = 0.008" in text and "24 of 24 within rounding" in text
     assert "Caveat: Simpson's paradox" in text and "nan" not in text.lower().split()
     assert main(["reference", "--json"]) == 0

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs
 
 import pytest
+from markupsafe import escape
 
 from backend.errors import ExportError
 from backend.exports.report import page
@@ -17,6 +18,7 @@ from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.plotly_json import figure_json, plotly_script
 from backend.exports.report.sections import SECTIONS
 from backend.store.catalog import run_list, run_names
+from backend.views.answer import answer
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.layers.compute import layer_choices
 from backend.views.layers.tables import choice_rows as layer_rows
@@ -136,6 +138,14 @@ def test_the_library_is_there_once(phantom):
     assert expected_bytes(view) / 2 < len(text) < expected_bytes(view) * 2
 
 
+def test_the_answer_comes_before_the_contents(phantom):
+    settings, view, text, _ = phantom
+    said = answer(results(settings), view)
+    assert len(said) > 1
+    places = [text.index(str(escape(sentence.text))) for sentence in said]
+    assert places == sorted(places) and places[-1] < text.index("<nav>")
+
+
 def test_every_chart_has_a_place_and_its_sentence(phantom):
     _, view, text, parsed = phantom
     cells = len(view.shown) * len(view.traits)
@@ -242,7 +252,8 @@ def test_a_real_run_is_called_real_and_one_cell_is_bare(settings, tiny_llama, tm
     (found,) = store.of_run(diagnose_run, "run-1", "default", "haste", 2, store.thresholds)
     assert f"r = {found.r.value:+.3f}" in parsed.text
     only = Parsed(made(settings, view, tmp_path, ["prompts"]))
-    assert len(only.charts) == 2 and found.headline not in only.text
+    # The answer names the cause; its section is left out.
+    assert len(only.charts) == 2 and "The evidence for each cause" not in only.text
 
 
 def test_undefined_is_shown_with_its_reason(settings, tiny_llama, tmp_path):

@@ -28,7 +28,7 @@ from backend.store.run import run_path
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
-from tests.runs.test_session import contents, extract, request_for
+from tests.support.runs import contents, extract, request_for
 from tests.support.studies import small_study
 
 

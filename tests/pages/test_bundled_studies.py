@@ -11,8 +11,7 @@ from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
 from pages.shared.lab_link import LAB
 from pages.shared.navigate import _MOVE, Move
-from tests.pages.test_pages import PAGES
-from tests.support.pages import as_read, opened, words
+from tests.support.pages import PAGES, as_read, opened, words
 from tests.support.phantom_store import publish_small_preset
 from tests.support.runs import publish_run
 from tests.support.views import card, diagnoses, lines

@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 
 import pytest
 
 from backend.jobs.queue import JobQueue
 from backend.store.catalog import run_list
 from backend.views.study_tests.compute import findings_of_study
-from tests.support.pages import ROOT, as_read, opened, words
+from tests.support.pages import PAGES, ROOT, as_read, opened, words
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.views import card, diagnoses
-
-PAGES = tuple(re.findall(r'st.Page\(\s*"(pages/\w+\.py)"', (ROOT / "app.py").read_text("utf-8")))
 
 
 def lay_nothing(_settings):
@@ -109,7 +106,7 @@ def test_the_tokens_of_a_prompt_are_shown_on_request(store, tiny_llama):
 def test_the_form_queues_what_it_says(store, tiny_llama):
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened("pages/runs.py")
-    app.text_input[0].set_value("1-2")
+    app.text_input(key="form_layers").set_value("1-2")
     start = next(button for button in app.button if button.label == "Start extraction")
     start.click().run()
     assert not app.exception
@@ -121,7 +118,7 @@ def test_the_form_queues_what_it_says(store, tiny_llama):
 def test_a_wrong_layer_range_is_a_sentence(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened("pages/runs.py")
-    app.text_input[0].set_value("nonsense")
+    app.text_input(key="form_layers").set_value("nonsense")
     next(button for button in app.button if button.label == "Start extraction").click().run()
     assert not app.exception
     assert "is not a list of layers" in words(app)

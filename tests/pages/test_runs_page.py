@@ -10,6 +10,7 @@ from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
 from backend.models.presets import Preset
 from backend.store.catalog import run_list
+from backend.store.note import About, note_list, publish_note
 from backend.store.run import list_run_ids
 from backend.store.study import list_studies, load_study
 from backend.types import ExtractionRequest
@@ -43,6 +44,17 @@ def field(app, label):
     return next(f for f in [*app.text_input, *app.text_area, *app.selectbox] if f.label == label)
 
 
+def test_a_note_on_a_run_is_written_and_shown_beside_its_cells_notes(store, tiny_llama):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    publish_note(store, About("cell", ref.key, "run-1", "haste", "default", 2), "of a cell")
+    app = opened(PAGE)
+    assert "of a cell" in [text.value for text in app.text]
+    field(app, "Note").set_value("of the run")
+    press(app, "Save note")
+    assert [note.about.kind for note in note_list(store).notes] == ["cell", "run"]
+    assert "of the run" in [text.value for text in app.text]
+
+
 def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     store, tiny_llama, monkeypatch
 ):
@@ -52,13 +64,13 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     monkeypatch.setattr(run_form, "PRESETS", (offered,))
     monkeypatch.setattr(run_form, "DEFAULT_MODEL", str(tiny_llama))
     app = opened(PAGE)
-    app.text_input[0].set_value("1-3").run()
+    app.text_input(key="form_layers").set_value("1-3").run()
     request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2, 3))
     rows = forecast_rows(forecast(store, request, run_list(store).runs))
     for row in rows[:2]:
         assert f"{row['what']}: **{row['estimate']}**" in words(app)
     assert "counted by an earlier run" in words(app)
-    app.text_input[0].set_value("1-7").run()
+    app.text_input(key="form_layers").set_value("1-7").run()
     assert "Layer 7 does not exist" in words(app)
 
 
@@ -172,7 +184,7 @@ def test_a_run_is_compared_with_the_one_before_it_by_one_click(store, tiny_llama
 def test_a_run_is_deleted_for_good(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened(PAGE)
-    assert "Its activations never change" in words(app)
+    assert "Its activations are read-only" in words(app)
     press(app, "Delete it for good")
     assert list_run_ids(store) == ()
     assert "No extraction has ended yet." in words(app)

@@ -9,9 +9,8 @@ import pytest
 
 from backend.store.run import run_path
 from backend.types import Prompt
-from tests.pages.test_pages import PAGES
 from tests.support.damage import SHAPES, VALUES, damage
-from tests.support.pages import opened, words
+from tests.support.pages import PAGES, opened, words
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 

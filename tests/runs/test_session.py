@@ -22,67 +22,16 @@ from backend.store.catalog import run_summary
 from backend.store.connection import matrix_of
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
-from backend.types import ExtractionRequest
 from tests.support.raw import reading_run
 from tests.support.results import cells
+from tests.support.runs import contents, extract, request_for
 from tests.support.studies import small_study
 from tests.support.views import prompts
-
-TABLES = (
-    "prompts",
-    "responses",
-    "scores",
-    "prompt_activations",
-    "response_activations",
-    "behaviours",
-    "gram",
-    "alignment",
-    "moments",
-    "moment_totals",
-    "vectors",
-    "projections",
-    "metrics",
-    "influences",
-    "correlations",
-    "inner_products",
-    "best_layers",
-    "controls",
-    "subsampling",
-)
-
-
-def request_for(ref, model, **values):
-    return ExtractionRequest(
-        **(
-            {
-                "study": ref.key,
-                "model": str(model),
-                "layers": (0, 1, 3),
-                "batch_tokens": 64,
-                "fresh": True,
-            }
-            | values
-        )
-    )
 
 
 def publish(settings, **values):
     study = small_study(**values)
     return study, publish_study(settings, study, content_hash(study))
-
-
-def extract(settings, run_id, request):
-    reports = []
-    path = session_of(settings, run_id, request, reports.append).run()
-    return path, reports
-
-
-def contents(settings, run_id):
-    with reading_run(settings, run_id) as connection:
-        return {
-            table: connection.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
-            for table in TABLES
-        }
 
 
 def direct(folder, study, layer, settings):

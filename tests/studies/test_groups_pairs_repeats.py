@@ -11,8 +11,8 @@ from backend.store.study import load_study, publish_study
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
-from tests.studies.test_study_faults import change, only
 from tests.support.studies import small_study
+from tests.support.study_faults import change, only
 from tests.support.study_files import write_study
 
 

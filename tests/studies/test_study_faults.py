@@ -7,37 +7,16 @@ import zipfile
 
 import pytest
 
-from backend.errors import StudyFaults
 from backend.studies import faults as faults_module
 from backend.studies import source
-from backend.studies.importer import read_study
 from tests.support.studies import small_study
+from tests.support.study_faults import change, faults_of, only
 from tests.support.study_files import records, write_study
 
 
 @pytest.fixture
 def folder(tmp_path):
     return write_study(tmp_path / "small", small_study(scenarios=4, prompts=3))
-
-
-def faults_of(path):
-    with pytest.raises(StudyFaults) as caught:
-        read_study(path, "small")
-    return [(f.file, f.line, f.what, f.remedy) for f in caught.value.faults]
-
-
-def only(path):
-    found = faults_of(path)
-    assert len(found) == 1, found
-    return found[0]
-
-
-def change(folder, name, line, **values):
-    """Change one record of a jsonl file; None removes a key."""
-    path = folder / f"{name}.jsonl"
-    rows = [json.loads(text) for text in path.read_text("utf-8").splitlines()]
-    rows[line - 1] = {k: v for k, v in (rows[line - 1] | values).items() if v is not None}
-    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 PROMPT_FAULTS = [

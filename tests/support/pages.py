@@ -9,7 +9,9 @@ from streamlit.testing.v1 import AppTest
 
 ROOT = Path(__file__).resolve().parents[2]
 _ESCAPED = re.compile(r"\\([!-/:-@\[-`{-~])")
-FIRST = "pages/scorecard.py"
+# In the order of the navigation, the first page first.
+PAGES = tuple(re.findall(r'st.Page\(\s*"(pages/\w+\.py)"', (ROOT / "app.py").read_text("utf-8")))
+FIRST = PAGES[0]
 
 
 def opened(page: str, **choices: object) -> AppTest:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +17,7 @@ from backend.extraction.simulated import PROMPT_TOKENS
 from backend.phantom.drawn import DrawnPhantom
 from backend.phantom.geometry import LayerActivations, layer_numbers, simulate_layer
 from backend.phantom.latents import Latents, draw_latents, judge, judge_again, words
-from backend.phantom.plan import PhantomPlan
+from backend.phantom.plan import PhantomPlan, plan_of
 from backend.phantom.study import simulated_study
 from backend.runs.derive import fit_input, trait_products
 from backend.runs.engines import methods_of_engine
@@ -194,3 +194,22 @@ def _repeated(study: Study, trait: str, behaviour: Behaviour) -> RepeatedScores:
         responders.append(responder)
     scorings = np.array(rows).reshape(len(rows), 2)
     return RepeatedScores(scorings, tuple(responders), len(rows) == len(behaviour.values))
+
+
+# Of a study with one planted cause, large enough for its rule to tell.
+PLANTED_SIZES = {
+    "models": 1,
+    "traits": 2,
+    "layers": 8,
+    "prompts": 10,
+    "width": 256,
+    "repeated": 120,
+}
+
+
+def planted_cells(
+    causes: Sequence[str], seed: int, strength: float = 1.0, **sizes: int
+) -> list[PhantomCell]:
+    """The cells of a small simulated study with these causes, the planted ones first."""
+    plan = plan_of("test", seed, causes, strength, **(PLANTED_SIZES | sizes))
+    return list(phantom_cells(plan, 4))

@@ -1,4 +1,4 @@
-"""A store that already holds a study and its run."""
+"""Runs made for a test, and everything that one holds."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from backend.settings import Settings
 from backend.store.run import run_path
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
-from backend.types import ExtractionRequest, Study, StudyRef
+from backend.types import ExtractionRequest, Progress, Study, StudyRef
 from tests.support.kept import kept_store
+from tests.support.raw import reading_run
 
 
 def publish_run(
@@ -38,3 +39,57 @@ def publish_run(
 def _kept(*_: object) -> Settings:
     """A folder of its own for every combination."""
     return kept_store()
+
+
+# Of a run: everything that an extraction writes and that does not name the run or its time.
+_TABLES = (
+    "prompts",
+    "responses",
+    "scores",
+    "prompt_activations",
+    "response_activations",
+    "behaviours",
+    "gram",
+    "alignment",
+    "moments",
+    "moment_totals",
+    "vectors",
+    "projections",
+    "metrics",
+    "influences",
+    "correlations",
+    "inner_products",
+    "best_layers",
+    "controls",
+    "subsampling",
+)
+
+
+def request_for(ref: StudyRef, model: Path, **values: object) -> ExtractionRequest:
+    """A request for layers 0, 1 and 3 that takes nothing from other runs.
+
+    Args:
+        ref: the study.
+        model: folder of the model.
+        values: other fields of the request, in place of these.
+    """
+    given = {"layers": (0, 1, 3), "batch_tokens": 64, "fresh": True} | values
+    return ExtractionRequest(study=ref.key, model=str(model), **given)
+
+
+def extract(
+    settings: Settings, run_id: str, request: ExtractionRequest
+) -> tuple[Path, list[Progress]]:
+    """Make a run in this process; its file and all reports of its progress."""
+    reports: list[Progress] = []
+    path = session_of(settings, run_id, request, reports.append).run()
+    return path, reports
+
+
+def contents(settings: Settings, run_id: str) -> dict[str, list[tuple]]:
+    """Every row of a run, by table."""
+    with reading_run(settings, run_id) as connection:
+        return {
+            table: connection.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall()
+            for table in _TABLES
+        }

@@ -65,3 +65,16 @@ def chat_study(name="chats", **values) -> Study:
         )
         prompts.append(dataclasses.replace(prompt, pair=f"q{number}", messages=chat))
     return dataclasses.replace(study, prompts=tuple(prompts))
+
+
+def two_responders() -> Study:
+    """A study that two models responded to; one has its responses scored a little otherwise."""
+    study = small_study(scenarios=20)
+    rng = np.random.default_rng(1)
+
+    def other(response: Response) -> Response:
+        scores = {t: float(np.clip(s + rng.normal(), 0, 10)) for t, s in response.scores.items()}
+        return dataclasses.replace(response, responder="someone", scores=scores)
+
+    doubled = study.responses + tuple(other(r) for r in study.responses)
+    return dataclasses.replace(study, responses=doubled)

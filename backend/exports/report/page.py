@@ -16,6 +16,7 @@ from backend.exports.report.sections import SECTIONS
 from backend.exports.report.template import report_template
 from backend.runs.results import Results
 from backend.store.run_values import RunSummary
+from backend.views.answer import answer
 from backend.views.shared.blocks import Block, Section, Text
 from backend.views.shared.view import View
 
@@ -44,6 +45,7 @@ def write_report(
     pieces = report_template().generate(
         **_head(view, moment),
         view=view,
+        answer=_answer(results, view),
         sections=chosen,
         built=_built(results, view, chosen),
         # Counts over the whole page, and up at every call.
@@ -79,6 +81,14 @@ def expected_bytes(view: View, sections: Sequence[str] = ()) -> int:
     """
     each = sum(section.cell_bytes for section in chosen_sections(sections))
     return len(plotly_script()) + each * len(view.shown) * len(view.traits)
+
+
+def _answer(results: Results, view: View) -> Sequence[Block]:
+    """What the report says first; a fault is told in its place."""
+    try:
+        return answer(results, view)
+    except SteerscopeError as fault:
+        return (Text(f"The answer is undefined. {fault.what} {fault.remedy}"),)
 
 
 def _built(

@@ -10,9 +10,9 @@ from backend.views.diagnosis.diagnose import Diagnosis
 from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
-    "Supported: the marker exceeds what healthy cells show and, where a fix can be measured, the "
-    "fix raises r (p below 5%, corrected for all causes and traits of the run). Ruled out: the "
-    "marker is as in healthy cells. Undetermined: these data cannot tell."
+    "Supported: the marker exceeds what healthy cells show. Where a fix can be measured, it also "
+    "raises r (p below 5%, corrected for all causes and traits of the run). Ruled out: the marker "
+    "is as in healthy cells. Undetermined: these data cannot tell."
 )
 GAINS = (
     "An interval right of zero: the fix raises r. Fix and layer are chosen on one half of the "

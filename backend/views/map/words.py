@@ -72,7 +72,9 @@ def left_out(found: TraitMap) -> str:
             parts.append(f"{drawn:,} of {there:,} {what}")
     if not parts or found.reason is not None:
         return ""
-    return f"Drawn by lot: {' and '.join(parts)}. The components are of these; v is of all prompts."
+    return (
+        f"Random sample: {' and '.join(parts)}. The components are of these; v is of all prompts."
+    )
 
 
 def plane_title(found: TraitMap) -> str:

@@ -165,7 +165,10 @@ def missing_caption(grid: MethodGrid) -> str:
         grid: all methods on all traits.
     """
     parts = []
-    for reason, remedy in ((LEFT_OUT, ""), (NOT_COMPUTED, " Derive it again to have them.")):
+    for reason, remedy in (
+        (LEFT_OUT, ""),
+        (NOT_COMPUTED, " Derive the run again to compute them."),
+    ):
         titles = [row.title for row in grid.rows if row.missing == reason]
         if titles:
             parts.append(f"Not computed in this run: {', '.join(titles)}.{remedy}")
@@ -227,8 +230,8 @@ def overall_caption(layer: int | None) -> str:
     return (
         "The difference of Fisher's z to the mean difference, averaged over the traits on which "
         f"both have r{chosen}. ▲ and ▼: significant at a 5% false discovery rate "
-        "(Benjamini-Hochberg) over methods. Traits share their responses, so the interval is "
-        "rather too narrow than too wide. A method without a vector on some traits is compared on "
+        "(Benjamini-Hochberg) over methods. Traits share their responses, so the interval may "
+        "be too narrow. A method without a vector on some traits is compared on "
         "the others only."
     )
 

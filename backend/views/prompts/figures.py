@@ -10,6 +10,7 @@ from backend.types import POLES
 from backend.views.prompts.compute import PromptResult, PromptView
 from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 from backend.views.shared.style import (
+    COLOUR_BAR,
     POLE_COLOURS,
     POLE_SYMBOLS,
     SEQUENTIAL,
@@ -40,7 +41,7 @@ def cosine_heatmap(view: PromptView) -> go.Figure:
             colorscale=SEQUENTIAL,
             zmin=low,
             zmax=high,
-            colorbar={"title": {"text": "cosine"}, "thickness": 10},
+            colorbar=COLOUR_BAR | {"title": {"text": "cosine", "side": "top"}},
         )
     )
     highs = sum(view.rows[start].pole == "high" for start, _ in blocks.spans)

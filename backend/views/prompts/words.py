@@ -67,7 +67,10 @@ def answer(view: PromptView) -> str:
     r = view.cell.correlation
     change = ""
     if r.value is not None and most.without.value is not None:
-        change = f" and r goes from {r.value:+.2f} to {most.without.value:+.2f}"
+        before, after = f"{r.value:+.2f}", f"{most.without.value:+.2f}"
+        change = f" and r goes from {before} to {after}"
+        if before == after:
+            change = f" and r stays at {before}"
     return (
         f"{said} The prompt with the largest influence is {most.pole} #{most.prompt_id}: without "
         f"it the vector turns by {most.influence.value:.1f}°{change}."

@@ -418,7 +418,9 @@ def _difference(
         side = "A" if targets[0] == "none" else "B"
         return Estimate.undefined(n, f"the study of {side} has no scored responses")
     if targets[0] != targets[1]:
-        why = f"A's r is over {targets[0]}s and B's over {targets[1]}s: they answer other questions"
+        why = (
+            f"A's r is over {targets[0]}s and B's over {targets[1]}s: they measure different things"
+        )
         return Estimate.undefined(n, why)
     if n == 0:
         return Estimate.undefined(0, "no scenario and responder is scored in both runs")

@@ -98,10 +98,9 @@ def responders_sentence(cells: Iterable[ScorecardCell]) -> str | None:
     name = worst.trait.replace("_", " ")
     count = "1 cell" if len(misled) == 1 else f"{len(misled)} cells"
     return (
-        f"In {count}, r over all responders together is misleading, because the responders differ "
-        f"from each other: of {name}, r over all responders together is "
-        f"{worst.pooled.value:+.2f}, within them {worst.correlation.value:+.2f}. The status uses "
-        "the r within responders."
+        f"In {count}, r over all responders together is misleading, because the responders differ. "
+        f"Example: {name}, r = {worst.pooled.value:+.2f} over all responders together, "
+        f"{worst.correlation.value:+.2f} within responders. The status uses r within responders."
     )
 
 

@@ -35,10 +35,10 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
         NAME,
         QUESTION,
         verdict,
-        f"{LEAD[verdict]} In {len(below)} of {len(found)} pairs a perfect measure of one "
-        f"responder's behaviour could not work (r > {working:g}) on the other's, for "
-        f"{len(capped)} of them with its whole 95% interval.",
-        "The ceiling binds a measure of one responder's behaviour used on another. A model that "
+        f"{LEAD[verdict]} In {len(below)} of {len(found)} pairs even a perfect measure of one "
+        f"responder's behaviour would have r up to {working:g} on the other's. In {len(capped)} of "
+        "them that holds for the whole 95% interval.",
+        "The ceiling limits a measure of one responder's behaviour used on another. A model that "
         "reads the other's own text can do better, and noise of the judge lowers agreement too.",
         lines,
     )

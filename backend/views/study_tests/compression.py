@@ -19,7 +19,7 @@ NAME = "compression"
 QUESTION = "Is score compression why some cells fail?"
 CAVEAT = (
     "Cells of one model share prompts and responses, so they are not independent and every p "
-    "over cells is too small. An effect that is not seen is not thereby absent: read the interval."
+    "over cells is too small. No visible effect does not mean no effect: read the interval."
 )
 
 

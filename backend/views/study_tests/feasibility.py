@@ -64,8 +64,7 @@ def feasibility_finding(
         f"{'Only for some.' if 0 < enough < len(counts) else LEAD[verdict]} "
         f"{enough} of {len(counts)} pairs of responder and trait have at least {LEAST} "
         f"responses of each pole (≥ {at_least:g} and ≤ {at_most:g}).",
-        "Other thresholds give other counts, and a rare pole that exists can be sought out: "
-        "scarcity in these responses is not impossibility.",
+        "Other thresholds give other counts. More responses may hold a pole that is rare here.",
         tuple(lines),
     )
 

@@ -66,7 +66,7 @@ def layer_finding(sweeps: Sequence[LayerSweep], thresholds: StatusThresholds) ->
         + (
             "Their held-out intervals stay below the threshold."
             if sure
-            else "Held-out intervals reach over the threshold, so chance may hide a working layer."
+            else "Held-out intervals cross the threshold, so chance may hide a working layer."
         )
         if failing
         else "Nothing to rescue: every cell works at its best layer.",

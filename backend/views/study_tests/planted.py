@@ -102,5 +102,5 @@ def planted_answer(cells: Sequence[PlantedCell]) -> str:
         parts.append(f"the planted causes are found in {found} of {len(harmed)} harmed cells")
     if healthy:
         accused = sum(not cell.right for cell in healthy)
-        parts.append(f"{accused} of {len(healthy)} healthy cells are accused of a cause")
+        parts.append(f"a cause is found in {accused} of {len(healthy)} healthy cells")
     return f"{', '.join(parts)}.".capitalize() if parts else "No cell is simulated."

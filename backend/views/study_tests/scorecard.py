@@ -66,7 +66,7 @@ def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -
         + ("" if several and len(shares) <= 1 else note),
         "A count hides how close each r is to the threshold, and every best-layer r is inflated "
         "by selection: read it beside the layer test. Models are compared on the traits they "
-        "share. With eight, six must differ in the same direction for p below 0.05.",
+        "share. With eight traits, six must differ in the same direction for p below 0.05.",
         tuple(lines),
     )
 

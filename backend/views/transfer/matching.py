@@ -65,8 +65,8 @@ def _by_scenario(
         scenarios = {model.scored.cases[i][0] for i in members}
         if len(scenarios) < len(members):
             return _pairs(()), (
-                f"{model.model} read several responses to one scenario and none is its own, so "
-                "none can stand for it"
+                f"{model.model} read several responses to one scenario and wrote none of them, "
+                "so there is no single one to use"
             )
     place = {other.scored.cases[a][0]: int(a) for a in there}
     mine = own.scored.cases

@@ -50,9 +50,8 @@ def matrix(view: TransferView) -> str:
     return (
         "Rows: A, whose activations are projected. Columns: B, whose behaviour is predicted. "
         "Diagonal: each model's own r. ▲ A beats B's own vector, ▼ B's own is better, ○ no "
-        "difference shown, at a 5% false discovery rate (Benjamini-Hochberg) over the "
-        f"{view.tests()} comparisons of all ordered pairs of the runs shown on all "
-        f"{len(view.traits)} traits."
+        "difference shown. These are at a 5% false discovery rate (Benjamini-Hochberg) over all "
+        f"{view.tests()} comparisons: every pair of the runs shown, on {len(view.traits)} traits."
     )
 
 
@@ -81,8 +80,8 @@ def judged_on(view: TransferView, quote: str = "") -> str:
     return (
         f"All responses were written by {who}, not by the models compared, so every model is "
         "judged on the same scores. Only the baseline (B's own vector) differs between columns, "
-        "and A → B and B → A are one comparison with the sign turned. Which model's vector suits "
-        "another model's behaviour can only be told from responses of two models."
+        "and A → B and B → A are one comparison with the sign turned. To test vectors on another "
+        "model's own behaviour, responses of two models are needed."
     )
 
 

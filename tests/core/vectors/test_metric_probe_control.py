@@ -19,7 +19,7 @@ from backend.core.vectors.logistic import logistic_fits
 from backend.core.vectors.probes import SEED, Labels, RidgeTarget, logistic_probe, ridge_probes
 from backend.core.vectors.responses import response_space
 from backend.core.vectors.subsampling import subsample
-from tests.core.vectors.test_lab_exact import cell
+from tests.support.activations import cell
 
 
 def space_of(responses, chunk=7):

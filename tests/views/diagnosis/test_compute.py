@@ -12,13 +12,13 @@ from backend.views.diagnosis.compute import fix_pipeline, r_of_fix
 from backend.views.diagnosis.registry import RULES
 from tests.support import views
 from tests.support.phantom_store import publish_small_preset
+from tests.support.phantoms import PLANTED_SIZES
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
-from tests.views.diagnosis.test_rules import SIZES
 
 
 def test_a_stored_run_is_diagnosed_as_its_arrays_are(settings):
-    sizes = SIZES | {"layers": 2, "scenarios": 100, "width": 64}
+    sizes = PLANTED_SIZES | {"layers": 2, "scenarios": 100, "width": 64}
     plan = plan_of("stored", 48, ["direction_outliers"], 1.0, **sizes)
     _, (run_id,) = publish_phantom(settings, plan, lambda _: None)
     # The arrays of a phantom are drawn for twice the scenarios, so the run is checked by itself.

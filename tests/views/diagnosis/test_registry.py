@@ -17,11 +17,11 @@ from backend.views.diagnosis.report import SECTION
 from backend.views.diagnosis.tables import cause_rows, evidence_rows
 from backend.views.shared.blocks import Fold, Table
 from backend.views.shared.view import View
+from tests.support.phantoms import planted_cells
 from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 from tests.support.views import diagnoses
-from tests.views.diagnosis.test_rules import cells
 
 TITLE = "A cause of its own"
 
@@ -68,7 +68,7 @@ def test_a_rule_reads_what_it_declares_and_nothing_else(monkeypatch):
     read = {}
     new = rule("new", "not_linear", "floor", read=read)
     monkeypatch.setattr(registry, "RULES", (new, *RULES))
-    found = {j.cause: j for j in diagnose(cells(["floor"], 42)[0].evidence).judgements}
+    found = {j.cause: j for j in diagnose(planted_cells(["floor"], 42)[0].evidence).judgements}
     assert set(read) == {"not_linear", "floor"}
     assert all(found[cause] is judgement for cause, judgement in read.items())
 
@@ -76,7 +76,7 @@ def test_a_rule_reads_what_it_declares_and_nothing_else(monkeypatch):
 def test_equal_weights_stand_in_the_order_of_the_registry(monkeypatch):
     rules = (rule("late", "early"), rule("early"), rule("sure", weight=2.0))
     monkeypatch.setattr(registry, "RULES", rules)
-    (cell, *_) = cells(["none"], 42)
+    (cell, *_) = planted_cells(["none"], 42)
     assert [j.cause for j in diagnose(cell.evidence).judgements] == ["sure", "late", "early"]
     monkeypatch.setattr(registry, "RULES", tuple(reversed(rules)))
     assert [j.cause for j in diagnose(cell.evidence).judgements] == ["sure", "early", "late"]
@@ -103,5 +103,5 @@ def test_a_rule_registered_at_run_time_is_judged_shown_and_reported(
 
 
 def test_a_judgement_is_marked_from_its_threshold_on():
-    judged = rule("a").judge(cells(["none"], 42)[0].evidence, {})
+    judged = rule("a").judge(planted_cells(["none"], 42)[0].evidence, {})
     assert judged.marked and not dataclasses.replace(judged, weight=0.99).marked

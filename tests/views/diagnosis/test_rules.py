@@ -15,24 +15,16 @@ from backend.core.statistics.dependent import ALIKE
 from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.phantom.causes import CAUSES, NONE
-from backend.phantom.plan import plan_of
 from backend.store.run_values import ScoredCases
 from backend.views.diagnosis.diagnose import diagnose
 from backend.views.diagnosis.registry import RULES
 from backend.views.diagnosis.rules import outliers
-from tests.support.phantoms import phantom_cells
-
-SIZES = {"models": 1, "traits": 2, "layers": 8, "prompts": 10, "width": 256, "repeated": 120}
-
-
-def cells(causes, seed, strength=1.0, **sizes):
-    plan = plan_of("test", seed, causes, strength, **(SIZES | sizes))
-    return list(phantom_cells(plan, 4))
+from tests.support.phantoms import planted_cells
 
 
 @pytest.fixture(scope="module")
 def healthy():
-    return cells([NONE], 41)[0].evidence
+    return planted_cells([NONE], 41)[0].evidence
 
 
 def with_cases(evidence, **changes):
@@ -52,7 +44,7 @@ def each_drift(evidence, change):
     "cause", [c.name for c in CAUSES if c.harms and c.place not in ("study", "model")]
 )
 def test_the_planted_cause_comes_first_and_its_neighbour_is_not_accused(cause):
-    planted, neighbour = (diagnose(cell.evidence) for cell in cells([cause], 42))
+    planted, neighbour = (diagnose(cell.evidence) for cell in planted_cells([cause], 42))
     assert planted.supported[0].cause == cause, planted.headline
     assert planted.headline.endswith(".") and planted.supported[0].title.lower() in planted.headline
     assert neighbour.supported == () and neighbour.headline.startswith("Works")
@@ -64,7 +56,7 @@ def test_the_planted_cause_comes_first_and_its_neighbour_is_not_accused(cause):
 
 
 def test_few_scenarios_are_named_where_r_leaves_the_status_open():
-    for cell in cells(["few_scenarios"], 43):
+    for cell in planted_cells(["few_scenarios"], 43):
         r = diagnose(cell.evidence).r
         supported = [j.cause for j in diagnose(cell.evidence).supported]
         assert ("few_scenarios" in supported) == (r.low < 0.2 and r.high > 0.3)
@@ -160,7 +152,7 @@ def test_order_of_cases_and_prompts_changes_no_verdict(healthy):
 
 def test_a_marker_without_a_measured_gain_is_undetermined():
     """At a strength where outliers are seen but do no harm, nothing is accused."""
-    (cell, _) = cells(["direction_outliers"], 44, strength=0.25)
+    (cell, _) = planted_cells(["direction_outliers"], 44, strength=0.25)
     judged = {j.cause: j for j in diagnose(cell.evidence).judgements}
     assert judged["direction_outliers"].weight > 1
     gain = judged["direction_outliers"].fix.gain
@@ -172,7 +164,7 @@ def test_mixed_causes_are_both_among_the_first_three():
         (("massive_coordinate", "length_confound"), 45),
         (("direction_outliers", "floor"), 46),
     ):
-        (cell, _) = cells(pair, seed)
+        (cell, _) = planted_cells(pair, seed)
         open_ones = [
             j.cause for j in diagnose(cell.evidence).judgements if j.verdict != "ruled out"
         ]
@@ -180,7 +172,7 @@ def test_mixed_causes_are_both_among_the_first_three():
 
 
 def test_outlier_markers_by_hand():
-    (cell, _) = cells(["magnitude_outliers"], 47)
+    (cell, _) = planted_cells(["magnitude_outliers"], 47)
     ratios, gaps = outliers.markers(cell.evidence)
     gram, high = cell.evidence.gram, cell.evidence.high
     norms = np.sqrt(np.diag(gram))
@@ -225,7 +217,7 @@ def test_a_low_correlation_between_turns_supports_nothing(healthy):
 
 
 def test_repeated_scores_tell_a_bad_judge_from_a_good_one(healthy):
-    (planted, _) = cells(["unreliable_judge"], 49)
+    (planted, _) = planted_cells(["unreliable_judge"], 49)
     for evidence, verdict in ((planted.evidence, "supported"), (healthy, "ruled out")):
         judged = judged_by(evidence)
         found = evidence.reliability

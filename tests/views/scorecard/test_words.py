@@ -38,7 +38,9 @@ def test_the_widest_difference_is_the_one_in_the_sentence():
     wide, narrow = cell(0.05, 0.88, -0.1, 0.2), cell(0.1, 0.4, 0.0, 0.2, "warmth")
     said = responders_sentence([narrow, wide])
     assert said.startswith("In 2 cells")
-    assert "of over involvement, r over all responders together is +0.88, within them +0.05" in said
+    assert (
+        "over involvement, r = +0.88 over all responders together, +0.05 within responders" in said
+    )
     assert responders_sentence([]) is None
 
 

@@ -25,8 +25,7 @@ from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
 from tests.support.results import results
 from tests.support.runs import publish_run
-from tests.support.studies import small_study
-from tests.views.study_tests.test_evidence import two_responders
+from tests.support.studies import small_study, two_responders
 
 
 def scores_of(study, trait, turn):

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pytest
 from scipy import stats
 
 from backend.errors import StoreError
 from backend.store.catalog import run_summary
-from backend.types import Response
 from backend.views.study_tests.compute import findings_of_study
 from backend.views.study_tests.evidence import study_cells, study_evidence
 from tests.support.raw import reading_run
 from tests.support.results import cells, results
 from tests.support.runs import publish_run
-from tests.support.studies import small_study
-
-
-def two_responders():
-    """A study that two models responded to; one has its responses scored a little otherwise."""
-    study = small_study(scenarios=20)
-    rng = np.random.default_rng(1)
-
-    def other(response: Response) -> Response:
-        scores = {t: float(np.clip(s + rng.normal(), 0, 10)) for t, s in response.scores.items()}
-        return dataclasses.replace(response, responder="someone", scores=scores)
-
-    doubled = study.responses + tuple(other(r) for r in study.responses)
-    return dataclasses.replace(study, responses=doubled)
+from tests.support.studies import small_study, two_responders
 
 
 @pytest.fixture

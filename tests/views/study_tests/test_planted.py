@@ -60,6 +60,6 @@ def test_the_answer_counts_harmed_and_healthy_cells():
 
     cells = [cell(("a",), True), cell(("a",), False), cell((), True), cell((), False)]
     assert planted_answer(cells) == (
-        "The planted causes are found in 1 of 2 harmed cells, 1 of 2 healthy cells are accused of "
-        "a cause."
+        "The planted causes are found in 1 of 2 harmed cells, a cause is found in 1 of 2 healthy "
+        "cells."
     )

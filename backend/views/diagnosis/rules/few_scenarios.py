@@ -30,7 +30,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         if supported
         else f"{cases}; the interval of r holds no more than two statuses."
         if not wide
-        else f"{cases}, enough to see r = 0.3 four times out of five."
+        else f"{cases}, enough to detect r = 0.3 with 80% power."
     )
     return Judgement(
         CAUSE,
@@ -40,7 +40,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         summary,
         (Row("r of the mean difference", r),),
         None,
-        "With so few cases no other cause can be told by r either.",
+        "With so few cases r cannot show any other cause either.",
     )
 
 

@@ -60,10 +60,11 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         verdict = "ruled out"
     elif weight < 1 or simpler or not sure:
         verdict = "undetermined"
-    summary = "The held-out probe's r is " + (
-        "undefined."
+    summary = (
+        "The held-out r of a probe trained on scores is undefined."
         if gain.value is None
-        else f"{gain.value:+.2f} compared with the prompts' vector."
+        else f"A probe trained on scores has a held-out r that differs by {gain.value:+.2f} from "
+        "that of the prompts' vector."
     )
     if simpler:
         summary += f" Fix first: {', '.join(simpler)}."
@@ -75,7 +76,7 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         summary,
         (
             Row("held-out r of the ridge probe", evidence.held_out_r((RIDGE,))),
-            Row("probe - template", gain),
+            Row("r of the probe - r of the prompts' vector", gain),
         ),
         fix,
         "Faults of the prompts' geometry: a probe does not use the prompts.",

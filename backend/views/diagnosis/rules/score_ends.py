@@ -29,7 +29,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         TITLE,
         "supported" if supported else "ruled out",
         weight,
-        f"{share:.0%} of the scores are the {end} allowed, or within 1% of the range of it.",
+        f"{share:.0%} of the scores are at or within 1% of the {end} allowed score.",
         (
             Row(
                 "share at the end",

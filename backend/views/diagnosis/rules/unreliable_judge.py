@@ -63,7 +63,9 @@ def _by_repeats(evidence: CellEvidence, spoiled: bool) -> Judgement:
 def _by_turns(evidence: CellEvidence, spoiled: bool) -> Judgement:
     first = evidence.cases.first
     if _read(evidence):
-        return _judged("ruled out", 0.0, "A vector reads the scores, so they are not mere error.")
+        return _judged(
+            "ruled out", 0.0, "A vector predicts the scores, so they are not only error."
+        )
     if first is None:
         return _judged("undetermined", 0.0, f"Every response has one score. {TWICE}")
     stability = pearson(evidence.cases.cases(first, evidence.cases.last))
