@@ -7,6 +7,7 @@ import streamlit as st
 from pages.shared import navigate, tour, welcome
 from pages.shared.address import forget_not_found, gathered
 from pages.shared.breadcrumb import breadcrumb
+from pages.shared.log_in import require_user, user_shown
 from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
 
@@ -16,6 +17,7 @@ _TOP = "[data-testid=stMainBlockContainer] { padding-top: %srem; }"
 st.html(f"<style>{_TOP % 4} @media (min-width: 640px) {{ {_TOP % 3} }}</style>")
 st.logo("pages/shared/logo.svg", size="large")
 
+require_user()
 page = st.navigation(
     [
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
@@ -39,6 +41,7 @@ with gathered():
     choose()
     with st.sidebar:
         tour.invitation()
+        user_shown()
     navigate.follow()
     tour.bar()
     breadcrumb(selection(), page.url_path)

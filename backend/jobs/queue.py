@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from backend.errors import JobError
 from backend.jobs.logs import remove_log
 from backend.jobs.rows import QueueTables, progress_of, request_of
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.models.model_reference import refuse_outside
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
 from backend.store.changes import changing
@@ -71,7 +73,7 @@ class JobQueue:
     """The queue as a client sees it. Make one per process and keep it.
 
     What starts, cancels, resumes, removes or deletes something raises ReadOnly where nothing may
-    be changed; see :mod:`backend.store.changes`.
+    be changed, and NotAllowed where who asks may only look; see :mod:`backend.store.changes`.
 
     Args:
         settings: where the queue is.
@@ -84,6 +86,16 @@ class JobQueue:
         self._client = DBOSClient(
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
+
+    def asked_by(self, settings: Settings) -> JobQueue:
+        """The same queue over the same connections, for who asks in these settings.
+
+        Args:
+            settings: of the same store.
+        """
+        asked = copy.copy(self)
+        asked._settings = settings
+        return asked
 
     def enqueue(
         self, request: ExtractionRequest, run_id: str | None = None, priority: int = 0
@@ -101,7 +113,10 @@ class JobQueue:
 
         Raises:
             StoreError: the name cannot be a file's.
+            NotAllowed: the model is named by a path that may not be named here.
         """
+        if not request.derives:
+            refuse_outside(request.model, self._settings)
         name = run_id or new_run_id(request.study, request.model)
         work_path(self._settings, name)  # refuses what cannot be a file's name
         if not self._client.list_workflows(workflow_ids=[name], load_input=False):
