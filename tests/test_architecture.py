@@ -160,6 +160,8 @@ def test_the_top_level_is_as_agreed():
         "docs",
         "requirements-dev.txt",
         "Makefile",
+        "Dockerfile",
+        ".dockerignore",
         "pyproject.toml",
         "LICENSE",
         "CHANGELOG.md",

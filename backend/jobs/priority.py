@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-# With all cores busy, a process of normal priority gets nine times the share of one of this.
-NICENESS = 10
+# With all cores busy, a process of normal priority gets three times the share of one of this. More
+# would starve a worker on a machine where others compute too.
+NICENESS = 5
 _SESSION = Path("/proc/self/autogroup")
 
 

@@ -172,6 +172,9 @@ class JobQueue:
         """Why no worker works on this queue, with what to do; None if it holds plain JSON only.
 
         Jobs whose rows are something else are not among :meth:`jobs`.
+
+        Raises:
+            JobError: it cannot be read now.
         """
         return self._tables.refused()
 
@@ -190,6 +193,10 @@ class JobQueue:
                 remedy="see the Runs page for the jobs there are.",
             )
         return job
+
+    def is_removed(self, run_id: str) -> bool:
+        """Whether a job is not in the queue's history any more."""
+        return not self._client.list_workflows(workflow_ids=[run_id], load_input=False)
 
     def is_cancelled(self, run_id: str) -> bool:
         """Whether a job has been cancelled, or removed from the queue, since it was started."""
@@ -249,11 +256,7 @@ class JobQueue:
         job = self._require(run_id, ("finished", "failed", "cancelled"), "removed")
         changing(self._settings, "remove job", run_id)
         self._client.delete_workflow(run_id)
-        remove_log(self._settings, run_id)
-        if job.request.derives:
-            discard(derivation_path(self._settings, job.request.derives))
-        elif not run_path(self._settings, run_id).exists():
-            discard(work_path(self._settings, run_id))
+        leave_nothing(self._settings, run_id, job.request)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a published run's file, and its job from the history if there is one.
@@ -308,6 +311,21 @@ class JobQueue:
                 remedy="reload the page to see its present state.",
             )
         return job
+
+
+def leave_nothing(settings: Settings, run_id: str, request: ExtractionRequest) -> None:
+    """Remove what an ended job has left: its log, and an unfinished run's batches.
+
+    Args:
+        settings: where the store is.
+        run_id: name of the job.
+        request: what it was to do.
+    """
+    remove_log(settings, run_id)
+    if request.derives:
+        discard(derivation_path(settings, request.derives))
+    elif not run_path(settings, run_id).exists():
+        discard(work_path(settings, run_id))
 
 
 def ahead_of(job: Job, jobs: Sequence[Job]) -> tuple[Job, ...]:

@@ -17,7 +17,9 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.jobs.lifeline import GRACE_SECONDS, start_held
+from backend.jobs.locks import require_locks
 from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
+from backend.store.room import writing
 
 logger = logging.getLogger("steerscope")
 
@@ -112,10 +114,14 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
 
     Raises:
         SteerscopeError: the port is taken, or the place is refused by :func:`check_place`.
+        NoRoom: the cache folder may not be written to.
+        JobError: its file system cannot lock.
     """
     check_place(place, settings)
     _require_free(place)
-    settings.make_folders()
+    with writing(settings.jobs):
+        settings.make_folders()
+        require_locks(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -94,7 +94,8 @@ def serving(
             stdout=log,
             stderr=log,
         )
-    _wait_until_up(url, process)
+    base = options[options.index("--base-path") + 1] if "--base-path" in options else ""
+    _wait_until_up(f"{url}/{base}".rstrip("/"), process)
     yield Application(url, cache, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0

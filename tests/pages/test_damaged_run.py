@@ -1,4 +1,4 @@
-"""A run that is damaged while pages show it: named, and everything else works."""
+"""A run that is damaged or deleted while pages show it: the rest works."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import pytest
 
 from backend.store.catalog import run_list
-from backend.store.run import run_path
+from backend.store.run import delete_run, run_path
 from tests.support.pages import opened, words
 from tests.support.phantom_store import publish_small_phantom
 
@@ -33,3 +33,19 @@ def test_a_run_damaged_under_a_page_is_named_and_the_page_shows_the_others(store
     assert f"{path.name} is left out" in said.replace("**", "") and "cannot be read" in said
     assert [run.run_id for run in run_list(store).runs] == [first.run_id]
     assert not app.error
+
+
+@pytest.mark.parametrize(
+    "page", ["pages/scorecard.py", "pages/diagnosis.py", "pages/filter_lab.py", "pages/report.py"]
+)
+def test_a_run_deleted_under_a_page_is_left_for_another(store, page):
+    publish_small_phantom(store)
+    first, second = run_list(store).runs
+    app = opened(page)
+    delete_run(store, second.run_id)
+    app.run()
+    assert not app.exception and not app.error
+    assert second.run_id not in words(app)
+    delete_run(store, first.run_id)
+    app.run()
+    assert not app.exception and not app.error
