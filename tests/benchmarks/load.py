@@ -201,6 +201,9 @@ async def measured(
     names = re.findall(r'st\.Page\("pages/(\w+)\.py"', (ROOT / "app.py").read_text("utf-8"))
     alone, loaded, pages = Seen(), Seen(), Seen()
     queue = JobQueue(settings)
+    for job in queue.jobs():  # of a measurement that was broken off
+        if job.active:
+            queue.cancel(job.run_id)
     with serving(settings) as (url, pid):
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=chromium, args=FLAGS)
@@ -210,8 +213,10 @@ async def measured(
                 taken = await move(one, "ArrowRight")
                 if number >= ALONE_MOVES // 3:  # the first ones warm caches
                     alone.moves.append(taken)
+            print("one session measured; one extraction alone", file=sys.stderr)
             await job_seconds(queue, request)  # the model is fetched and torch is there after it
             job_alone = await job_seconds(queue, request)
+            print(f"{options.sessions} sessions beside extractions", file=sys.stderr)
             done = asyncio.Event()
             users = [one]
             for _ in range(options.sessions - 1):
@@ -225,6 +230,7 @@ async def measured(
             for page in users:
                 await page.context.close()
             sessions_mb = resident_mb(pid)
+            print(f"{options.loads} page loads", file=sys.stderr)
             addresses = itertools.cycle(
                 f"{url}/{'' if name == names[0] else name}?study={study}" for name in names
             )
