@@ -41,12 +41,12 @@ def test_links_report_and_tables_work_and_nothing_is_asked_elsewhere(behind, wat
     report = (tmp_path / "report.html").read_text("utf-8")
     assert report.lstrip().startswith("<!") and "phantom" in report.lower()
     # A link that a collaborator opens, with its choices.
-    link = f"{page.url}&take=tables"
+    link = page.url.replace("take=report", "take=tables")
     assert "study=" in link and link.startswith(f"{site}/{BASE}/report?")
     other = watched(link)
     with other.expect_download() as waiting:
         other.get_by_role("button", name="tables as a zip").click()
     waiting.value.save_as(tmp_path / "tables.zip")
     assert len(zipfile.ZipFile(tmp_path / "tables.zip").namelist()) > 5
-    assert urlsplit(other.url).query == urlsplit(link).query
+    assert other.url.startswith(link.partition("&take=")[0])
     assert behind.astray == []

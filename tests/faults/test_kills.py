@@ -48,7 +48,7 @@ class House:
         return any(job.active for job in self.queue.jobs())
 
     def add(self) -> None:
-        """A job: a derivation, which needs no torch and so starts soon, and an extraction in turn."""
+        """A derivation, which needs no torch and so starts soon, or an extraction, in turn."""
         if len(self.derivations) <= len(self.runs):
             runs = {run.record.run_id: run for run in run_list(self.settings).runs}
             self.derivations.append(self.queue.enqueue_derivation(runs[self.phantom]))

@@ -24,6 +24,7 @@ class Proxy:
         self.port = 0
         # What was asked for outside the path.
         self.astray: list[str] = []
+        self._open: set[asyncio.StreamWriter] = set()
 
     async def run(self, started: threading.Event, stop: asyncio.Event) -> None:
         """Serve on a free port until told to stop."""
@@ -32,8 +33,11 @@ class Proxy:
         started.set()
         await stop.wait()
         server.close()
+        for writer in self._open:
+            writer.close()
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._open.add(writer)
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             target = head.split(b" ", 2)[1].decode("ascii", "replace")
@@ -43,6 +47,7 @@ class Proxy:
                 await writer.drain()
                 return
             upstream = await asyncio.open_connection("127.0.0.1", self.upstream)
+            self._open.add(upstream[1])
             upstream[1].write(_one_request(head))
             await asyncio.gather(_pipe(reader, upstream[1]), _pipe(upstream[0], writer))
         except (asyncio.IncompleteReadError, OSError):
@@ -78,10 +83,7 @@ def proxied(path: str, upstream: int) -> Iterator[Proxy]:
 
     def serve() -> None:
         loop.run_until_complete(proxy.run(started, stop))
-        left = asyncio.all_tasks(loop)
-        for task in left:
-            task.cancel()
-        loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
         loop.close()
 
     thread = threading.Thread(target=serve)
