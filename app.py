@@ -7,6 +7,7 @@ import streamlit as st
 from pages.shared import navigate, tour, welcome
 from pages.shared.address import forget_not_found, gathered
 from pages.shared.breadcrumb import breadcrumb
+from pages.shared.data import faults_shown
 from pages.shared.log_in import require_user, user_shown
 from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
@@ -46,4 +47,5 @@ with gathered():
     tour.bar()
     breadcrumb(selection(), page.url_path)
     job_chip(page.url_path)
-    page.run()
+    with faults_shown():
+        page.run()

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import streamlit as st
 
 from backend.access import NOBODY
-from backend.errors import SteerscopeError, StudyFaults, UnreadableFile
+from backend.errors import RunNotFound, SteerscopeError, StudyFaults, UnreadableFile
 from backend.jobs.queue import JobQueue
 from backend.runs.results import Results
 from backend.settings import Settings, load_settings
@@ -18,8 +18,8 @@ from pages.shared.plain import as_text
 
 # Arrays of a whole study, such as the lab's inner products: few are in use at a time.
 MOST_ARRAYS = 24
-# What has been said of damaged files in this session.
-_DAMAGED = "damaged files"
+# Which files were found damaged or deleted in this session.
+_GONE = "files that are gone"
 
 
 @st.cache_resource
@@ -97,9 +97,10 @@ def faults_shown() -> Iterator[None]:
             hide_index=True,
             width="stretch",
         )
-    except UnreadableFile as fault:
-        # A file found damaged has left the lists: the page is drawn again without it.
-        told: set[str] = st.session_state.setdefault(_DAMAGED, set())
+    except (UnreadableFile, RunNotFound) as fault:
+        # A file found damaged, or deleted meanwhile, has left the lists: the page is drawn again
+        # without it.
+        told: set[str] = st.session_state.setdefault(_GONE, set())
         if fault.what not in told:
             told.add(fault.what)
             st.rerun()

@@ -143,7 +143,7 @@ async def session(page: Page, seen: Seen, done: asyncio.Event) -> None:
         if done.is_set():
             return
         try:
-            seen.moves.append(await move(page, "ArrowRight" if number % 40 < 30 else "ArrowLeft"))
+            seen.moves.append(await move(page, "ArrowRight" if number % 40 < 20 else "ArrowLeft"))
             if await page.locator("[data-testid=stException]").count():
                 seen.errors.append("a page shows a fault of the program")
         except BrowserError as fault:
