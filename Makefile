@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-reuse bench-scale bench-ui clean setup setup-dev
+.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-reuse bench-scale bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -29,6 +29,12 @@ lint: setup-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# Known vulnerabilities of the pinned packages. Asks pypi.org, so it needs the internet: a mirror
+# knows of none, which --strict tells as a failure instead of as a pass.
+audit-dependencies: setup-dev
+	$(BIN)/python -m pip install --quiet pip-audit==2.10.1
+	$(BIN)/pip-audit --strict --disable-pip --no-deps -r requirements.txt -r requirements-dev.txt
+
 bench: setup-dev
 	$(BIN)/python -m tests.benchmarks
 
@@ -43,6 +49,11 @@ bench-first-start: setup-dev
 
 bench-libraries: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
+
+# About ten minutes on a quiet machine; LOAD="--sessions 4 --seconds 15 --loads 20 --layers 2-3
+# --small" takes one.
+bench-load: setup-dev
+	$(BIN)/python -m tests.benchmarks.load $(LOAD)
 
 # About ten minutes; with SIZES=--full, the largest sizes too.
 bench-reuse: setup-dev

@@ -7,6 +7,8 @@ import streamlit as st
 from pages.shared import navigate, tour, welcome
 from pages.shared.address import forget_not_found, gathered
 from pages.shared.breadcrumb import breadcrumb
+from pages.shared.data import faults_shown
+from pages.shared.log_in import require_user, user_shown
 from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
 
@@ -22,6 +24,7 @@ st.html(
 )
 st.logo("pages/shared/logo.svg", size="large")
 
+require_user()
 page = st.navigation(
     [
         st.Page("pages/scorecard.py", title="Scorecard", icon=":material/grid_on:", default=True),
@@ -45,8 +48,10 @@ with gathered():
     choose()
     with st.sidebar:
         tour.invitation()
+        user_shown()
     navigate.follow()
     tour.bar()
     breadcrumb(selection(), page.url_path)
     job_chip(page.url_path)
-    page.run()
+    with faults_shown():
+        page.run()

@@ -63,6 +63,10 @@ class StudyFaults(SteerscopeError):
         )
 
 
+class NotAllowed(SteerscopeError):
+    """Whoever asks may not do this, or not see it."""
+
+
 class StudyNotFound(SteerscopeError):
     """No imported study has this name."""
 

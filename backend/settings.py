@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from backend.access import Actor, LogIn
 from backend.errors import SteerscopeError
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
@@ -44,6 +46,11 @@ class Settings:
         hosts: names the dashboard answers to besides those of this machine's loopback address;
             ``*.example.org`` for all below one.
         read_only: whether nothing may be started, imported, saved, cancelled or deleted.
+        log_in: how users of the dashboard log in; None where nobody is asked who they are.
+        actor: the user of the dashboard who asks; None on the command line, in a worker, and where
+            nobody is asked.
+        folders: models and studies may be named by path only below one of these; None for
+            anywhere.
     """
 
     cache: Path
@@ -51,6 +58,9 @@ class Settings:
     queue_url: str = ""
     hosts: tuple[str, ...] = ()
     read_only: bool = False
+    log_in: LogIn | None = None
+    actor: Actor | None = None
+    folders: tuple[Path, ...] | None = None
 
     @property
     def studies(self) -> Path:
@@ -96,6 +106,16 @@ class Settings:
         """Whether there is a queue already, so that looking at it makes none."""
         return bool(self.queue_url) or (self.jobs / "queue.sqlite").exists()
 
+    def may_name(self, path: Path) -> bool:
+        """Whether a model or study may be named by this path, wherever its links lead."""
+        if self.folders is None:
+            return True
+        try:
+            real = path.expanduser().resolve()
+        except (OSError, RuntimeError):  # links in a circle, ~name of a user that does not exist
+            return False
+        return any(real.is_relative_to(folder) for folder in self.folders)
+
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
         made = (
@@ -111,25 +131,80 @@ class Settings:
             folder.mkdir(parents=True, exist_ok=True)
 
 
+# Without one of these nobody could log in.
+_LOG_IN = (
+    "STEERSCOPE_URL",
+    "STEERSCOPE_OIDC_CLIENT_ID",
+    "STEERSCOPE_OIDC_CLIENT_SECRET",
+    "STEERSCOPE_OIDC_METADATA_URL",
+    "STEERSCOPE_OPERATORS",
+)
+# Read by the dashboard alone; a worker has no need of the secrets among them.
+LOG_IN_VARIABLES = (*_LOG_IN, "STEERSCOPE_OIDC_COOKIE_SECRET", "STEERSCOPE_VIEWERS")
+
+
 def load_settings() -> Settings:
-    """Settings from ``STEERSCOPE_CACHE``, ``STEERSCOPE_QUEUE_URL``, ``STEERSCOPE_WORKING``,
-    ``STEERSCOPE_CLOSE``, ``STEERSCOPE_HOSTS`` and ``STEERSCOPE_READ_ONLY``, with ``cache/`` beside
-    the code as the default folder.
+    """Settings from the environment (docs/cli.md lists the variables), with ``cache/`` beside the
+    code as the default folder.
 
     Raises:
-        SteerscopeError: a threshold is not a number or the two are out of order, or a switch is
-            neither on nor off.
+        SteerscopeError: a threshold is not a number or the two are out of order, a switch is
+            neither on nor off, or log-in is set up in part.
     """
     default_cache = Path(__file__).resolve().parent.parent / "cache"
+    log_in = _log_in()
     return Settings(
         cache=Path(os.environ.get("STEERSCOPE_CACHE", default_cache)).resolve(),
         thresholds=StatusThresholds(
             working=_number("STEERSCOPE_WORKING", 0.3), close=_number("STEERSCOPE_CLOSE", 0.2)
         ),
         queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
-        hosts=tuple(os.environ.get("STEERSCOPE_HOSTS", "").replace(",", " ").split()),
+        hosts=_list("STEERSCOPE_HOSTS"),
         read_only=_switch("STEERSCOPE_READ_ONLY"),
+        log_in=log_in,
+        folders=_folders(log_in),
     )
+
+
+def _log_in() -> LogIn | None:
+    """Raises: SteerscopeError: some of what log-in needs is set and some is not."""
+    given = {name: os.environ.get(name, "") for name in LOG_IN_VARIABLES}
+    if not any(given.values()):
+        return None
+    missing = [name for name in _LOG_IN if not given[name]]
+    if missing:
+        # To go on without log-in would let everybody in.
+        raise SteerscopeError(
+            f"Log-in is set up in part: {', '.join(missing)} not set.",
+            expected=f"all of {', '.join(_LOG_IN)}, or none of them.",
+            remedy="set what is missing (docs/trust.md), or unset the others.",
+        )
+    return LogIn(
+        url=given["STEERSCOPE_URL"],
+        client_id=given["STEERSCOPE_OIDC_CLIENT_ID"],
+        client_secret=given["STEERSCOPE_OIDC_CLIENT_SECRET"],
+        metadata_url=given["STEERSCOPE_OIDC_METADATA_URL"],
+        cookie_secret=given["STEERSCOPE_OIDC_COOKIE_SECRET"],
+        operators=_list("STEERSCOPE_OPERATORS"),
+        viewers=_list("STEERSCOPE_VIEWERS"),
+    )
+
+
+def _folders(log_in: LogIn | None) -> tuple[Path, ...] | None:
+    """Where paths may lead; nowhere if others log in and nothing is said."""
+    said = os.environ.get("STEERSCOPE_FOLDERS")
+    if said is None:
+        return None if log_in is None else ()
+    return tuple(Path(part).resolve() for part in said.split(os.pathsep) if part)
+
+
+def folders_text(folders: Sequence[Path]) -> str:
+    """What ``STEERSCOPE_FOLDERS`` says for these folders."""
+    return os.pathsep.join(map(str, folders))
+
+
+def _list(variable: str) -> tuple[str, ...]:
+    return tuple(os.environ.get(variable, "").replace(",", " ").split())
 
 
 def _switch(variable: str) -> bool:

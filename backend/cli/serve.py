@@ -5,17 +5,25 @@ from __future__ import annotations
 import argparse
 
 from backend.cli.command import Command
+from backend.jobs.lifeline import end_with_starter
+from backend.jobs.priority import yield_to_pages
 from backend.settings import Settings
 
 
-def _worker_arguments(parser: argparse.ArgumentParser) -> None:
+def _sample_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-sample", action="store_true", help="do not extract the bundled sample on first start"
     )
 
 
+def _worker_arguments(parser: argparse.ArgumentParser) -> None:
+    _sample_argument(parser)
+    # As ``serve`` starts it.
+    parser.add_argument("--supervised", action="store_true", help=argparse.SUPPRESS)
+
+
 def _serve_arguments(parser: argparse.ArgumentParser) -> None:
-    _worker_arguments(parser)
+    _sample_argument(parser)
     parser.add_argument("--port", type=int, default=8501, help="of the dashboard (default 8501)")
     parser.add_argument(
         "--address",
@@ -28,11 +36,15 @@ def _serve_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure",
         action="store_true",
-        help="listen on an address that others reach, although nobody is asked who they are",
+        help="listen on an address that others reach, although without log-in nobody is asked who "
+        "they are",
     )
 
 
 def _worker(settings: Settings, options: argparse.Namespace) -> int:
+    yield_to_pages(own_session=options.supervised)
+    if options.supervised:
+        end_with_starter()
     # Imported here: reading a run on the command line needs neither torch nor the queue.
     from backend.jobs.worker import serve
 

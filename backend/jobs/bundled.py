@@ -11,7 +11,7 @@ from backend.runs.simulated_id import simulated_run_id
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
-from backend.studies.imports import import_study
+from backend.studies.imports import keep_study
 from backend.studies.sample import SAMPLE_NAME, sample_path
 from backend.types import ExtractionRequest
 
@@ -28,7 +28,7 @@ def enqueue_bundled(settings: Settings, queue: JobQueue) -> None:
     only once, so a second start or a second worker changes nothing. The real sample is first, the
     phantom waits behind whatever a user starts.
     """
-    ref = import_study(settings, sample_path(), SAMPLE_NAME).ref
+    ref = keep_study(settings, sample_path(), SAMPLE_NAME).ref
     request = ExtractionRequest(
         study=ref.key, model=DEFAULT_MODEL, layers=parse_layers(DEFAULT_LAYERS)
     )

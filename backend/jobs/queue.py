@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from backend.errors import JobError
 from backend.jobs.logs import remove_log
 from backend.jobs.rows import QueueTables, progress_of, request_of
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.models.model_reference import refuse_outside
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
 from backend.store.changes import changing
@@ -71,7 +73,7 @@ class JobQueue:
     """The queue as a client sees it. Make one per process and keep it.
 
     What starts, cancels, resumes, removes or deletes something raises ReadOnly where nothing may
-    be changed; see :mod:`backend.store.changes`.
+    be changed, and NotAllowed where who asks may only look; see :mod:`backend.store.changes`.
 
     Args:
         settings: where the queue is.
@@ -84,6 +86,16 @@ class JobQueue:
         self._client = DBOSClient(
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
+
+    def asked_by(self, settings: Settings) -> JobQueue:
+        """The same queue over the same connections, for who asks in these settings.
+
+        Args:
+            settings: of the same store.
+        """
+        asked = copy.copy(self)
+        asked._settings = settings
+        return asked
 
     def enqueue(
         self, request: ExtractionRequest, run_id: str | None = None, priority: int = 0
@@ -101,7 +113,10 @@ class JobQueue:
 
         Raises:
             StoreError: the name cannot be a file's.
+            NotAllowed: the model is named by a path that may not be named here.
         """
+        if not request.derives:
+            refuse_outside(request.model, self._settings)
         name = run_id or new_run_id(request.study, request.model)
         work_path(self._settings, name)  # refuses what cannot be a file's name
         if not self._client.list_workflows(workflow_ids=[name], load_input=False):
@@ -157,6 +172,9 @@ class JobQueue:
         """Why no worker works on this queue, with what to do; None if it holds plain JSON only.
 
         Jobs whose rows are something else are not among :meth:`jobs`.
+
+        Raises:
+            JobError: it cannot be read now.
         """
         return self._tables.refused()
 
@@ -175,6 +193,10 @@ class JobQueue:
                 remedy="see the Runs page for the jobs there are.",
             )
         return job
+
+    def is_removed(self, run_id: str) -> bool:
+        """Whether a job is not in the queue's history any more."""
+        return not self._client.list_workflows(workflow_ids=[run_id], load_input=False)
 
     def is_cancelled(self, run_id: str) -> bool:
         """Whether a job has been cancelled, or removed from the queue, since it was started."""
@@ -234,11 +256,7 @@ class JobQueue:
         job = self._require(run_id, ("finished", "failed", "cancelled"), "removed")
         changing(self._settings, "remove job", run_id)
         self._client.delete_workflow(run_id)
-        remove_log(self._settings, run_id)
-        if job.request.derives:
-            discard(derivation_path(self._settings, job.request.derives))
-        elif not run_path(self._settings, run_id).exists():
-            discard(work_path(self._settings, run_id))
+        leave_nothing(self._settings, run_id, job.request)
 
     def delete_run(self, run_id: str) -> None:
         """Delete a published run's file, and its job from the history if there is one.
@@ -293,6 +311,21 @@ class JobQueue:
                 remedy="reload the page to see its present state.",
             )
         return job
+
+
+def leave_nothing(settings: Settings, run_id: str, request: ExtractionRequest) -> None:
+    """Remove what an ended job has left: its log, and an unfinished run's batches.
+
+    Args:
+        settings: where the store is.
+        run_id: name of the job.
+        request: what it was to do.
+    """
+    remove_log(settings, run_id)
+    if request.derives:
+        discard(derivation_path(settings, request.derives))
+    elif not run_path(settings, run_id).exists():
+        discard(work_path(settings, run_id))
 
 
 def ahead_of(job: Job, jobs: Sequence[Job]) -> tuple[Job, ...]:

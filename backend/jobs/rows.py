@@ -67,7 +67,22 @@ class QueueTables:
         ]
 
     def refused(self) -> JobError | None:
-        """Why this queue must not be worked on; None if all its rows are plain JSON."""
+        """Why this queue must not be worked on; None if all its rows are plain JSON.
+
+        Raises:
+            JobError: it cannot be read now, as another process has locked it or its server is away.
+        """
+        try:
+            return self._refused()
+        except sa.exc.OperationalError as fault:
+            raise JobError(
+                f"The job queue cannot be read now: {fault.orig}.",
+                expected="a queue that no other program holds.",
+                remedy="wait a moment and reload; jobs go on by themselves. If it stays, find what "
+                "holds jobs/queue.sqlite in the cache, such as a copy or a viewer.",
+            ) from fault
+
+    def _refused(self) -> JobError | None:
         with self._engine.connect() as connection:
             for table in self._tables:
                 column = table.columns[_COLUMN]

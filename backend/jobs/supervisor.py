@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import SteerscopeError
-from backend.settings import Settings
+from backend.jobs.lifeline import GRACE_SECONDS, start_held
+from backend.jobs.locks import require_locks
+from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
+from backend.store.room import writing
 
 logger = logging.getLogger("steerscope")
 
 HOST = "127.0.0.1"
-GRACE_SECONDS = 10.0
 # A worker that cannot live is restarted ever more slowly, so its message stays readable.
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 HEALTHY_SECONDS = 60.0
@@ -49,15 +51,21 @@ class Place:
         """The names that it answers to: this machine's own, its address and those allowed by
         setting."""
         anywhere = ipaddress.ip_address(self.address).is_unspecified
-        return ("localhost", HOST, *(() if anywhere else (self.address,)), *settings.hosts)
+        own = () if anywhere else (self.address,)
+        known = () if settings.log_in is None else (settings.log_in.host,)
+        return ("localhost", HOST, *own, *known, *settings.hosts)
 
 
-def check_place(place: Place) -> None:
+def check_place(place: Place, settings: Settings) -> None:
     """Refuse a place that would let others in unmeant.
 
+    Args:
+        place: where the dashboard is to answer.
+        settings: whether users log in.
+
     Raises:
-        SteerscopeError: the address is none, or not loopback without ``insecure``, or the base
-            path cannot be part of an address.
+        SteerscopeError: the address is none, or not loopback without ``insecure`` or log-in, or the
+            base path cannot be part of an address, or is not that of the address to log in at.
     """
     try:
         loopback = ipaddress.ip_address(place.address).is_loopback
@@ -67,19 +75,27 @@ def check_place(place: Place) -> None:
             expected="an address of this machine, such as 127.0.0.1.",
             remedy="give --address such a number; names are allowed by STEERSCOPE_HOSTS.",
         ) from fault
-    if not loopback and not place.insecure:
+    if not loopback and not place.insecure and settings.log_in is None:
         raise SteerscopeError(
             f"On {place.address}, whoever reaches the port can start, change and delete "
             "everything: nobody is asked who they are.",
             expected="a loopback address such as 127.0.0.1, reached by an SSH tunnel or through a "
             "reverse proxy that asks for a password.",
-            remedy="leave --address out, or add --insecure if everyone in reach may do all this.",
+            remedy="leave --address out, set up log-in (docs/trust.md), or add --insecure if "
+            "everyone in reach may do all this.",
         )
     if not re.fullmatch(r"(?:[A-Za-z0-9_-]+(?:/[A-Za-z0-9_-]+)*)?", place.base_path):
         raise SteerscopeError(
             f"{place.base_path!r} cannot begin the dashboard's addresses.",
             expected="letters, digits, dashes and underscores, such as tools/steerscope.",
             remedy="write --base-path without slashes at its ends.",
+        )
+    if settings.log_in is not None and settings.log_in.base_path != place.base_path:
+        raise SteerscopeError(
+            f"Users are sent back from log-in to {settings.log_in.url}, which is not below the "
+            f"base path {place.base_path!r}.",
+            expected="the same path in both.",
+            remedy=f"add --base-path {settings.log_in.base_path!r}, or change STEERSCOPE_URL.",
         )
 
 
@@ -98,21 +114,29 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
 
     Raises:
         SteerscopeError: the port is taken, or the place is refused by :func:`check_place`.
+        NoRoom: the cache folder may not be written to.
+        JobError: its file system cannot lock.
     """
-    check_place(place)
+    check_place(place, settings)
     _require_free(place)
-    settings.make_folders()
+    with writing(settings.jobs):
+        settings.make_folders()
+        require_locks(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    worker_command = [sys.executable, "-m", "backend", "worker"]
+    worker_command = [sys.executable, "-m", "backend", "worker", "--supervised"]
     if not with_sample:
         worker_command.append("--no-sample")
-    dashboard = _start(
+    environment = _environment(place, settings)
+    # The worker takes jobs of those who were let in, and has no need of the secrets.
+    of_worker = {name: environment[name] for name in environment if name not in LOG_IN_VARIABLES}
+    dashboard = start_held(
         [
             sys.executable,
             "-m",
             "pages.shared.launch",
+            "--supervised",
             "--port",
             str(place.port),
             "--address",
@@ -121,10 +145,11 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
             place.base_path,
             *(part for name in place.hosts(settings) for part in ("--host", name)),
         ],
-        settings,
+        _ROOT,
+        environment,
     )
     # A read-only dashboard has no worker.
-    worker = None if settings.read_only else _start(worker_command, settings)
+    worker = None if settings.read_only else start_held(worker_command, _ROOT, of_worker)
     logger.info(
         "dashboard on http://%s:%d/%s  (Ctrl-C stops it)",
         place.address,
@@ -139,6 +164,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
                 return dashboard.returncode or 1
             if worker is None or worker.poll() is None:
                 continue
+            _signal(worker, signal.SIGKILL)  # what it had started outlives it otherwise
             if time.monotonic() - started > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE
             logger.warning(
@@ -147,20 +173,22 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
             if stop.wait(pause):
                 break
             pause, started = min(2 * pause, LONGEST_PAUSE), time.monotonic()
-            worker = _start(worker_command, settings)
+            worker = start_held(worker_command, _ROOT, of_worker)
         return 0
     finally:
         _stop([process for process in (dashboard, worker) if process is not None])
 
 
-def _start(command: list[str], settings: Settings) -> subprocess.Popen[bytes]:
-    # A group of its own: Ctrl-C reaches the supervisor alone, which then stops both in order.
-    return subprocess.Popen(
-        command,
-        cwd=_ROOT,
-        env=os.environ | {"STEERSCOPE_CACHE": str(settings.cache)},
-        start_new_session=True,
-    )
+def _environment(place: Place, settings: Settings) -> dict[str, str]:
+    """Of the dashboard: this process's, with what follows from the settings and the place."""
+    environment = os.environ | {"STEERSCOPE_CACHE": str(settings.cache)}
+    folders = settings.folders
+    # Who reaches it from elsewhere does not choose among this machine's files unless told so.
+    if folders is None and not ipaddress.ip_address(place.address).is_loopback:
+        folders = ()
+    if folders is not None:
+        environment["STEERSCOPE_FOLDERS"] = folders_text(folders)
+    return environment
 
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:

@@ -7,7 +7,9 @@ import logging
 
 from dbos import DBOS
 
+from backend.jobs.locks import require_locks
 from backend.settings import Settings
+from backend.store.room import writing
 
 QUEUE = "extractions"
 WORKFLOW = "extract"
@@ -17,8 +19,15 @@ APPLICATION_VERSION = "steerscope-1"
 
 
 def migrate(settings: Settings) -> None:
-    """Create or migrate the queue's tables; safe to call from several processes at once."""
-    settings.make_folders()
+    """Create or migrate the queue's tables; safe to call from several processes at once.
+
+    Raises:
+        NoRoom: the jobs folder may not be written to.
+        JobError: its file system cannot lock.
+    """
+    with writing(settings.jobs):
+        settings.make_folders()
+        require_locks(settings)
     logging.getLogger("dbos").setLevel(logging.WARNING)
     with (settings.jobs / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

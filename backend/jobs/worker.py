@@ -19,7 +19,7 @@ from backend.errors import JobError, NoRoom, ReadOnly
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.logs import add_to_log
-from backend.jobs.queue import JobQueue
+from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
 from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.workers import WorkerSlot
@@ -77,6 +77,7 @@ class Extractor:
         settings: where the store is.
         stopping: whether this worker is to end.
         cancelled: whether a job is not this worker's to do any more, by its id.
+        removed: whether a job has been removed from the history, by its id.
     """
 
     def __init__(
@@ -84,10 +85,12 @@ class Extractor:
         settings: Settings,
         stopping: Callable[[], bool],
         cancelled: Callable[[str], bool],
+        removed: Callable[[str], bool],
     ) -> None:
         self._settings = settings
         self._stopping = stopping
         self._cancelled = cancelled
+        self._removed = removed
         self._asked_at = 0.0
         self._alone = threading.Lock()
         self._session: tuple[str, Session] | None = None
@@ -138,9 +141,16 @@ class Extractor:
                     time.sleep(PROGRESS_SECONDS)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, run_id: str, request: dict[str, Any]) -> Iterator[None]:
         """One job at a time, and a job by one thread: one that is cancelled and resumed within a
         long step is begun again before the step has ended, and would share its session.
+
+        Of a job that is removed within a step, the rest of the step leaves batches and a log
+        behind, which go when it has ended.
+
+        Args:
+            run_id: the job.
+            request: what it does.
 
         Raises:
             Left: this worker is to end.
@@ -151,8 +161,12 @@ class Extractor:
         try:
             yield
         finally:
-            self._release()
-            self._alone.release()
+            try:
+                self._release()
+                if not self._stopping() and self._removed(run_id):
+                    leave_nothing(self._settings, run_id, request_from_json(request))
+            finally:
+                self._alone.release()
 
     def _release(self) -> None:
         """Close the session; committed batches stay."""
@@ -233,7 +247,7 @@ def register(extractor: Extractor) -> None:
     @DBOS.workflow(name=WORKFLOW, max_recovery_attempts=MAX_RECOVERIES)
     def extract(request: dict[str, Any]) -> str:
         run_id = str(DBOS.workflow_id)
-        with extractor.alone():
+        with extractor.alone(run_id, request):
             return _extracted(run_id, request)
 
     def _extracted(run_id: str, request: dict[str, Any]) -> str:
@@ -286,7 +300,7 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     _require_plain(tables)
     slot = WorkerSlot(settings)
     queue = JobQueue(settings)
-    extractor = Extractor(settings, stop.is_set, queue.is_cancelled)
+    extractor = Extractor(settings, stop.is_set, queue.is_cancelled, queue.is_removed)
     DBOS(
         config={
             "name": "steerscope",
@@ -307,7 +321,11 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     fault: JobError | None = None
     while not stop.wait(BEAT_SECONDS) and fault is None:
         slot.beat()
-        fault = tables.refused()
+        try:
+            fault = tables.refused()
+        except JobError as away:  # locked, or its server is away: asked again after a while
+            logger.warning("%s", away.what)
+            continue
         for run_id in queue.release(slot.dead_names()):
             logger.info("took over %s from a dead worker", run_id)
     logger.info("%s stops; a running job goes on when a worker starts again", slot.name)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from typing import IO
 
 from backend.errors import JobError
+from backend.jobs.locks import try_lock
 from backend.settings import Settings
 
 SLOTS = 16
@@ -45,7 +43,7 @@ class WorkerSlot:
         settings.make_folders()
         self._folder = settings.jobs
         for number in range(1, SLOTS + 1):
-            lock = _try_lock(self._folder / f"worker-{number}.lock")
+            lock = try_lock(self._folder / f"worker-{number}.lock")
             if lock is not None:
                 self.name = f"worker-{number}"
                 self._lock = lock
@@ -71,7 +69,7 @@ class WorkerSlot:
         for path in sorted(self._folder.glob("worker-*.lock")):
             if path.stem == self.name:
                 continue
-            lock = _try_lock(path)
+            lock = try_lock(path)
             if lock is not None:
                 lock.close()
                 dead.append(path.stem)
@@ -97,13 +95,3 @@ def live_workers(settings: Settings) -> tuple[WorkerBeat, ...]:
         if abs(age) <= STALE_SECONDS and type(pid) is int and pid > 0:
             beats.append(WorkerBeat(path.stem, pid))
     return tuple(beats)
-
-
-def _try_lock(path: Path) -> IO[str] | None:
-    handle = path.open("a")
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        handle.close()
-        return None
-    return handle

@@ -96,7 +96,7 @@ def remembered_identity(reference: str, settings: Settings) -> ModelIdentity | N
         ModelNotFound: the reference names no model.
         ModelError: the list of its weights is damaged.
     """
-    folder = model_folder(reference, settings.models)
+    folder = model_folder(reference, settings)
     if folder is None or not _is_whole(folder):
         return None
     small = _small_files(folder)

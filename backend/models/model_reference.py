@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from backend.errors import ModelNotFound
+from backend.errors import ModelNotFound, NotAllowed
 from backend.models.presets import PRESETS_BY_NAME
+from backend.settings import Settings
 
 Kind = Literal["preset", "hub", "folder", "gguf"]
 # As the Hub has it: no . or - at the ends of either part, and neither -- nor .. within.
@@ -46,19 +47,26 @@ def model_name(reference: str) -> str:
     return stem.removesuffix(".gguf")
 
 
-def parse_reference(text: str) -> ModelReference:
+def parse_reference(text: str, settings: Settings) -> ModelReference:
     """Read a model string.
+
+    Args:
+        text: preset, Hub id[@revision], local folder or .gguf file.
+        settings: which folders a path may lead to.
 
     Raises:
         ModelNotFound: it is none of the accepted forms, or names a path that does not exist.
+        NotAllowed: it is a path that may not be named here.
     """
     text = text.strip()
     refuse_unusable(text)
     if text in PRESETS_BY_NAME:
         return ModelReference("preset", text)
-    if text.lower().endswith(".gguf") or text.startswith(("/", ".", "~")):
+    if _is_path(text):
+        refuse_outside(text, settings)
         return _local(text)
-    if text and _is(Path.is_dir, Path(text)):
+    # Outside the folders it is not looked at, and can only be a Hub's.
+    if settings.may_name(Path(text)) and _is(Path.is_dir, Path(text)):
         return ModelReference("folder", str(Path(text).resolve()))
     name, at, revision = text.partition("@")
     if _HUB_ID.fullmatch(name) and (not at or _REVISION.fullmatch(revision)):
@@ -90,6 +98,30 @@ def refuse_unusable(text: str) -> None:
             expected=f"a name without {' '.join(_MARKS)} and without control characters.",
             remedy="rename the folder or file.",
         )
+
+
+def refuse_outside(text: str, settings: Settings) -> None:
+    """Refuse a path that may not be named here, whether anything is there or not.
+
+    Args:
+        text: a model string.
+        settings: which folders a path may lead to.
+
+    Raises:
+        NotAllowed: it is a path that leads elsewhere.
+    """
+    if not _is_path(text.strip()) or settings.may_name(Path(text.strip())):
+        return
+    folders = ", ".join(map(str, settings.folders or ())) or "none on this machine"
+    raise NotAllowed(
+        f"The path {text[:_LONGEST_SHOWN]!r} may not be named here.",
+        expected=f"a preset, a Hugging Face id, or a path below an allowed folder ({folders}).",
+        remedy="ask whoever runs this Steerscope to add the folder to STEERSCOPE_FOLDERS.",
+    )
+
+
+def _is_path(text: str) -> bool:
+    return text.lower().endswith(".gguf") or text.startswith(("/", ".", "~"))
 
 
 def _local(text: str) -> ModelReference:

@@ -15,6 +15,7 @@ from backend.models import hub
 from backend.models.files import known_hash, sha256_of, weight_files
 from backend.models.model_reference import ModelReference, parse_reference
 from backend.models.presets import PRESETS_BY_NAME
+from backend.settings import Settings
 
 # Activations, buffers and the allocator's slack, beside the weights.
 HEADROOM = 1.15
@@ -37,20 +38,21 @@ class ModelSize:
     depth: int
 
 
-def model_size(reference: str, models: Path) -> ModelSize | None:
+def model_size(reference: str, settings: Settings) -> ModelSize | None:
     """Size of a model from its files; None where they are not on this machine.
 
     Nothing is downloaded or converted for it, so a GGUF file tells nothing before its first use.
 
     Args:
         reference: preset, Hub id[@revision], local folder or .gguf file.
-        models: folder where conversions are kept.
+        settings: where conversions are kept, and which folders a path may lead to.
 
     Raises:
         ModelNotFound: the reference names no model.
+        NotAllowed: it is a path that may not be named here.
         ModelError: the files are damaged.
     """
-    folder = model_folder(reference, models)
+    folder = model_folder(reference, settings)
     if folder is None or not (folder / "config.json").exists():
         return None
     if not all(file.exists() for file in weight_files(folder)):
@@ -97,17 +99,18 @@ def tensor_count(folder: Path) -> int:
     return sum(name != "__metadata__" for path in weight_files(folder) for name in _tensors(path))
 
 
-def model_folder(reference: str, models: Path) -> Path | None:
+def model_folder(reference: str, settings: Settings) -> Path | None:
     """Folder of a model's files; None where they are not on this machine.
 
     Args:
         reference: preset, Hub id[@revision], local folder or .gguf file.
-        models: folder where conversions are kept.
+        settings: where conversions are kept, and which folders a path may lead to.
 
     Raises:
         ModelNotFound: the reference names no model.
+        NotAllowed: it is a path that may not be named here.
     """
-    return _folder(parse_reference(reference), models)
+    return _folder(parse_reference(reference, settings), settings.models)
 
 
 def _folder(reference: ModelReference, models: Path) -> Path | None:

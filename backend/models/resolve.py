@@ -102,15 +102,16 @@ def find_model(reference: str, settings: Settings, progress: Progress) -> FoundM
 
     Args:
         reference: preset, Hub id[@revision], local folder or .gguf file.
-        settings: where models are kept.
+        settings: where models are kept, and which folders a path may lead to.
         progress: see :func:`resolve`.
 
     Raises:
         ModelError: see the subclasses in backend.errors.
+        NotAllowed: it is a path that may not be named here.
     """
     settings.make_folders()
     progress("finding the model", None)
-    parsed = parse_reference(reference)
+    parsed = parse_reference(reference, settings)
     if parsed.kind == "folder":
         return FoundModel(Path(parsed.target), None, "folder")
     if parsed.kind == "gguf":

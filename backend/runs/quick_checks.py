@@ -30,7 +30,7 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
     find_study(settings, request.study)
     if request.model.startswith(SIMULATED_PREFIX):
         return
-    size = model_size(request.model, settings.models)
+    size = model_size(request.model, settings)
     if size is not None:
         check_layers(size.depth, request.layers)
 

@@ -42,7 +42,7 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
             remedy="choose a run of a real model.",
         )
     text = _text_of(study, which)
-    folder = model_folder(record.model, settings.models)
+    folder = model_folder(record.model, settings)
     if folder is None or not folder.exists():
         raise ModelNotFound(
             f"The tokenizer of {record.model} is not on this machine.",

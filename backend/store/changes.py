@@ -1,4 +1,5 @@
-"""What changes a store: refused where it may only be read, and written down where it may not.
+"""What changes a store: refused where it may only be read, or to who may only look, and else
+written down.
 
 Each function that starts, imports, saves, cancels or deletes something asks here first, so that
 no page and no command can leave the question out.
@@ -13,7 +14,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import ReadOnly, StoreError
+from backend.errors import NotAllowed, ReadOnly, StoreError
 from backend.settings import Settings
 
 NAME = "audit.sqlite"
@@ -31,9 +32,10 @@ class Change:
 
     Attributes:
         at: UTC, ISO 8601.
-        who: user of the operating system whose process made it.
+        who: e-mail address of the user who had logged in; without log-in, the user of the operating
+            system whose process made it.
         what: such as ``delete run``.
-        which: name of the run, study, vector or job.
+        which: name of the run, study, vector, note or job.
     """
 
     at: str
@@ -46,12 +48,13 @@ def changing(settings: Settings, what: str, which: str) -> None:
     """Write down that a change is about to be made. Call before it.
 
     Args:
-        settings: where the store is.
+        settings: where the store is, and who asks.
         what: such as ``delete run``.
-        which: name of the run, study, vector or job.
+        which: name of the run, study, vector, note or job.
 
     Raises:
         ReadOnly: nothing may be changed here.
+        NotAllowed: who asks may only look.
         StoreError: it cannot be written down, so it must not be done.
     """
     if settings.read_only:
@@ -60,12 +63,20 @@ def changing(settings: Settings, what: str, which: str) -> None:
             expected="looking, comparing and downloading.",
             remedy="ask whoever runs it, or run your own; STEERSCOPE_READ_ONLY=1 is set here.",
         )
+    actor = settings.actor
+    if actor is not None and not actor.may_change:
+        raise NotAllowed(
+            f"{actor.name} is a viewer here and cannot {what} {which}.",
+            expected="an operator; viewers look, compare and download.",
+            remedy="ask whoever runs this Steerscope to make you an operator.",
+        )
+    who = _user() if actor is None else actor.name
     moment = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     try:
         settings.cache.mkdir(parents=True, exist_ok=True)
         with closing(sqlite3.connect(_path(settings), timeout=_WAIT_SECONDS)) as audit, audit:
             audit.execute(_TABLE)
-            audit.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", (moment, _user(), what, which))
+            audit.execute("INSERT INTO changes VALUES (?, ?, ?, ?)", (moment, who, what, which))
     except (sqlite3.Error, OSError) as fault:
         raise StoreError(
             f"The change ({what} {which}) cannot be written down in {NAME}: {fault}.",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import duckdb
 import numpy as np
@@ -147,8 +147,22 @@ def _not_ours(connection: duckdb.DuckDBPyConnection, kind: str) -> str | None:
         return "it holds no Steerscope tables"
     if rows not in [[(format, kind)] for format in READABLE]:
         found = f"format {rows[0][0]}, kind {rows[0][1]}" if rows else "an empty format table"
-        return f"it has {found}, and format {FORMAT}, kind {kind} is needed"
+        return f"it has {found}, and format {FORMAT}, kind {kind} is needed{_for_version(rows)}"
     return foreign_table(connection, kind)
+
+
+def _for_version(rows: list[tuple[Any, ...]]) -> str:
+    """What to do about a file of a version whose files are not read."""
+    if not rows or not isinstance(rows[0][0], int):
+        return ""
+    if rows[0][0] > FORMAT:
+        return "; a newer Steerscope wrote it: update this one (git pull, then make setup)"
+    if rows[0][0] < READABLE[0]:
+        return (
+            "; an older Steerscope wrote it: import its study and extract it again "
+            "(python -m backend import-study, python -m backend extract)"
+        )
+    return ""
 
 
 def _first_line(fault: BaseException) -> str:

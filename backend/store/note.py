@@ -15,6 +15,7 @@ from typing import Literal
 
 from backend.errors import StoreError, UnreadableFile
 from backend.settings import Settings
+from backend.store.changes import changing
 from backend.store.connection import by_age, publish
 from backend.store.file_cache import FileCache
 
@@ -89,12 +90,15 @@ def publish_note(settings: Settings, about: About, text: str, author: str = "") 
         settings: where the store is.
         about: what it is about.
         text: 1 to 4,000 characters; blanks around it are left out.
-        author: up to 60 characters on one line; may be empty.
+        author: up to 60 characters on one line; may be empty. Of who has logged in, the e-mail
+            address is taken instead.
 
     Raises:
         StoreError: the text or the author is not of that form, or there are too many notes.
+        ReadOnly, NotAllowed: nothing may be written here, or not by who asks.
     """
-    wanted, by = text.strip(), author.strip()
+    wanted = text.strip()
+    by = author.strip() if settings.actor is None else settings.actor.name[:LONGEST_AUTHOR]
     if not 0 < len(wanted) <= LONGEST_TEXT:
         raise StoreError(
             f"The note has {len(wanted):,} characters.",
@@ -107,7 +111,6 @@ def publish_note(settings: Settings, about: About, text: str, author: str = "") 
             expected=f"up to {LONGEST_AUTHOR} characters on one line.",
             remedy="write a shorter name, or none.",
         )
-    settings.make_folders()
     if len(_paths(settings)) >= MOST_NOTES:
         raise StoreError(
             f"There are {MOST_NOTES:,} notes already.",
@@ -122,6 +125,8 @@ def publish_note(settings: Settings, about: About, text: str, author: str = "") 
         author=by,
         created_at=moment.isoformat(timespec="microseconds"),
     )
+    changing(settings, "save note", note.name)
+    settings.make_folders()
     values = dataclasses.asdict(note)
     del values["name"]
     work = settings.work / f"note-{uuid.uuid4().hex}.json"
@@ -157,6 +162,7 @@ def delete_note(settings: Settings, name: str) -> None:
 
     Raises:
         StoreError: no note is called so.
+        ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
     """
     path = settings.notes / f"{name}.json"
     if not NAME.fullmatch(name) or not path.is_file():
@@ -165,6 +171,7 @@ def delete_note(settings: Settings, name: str) -> None:
             expected="the name of a note, such as 20260131-120000-0a1b2c3d.",
             remedy="list them with: python -m backend notes.",
         )
+    changing(settings, "delete note", name)
     path.unlink()
 
 

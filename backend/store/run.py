@@ -129,7 +129,7 @@ def delete_run(settings: Settings, run_id: str) -> None:
     Raises:
         RunNotFound: there is no such run.
         UnreadableFile: the file is no run of this version.
-        ReadOnly: nothing may be deleted here.
+        ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
     """
     with open_run(settings, run_id, derived=False):
         pass

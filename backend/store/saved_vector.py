@@ -78,7 +78,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
 
     Raises:
         StoreError: the name cannot be used or is taken.
-        ReadOnly: nothing may be saved here.
+        ReadOnly, NotAllowed: nothing may be saved here, or not by who asks.
         NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
     check_name(settings, saved.name)

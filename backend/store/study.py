@@ -474,7 +474,7 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
         content_hash: hash of its content.
 
     Raises:
-        ReadOnly: nothing may be imported here.
+        ReadOnly, NotAllowed: nothing may be imported here, or not by who asks.
         NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
     ref = StudyRef(study.name, content_hash)

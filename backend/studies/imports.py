@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from backend.errors import Fault, SteerscopeError
+from backend.errors import Fault, NotAllowed, SteerscopeError
 from backend.settings import Settings
 from backend.store.study import publish_study
 from backend.studies.faults import FaultList, shown
@@ -31,11 +31,32 @@ class Imported:
 
 
 def import_study(settings: Settings, path: Path, name: str | None = None) -> Imported:
+    """Check and keep a study that a user names by its path.
+
+    Args:
+        settings: where the store is, and which folders a path may lead to.
+        path: folder or zip.
+        name: name of the study; None takes it from the path.
+
+    Raises:
+        NotAllowed: the path may not be named here.
+        StudyFaults: everything that is wrong with it; nothing is kept.
+    """
+    if not settings.may_name(path):
+        raise NotAllowed(
+            f"The study {shown(str(path))} may not be named by its path here.",
+            expected="a path below an allowed folder, or an upload on the Runs page.",
+            remedy="add its folder to STEERSCOPE_FOLDERS, or upload it.",
+        )
+    return keep_study(settings, path, name)
+
+
+def keep_study(settings: Settings, path: Path, name: str | None = None) -> Imported:
     """Check and keep a study; the same name and content give the file that is there already.
 
     Args:
         settings: where the store is.
-        path: folder or zip.
+        path: folder or zip, which no user has named: an upload, or the bundled sample.
         name: name of the study; None takes it from the path.
 
     Raises:
@@ -86,7 +107,7 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
                 expected="a name for files that are uploaded without a zip.",
                 remedy="type one below the files and import again.",
             )
-        return import_study(settings, source, name or None)
+        return keep_study(settings, source, name or None)
 
 
 def _unfit(what: str) -> SteerscopeError:

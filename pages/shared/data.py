@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import streamlit as st
 
-from backend.errors import SteerscopeError, StudyFaults, UnreadableFile
+from backend.access import NOBODY
+from backend.errors import RunNotFound, SteerscopeError, StudyFaults, UnreadableFile
 from backend.jobs.queue import JobQueue
 from backend.runs.results import Results
 from backend.settings import Settings, load_settings
@@ -16,34 +18,51 @@ from pages.shared.plain import as_text
 
 # Arrays of a whole study, such as the lab's inner products: few are in use at a time.
 MOST_ARRAYS = 24
-# What has been said of damaged files in this session.
-_DAMAGED = "damaged files"
+# Which files were found damaged or deleted in this session.
+_GONE = "files that are gone"
 
 
 @st.cache_resource
-def settings() -> Settings:
-    """Where the store is."""
+def _store() -> Settings:
+    """Where the store is, shared by all sessions. Where log-in is on, nobody may change anything
+    by these."""
     found = load_settings()
     found.make_folders()
-    return found
+    return found if found.log_in is None else dataclasses.replace(found, actor=NOBODY)
+
+
+def settings() -> Settings:
+    """Where the store is, and who asks.
+
+    Raises:
+        NotAllowed: log-in is on, and who asks may not even look.
+    """
+    found = _store()
+    if found.log_in is None:
+        return found
+    return dataclasses.replace(found, actor=found.log_in.actor(st.user))
 
 
 @st.cache_resource
 def results() -> Results:
     """What views compute from runs, shared by all sessions."""
-    return Results(settings())
+    return Results(_store())
 
 
 @st.cache_resource
 def arrays() -> Results:
     """Likewise, for what holds the arrays of a whole study."""
-    return Results(settings(), MOST_ARRAYS)
+    return Results(_store(), MOST_ARRAYS)
 
 
 @st.cache_resource
+def _queue() -> JobQueue:
+    return JobQueue(_store())
+
+
 def queue() -> JobQueue:
-    """The job queue; its client may be used from all sessions."""
-    return JobQueue(settings())
+    """The job queue, as who asks may use it; its client is shared by all sessions."""
+    return _queue().asked_by(settings())
 
 
 def study_list() -> catalog.StudyList:
@@ -78,9 +97,10 @@ def faults_shown() -> Iterator[None]:
             hide_index=True,
             width="stretch",
         )
-    except UnreadableFile as fault:
-        # A file found damaged has left the lists: the page is drawn again without it.
-        told: set[str] = st.session_state.setdefault(_DAMAGED, set())
+    except (UnreadableFile, RunNotFound) as fault:
+        # A file found damaged, or deleted meanwhile, has left the lists: the page is drawn again
+        # without it.
+        told: set[str] = st.session_state.setdefault(_GONE, set())
         if fault.what not in told:
             told.add(fault.what)
             st.rerun()

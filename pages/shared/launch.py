@@ -8,13 +8,19 @@ to any page must work before anyone has opened the first one, so that is turned 
 from __future__ import annotations
 
 import argparse
+import secrets
+from collections.abc import Mapping
 from pathlib import Path
 
 import streamlit as st
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from streamlit.runtime.pages_manager import PagesManager
+from streamlit.runtime.secrets import SecretsValue
 
+from backend.access import LogIn
+from backend.jobs.lifeline import end_with_starter
+from backend.settings import load_settings
 from pages.shared.light_loading import LightLoadingMiddleware
 from pages.shared.policy import PolicyMiddleware
 
@@ -28,18 +34,36 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--base-path", default="")
     # Under another name of the machine, a foreign page could have the browser ask for it.
     parser.add_argument("--host", action="append", default=[], help="a name it answers to")
+    parser.add_argument("--supervised", action="store_true", help="end with who started it")
     return parser.parse_args()
+
+
+def _secrets(log_in: LogIn | None) -> Mapping[str, SecretsValue] | None:
+    """What Streamlit reads for log-in; in memory, so that no file holds it."""
+    if log_in is None:
+        return None
+    return {
+        "auth": {
+            "redirect_uri": f"{log_in.url.rstrip('/')}/oauth2callback",
+            "cookie_secret": log_in.cookie_secret or secrets.token_urlsafe(32),
+            "client_id": log_in.client_id,
+            "client_secret": log_in.client_secret,
+            "server_metadata_url": log_in.metadata_url,
+        }
+    }
 
 
 if __name__ == "__main__":
     options = _options()
+    if options.supervised:
+        end_with_starter()
     PagesManager.uses_pages_directory = False
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=options.host, www_redirect=False),
         Middleware(PolicyMiddleware),
         Middleware(LightLoadingMiddleware),
     ]
-    st.App(_APP, middleware=middleware).run(
+    st.App(_APP, middleware=middleware, secrets=_secrets(load_settings().log_in)).run(
         config={
             "server.port": options.port,
             "server.address": options.address,

@@ -96,13 +96,15 @@ def _form(subjects: Sequence[About]) -> None:
         )
         st.text_area("Note", max_chars=LONGEST_TEXT, height=90, key=_TEXT)
         left, right = st.columns([3, 1], vertical_alignment="bottom")
-        left.text_input(
-            "Your name",
-            value=st.session_state.get(_KNOWN, ""),
-            max_chars=LONGEST_AUTHOR,
-            key=_AUTHOR,
-            help="Kept with the note and shown in reports; may be left empty.",
-        )
+        # Who has logged in signs with the address they logged in by.
+        if data.settings().actor is None:
+            left.text_input(
+                "Your name",
+                value=st.session_state.get(_KNOWN, ""),
+                max_chars=LONGEST_AUTHOR,
+                key=_AUTHOR,
+                help="Kept with the note and shown in reports; may be left empty.",
+            )
         right.form_submit_button(
             "Save note",
             icon=":material/add:",
@@ -114,5 +116,6 @@ def _form(subjects: Sequence[About]) -> None:
 
 def _save(subjects: Sequence[About]) -> None:
     state = st.session_state
-    publish_note(data.settings(), subjects[state[_SUBJECT]], state[_TEXT], state[_AUTHOR])
-    state[_KNOWN] = state[_AUTHOR]
+    author = state.get(_AUTHOR, "")
+    publish_note(data.settings(), subjects[state[_SUBJECT]], state[_TEXT], author)
+    state[_KNOWN] = author

@@ -129,9 +129,11 @@ def show_broken() -> None:
     """Name the files of the store that cannot be read."""
     broken = data.study_list().broken | data.run_list().broken
     # A store that never had a job gets no queue by looking.
-    refused = data.queue().refused() if data.settings().has_queue() else None
-    if refused is not None:
-        data.show_fault(refused)
+    if data.settings().has_queue():
+        with data.faults_shown():
+            refused = data.queue().refused()
+            if refused is not None:
+                raise refused
     for name, why in broken.items():
         st.warning(
             f"**{as_text(name)}** is left out. {as_text(why)}", icon=":material/broken_image:"

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,8 +67,16 @@ def _as_a_user(cache: Path) -> dict[str, str]:
 
 
 @contextmanager
-def _serving(cache: Path, *options: str) -> Iterator[Application]:
-    """``python -m backend serve`` on a store that knows SmolLM2's weights."""
+def serving(
+    cache: Path, *options: str, variables: Callable[[str], Mapping[str, str]] = lambda _: {}
+) -> Iterator[Application]:
+    """``python -m backend serve`` on a store that knows SmolLM2's weights.
+
+    Args:
+        cache: the store.
+        options: of ``serve``.
+        variables: of the environment, from the dashboard's address.
+    """
     models = cache / "models"
     models.mkdir(parents=True, exist_ok=True)
     for item in (ROOT / "cache" / "models").iterdir():
@@ -77,16 +85,17 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
+    url = f"http://127.0.0.1:{port}"
     with (cache / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
             cwd=ROOT,
-            env=_as_a_user(cache),
+            env=_as_a_user(cache) | variables(url),
             stdout=log,
             stderr=log,
         )
-    url = f"http://127.0.0.1:{port}"
-    _wait_until_up(url, process)
+    base = options[options.index("--base-path") + 1] if "--base-path" in options else ""
+    _wait_until_up(f"{url}/{base}".rstrip("/"), process)
     yield Application(url, cache, process)
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
@@ -96,7 +105,7 @@ def _serving(cache: Path, *options: str) -> Iterator[Application]:
 @pytest.fixture(scope="module")
 def application(tmp_path_factory, smollm2):
     """The application on an empty store, as on a first start."""
-    with _serving(tmp_path_factory.mktemp("cache")) as started:
+    with serving(tmp_path_factory.mktemp("cache")) as started:
         yield started
 
 
@@ -109,7 +118,7 @@ def stocked(tmp_path_factory, smollm2):
     settings.models.rmdir()
     settings.models.symlink_to(ROOT / "cache" / "models")
     publish_run(settings, small_study(), Path("smollm2-135m-instruct"), "before", layers=(2, 3))
-    with _serving(cache, "--no-sample") as started:
+    with serving(cache, "--no-sample") as started:
         yield started
 
 

@@ -83,7 +83,7 @@ def test_a_job_waits_for_room_and_goes_on(settings, monkeypatch):
         def close(self):
             pass
 
-    extractor = worker.Extractor(settings, lambda: False, lambda _: False)
+    extractor = worker.Extractor(settings, lambda: False, lambda _: False, lambda _: False)
     monkeypatch.setattr(extractor, "_of", lambda *_: Session())
     request = request_to_json(ExtractionRequest("a@b", "m", (1,)))
     assert extractor.publish("run", request) == "run.duckdb"
@@ -94,7 +94,9 @@ def test_a_job_waits_for_room_and_goes_on(settings, monkeypatch):
 def test_a_job_that_waits_for_room_can_be_cancelled_and_paused(settings, monkeypatch):
     monkeypatch.setattr(worker.Extractor, "_report", lambda *_: None)
     stop, cancelled = threading.Event(), threading.Event()
-    extractor = worker.Extractor(settings, stop.is_set, lambda _: cancelled.is_set())
+    extractor = worker.Extractor(
+        settings, stop.is_set, lambda _: cancelled.is_set(), lambda _: False
+    )
 
     def full(*_):
         raise NoRoom("full.", expected="room.", remedy="make room.")

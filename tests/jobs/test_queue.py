@@ -5,15 +5,17 @@ from __future__ import annotations
 import dataclasses
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing
 from dataclasses import dataclass
 
 import pytest
 
 from backend.errors import JobError, LayerOutOfRange
-from backend.jobs.logs import read_log
+from backend.jobs.logs import log_path, read_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.workers import WorkerSlot, live_workers
 from backend.runs.requests import (
@@ -26,6 +28,7 @@ from backend.runs.requests import (
 from backend.settings import Settings
 from backend.store.run import run_path
 from backend.store.study import publish_study
+from backend.store.work_file import work_path
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from tests.support.runs import contents, extract, request_for
@@ -225,6 +228,30 @@ def test_cancel_keeps_the_batches_and_resume_ends_identical(shop):
     assert log.count("a worker takes up the job") == 2
     assert log.index("cancelled, or taken over") < log.index("comparing layers")
     assert log.endswith(f"published {run_id}.duckdb")
+
+
+@pytest.mark.slow
+def test_a_job_removed_right_after_its_cancel_leaves_nothing(shop):
+    run_id = shop.at_work()
+    shop.queue.cancel(run_id)
+    shop.queue.remove(run_id)
+    other = shop.queue.enqueue(shop.request)
+    shop.finished(other)
+    assert contents(shop.settings, other) == shop.expected
+    assert not work_path(shop.settings, run_id).exists()
+    assert not log_path(shop.settings, run_id).exists()
+    assert run_id not in [job.run_id for job in shop.queue.jobs()]
+
+
+@pytest.mark.slow
+def test_a_queue_locked_for_a_while_stops_no_worker(shop):
+    run_id = shop.at_work()
+    with closing(sqlite3.connect(shop.settings.jobs / "queue.sqlite", isolation_level=None)) as by:
+        by.execute("BEGIN EXCLUSIVE")
+        time.sleep(6.0)  # more than what anybody waits before it gives up or asks again
+    shop.finished(run_id)
+    assert contents(shop.settings, run_id) == shop.expected
+    assert shop.worker.process.poll() is None
 
 
 @pytest.mark.slow

@@ -218,22 +218,22 @@ def test_a_container_limit_counts(tmp_path, monkeypatch):
         *("org/<img src=x>", "a/%s", 'a/"b', "a`/b`", "a\nb", "a\0b", "org/a\u202eb", "\udcff/x"),
     ],
 )
-def test_odd_references_are_told_apart_from_bugs(text):
+def test_odd_references_are_told_apart_from_bugs(text, settings):
     with pytest.raises(ModelNotFound) as refused:
-        parse_reference(text)
+        parse_reference(text, settings)
     assert len(refused.value.what) < 1000 and refused.value.remedy
 
 
 @pytest.mark.parametrize("text", ["a/b", "Org-1/Name_2.5-x", "a/b@main", "a/b@refs/pr/1", "0a/b1"])
-def test_ids_of_the_hub_are_taken(text):
+def test_ids_of_the_hub_are_taken(text, settings):
     name, _, revision = text.partition("@")
-    assert parse_reference(text) == ModelReference("hub", name, revision or None)
+    assert parse_reference(text, settings) == ModelReference("hub", name, revision or None)
 
 
-def test_a_gguf_file_with_a_capital_ending(tmp_path):
+def test_a_gguf_file_with_a_capital_ending(tmp_path, settings):
     path = tmp_path / "X.GGUF"
     path.write_bytes(b"GGUF")
-    assert parse_reference(str(path)).kind == "gguf"
+    assert parse_reference(str(path), settings).kind == "gguf"
 
 
 def test_an_adapter_alone_is_to_be_merged_first(folder):

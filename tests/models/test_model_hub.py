@@ -90,6 +90,7 @@ FAULTS = [
     (refusal(HfHubHTTPError, 503), HubUnreachable, "not in the local cache"),
     (httpx2.ReadTimeout("timed out"), HubUnreachable, "timed out"),
     (httpx2.ConnectError("no route"), HubUnreachable, "no route"),
+    (httpx2.RemoteProtocolError("peer closed connection"), HubUnreachable, "peer closed"),
     (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), HubUnreachable, "refused"),
     (OSError(errno.ENOSPC, "No space left on device"), ModelError, "cannot be written"),
 ]

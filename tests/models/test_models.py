@@ -46,16 +46,16 @@ def quiet(*_):
     pass
 
 
-def test_references_of_every_kind(tmp_path, tiny_llama):
+def test_references_of_every_kind(tmp_path, tiny_llama, settings):
     gguf = tmp_path / "x.gguf"
     gguf.write_bytes(b"GGUF")
     for preset in PRESETS:
-        assert parse_reference(preset.name).kind == "preset"
-    assert parse_reference("org/name").revision is None
-    found = parse_reference("org/name@v1.2")
+        assert parse_reference(preset.name, settings).kind == "preset"
+    assert parse_reference("org/name", settings).revision is None
+    found = parse_reference("org/name@v1.2", settings)
     assert (found.kind, found.target, found.revision) == ("hub", "org/name", "v1.2")
-    assert parse_reference(str(tiny_llama)).kind == "folder"
-    assert parse_reference(str(gguf)).kind == "gguf"
+    assert parse_reference(str(tiny_llama), settings).kind == "folder"
+    assert parse_reference(str(gguf), settings).kind == "gguf"
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_references_of_every_kind(tmp_path, tiny_llama):
         ("", "No model is named"),
     ],
 )
-def test_references_that_name_nothing(text, words):
+def test_references_that_name_nothing(text, words, settings):
     with pytest.raises(ModelNotFound, match=words):
-        parse_reference(text)
+        parse_reference(text, settings)
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,4 +1,4 @@
-"""A run that is damaged while pages show it: named, and everything else works."""
+"""A run that is damaged or deleted while pages show it: the rest works."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 
 import pytest
 
+from backend.store import catalog
 from backend.store.catalog import run_list
 from backend.store.run import run_path
 from tests.support.pages import opened, words
@@ -33,3 +34,20 @@ def test_a_run_damaged_under_a_page_is_named_and_the_page_shows_the_others(store
     assert f"{path.name} is left out" in said.replace("**", "") and "cannot be read" in said
     assert [run.run_id for run in run_list(store).runs] == [first.run_id]
     assert not app.error
+
+
+def test_a_run_deleted_while_a_page_reads_it_is_left_out(store, monkeypatch):
+    publish_small_phantom(store)
+    first, second = run_list(store).runs
+    listed = catalog.run_list
+
+    def listed_and_deleted(settings):
+        found = listed(settings)
+        run_path(settings, second.run_id).unlink(missing_ok=True)
+        return found
+
+    monkeypatch.setattr(catalog, "run_list", listed_and_deleted)
+    app = opened("pages/scorecard.py")
+    assert not app.error, words(app)
+    assert [run.run_id for run in listed(store).runs] == [first.run_id]
+    assert "phantom-2" not in words(app)

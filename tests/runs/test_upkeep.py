@@ -10,15 +10,17 @@ import time
 import duckdb
 import pytest
 
+from backend.access import Actor
 from backend.cli.main import main
 from backend.core.vectors.pipeline import Pipeline
-from backend.errors import ReadOnly
+from backend.errors import NotAllowed, ReadOnly
 from backend.jobs.queue import JobQueue
 from backend.runs.saved_vectors import save_vector, saved_list
 from backend.runs.upkeep import check_store, prunable
 from backend.settings import Settings
 from backend.store.catalog import run_list, study_list
 from backend.store.changes import changes, changing
+from backend.store.note import About, delete_note, note_list, publish_note
 from backend.store.run import delete_run, run_path
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
@@ -93,7 +95,11 @@ def test_a_copied_store_is_the_store(store, tmp_path):
     assert all(checked.why is None for checked in check_store(copy))
 
 
-def test_every_change_is_refused_where_the_store_may_only_be_read(store):
+@pytest.mark.parametrize(
+    ("bound", "refusal"),
+    [({"read_only": True}, ReadOnly), ({"actor": Actor("v@x.example", False)}, NotAllowed)],
+)
+def test_every_change_is_refused_where_the_store_may_only_be_read(store, bound, refusal):
     settings, old, _ = store
     queue = JobQueue(settings)
     request = ExtractionRequest("a@b", "m", (1,))
@@ -101,8 +107,10 @@ def test_every_change_is_refused_where_the_store_may_only_be_read(store):
         queue.enqueue(request, name)
     queue.cancel("cancelled")
     queue.close()
+    about = About("run", "a@b", old)
+    note = publish_note(settings, about, "kept")
     before = changes(settings)
-    only = dataclasses.replace(settings, read_only=True)
+    only = dataclasses.replace(settings, **bound)
     reader = JobQueue(only)
     study = small_study(scenarios=2)
     run = run_list(only).runs[0]
@@ -116,21 +124,25 @@ def test_every_change_is_refused_where_the_store_may_only_be_read(store):
         lambda: reader.delete_run(old),
         lambda: delete_run(only, old),
         lambda: publish_study(only, study, content_hash(study)),
+        lambda: publish_note(only, about, "refused"),
+        lambda: delete_note(only, note.name),
         lambda: save_vector(
             only, "more", old, run.traits[0], run.prompt_sets[0], run.record.layers[0], Pipeline()
         ),
     )
     for call in calls:
-        with pytest.raises(ReadOnly, match="read-only: it cannot"):
+        with pytest.raises(refusal, match=r"read-only: it cannot|is a viewer here and cannot"):
             call()
+    assert note_list(settings).notes == (note,)
     assert [job.state for job in reader.jobs()] == ["cancelled", "queued"]
     reader.close()
     assert run_path(settings, old).exists() and len(study_list(settings).studies) == 1
     assert changes(settings) == before
-    assert [(change.what, change.which) for change in before][-3:] == [
+    assert [(change.what, change.which) for change in before][-4:] == [
         ("start job", "queued"),
         ("start job", "cancelled"),
         ("cancel job", "cancelled"),
+        ("save note", note.name),
     ]
 
 

@@ -91,7 +91,7 @@ def forecast(
     study = load_study(settings, find_study(settings, request.study))
     real = [run for run in runs if not run.simulated]
     own = [run for run in real if run.record.model == request.model]
-    size = model_size(request.model, settings.models)
+    size = model_size(request.model, settings)
     width, depth = _shape(request.model, own, size)
     texts = len(study.prompts) + len(study.responses)
     reuse = _reuse(settings, study, request)

@@ -127,12 +127,12 @@ def test_a_wider_model_needs_more_room_for_its_vectors(settings, tiny_llama):
 
 def test_a_models_size_comes_from_its_files(settings, tiny_folders, tmp_path):
     for folder in tiny_folders.values():
-        found = model_size(str(folder), settings.models)
+        found = model_size(str(folder), settings)
         numbers = sum(w.size for w in load_file(folder / "model.safetensors").values())
         assert (found.parameters, found.width, found.depth) == (numbers, 64, 3)
     (tmp_path / "empty").mkdir()
-    assert model_size(str(tmp_path / "empty"), settings.models) is None
-    assert model_size("smollm2-135m-instruct", settings.models) is None
+    assert model_size(str(tmp_path / "empty"), settings) is None
+    assert model_size("smollm2-135m-instruct", settings) is None
 
 
 def test_amounts_in_words():
