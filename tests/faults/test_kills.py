@@ -17,8 +17,8 @@ from backend.settings import Settings
 from backend.store.catalog import run_list
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
-from tests.runs.test_session import contents, extract, request_for
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.runs import contents, extract, request_for
 from tests.support.served import PARTS, Served, alive, wait_for
 from tests.support.studies import small_study
 

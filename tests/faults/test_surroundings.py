@@ -28,10 +28,13 @@ from backend.settings import Settings
 from backend.store.catalog import run_list
 from backend.store.run import run_path
 from backend.store.schema import FORMAT, READABLE
+from backend.store.study import publish_study
 from backend.store.work_file import work_path
+from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
-from tests.runs.test_session import contents, extract, publish, request_for
 from tests.support.phantom_store import publish_small_phantom
+from tests.support.runs import contents, extract, request_for
+from tests.support.studies import small_study
 
 REQUEST = request_to_json(ExtractionRequest("a@b", "m", (1,)))
 
@@ -141,7 +144,8 @@ def test_a_job_removed_within_a_step_leaves_nothing(settings):
 def test_a_device_without_memory_is_told_and_the_run_goes_on_after(
     settings, tiny_llama, monkeypatch
 ):
-    _, ref = publish(settings)
+    study = small_study()
+    ref = publish_study(settings, study, content_hash(study))
     request = request_for(ref, tiny_llama)
     extract(settings, "undisturbed", request)
     pool, calls = PooledForward.pool, []
