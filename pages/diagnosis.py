@@ -130,8 +130,10 @@ with data.faults_shown():
     st.markdown(words.status_line(diagnosis, limits, of_layers))
     if not diagnosis.supported:
         st.subheader(diagnosis.headline)
-    for judgement in diagnosis.supported or diagnosis.helpful[:1]:
+    for judgement in diagnosis.told:
         _card(diagnosis, judgement)
+    if stronger := words.stronger_fix(diagnosis):
+        st.caption(stronger)
     _details(diagnosis)
     evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)
     notes_expander(run, chosen.trait, chosen.prompt_set, diagnosis.layer)

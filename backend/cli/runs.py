@@ -12,7 +12,6 @@ from backend.cli.json_output import correlation_json, measure_json, to_json
 from backend.core.estimate import Estimate
 from backend.core.metrics import registry
 from backend.errors import StoreError
-from backend.runs.reuse import reuse_sentence
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
@@ -52,7 +51,7 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
             continue
         value = getattr(run.record, field.name)
         if field.name == "reused":
-            value = reuse_sentence(run.prompts + run.responses, value)
+            value = _taken(value, run.prompts + run.responses)
         elif isinstance(value, tuple):
             value = ", ".join(str(part) for part in value)
         print(f"{field.name:20} {value}")
@@ -65,6 +64,12 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
     for notice in run.record.notices:
         print(f"{'notice':20} {notice}")
     return 0
+
+
+def _taken(counts: dict[str, int], total: int) -> str:
+    """How many of a run's texts were taken from which earlier runs."""
+    parts = [f"{count} of {total} texts from run {run_id}" for run_id, count in counts.items()]
+    return ", ".join(parts) or "nothing: every text was read"
 
 
 def _show_tokens(settings: Settings, options: argparse.Namespace) -> int:

@@ -128,6 +128,8 @@ def _problem(roles: list[str]) -> tuple[str, str] | None:
     if "system" in roles[1:]:
         return "A system message stands after the first.", "Put it first, or remove it."
     speakers = [role for role in roles if role != "system"]
+    if roles and not speakers:
+        return "The chat has a system message alone.", "End it with the user's message."
     if speakers and speakers[-1] != "user":
         return "The last message is not the user's.", "End the chat before the response."
     if any(a == b for a, b in pairwise(speakers)):

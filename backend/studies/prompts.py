@@ -85,6 +85,7 @@ def check_prompts(
     _note_white_space(first_at, faults)
     _check_opposite(first_at, faults)
     _check_pairs(first_at, faults)
+    _note_mixed(name, first_at, faults)
     _check_poles(name, first_at, faults)
     return list(first_at)
 
@@ -186,6 +187,22 @@ def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
                 place.line,
                 f"Pair {pair!r} has no {other} prompt.",
                 "Give each pair one high and one low prompt, or leave the pair out.",
+            )
+
+
+def _note_mixed(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    """Say where prompts of one trait and set are read in two ways, which a vector could read."""
+    chats: dict[tuple[str, str], list[bool]] = {}
+    for prompt in first_at:
+        chats.setdefault((prompt.trait, prompt.prompt_set), []).append(bool(prompt.messages))
+    for (trait, prompt_set), own in chats.items():
+        if any(own) and not all(own):
+            faults.note(
+                name,
+                None,
+                f"{own.count(False)} of {len(own)} prompts of trait {trait!r} (set {prompt_set!r}) "
+                "have no chat and are read as plain text, the others in the chat template.",
+                "Give all of them messages, or none: else the vector may read the template.",
             )
 
 

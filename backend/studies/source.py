@@ -80,12 +80,13 @@ def read_source(path: Path, faults: FaultList) -> Source:
         if path.is_file():
             if is_zip(path):
                 return _read_zip(path, faults)
-            what = "is neither a folder nor a zip."
+            what = "is neither a folder nor a zip, nor in a format of another tool that is known."
         else:
             what = "is neither a folder nor a zip." if path.exists() else "does not exist."
     except OSError as fault:
         what = f"cannot be read: {fault.strerror or fault}."
-    faults.add(str(path), None, f"The path {what}", "Name a folder or zip with prompts.*.")
+    remedy = "Name a folder or zip with prompts.*, or a file in a format of docs/formats.md."
+    faults.add(str(path), None, f"The path {what}", remedy)
     return Source({})
 
 

@@ -9,7 +9,7 @@ from backend.settings import StatusThresholds
 from backend.store.catalog import run_names
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.diagnosis.diagnose import Diagnosis
-from backend.views.diagnosis.words import gain_sentence, r_sentence
+from backend.views.diagnosis.words import gain_sentence, r_sentence, stronger_fix
 from backend.views.scorecard import words
 from backend.views.scorecard.compute import Scorecard, scorecard
 from backend.views.shared.blocks import Text
@@ -68,10 +68,11 @@ def how_sure(card: Scorecard, limits: StatusThresholds) -> str | None:
 
 def _one_cell(found: Diagnosis, name: str) -> str:
     said = f"{_title(found.trait)} on {name}: {found.headline} {r_sentence(found.r, 2)}"
-    if found.helpful:
-        best = found.helpful[0]
-        assert best.fix is not None  # helpful ones have a fix
-        said += f" Best measured fix: {best.fix.title}; r rises by {gain_sentence(best.fix.gain)}."
+    for judgement in found.told[:1]:
+        if judgement.fix is not None:
+            said += f" Fix: {judgement.fix.title}; gain in r {gain_sentence(judgement.fix.gain)}."
+    if stronger := stronger_fix(found):
+        said += f" {stronger}"
     return said
 
 

@@ -102,11 +102,12 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step
 
     Args:
         findings: what was published, as the study's tests find it.
-        repair: of the tour's cell; None while the phantom is not in the store.
+        repair: of the tour's cell; None while its run is not in the store.
     """
     said = {finding.name: finding.answer for finding in findings}
     why = "Every known cause is tested on this cell, and every fix is measured."
-    before, after = "The vector as published.", "The prompts that point elsewhere are dropped."
+    missing = f"The run of {MODEL} is not in this store yet, so another cell is shown"
+    before, after = f"{missing}.", f"{missing}, without a fix."
     if repair is not None:
         why = f"Cause: **{repair.cause[0].lower()}{repair.cause[1:]}**. {why}"
         before = (

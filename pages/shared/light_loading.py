@@ -81,7 +81,8 @@ class LightLoadingMiddleware:
             scope = {**scope, "headers": plain}
         taken = _Taken(send, compressed=compressed, page=page)
         await self._app(scope, receive, taken.take)
-        if taken.change is not None:
+        # An answer that breaks off, as when its browser is gone, is nothing to keep or to send.
+        if taken.change is not None and taken.whole:
             answer = await asyncio.to_thread(taken.change, taken.answer())
             if taken.lasting:
                 self._kept[scope["path"]] = answer
@@ -99,6 +100,7 @@ class _Taken:
     Attributes:
         change: what is to become of it; None where it has been passed on.
         lasting: whether it is the same for ever.
+        ended: whether its last piece has come.
     """
 
     def __init__(self, send: Send, *, compressed: bool, page: bool) -> None:
@@ -107,6 +109,14 @@ class _Taken:
         self._pieces: list[bytes] = []
         self.change: Callable[[_Answer], _Answer] | None = None
         self.lasting = False
+        self.ended = False
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is here, as long as its head says."""
+        said = Headers(raw=self._start["headers"]).get("content-length")
+        count = sum(map(len, self._pieces))
+        return self.ended and (said is None or said == str(count))
 
     async def take(self, message: Message) -> None:
         """One message of the answer."""
@@ -117,6 +127,7 @@ class _Taken:
             await self._send(message)
         elif message["type"] == "http.response.body":
             self._pieces.append(message.get("body", b""))
+            self.ended = not message.get("more_body", False)
 
     def _judge(self, start: Message) -> None:
         headers = Headers(raw=start["headers"])

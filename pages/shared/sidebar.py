@@ -63,6 +63,7 @@ def choose() -> None:
         found = data.run_list().runs
         by_key = {study.key: study for study in _ordered(studies, found)}
         titles = _study_name(by_key)
+        _of_the_run(found)
         study = by_key[select("Study", list(by_key), _STUDY, titles, _about(by_key, titles))]
         runs = tuple(run for run in found if run.study_key == study.key)
         prompt_set = study.prompt_sets[0]
@@ -92,6 +93,16 @@ def choose() -> None:
             {image: image.upper() for image in IMAGE_FORMATS},
             help="What the camera in a chart's bar saves. SVG for papers, PNG for slides.",
         )
+
+
+def _of_the_run(found: Sequence[RunSummary]) -> None:
+    """Choose the study of the run that a link names without its study."""
+    wanted = st.query_params.get("run")
+    if wanted is None or _STUDY in st.session_state or _STUDY in st.query_params:
+        return
+    for run in found:
+        if run.run_id == wanted:
+            st.query_params[_STUDY] = run.study_key
 
 
 def _ordered(

@@ -38,7 +38,7 @@ def test_prompts_are_dropped_and_the_run_is_made_again(store, tiny_llama, capsys
     assert status == 0 and key.startswith("small@") and key != ref.key
     assert "0 of 42 texts to extract; the others are taken from run run-1" in err
     shown = run(capsys, "show", run_id)[1]
-    assert "0 of 42 texts to extract; the others are taken from run run-1" in shown
+    assert "42 of 42 texts from run run-1" in shown
     assert "18 prompts, 24 responses" in shown
     status, _, err = run(capsys, "drop-prompts", ref.key, "--prompt", "99")
     assert status == 1 and "The study has no prompt 99." in err

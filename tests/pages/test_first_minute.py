@@ -6,6 +6,7 @@ import dataclasses
 
 import pytest
 
+from backend.store.run import delete_run
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from tests.support.pages import linked, opened, words
@@ -74,3 +75,19 @@ def test_a_study_without_runs_keeps_no_run_in_the_address(store, tiny_llama):
     said = next(warning.value for warning in app.warning if "not in this store" in warning.value)
     assert "run `before`" in said and "layer" not in said
     assert not {"run", "layer"} & {*app.query_params}
+
+
+def test_a_link_to_a_run_without_its_study_opens_the_run(store, tiny_llama):
+    publish_small_preset(store)
+    other = dataclasses.replace(small_study(), name="other")
+    publish_run(store, other, tiny_llama, "mine")
+    shown = words(linked(run="mine"))
+    assert "This link names" not in shown
+    assert linked(run="mine").session_state["run"] == "mine"
+
+
+def test_the_tour_says_when_its_cell_is_not_there(store):
+    _, run_ids = publish_small_preset(store)
+    delete_run(store, next(run_id for run_id in run_ids if "mistral" in run_id))
+    shown = words(opened("pages/scorecard.py", tour=6))
+    assert "The run of mistral-simulated is not in this store yet" in shown

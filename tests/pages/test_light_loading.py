@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+import pytest
+
 from pages.shared.light_loading import LightLoadingMiddleware
 
 SCRIPT = b"const a = 1;" * 1000
@@ -27,6 +29,7 @@ class Server:
             (b"content-length", str(len(body)).encode()),
             (b"etag", b"of the file"),
         ]
+        self.broken = None
         self.served = LightLoadingMiddleware(self)
 
     async def __call__(self, scope, receive, send):
@@ -38,7 +41,8 @@ class Server:
             {"type": "http.response.start", "status": self.status, "headers": list(self.headers)}
         )
         half = len(self.body) // 2
-        for piece, more in ((self.body[:half], True), (self.body[half:], False)):
+        whole = [(self.body[:half], True), (self.body[half:], False)]
+        for piece, more in whole if self.broken is None else self.broken:
             await send({"type": "http.response.body", "body": piece, "more_body": more})
 
     def get(self, path="/static/js/a.js", **headers):
@@ -101,4 +105,16 @@ def test_the_page_says_what_is_loading_and_is_not_kept():
         assert "etag" not in headers
         # The styles first: nothing is drawn without them.
         assert body.count(STYLES) == 1 and body.index(STYLES) < body.index(b"<script")
+    assert server.asked == 2
+
+
+@pytest.mark.parametrize("pieces", [[], [(SCRIPT[:100], True)], [(SCRIPT[:100], False)]])
+def test_an_answer_that_breaks_off_is_not_kept(pieces):
+    server = Server(SCRIPT, b"text/javascript", LASTING)
+    server.broken = pieces
+    with pytest.raises(IndexError):  # nothing was sent
+        server.get(accept_encoding="gzip")
+    server.broken = None
+    for _ in range(2):
+        assert gzip.decompress(server.get(accept_encoding="gzip")[2]) == SCRIPT
     assert server.asked == 2

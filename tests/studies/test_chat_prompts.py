@@ -10,6 +10,7 @@ import pytest
 from backend.errors import StudyFaults
 from backend.store.study import load_study, publish_study
 from backend.studies.dropped_prompts import without_prompts
+from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
 from backend.studies.prompt_sets import Lines, NewSet, publish_prompt_set
@@ -85,3 +86,19 @@ def test_a_line_that_was_not_touched_keeps_its_chat_and_a_new_one_is_refused(set
     changed = lines | {"warmth": Lines(f"{lines['warmth'].high}\nnew", lines["warmth"].low)}
     with pytest.raises(StudyFaults, match="the chat before this one is not known"):
         publish_prompt_set(settings, NewSet(ref.key, "new", start="default", typed=changed))
+
+
+def test_poles_of_chats_and_plain_texts_are_noted(tmp_path):
+    first = dataclasses.replace(STUDY.prompts[0], messages=())
+    mixed = dataclasses.replace(STUDY, prompts=(first, *STUDY.prompts[1:]))
+    faults = FaultList()
+    read_study(write_study(tmp_path / "chats", mixed), "chats", faults)
+    (note,) = faults.notes
+    assert "1 of 6 prompts of trait 'warmth' (set 'default') have no chat" in note.what
+
+
+def test_a_system_message_alone_is_no_chat(tmp_path):
+    first = dataclasses.replace(STUDY.prompts[0], messages=(Message("system", "Be kind."),))
+    study = dataclasses.replace(STUDY, prompts=(first, *STUDY.prompts[1:]))
+    with pytest.raises(StudyFaults, match="has a system message alone"):
+        read_study(write_study(tmp_path / "chats", study), "chats")

@@ -65,13 +65,17 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         alone = list(traits.values()).count(traits[path]) == 1
         found: list[tuple[Prompt, Place]] = []
         skipped = 0
+        asked = [_question(row) is not None for row in rows]
         for row in rows:
             pair = _pair(row, poles, traits[path], "default" if alone else stem(path))
+            if any(asked) and _question(row) is None:
+                pair = None  # read as plain text beside chats
             if pair is None:
                 skipped += 1
             else:
                 found += [(prompt, Place(path, row.line)) for prompt in pair]
-        note_skipped(path, skipped, len(rows), "hold no two texts", faults)
+        needed = "a question and two texts" if any(asked) else "two texts"
+        note_skipped(path, skipped, len(rows), f"do not hold {needed}", faults)
         placed += without_repeats(path, found, faults)
     names = sorted({prompt.trait for prompt, _ in placed})
     for name in names:
@@ -105,7 +109,7 @@ def _pair(
     high, low = (_text(row.values.get(column)) for column in poles)
     if high is None or low is None:
         return None
-    asked = next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    asked = _question(row)
     said = next((usable(row.values.get(c)) for c in _TRAITS if row.values.get(c)), None)
     messages = () if asked is None else (Message("user", asked),)
     pair = str(row.line)
@@ -114,6 +118,10 @@ def _pair(
         Prompt(name, "high", high, prompt_set, pair, messages),
         Prompt(name, "low", low, prompt_set, pair, messages),
     )
+
+
+def _question(row: Row) -> str | None:
+    return next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
 
 
 def _text(value: object) -> str | None:

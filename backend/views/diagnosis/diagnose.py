@@ -60,6 +60,25 @@ class Diagnosis:
         ]
         return tuple(j for _, _, j in sorted(found, key=lambda each: (-each[0], each[1])))
 
+    @property
+    def told(self) -> tuple[Judgement, ...]:
+        """The causes that are told first: the supported ones, else the one whose fix helps most."""
+        return self.supported or self.helpful[:1]
+
+    @property
+    def stronger(self) -> Judgement | None:
+        """The cause whose fix raises r by more than any of those told first, though the data do
+        not support it; None where there is none."""
+        told = [j.fix.gain.value for j in self.told if j.fix is not None]
+        known = [gain for gain in told if gain is not None]
+        for judgement in self.helpful[:1]:
+            assert judgement.fix is not None  # helpful ones have a fix
+            gain = judgement.fix.gain.value
+            assert gain is not None  # and a gain
+            if judgement not in self.told and all(gain > other for other in known):
+                return judgement
+        return None
+
 
 def diagnose(evidence: CellEvidence) -> Diagnosis:
     """Judge every registered cause, each after those whose judgements it reads.

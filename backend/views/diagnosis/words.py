@@ -48,6 +48,18 @@ def status_line(diagnosis: Diagnosis, thresholds: StatusThresholds, of_layers: i
     return f"{STATUS_SIGNS[status]} {status} · {r_sentence(diagnosis.r, 2)[:-1]} · {layer}"
 
 
+def stronger_fix(diagnosis: Diagnosis) -> str:
+    """A sentence on a fix that gains more than those of the supported causes; empty without one."""
+    found = diagnosis.stronger
+    if found is None or found.fix is None:
+        return ""
+    return (
+        f"Another fix raises r by more: {found.fix.title}, {gain_sentence(found.fix.gain)}. The "
+        f"cause that it is for ({found.title[0].lower()}{found.title[1:]}) is {found.verdict}, so "
+        "why it helps is not known."
+    )
+
+
 def gain_sentence(gain: Estimate) -> str:
     """What a fix does to r on scenarios on which it was not chosen, or why that is not known.
 

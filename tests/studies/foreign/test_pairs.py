@@ -91,7 +91,7 @@ def test_pairs_without_a_question_are_plain_texts(tmp_path, columns):
         ("low", "Next."),
     ]
     assert not study.has_chats and list(study.traits) == ["warmth"]
-    assert "1 of 3 records hold no two texts" in notes
+    assert "1 of 3 records do not hold two texts" in notes
 
 
 def test_wisent_pairs_are_answers_to_their_prompt(tmp_path):
@@ -110,6 +110,14 @@ def test_wisent_pairs_are_answers_to_their_prompt(tmp_path):
     assert list(study.traits) == ["honesty"]
     assert study.prompts[0].messages == (Message("user", "Question 0"),)
     assert study.prompts[1].text == "False 0"
+
+
+def test_a_pair_without_its_question_is_left_out_beside_others(tmp_path):
+    path = tmp_path / "sycophancy.json"
+    path.write_text(json.dumps([*CAA, {**CAA[0], "question": ""}]), "utf-8")
+    study, notes = read(path)
+    check_caa(study)
+    assert "1 of 5 records do not hold a question and two texts" in notes
 
 
 def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):

@@ -8,6 +8,7 @@ from backend.errors import StoreError
 from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
 from backend.store.run import open_run
+from backend.views.diagnosis import words
 from backend.views.diagnosis.compute import fix_pipeline, r_of_fix
 from backend.views.diagnosis.registry import RULES
 from tests.support import views
@@ -68,3 +69,19 @@ def test_helpful_fixes_are_those_whose_interval_is_right_of_zero(settings):
             if j.fix is not None and (j.fix.gain.low or 0) > 0
         ]
         assert [j.fix.gain.value for j in diagnosis.helpful] == sorted(gains, reverse=True)
+
+
+def test_a_fix_that_gains_more_than_those_of_supported_causes_is_told(settings):
+    _, run_ids = publish_small_preset(settings)
+    found = [d for run_id in run_ids for d in views.diagnoses(settings, run_id)]
+    for diagnosis in found:
+        told = [j.fix.gain.value for j in diagnosis.told if j.fix is not None]
+        top = max((gain for gain in told if gain is not None), default=None)
+        said = words.stronger_fix(diagnosis)
+        best = diagnosis.helpful[0] if diagnosis.helpful else None
+        higher = best is not None and best not in diagnosis.told
+        higher = higher and (top is None or best.fix.gain.value > top)
+        assert bool(said) == higher
+        if higher:
+            assert best.fix.title in said and f"{best.fix.gain.value:+.2f}" in said
+    assert {bool(words.stronger_fix(d)) for d in found} == {True, False}
