@@ -26,7 +26,7 @@ def test_without_two_runs_the_published_table_is_shown(store, tiny_llama):
             publish_run(store, small_study(), tiny_llama, "run-1")
             text = words(opened(TRANSFER))
         assert "A comparison needs runs of two models" in text
-        assert "out of five failing traits" in text
+        assert "The study mentions five failing traits" in text
 
 
 @pytest.mark.parametrize("page", [TRANSFER, METHODS])
@@ -41,7 +41,7 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     app = opened(TRANSFER)
     text = words(app)
     view = results(store).with_saved(transfer_view, run_ids, traits, "default")
-    assert f"over the {view.tests()} comparisons" in text
+    assert f"over all {view.tests()} comparisons" in text
     assert answer(view, traits[0]) in text and "written by `simulated`" in text
     assert "with the highest r of its own" in text
     assert "no ceiling of transfer" in words(opened(TRANSFER, transfer_view="ceilings"))

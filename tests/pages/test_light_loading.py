@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -54,7 +55,9 @@ class Server:
 
         asked = [(name.replace("_", "-").encode(), v.encode()) for name, v in headers.items()]
         scope = {"type": "http", "method": "GET", "path": path, "headers": asked}
-        asyncio.run(self.served(scope, None, send))
+        # In a thread of its own: tests in a browser leave this one with a running loop.
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(lambda: asyncio.run(self.served(scope, None, send))).result()
         body = b"".join(message.get("body", b"") for message in sent[1:])
         found = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
         assert int(found["content-length"]) == len(body)

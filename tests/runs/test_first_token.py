@@ -125,8 +125,8 @@ def test_the_command_takes_the_pooling(settings, sink_model, monkeypatch, capsys
     assert run_summary(settings, "r").record.pooling == "mean_rest"
     assert main(["diagnose", "r", "--trait", "warmth"]) == 0
     assert "the run pools by mean without the first token" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        main([*command, "--pooling", "median"])
+    assert main([*command, "--pooling", "median"]) == 1
+    assert "'median' is no pooling" in capsys.readouterr().err
 
 
 def older(path):
