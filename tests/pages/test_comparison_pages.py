@@ -44,7 +44,7 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     assert f"over all {view.tests()} comparisons" in text
     assert answer(view, traits[0]) in text and "written by `simulated`" in text
     assert "with the highest r of its own" in text
-    assert "no ceiling of transfer" in words(opened(TRANSFER, transfer_view="ceilings"))
+    assert "an agreement needs two responders" in words(opened(TRANSFER, transfer_view="ceilings"))
     for shown in ("trait", "pair"):
         assert len(opened(TRANSFER, transfer_view=shown).get("plotly_chart")) == 1
     app = opened(TRANSFER, transfer_view="numbers")
@@ -54,7 +54,7 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     at_a_layer = opened(TRANSFER, layer="2", matched="scenario")
     assert "with the highest r of its own" not in words(at_a_layer)
     assert "reads its own response to a scenario" in words(at_a_layer)
-    assert "out of five failing traits" in words(opened(TRANSFER, transfer="published"))
+    assert "The study mentions five failing traits" in words(opened(TRANSFER, transfer="published"))
     assert "at least two runs" in words(opened(TRANSFER, transfer_runs=[run_ids[0]]))
 
 

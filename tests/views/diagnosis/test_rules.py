@@ -107,7 +107,7 @@ def test_dependent_cases_count_for_what_they_are_worth(healthy):
 def test_the_same_cases_taken_as_independent_are_counted(healthy):
     dependent = clustered(healthy, 20, 5, 0.2)
     judged = judged_by(with_cases(dependent, groups=()), "few_scenarios")
-    assert judged.weight == 0.85 and judged.summary.startswith("100 cases, enough to see")
+    assert judged.weight == 0.85 and judged.summary.startswith("100 cases, enough to detect")
     assert judged.verdict == "ruled out"
 
 
