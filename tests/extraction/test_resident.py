@@ -11,7 +11,10 @@ import torch
 
 from backend.extraction.resident import FileViews, passing_through
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the advice is Linux's")
+SMAPS = Path("/proc/self/smaps")
+# Some containers list no pages of their own, and then nothing is let go of.
+KNOWN = sys.platform == "linux" and SMAPS.exists() and "Anonymous:" in SMAPS.read_text()
+pytestmark = pytest.mark.skipif(not KNOWN, reason="the system does not say what it holds")
 COUNT = 2**20
 
 
@@ -30,7 +33,7 @@ def view_of(path: Path, values: torch.Tensor) -> torch.Tensor:
 def resident(path: Path) -> int:
     """KiB of a file that this process holds in memory."""
     sizes, here = 0, False
-    for line in Path("/proc/self/smaps").read_text().splitlines():
+    for line in SMAPS.read_text().splitlines():
         if not line.split()[0].endswith(":"):
             here = line.endswith(str(path))
         elif here and line.startswith("Rss:"):
