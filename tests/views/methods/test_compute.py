@@ -218,7 +218,7 @@ def test_a_run_without_a_registered_method_says_how_to_get_it(settings, tiny_lla
     assert row.missing == NOT_COMPUTED and "lda" not in comparison.overall
     table = {line["method"]: line for line in method_rows(comparison, "haste")}
     assert table["Shrunk LDA"]["r (Fisher)"] == NOT_COMPUTED
-    assert "Shrunk LDA. Derive it again" in missing_caption(comparison.grid)
+    assert "Shrunk LDA. Derive the run again" in missing_caption(comparison.grid)
     assert table["Unit-norm rows"]["r (Fisher)"] != NOT_COMPUTED
 
 
