@@ -5,6 +5,7 @@ Words are those of docs/glossary.md: study, trait, pole, run, layer, vector, pro
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -26,6 +27,11 @@ class Message:
 
     role: str
     content: str
+
+
+def chat_values(messages: Sequence[Message]) -> list[dict[str, str]]:
+    """A chat as templates and files have it: role and content of each message."""
+    return [{"role": one.role, "content": one.content} for one in messages]
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from backend.settings import Settings
 from backend.store.study import find_study, load_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
-from backend.types import Message, Prompt, Response, Study
+from backend.types import Message, Prompt, Response, Study, chat_values
 
 
 def write_study_folder(settings: Settings, wanted: str, target: Path) -> tuple[Path, ...]:
@@ -110,8 +110,7 @@ def _response(response: Response) -> dict[str, Any]:
 
 
 def _chat(messages: tuple[Message, ...]) -> dict[str, Any]:
-    said = [{"role": one.role, "content": one.content} for one in messages]
-    return {"messages": said} if said else {}
+    return {"messages": chat_values(messages)} if messages else {}
 
 
 def _lines(path: Path, rows: Iterable[Mapping[str, Any]]) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from backend.errors import ExtractionError, SpanNotFound, TextTooLong
 from backend.poolings import taken_tokens, takes_one
-from backend.types import Message, Pooling, Prompt, Response
+from backend.types import Message, Pooling, Prompt, Response, chat_values
 
 # Names of texts that an error lists; the others are counted.
 SHOWN = 5
@@ -151,7 +151,7 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
 def _encode(tokenizer: Any, messages: Sequence[Message], text: str, name: str) -> EncodedText:
     if not messages:
         return _encode_plain(tokenizer, text, name)
-    conversation = [{"role": m.role, "content": m.content} for m in messages]
+    conversation = chat_values(messages)
     rendered = _render(tokenizer, conversation, text, name)
     start, end = _response_span(tokenizer, conversation, text, rendered, name)
     _check_history(tokenizer, conversation, rendered[:start], name)

@@ -48,6 +48,7 @@ from backend.types import (
     Study,
     StudyRef,
     Turn,
+    chat_values,
 )
 
 # A pooled activation is d numbers: as text they are several times their size and unreadable, so
@@ -498,9 +499,7 @@ def publish_study(settings: Settings, study: Study, content_hash: str) -> StudyR
 
 def messages_json(messages: Sequence[Message]) -> str:
     """A chat as it is stored."""
-    return json.dumps(
-        [{"role": m.role, "content": m.content} for m in messages], ensure_ascii=False
-    )
+    return json.dumps(chat_values(messages), ensure_ascii=False)
 
 
 def _chat(stored: str | None) -> tuple[Message, ...]:

@@ -94,7 +94,6 @@ def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
     faults.raise_if_any()
     if found is None:
         return None
-    described = dict(found.traits or {})
     return Study(
         name=name,
         title=name,
@@ -102,7 +101,7 @@ def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
         licence="",
         provenance=found.provenance,
         score_range=found.score_range,
-        traits={prompt.trait: described.get(prompt.trait, "") for prompt, _ in found.prompts},
+        traits={prompt.trait: "" for prompt, _ in found.prompts},
         prompts=tuple(prompt for prompt, _ in found.prompts),
         responses=tuple(found.responses),
     )

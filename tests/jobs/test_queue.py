@@ -32,6 +32,7 @@ from backend.store.work_file import work_path
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from tests.support.runs import contents, extract, request_for
+from tests.support.served import wait_for
 from tests.support.studies import small_study
 
 
@@ -196,16 +197,6 @@ def shop(tmp_path_factory, tiny_llama):
     queue.close()
     if worker.process.poll() is None:
         worker.kill()
-
-
-def wait_for(what, seconds=90.0):
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = what()
-        if found:
-            return found
-        time.sleep(0.05)
-    raise AssertionError("it did not happen in time")
 
 
 @pytest.mark.slow

@@ -28,14 +28,12 @@ class Understood:
         provenance: who wrote and who scored it, as far as the files say.
         prompts: each with its place.
         responses: may be empty.
-        traits: trait -> description.
         score_range: lowest and highest score.
     """
 
     provenance: str
     prompts: Sequence[tuple[Prompt, Place]]
     responses: Sequence[Response] = ()
-    traits: Mapping[str, str] | None = None
     score_range: tuple[float, float] = (0.0, 10.0)
 
 

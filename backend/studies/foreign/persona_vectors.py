@@ -6,6 +6,7 @@ answers without such a message are responses (Chen et al., arXiv 2507.21509).
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -177,14 +178,7 @@ def _response(path: str, row: Row, name: str, number: int, traits: Sequence[str]
 
 def _scored_on(response: Response, traits: set[str]) -> Response:
     scores = {trait: score for trait, score in response.scores.items() if trait in traits}
-    return Response(
-        scenario=response.scenario,
-        text=response.text,
-        responder=response.responder,
-        messages=response.messages,
-        scores=scores,
-        group=response.group,
-    )
+    return dataclasses.replace(response, scores=scores)
 
 
 def _system(
