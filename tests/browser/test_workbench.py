@@ -33,8 +33,18 @@ class Hand:
 
 
 def middle(locator):
+    """Where the middle of an element lies once it has stayed where it is for half a second.
+
+    A chart is drawn once more when its column has got its width, which may be after the script has
+    come to its end: who points at a place measured before that hits another point.
+    """
     locator.scroll_into_view_if_needed()
-    box = locator.bounding_box()
+    seen = [None]
+    while len(seen) < 6 or any(box != seen[-1] for box in seen[-6:]):
+        assert len(seen) < 600, f"it does not stay where it is: {seen[-6:]}"
+        locator.page.wait_for_timeout(100)
+        seen.append(locator.bounding_box())
+    box = seen[-1]
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
 
