@@ -80,13 +80,8 @@ function follow(data, value) {
   moveMarker(value, known && !beyond ? data.r[step] : null);
 }
 
-// The chart is drawn anew some time after the rest of the page; until then the marker stays.
-function handOver(data, left) {
-  const chart = document.querySelector(CHART);
-  if (chart?.data && Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9 && left > 0) {
-    setTimeout(() => handOver(data, left - 1), 30);
-    return;
-  }
+// What the chart itself draws is shown again in place of the marker.
+function removeMarker(chart) {
   chart?.querySelector(".live-marker")?.remove();
   const drawn = chart?.querySelector(".scatterlayer .points .point");
   if (drawn) drawn.style.display = "";
@@ -94,8 +89,17 @@ function handOver(data, left) {
 
 export default function (component) {
   const data = component.data;
+  const served = value => Math.abs(value - data.value) <= 1e-9;
   let last = data.value;
-  handOver(data, 100);
+  // The chart is drawn anew some time after the rest of the page; until then the marker stays.
+  const handOver = left => {
+    if (!served(last)) return;  // it moves again
+    const chart = document.querySelector(CHART);
+    const behind = chart?.data && Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9;
+    if (behind && left > 0) setTimeout(handOver, 30, left - 1);
+    else removeMarker(chart);
+  };
+  handOver(400);
   const watch = new MutationObserver((changes) => {
     const slider = changes.map((change) => change.target).find((node) =>
       node.matches(SLIDER) && node.closest('[class*="st-key-lab_threshold"]'));
@@ -105,6 +109,8 @@ export default function (component) {
     if (value === last) return;
     last = value;
     follow(data, value);
+    // For the value that the page shows already, the server has nothing more to write.
+    if (served(value)) handOver(400);
   });
   watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
   return () => watch.disconnect();

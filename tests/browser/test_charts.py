@@ -10,50 +10,59 @@ from playwright.sync_api import expect
 from tests.support.browsing import preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
-# Every part of every page that draws charts, by what the address says.
-PARTS = (
-    "?scorecard_view=intervals",
-    "diagnosis?diagnosis_view=fixes",
-    "diagnosis?read=on",
-    "prompts?prompts_view=cosines",
-    "prompts?prompts_view=lengths",
-    "map?",
-    *(f"layers?layers_view={view}" for view in ("r", "traits", "models", "prompts")),
-    "filter_lab?lab_more=layers",
-    "filter_lab?lab_more=prompts",
-    *(f"transfer?transfer_view={view}" for view in ("matrix", "trait", "pair")),
-    *(f"methods?methods_view={view}" for view in ("grid", "overall", "trait", "cosines")),
-    *(
-        f"scores?scores_view={view}"
-        for view in ("trait", "traits", "judge", "length", "ranks", "poles")
-    ),
-)
-NAMES = """() => [...document.querySelectorAll(".js-plotly-plot")].map(chart => {
-  const image = chart.querySelector(".main-svg");
-  return [image?.getAttribute("role"), image?.getAttribute("aria-label"),
-    chart._fullData?.some(trace => trace.type === "heatmap") ? chart.tabIndex : null];
-})"""
-NAMED = "(NAMES) => { const found = eval(NAMES)(); return found.length && found.every(f => f[1]); }"
+# Pages that draw charts, and the choice between their views.
+PAGES = {
+    "": "scorecard_view",
+    "diagnosis": "diagnosis_view",
+    "prompts": "prompts_view",
+    "map": None,
+    "layers": "layers_view",
+    "filter_lab": "lab_more",
+    "transfer": "transfer_view",
+    "methods": "methods_view",
+    "scores": "scores_view",
+}
+CHARTS = """() => {
+  const places = [...document.querySelectorAll("[data-testid=stPlotlyChart]")];
+  const found = places.map(place => {
+    const chart = place.querySelector(".js-plotly-plot");
+    const image = chart?.querySelector(".main-svg");
+    return [image?.getAttribute("role"), image?.getAttribute("aria-label"),
+      chart?._fullData?.some(trace => trace.type === "heatmap") ? chart.tabIndex : null];
+  });
+  return found.every(chart => chart[1]) && found;
+}"""
+
+
+def charts(page) -> list[list]:
+    """Role, name and tab stop of each chart, as soon as all have a name."""
+    return page.wait_for_function(CHARTS).json_value()
 
 
 def test_every_chart_is_an_image_with_a_name(watched, stocked):
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
     chosen = f"study={preset_study(stocked)}&run={mistral}&trait=crisis_recognition"
     page = watched(f"{stocked.url}/?{chosen}")
-    wrong, every = {}, set()
-    for part in PARTS:
-        page.goto(f"{stocked.url}/{part}&{chosen}")
+    drawn: dict[str, list[list]] = {}
+    for path, key in PAGES.items():
+        page.goto(f"{stocked.url}/{path}?{chosen}")
         settled(page)
-        page.locator(".js-plotly-plot .main-svg").first.wait_for()
-        try:
-            page.wait_for_function(NAMED, arg=NAMES, timeout=10_000)
-        finally:
-            found = page.evaluate(NAMES)
-        if any(role != "img" or not label or stop not in (None, 0) for role, label, stop in found):
-            wrong[part] = found
-        every |= {label for _, label, _ in found}
+        drawn[path] = charts(page)
+        views = page.locator(f".st-key-{key} [role=radio]")
+        assert (views.count() > 1) == (key is not None), path
+        for place in range(1, views.count()):  # the first is open
+            views.nth(place).click()
+            settled(page)
+            drawn[f"{path} {views.nth(place).inner_text()}"] = charts(page)
+    wrong = {
+        view: [role, label, stop]
+        for view, found in drawn.items()
+        for role, label, stop in found
+        if role != "img" or stop not in (None, 0)
+    }
     assert wrong == {}
-    assert len(every) > 20
+    assert sum(len(found) > 0 for found in drawn.values()) >= 22
+    assert len({label for found in drawn.values() for _, label, _ in found}) > 20
 
 
 def focus_on(page, chart: str):

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 from safetensors import safe_open
 
-from tests.support.browsing import PATHS, preset_runs, preset_study, settled
+from tests.support.browsing import preset_runs, preset_study, settled
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000
@@ -139,17 +139,3 @@ def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp
     assert [url for url in asked if not url.startswith(("file:", "data:", "blob:"))] == []
     assert faults == []
     context.close()
-
-
-# In the light theme; test_accessibility.py looks at the dark one at this width.
-@pytest.mark.parametrize("path", PATHS)
-def test_every_page_fits_a_phone_and_asks_no_one(watched, stocked, path):
-    page = watched(
-        f"{stocked.url}{path}?study={preset_study(stocked)}",
-        viewport={"width": 390, "height": 844},
-        is_mobile=True,
-    )
-    page.locator("h1").wait_for()
-    settled(page)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.locator("[data-testid=stException]").count() == 0

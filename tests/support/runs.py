@@ -9,6 +9,7 @@ from pathlib import Path
 from backend.runs.session import session_of
 from backend.settings import Settings
 from backend.store.run import run_path
+from backend.store.schema import DERIVED_TABLES
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Progress, Study, StudyRef
@@ -48,20 +49,7 @@ _TABLES = (
     "scores",
     "prompt_activations",
     "response_activations",
-    "behaviours",
-    "gram",
-    "alignment",
-    "moments",
-    "moment_totals",
-    "vectors",
-    "projections",
-    "metrics",
-    "influences",
-    "correlations",
-    "inner_products",
-    "best_layers",
-    "controls",
-    "subsampling",
+    *DERIVED_TABLES,
 )
 
 
