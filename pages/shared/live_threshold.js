@@ -80,38 +80,46 @@ function follow(data, value) {
   moveMarker(value, known && !beyond ? data.r[step] : null);
 }
 
-// What the chart itself draws is shown again in place of the marker.
-function removeMarker(chart) {
+// What the page shows, and where the slider was last seen: of the latest call, as Streamlit calls
+// anew for new data without cleaning up after the call before.
+let data, last, watch;
+
+const served = (value) => Math.abs(value - data.value) <= 1e-9;
+
+// What the chart itself draws is shown again in place of the marker. The chart is drawn anew some
+// time after the rest of the page; until then the marker stays.
+function handOver(of, left) {
+  if (of !== data || !served(last)) return;  // newer data has come, or the slider moves again
+  const chart = document.querySelector(CHART);
+  const drawn = chart?.data && !(Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9);
+  if (!drawn && left > 0) {
+    setTimeout(handOver, 30, of, left - 1);
+    return;
+  }
   chart?.querySelector(".live-marker")?.remove();
-  const drawn = chart?.querySelector(".scatterlayer .points .point");
-  if (drawn) drawn.style.display = "";
+  const point = chart?.querySelector(".scatterlayer .points .point");
+  if (point) point.style.display = "";
+}
+
+function seen(changes) {
+  const slider = changes.map((change) => change.target).find((node) =>
+    node.matches(SLIDER) && node.closest('[class*="st-key-lab_threshold"]'));
+  // Moved by the page itself, the slider comes with other steps, which are still on their way.
+  if (slider && slider !== document.activeElement) return;
+  const value = slider ? Number(slider.value) : last;
+  if (value === last) return;
+  last = value;
+  follow(data, value);
+  // For the value that the page shows already, the server has nothing more to write.
+  if (served(value)) handOver(data, 400);
 }
 
 export default function (component) {
-  const data = component.data;
-  const served = value => Math.abs(value - data.value) <= 1e-9;
-  let last = data.value;
-  // The chart is drawn anew some time after the rest of the page; until then the marker stays.
-  const handOver = left => {
-    if (!served(last)) return;  // it moves again
-    const chart = document.querySelector(CHART);
-    const behind = chart?.data && Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9;
-    if (behind && left > 0) setTimeout(handOver, 30, left - 1);
-    else removeMarker(chart);
-  };
-  handOver(400);
-  const watch = new MutationObserver((changes) => {
-    const slider = changes.map((change) => change.target).find((node) =>
-      node.matches(SLIDER) && node.closest('[class*="st-key-lab_threshold"]'));
-    // Moved by the page itself, the slider comes with other steps, which are still on their way.
-    if (slider && slider !== document.activeElement) return;
-    const value = slider ? Number(slider.value) : last;
-    if (value === last) return;
-    last = value;
-    follow(data, value);
-    // For the value that the page shows already, the server has nothing more to write.
-    if (served(value)) handOver(400);
-  });
-  watch.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
-  return () => watch.disconnect();
+  data = component.data;
+  last = data.value;
+  handOver(data, 400);
+  watch?.disconnect();
+  const mine = watch = new MutationObserver(seen);
+  mine.observe(document.body, {subtree: true, attributeFilter: ["aria-valuetext"]});
+  return () => mine.disconnect();
 }

@@ -25,6 +25,7 @@ from backend.store.study import publish_study
 from backend.studies.dropped_prompts import without_prompts
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Message, Prompt, Response
+from tests.support.kept import kept_store
 from tests.support.raw import reading_run
 from tests.support.studies import chat_study, small_study
 
@@ -49,10 +50,19 @@ def reused(settings, run_id):
     return dict(run_summary(settings, run_id).record.reused)
 
 
+@pytest.fixture(scope="module")
+def source(tiny_llama):
+    """A store with the small study's run, which tests copy."""
+    made = kept_store()
+    extract(made, STUDY, tiny_llama, "source")
+    return made
+
+
 @pytest.fixture
-def store(settings, tiny_llama):
-    """A store that holds the small study's run."""
-    extract(settings, STUDY, tiny_llama, "source")
+def store(settings, source):
+    """A store of the test's own that holds the small study's run."""
+    for folder in ("studies", "runs"):
+        shutil.copytree(getattr(source, folder), getattr(settings, folder), dirs_exist_ok=True)
     return settings
 
 
