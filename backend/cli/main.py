@@ -19,6 +19,7 @@ from backend.cli import (
     studies,
     study_tests,
     upkeep,
+    vectors,
 )
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
@@ -33,6 +34,7 @@ COMMANDS: list[Command] = [
     *study_tests.COMMANDS,
     *diagnose.COMMANDS,
     *export.COMMANDS,
+    *vectors.COMMANDS,
     *phantom.COMMANDS,
     *serve.COMMANDS,
     *upkeep.COMMANDS,
