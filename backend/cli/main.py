@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from backend.cli import (
+    activations,
     derive,
     diagnose,
     export,
@@ -28,6 +29,7 @@ from backend.settings import load_settings
 COMMANDS: list[Command] = [
     *studies.COMMANDS,
     *extract.COMMANDS,
+    *activations.COMMANDS,
     *derive.COMMANDS,
     *runs.COMMANDS,
     *notes.COMMANDS,
