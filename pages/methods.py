@@ -181,4 +181,4 @@ with data.faults_shown():
         _subsampling(run.run_id, chosen.trait, chosen.prompt_set, at)
     else:
         _cosines(chosen, run, at)
-    vector_import(run.traits, chosen.trait)
+    vector_import(run.traits)

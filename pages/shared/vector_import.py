@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.models.tensor_files import SUFFIXES
+from backend.models.tensor_files import MOST_VECTOR_BYTES, SUFFIXES
 from backend.runs.imported_vectors import (
     Understood,
     VectorChoice,
@@ -31,21 +31,26 @@ _FILE, _NAME, _TRAIT, _NUMBERING, _LAYERS = (
 _AS_FORMAT = "as the format does"
 
 
-def vector_import(traits: tuple[str, ...], trait: str) -> None:
+def vector_import(traits: tuple[str, ...]) -> None:
     """A file, how it is to be understood, what is understood, and the button that keeps it.
 
     Args:
         traits: of the study that is shown.
-        trait: the one that is shown.
     """
     with st.expander("Import vectors of another tool", icon=":material/upload_file:", key=_OPEN):
         st.file_uploader(
             "safetensors, npz, persona_vectors .pt or GGUF control vector",
             type=[suffix.removeprefix(".") for suffix in SUFFIXES],
+            max_upload_size=MOST_VECTOR_BYTES // 2**20,
             key=_file_key(),
         )
         left, right = st.columns(2)
-        left.selectbox("Trait", traits, index=traits.index(trait), key=f"{_TRAIT} {trait}")
+        left.selectbox(
+            "Trait",
+            ["", *traits],
+            format_func=lambda name: name.replace("_", " ") or "as the file says",
+            key=_TRAIT,
+        )
         right.text_input(
             "Name", key=_NAME, placeholder="from the file", help="Small letters, digits and dashes."
         )
@@ -65,7 +70,7 @@ def vector_import(traits: tuple[str, ...], trait: str) -> None:
             help="Such as 8-19, in the file's own numbering.",
         )
         with data.faults_shown():
-            found = _understood(trait)
+            found = _understood()
             if found is not None:
                 lines, notes = understood_lines(found)
                 for line in lines:
@@ -73,14 +78,14 @@ def vector_import(traits: tuple[str, ...], trait: str) -> None:
                 for note in notes:
                     st.caption(as_text(note))
                 st.caption(ORIGIN)
-        st.button("Keep", icon=":material/save:", on_click=act, args=(_KEEP, _keep, trait))
+        st.button("Keep", icon=":material/save:", on_click=act, args=(_KEEP, _keep))
         fault_shown(_KEEP)
         kept = st.session_state.pop(_KEPT, None)
         if kept:
             st.success(f"Kept as {as_text(', '.join(kept))}; shown with the methods above.")
 
 
-def _understood(trait: str) -> Understood | None:
+def _understood() -> Understood | None:
     """What the fields say of the file; None without one."""
     said = st.session_state
     file = said.get(_file_key())
@@ -89,15 +94,15 @@ def _understood(trait: str) -> Understood | None:
     layers = (said[_LAYERS] or "").strip()
     choice = VectorChoice(
         name=(said[_NAME] or "").strip(),
-        trait=said[f"{_TRAIT} {trait}"],
+        trait=said[_TRAIT] or "",
         numbering="" if said[_NUMBERING] == _AS_FORMAT else said[_NUMBERING],
         numbers=parse_layers(layers) if layers else (),
     )
     return understand_upload(data.settings(), file.name, file.getvalue(), choice)
 
 
-def _keep(trait: str) -> None:
-    found = _understood(trait)
+def _keep() -> None:
+    found = _understood()
     if found is not None:
         keep_vectors(data.settings(), found)
         st.session_state[_KEPT] = [vector.name for vector in found.vectors]

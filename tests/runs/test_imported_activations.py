@@ -170,10 +170,19 @@ def test_layers_are_those_of_the_numbering(
     assert np.array_equal(found.activations, drawn[:, kept].swapaxes(0, 1).astype(np.float32))
 
 
-def test_what_needs_a_model_or_tokens_says_so(store, tmp_path):
-    path = tmp_path / "acts.npz"
-    np.savez(path, **taken(store))
-    import_activations(store, path, "small", OWN, lambda _: None, "mine")
+def test_the_command_makes_a_run_and_what_needs_a_model_or_tokens_says_so(
+    store, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(store.cache))
+    np.savez(tmp_path / "acts.npz", **taken(store))
+    given = ["import-activations", str(tmp_path / "acts.npz"), "--study", "small"]
+    given += ["--model", "tiny", "--pooling", "mean", "--layer-numbering", "from-1"]
+    assert main([*given, "--layers", "1-2"]) == 1
+    assert "--depth" in capsys.readouterr().err
+    assert main([*given, "--layers", "1-2", "--depth", "3", "--run-id", "mine"]) == 0
+    assert capsys.readouterr().out == "mine\n"
+    assert main(["show", "mine"]) == 0
+    assert "imported from acts.npz" in capsys.readouterr().out
     with pytest.raises(StoreError, match="it is imported"):
         tokens_of(store, "mine", "prompt:0")
     with pytest.raises(StoreError, match="its model is not at hand"):
@@ -253,16 +262,3 @@ def test_faults_are_sentences_and_keep_nothing(settings, tmp_path, drawn):
             "r",
         )
     assert list(settings.runs.iterdir()) == [] and list(settings.work.iterdir()) == []
-
-
-def test_the_command_makes_a_run(store, tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("STEERSCOPE_CACHE", str(store.cache))
-    np.savez(tmp_path / "acts.npz", **taken(store))
-    given = ["import-activations", str(tmp_path / "acts.npz"), "--study", "small"]
-    given += ["--model", "tiny", "--pooling", "mean", "--layer-numbering", "from-1"]
-    assert main([*given, "--layers", "1-2"]) == 1
-    assert "--depth" in capsys.readouterr().err
-    assert main([*given, "--layers", "1-2", "--depth", "3", "--run-id", "mine"]) == 0
-    assert capsys.readouterr().out == "mine\n"
-    assert main(["show", "mine"]) == 0
-    assert "imported from acts.npz" in capsys.readouterr().out

@@ -140,7 +140,7 @@ def test_what_does_not_fit_is_undefined_with_its_reason(store, tmp_path):
 
 
 def test_it_is_a_further_source_of_transfer_on_every_run(store, tmp_path, tiny_folders):
-    publish_run(store, small_study(), tiny_folders["qwen2"], "run-2", LAYERS)
+    publish_run(store, small_study(), tiny_folders["qwen2"], "run-2", (1, 2))
     table = np.random.default_rng(5).normal(size=(1, 64))
     vector = imported(store, tmp_path, table, name="ours", numbers=(2,))
     view = results(store).with_saved(transfer_view, ["run-1", "run-2"], ("haste",), "default", 2)
