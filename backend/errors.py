@@ -167,5 +167,9 @@ class ExportError(SteerscopeError):
     """A file cannot be made of this, or not put there."""
 
 
+class ImportFault(SteerscopeError):
+    """A file of vectors or activations cannot be used; nothing of it is kept."""
+
+
 class JobError(SteerscopeError):
     """A job could not be enqueued, cancelled or resumed."""

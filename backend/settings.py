@@ -88,6 +88,11 @@ class Settings:
         return self.cache / "vectors"
 
     @property
+    def imported_vectors(self) -> Path:
+        """Vectors that users imported, ``<name>.duckdb``."""
+        return self.vectors / "imported"
+
+    @property
     def notes(self) -> Path:
         """Notes of users, ``<name>.json``."""
         return self.cache / "notes"
@@ -122,6 +127,7 @@ class Settings:
             self.studies,
             self.runs,
             self.vectors,
+            self.imported_vectors,
             self.notes,
             self.work,
             self.models,

@@ -33,6 +33,7 @@ from pages.shared.address import layer_slider, segmented, select
 from pages.shared.figures import show
 from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
+from pages.shared.vector_import import vector_import
 
 # Keys that links of earlier versions hold.
 _FORMER = {"fair": "held_out"}
@@ -180,3 +181,4 @@ with data.faults_shown():
         _subsampling(run.run_id, chosen.trait, chosen.prompt_set, at)
     else:
         _cosines(chosen, run, at)
+    vector_import(run.traits)

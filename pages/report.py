@@ -11,6 +11,7 @@ import streamlit as st
 from backend.exports.download import as_bytes, size_text
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
+from backend.exports.snippet import snippet
 from backend.exports.tables import (
     FORMATS,
     Source,
@@ -27,6 +28,7 @@ from backend.exports.vector_files import (
     check_gguf,
     file_name,
     gguf_layers,
+    tensor_name,
     write_vectors,
 )
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
@@ -47,6 +49,7 @@ _FORMAT_NAMES: dict[TableFormat, str] = {"csv": "CSV", "parquet": "Parquet"}
 _VECTOR_FORMAT_NAMES: dict[VectorFormat, str] = {
     "safetensors": "safetensors",
     "gguf": "GGUF for llama.cpp",
+    "pt": "persona_vectors .pt",
 }
 
 
@@ -173,6 +176,9 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
             "In the file, layer l is direction.(l − 1), as llama.cpp counts blocks from 0. It adds "
             "every layer in the file at once."
             if form == "gguf"
+            else "In the file, row l is layer l, as persona_vectors steers it. Rows of layers that "
+            "are not exported are not a number."
+            if form == "pt"
             else "The file's head says what each was made from."
         )
     )
@@ -189,6 +195,19 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
         "application/octet-stream",
     )
     st.dataframe(vector_rows(found), hide_index=True, width="stretch")
+    if form == "safetensors" and not found.simulated:
+        _snippet(found, name)
+
+
+def _snippet(found: VectorSet, name: str) -> None:
+    """Code that adds one of the vectors."""
+    with st.expander("Steer with it in Python", icon=":material/code:"):
+        by_name = {tensor_name(vector): vector for vector in found.vectors}
+        chosen_name = next(iter(by_name))
+        if len(by_name) > 1:
+            chosen_name = st.selectbox("Vector", list(by_name))
+        st.caption("With transformers alone; it reads the downloaded file.")
+        st.code(snippet(found, by_name[chosen_name], name), language="python")
 
 
 def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:

@@ -94,8 +94,9 @@ def _matrix(view: TransferView, chosen: Selection, by: Matching) -> None:
         )
     if any(f.trait == chosen.trait for f in view.saved):
         st.caption(
-            "Rows marked saved are vectors named in the Filter lab. If they were chosen on these "
-            "scores, they are inflated by selection; their p is adjusted among themselves."
+            "Rows marked saved are vectors named in the Filter lab; those marked imported come "
+            "from a file. If they were chosen on these scores, they are inflated by selection; "
+            "their p is adjusted among themselves."
         )
     _judged(view, by)
 

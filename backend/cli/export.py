@@ -80,18 +80,24 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
         default="best",
         help="such as 8-19; best for each trait's layer with the highest r (default: best)",
     )
-    parser.add_argument("--format", choices=("safetensors", "gguf"), default="safetensors")
+    parser.add_argument("--format", choices=("safetensors", "gguf", "pt"), default="safetensors")
+    parser.add_argument(
+        "--snippet",
+        action="store_true",
+        help="print Python that adds each vector with plain transformers (safetensors only)",
+    )
     parser.add_argument(
         "--out",
         type=Path,
         required=True,
-        help="the file; for GGUF with several traits or methods a name that ends in .zip",
+        help="the file; for gguf and pt with several traits or methods a name that ends in .zip",
     )
 
 
 def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     from backend.core.vectors.methods import MEAN_DIFFERENCE
     from backend.exports.atomic import atomic_file
+    from backend.exports.snippet import snippet
     from backend.exports.vector_files import write_vectors
     from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
 
@@ -100,6 +106,12 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             "It is not said which vectors to export.",
             expected="either the id of a run or --saved and a name.",
             remedy="give one of the two.",
+        )
+    if options.snippet and options.format != "safetensors":
+        raise ExportError(
+            f"A snippet cannot load a {options.format} file.",
+            expected="--snippet with --format safetensors.",
+            remedy="leave one of the two out.",
         )
     if options.saved is not None:
         found = read_saved(settings, options.saved)
@@ -113,11 +125,15 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
         )
         with open_run(settings, options.run) as run:
             found = read_vectors(run, choice)
+    name = options.out.name
+    snippets = [snippet(found, v, name) for v in found.vectors] if options.snippet else []
     with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:
         print(sentence, file=sys.stderr)
     print(f"{options.out}: {len(found.vectors)} vectors")
+    for text in snippets:
+        print(f"\n{text}")
     return 0
 
 

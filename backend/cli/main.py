@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from backend.cli import (
+    activations,
     derive,
     diagnose,
     export,
@@ -19,6 +20,7 @@ from backend.cli import (
     studies,
     study_tests,
     upkeep,
+    vectors,
 )
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
@@ -27,12 +29,14 @@ from backend.settings import load_settings
 COMMANDS: list[Command] = [
     *studies.COMMANDS,
     *extract.COMMANDS,
+    *activations.COMMANDS,
     *derive.COMMANDS,
     *runs.COMMANDS,
     *notes.COMMANDS,
     *study_tests.COMMANDS,
     *diagnose.COMMANDS,
     *export.COMMANDS,
+    *vectors.COMMANDS,
     *phantom.COMMANDS,
     *serve.COMMANDS,
     *upkeep.COMMANDS,

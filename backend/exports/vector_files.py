@@ -1,4 +1,5 @@
-"""Vectors as files: safetensors for code, GGUF control vectors for llama.cpp.
+"""Vectors as files: safetensors for code, GGUF control vectors for llama.cpp, ``.pt`` for
+persona_vectors.
 
 llama.cpp adds the tensor ``direction.N`` to the output of block N *counted from 0*, and never to
 block 0 (src/llama-adapter.cpp; repeng counts alike). Layers here are counted from 1, with 0 for
@@ -9,7 +10,7 @@ from __future__ import annotations
 
 import logging
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -20,9 +21,10 @@ from safetensors.numpy import save_file
 from backend.errors import ExportError
 from backend.exports.vector_description import description, provenance
 from backend.exports.vectors import Vector, VectorSet
+from backend.models.tensor_files import write_pt
 
-VectorFormat = Literal["safetensors", "gguf"]
-VECTOR_FORMATS: tuple[VectorFormat, VectorFormat] = ("safetensors", "gguf")
+VectorFormat = Literal["safetensors", "gguf", "pt"]
+VECTOR_FORMATS: tuple[VectorFormat, ...] = ("safetensors", "gguf", "pt")
 FIRST_GGUF_LAYER = 2
 
 # Class of a model -> llama.cpp's name of its architecture, as in gguf.MODEL_ARCH_NAMES.
@@ -86,22 +88,57 @@ def write_gguf(found: VectorSet, path: Path) -> None:
         ExportError: see :func:`check_gguf`; or the name does not fit the choice.
     """
     check_gguf(found)
-    groups = gguf_groups(found)
+    _write_grouped(found, path, "gguf", _write_one)
+
+
+def write_persona_pt(found: VectorSet, path: Path) -> None:
+    """Write tables as persona_vectors saves them: one torch file, or a zip of one per trait and
+    method.
+
+    A table is float32 [depth + 1, d]. persona_vectors adds row l to the output of block l counted
+    from 1, so row l is layer l. Rows of layers that were not exported are NaN: whoever uses one
+    cannot miss it.
+
+    Args:
+        found: the vectors.
+        path: the file. A choice of several traits or methods needs a name that ends in ``.zip``.
+
+    Raises:
+        ExportError: the name does not fit the choice.
+    """
+    _write_grouped(found, path, "pt", _write_table)
+
+
+def _write_table(found: VectorSet, vectors: Sequence[Vector], path: Path) -> None:
+    record = found.run.record
+    table = np.full((record.depth + 1, record.width), np.nan, np.float32)
+    for vector in vectors:
+        table[vector.layer] = vector.values
+    write_pt(table, path)
+
+
+def _write_grouped(
+    found: VectorSet,
+    path: Path,
+    suffix: str,
+    write: Callable[[VectorSet, Sequence[Vector], Path], None],
+) -> None:
+    groups = method_groups(found)
     if path.suffix == ".zip":
         with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
             for (trait, method), vectors in groups.items():
-                single = path.with_name(f"{trait}.{method}.gguf")
-                _write_one(found, vectors, single)
+                single = path.with_name(f"{trait}.{method}.{suffix}")
+                write(found, vectors, single)
                 archive.write(single, single.name)
                 single.unlink()
         return
     if len(groups) > 1:
         raise ExportError(
             f"The choice holds {len(groups)} pairs of trait and method.",
-            expected="one trait and one method in a GGUF file.",
+            expected=f"one trait and one method in a .{suffix} file.",
             remedy="choose one trait and method, or give the file a name that ends in .zip.",
         )
-    _write_one(found, found.vectors, path)
+    write(found, found.vectors, path)
 
 
 def check_gguf(found: VectorSet) -> None:
@@ -134,8 +171,8 @@ def check_gguf(found: VectorSet) -> None:
         )
 
 
-def gguf_groups(found: VectorSet) -> dict[tuple[str, str], list[Vector]]:
-    """(trait, method) -> its vectors, one control vector each."""
+def method_groups(found: VectorSet) -> dict[tuple[str, str], list[Vector]]:
+    """(trait, method) -> its vectors: one control vector, or one table, each."""
     groups: dict[tuple[str, str], list[Vector]] = {}
     for vector in found.vectors:
         groups.setdefault((vector.trait, vector.method), []).append(vector)
@@ -148,7 +185,7 @@ def gguf_layers(layers: Sequence[int]) -> tuple[int, ...]:
 
 
 def file_name(found: VectorSet, form: VectorFormat) -> str:
-    """A name for the file that says what is in it; a zip for several GGUF control vectors."""
+    """A name for the file that says what is in it; a zip where one file cannot hold all."""
     traits = sorted({vector.trait for vector in found.vectors})
     methods = sorted({vector.method for vector in found.vectors})
     parts = [
@@ -156,12 +193,12 @@ def file_name(found: VectorSet, form: VectorFormat) -> str:
         traits[0] if len(traits) == 1 else f"{len(traits)}-traits",
         methods[0] if len(methods) == 1 else f"{len(methods)}-methods",
     ]
-    several = form == "gguf" and len(gguf_groups(found)) > 1
-    return ".".join([*parts, "gguf.zip" if several else form])
+    several = form != "safetensors" and len(method_groups(found)) > 1
+    return ".".join([*parts, f"{form}.zip" if several else form])
 
 
 def expected_bytes(found: VectorSet) -> int:
-    """About the size of a file with these vectors, in either format."""
+    """About the size of a file with these vectors; in a format of tables, without empty rows."""
     return _HEAD + sum(vector.values.nbytes + 650 for vector in found.vectors)
 
 
@@ -169,6 +206,8 @@ def write_vectors(found: VectorSet, form: VectorFormat, path: Path) -> None:
     """Write vectors in a format; errors as for :func:`write_gguf`."""
     if form == "gguf":
         write_gguf(found, path)
+    elif form == "pt":
+        write_persona_pt(found, path)
     else:
         write_safetensors(found, path)
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from backend.errors import LayerOutOfRange, StoreError
 from backend.models.model_reference import model_name
-from backend.store.run_record import SIMULATED, RunRecord
+from backend.store.run_record import IMPORTED, SIMULATED, RunRecord
 from backend.types import ExtractionRequest
 
 # Several times the depth of the deepest models; a range is written out, so it must be small.
@@ -64,8 +64,14 @@ def request_like(record: RunRecord, study: str) -> ExtractionRequest:
         study: key of the other study.
 
     Raises:
-        StoreError: the run is simulated.
+        StoreError: the run is simulated, or its activations were imported.
     """
+    if record.model_source == IMPORTED:
+        raise StoreError(
+            f"The activations of run {record.run_id} were imported: its model is not at hand.",
+            expected="a run that a model made here.",
+            remedy="import the activations of the other study (import-activations).",
+        )
     if record.model_source == SIMULATED:
         raise StoreError(
             f"Run {record.run_id} is simulated, and what it simulates has no other texts.",

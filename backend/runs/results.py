@@ -10,11 +10,10 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from backend.runs.saved_vectors import saved_vectors
+from backend.runs.imported_vectors import NamedVector, named_paths, named_vectors
 from backend.settings import Settings, StatusThresholds
 from backend.store.file_cache import FileCache
 from backend.store.run import Run, open_run, run_path
-from backend.store.saved_vector import SavedVector, vector_paths
 
 T = TypeVar("T")
 Choices = ParamSpec("Choices")
@@ -85,23 +84,23 @@ class Results:
 
     def with_saved(
         self,
-        compute: Callable[Concatenate[Sequence[Run], Sequence[SavedVector], Choices], T],
+        compute: Callable[Concatenate[Sequence[Run], Sequence[NamedVector], Choices], T],
         run_ids: Sequence[str],
         *choices: Choices.args,
         **named: Choices.kwargs,
     ) -> T:
-        """What a view computes from several runs and all vectors that users have saved; as
-        :meth:`of_runs`, but ``compute`` gets the saved vectors after the runs."""
+        """What a view computes from several runs and all vectors that users have saved or
+        imported; as :meth:`of_runs`, but ``compute`` gets these vectors after the runs."""
 
         def make() -> T:
-            saved = saved_vectors(self.settings)
+            vectors = named_vectors(self.settings)
             with ExitStack() as stack:
                 runs = [stack.enter_context(open_run(self.settings, run_id)) for run_id in run_ids]
-                return compute(runs, saved, *choices, **named)
+                return compute(runs, vectors, *choices, **named)
 
         paths = [*(run_path(self.settings, run_id) for run_id in run_ids)]
         key = _key(compute, choices, named)
-        return self._cache.get(key, [*paths, *vector_paths(self.settings)], make)
+        return self._cache.get(key, [*paths, *named_paths(self.settings)], make)
 
 
 def _key(compute: Callable[..., Any], choices: tuple[Any, ...], named: dict[str, Any]) -> Hashable:

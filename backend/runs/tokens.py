@@ -22,7 +22,7 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
 
     Raises:
         RunNotFound, UnreadableFile: the run cannot be read.
-        StoreError: the run has no such text, or was simulated.
+        StoreError: the run has no such text, or was simulated or imported.
         ModelError: its tokenizer is not on this machine, or is another now.
         ExtractionError: the text cannot be encoded.
     """
@@ -37,7 +37,7 @@ def tokens_of(settings: Settings, run_id: str, which: str) -> tuple[ReadToken, .
         record, study = run.record, run.study()
     if not record.tokenizer_hash:
         raise StoreError(
-            f"No tokenizer made run {run_id}: it is simulated.",
+            f"No tokenizer made run {run_id}: it is {record.model_source}.",
             expected="a run that a model made.",
             remedy="choose a run of a real model.",
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import StoreError
+from backend.runs.imported_vectors import imported_list
 from backend.runs.saved_vectors import saved_list
 from backend.settings import Settings
 from backend.store.catalog import readable, run_list
@@ -49,7 +50,7 @@ class Candidate:
 
 
 def check_store(settings: Settings) -> Iterator[Checked]:
-    """Read every study, run and saved vector from one end to the other.
+    """Read every study, run and named vector from one end to the other.
 
     A study's texts and scores are compared with the hash in its name, too.
 
@@ -80,6 +81,9 @@ def check_store(settings: Settings) -> Iterator[Checked]:
     vectors = saved_list(settings)
     for path in by_age(settings.vectors.glob("*.duckdb")):
         yield Checked(path, vectors.broken.get(path.name))
+    _, broken = imported_list(settings)
+    for path in by_age(settings.imported_vectors.glob("*.duckdb")):
+        yield Checked(path, broken.get(path.name))
 
 
 def users_of(settings: Settings, run_id: str) -> tuple[str, ...]:

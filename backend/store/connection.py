@@ -65,7 +65,8 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
 
     Args:
         path: a file in studies/, runs/ or vectors/.
-        kind: ``study``, ``run`` or ``vector``, checked against what the file says of itself.
+        kind: ``study``, ``run``, ``vector`` or ``imported vector``, checked against what the file
+            says of itself.
 
     Raises:
         UnreadableFile: the file is no DuckDB file, of another format or kind, or damaged.

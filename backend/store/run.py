@@ -524,6 +524,8 @@ class Run(StudyFile):
             last=last,
             behaviour=behaviour,
             length=after if levels else after - before,
+            # No text has no token.
+            length_known=bool(after.any()),
         )
 
     def repeated_scores(self, trait: str) -> RepeatedScores:

@@ -11,6 +11,8 @@ from backend.types import Pooling, Target
 
 # ``model_source`` of a run whose activations were simulated; pages say so wherever they show it.
 SIMULATED = "simulated"
+# ``model_source`` of a run whose activations were taken elsewhere and imported.
+IMPORTED = "imported"
 # Key of the prompts' tokens, which lie beside a run's provenance: ids, last pooled token, its text.
 PROMPT_TOKENS = "prompt_tokens"
 # Entries that runs of earlier versions lack.
@@ -30,8 +32,9 @@ class RunRecord:
         model: the reference as the user gave it.
         model_name: short name for columns and axes.
         model_revision: commit of the Hub repository, or empty.
-        model_source: hub, folder, gguf or wheel; ``simulated`` for a phantom.
-        weights_hash: sha256 over the weights.
+        model_source: hub, folder, gguf or wheel; ``simulated`` for a phantom, ``imported`` for
+            activations that were taken elsewhere.
+        weights_hash: sha256 over the weights; of imported activations, over their file.
         tokenizer_hash: sha256 of the tokenizer file.
         chat_template_hash: sha256 of the chat template, or empty.
         architecture: class name of the model.
@@ -42,7 +45,7 @@ class RunRecord:
         batch_tokens: padded tokens per batch.
         device: device that ran it.
         dtype: floating-point type of the weights; activations are stored as float32.
-        engine: local or ray.
+        engine: local, ray, phantom or imported.
         seed: seed of everything random in the derived numbers.
         versions: library -> version.
         notices: what a reader of the run should know of its texts and model, as sentences; empty in

@@ -14,7 +14,7 @@ from backend.core.first_token import FirstTokens
 from backend.core.moments import Moments
 from backend.core.vectors.controls import Control
 from backend.poolings import pooling_title
-from backend.store.run_record import SIMULATED, RunRecord
+from backend.store.run_record import IMPORTED, SIMULATED, RunRecord
 from backend.types import Pole, Pooling
 
 # Scenario, responder and turn of a case.
@@ -67,6 +67,11 @@ class RunSummary:
     def simulated(self) -> bool:
         """Whether its activations were drawn by a phantom and read by no model."""
         return self.record.model_source == SIMULATED
+
+    @property
+    def has_model(self) -> bool:
+        """Whether a model that can be loaded again read its texts."""
+        return self.record.model_source not in (SIMULATED, IMPORTED)
 
     @property
     def label(self) -> str:
@@ -218,7 +223,8 @@ class PromptFirstTokens:
 
     Attributes:
         pooling: how the run pooled.
-        tokens: how many tokens each prompt's mean is over, [n], by prompt id.
+        tokens: how many tokens each prompt's mean is over, [n], by prompt id; 0 where that is not
+            known.
         first: of the same prompts, [n]; None where nothing was recorded: a simulated run, or one
             of a format before it.
         response_share: median of the first token's share over all responses; None likewise.
@@ -243,7 +249,9 @@ class ScoredCases:
         first: score at t1, [cases]; None for levels.
         last: score at tN (or of the single response), [cases].
         behaviour: drift of the score (or its level), [cases].
-        length: drift (or level) of the response's number of tokens, [cases].
+        length: drift (or level) of the response's number of tokens, [cases]; zeros where that is
+            not known.
+        length_known: whether it is known: not of every imported run.
     """
 
     scenarios: tuple[str, ...]
@@ -255,6 +263,7 @@ class ScoredCases:
     last: Floats
     behaviour: Floats
     length: Floats
+    length_known: bool = True
 
     @classmethod
     def none(cls) -> ScoredCases:

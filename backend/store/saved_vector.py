@@ -69,8 +69,10 @@ def check_name(settings: Settings, name: str) -> None:
             expected="up to 60 small letters, digits and dashes, with no dash at the ends.",
             remedy="choose a name such as warmth-l19-filtered.",
         )
-    if (settings.vectors / f"{name}.duckdb").exists():
-        raise _taken(name)
+    # An imported vector is named beside those that were saved.
+    folders = (settings.vectors, settings.imported_vectors)
+    if any((folder / f"{name}.duckdb").exists() for folder in folders):
+        raise taken(name)
 
 
 def publish_vector(settings: Settings, saved: SavedVector) -> None:
@@ -112,7 +114,7 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
             )
             connection.execute("CHECKPOINT")
         if not publish(work, settings.vectors / f"{saved.name}.duckdb"):
-            raise _taken(saved.name)
+            raise taken(saved.name)
     finally:
         discard(work)
 
@@ -174,7 +176,8 @@ def _correlation(
     return Estimate(r, low, high, p, n, reason, None if low is None else FISHER_Z)
 
 
-def _taken(name: str) -> StoreError:
+def taken(name: str) -> StoreError:
+    """The error for a name that another vector has. Args: the name."""
     return StoreError(
         f"A vector is called {name!r} already.",
         expected="a new name: a saved vector is never replaced.",

@@ -109,6 +109,15 @@ CREATE TABLE vector (
     p DOUBLE, reason VARCHAR, vector DOUBLE[] NOT NULL, projections DOUBLE[] NOT NULL);
 """
 
+IMPORTED_TABLES = """
+CREATE TABLE file_format (format INTEGER NOT NULL, kind VARCHAR NOT NULL);
+CREATE TABLE imported (
+    trait VARCHAR NOT NULL, created_at VARCHAR NOT NULL, file VARCHAR NOT NULL,
+    sha256 VARCHAR NOT NULL, file_kind VARCHAR NOT NULL, numbering VARCHAR NOT NULL,
+    label VARCHAR NOT NULL, model VARCHAR NOT NULL, depth INTEGER);
+CREATE TABLE imported_layers (layer INTEGER PRIMARY KEY, vector DOUBLE[] NOT NULL);
+"""
+
 
 def run_tables(width: int) -> str:
     """Tables that a run adds to those of its study.

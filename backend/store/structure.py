@@ -15,7 +15,7 @@ from typing import Any
 
 import duckdb
 
-from backend.store.schema import STUDY_TABLES, VECTOR_TABLES, run_tables
+from backend.store.schema import IMPORTED_TABLES, STUDY_TABLES, VECTOR_TABLES, run_tables
 
 Connection = duckdb.DuckDBPyConnection
 # What the schema knows nothing of -> where DuckDB lists it, and under which name.
@@ -65,7 +65,7 @@ def foreign_table(connection: Connection, kind: str) -> str | None:
 
     Args:
         connection: to a file without foreign statements.
-        kind: ``study``, ``run`` or ``vector``.
+        kind: ``study``, ``run``, ``vector`` or ``imported vector``.
     """
     schema = _schema(kind)
     asked = "schema_name, table_name, column_name, data_type, internal"
@@ -103,6 +103,7 @@ def _schema(kind: str) -> Mapping[str, Mapping[str, str]]:
         "study": STUDY_TABLES,
         "run": STUDY_TABLES + run_tables(1),
         "vector": VECTOR_TABLES,
+        "imported vector": IMPORTED_TABLES,
     }[kind]
     found: dict[str, dict[str, str]] = {}
     with duckdb.connect() as connection:

@@ -88,15 +88,15 @@ def basket_bar(chosen: Selection, run: RunSummary, layer: int) -> None:
                 "Save as set",
                 type="primary",
                 icon=":material/playlist_add_check:",
-                disabled=run.simulated,
+                disabled=not run.has_model,
                 help=_save_help(run, basket),
                 on_click=act,
                 args=(_SAVED, _save, run, chosen.prompt_set),
                 width="stretch",
             )
             st.button("Undo all", on_click=keep, args=(run, Basket()), width="stretch")
-        if run.simulated:
-            st.caption(words.SIMULATED)
+        if not run.has_model:
+            st.caption(words.SIMULATED if run.simulated else words.IMPORTED)
         fault_shown(_SAVED)
 
 
@@ -112,8 +112,8 @@ def saved_shown() -> None:
 
 
 def _save_help(run: RunSummary, basket: Basket) -> str:
-    if run.simulated:
-        return words.SIMULATED
+    if not run.has_model:
+        return words.SIMULATED if run.simulated else words.IMPORTED
     return words.SAVE_EDITS if basket.edited else words.SAVE_DROPS
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+
 import gguf
+import numpy as np
 import pandas as pd
 import pytest
 from safetensors import safe_open
@@ -83,3 +86,28 @@ def test_faults_are_sentences_and_leave_nothing(run, tmp_path, monkeypatch, argu
     assert status == 1 and words in err and "remedy:" in err
     left = [p for p in tmp_path.rglob("*") if p.is_file() and "cache" not in p.parts]
     assert left == []
+
+
+def test_vectors_come_back_in_and_are_checked_first(run, settings, tmp_path):
+    path = tmp_path / "ours.safetensors"
+    assert (
+        run("export-vectors", "run-1", "--trait", "haste", "--layers", "1-2", "--out", path)[0] == 0
+    )
+    status, out, _ = run("import-vectors", path, "--check")
+    assert status == 0 and "ours: haste, d = 64, layers 1-2 as numbered here" in out
+    assert out.endswith("nothing is kept\n") and run("vectors")[1] == ""
+    assert run("import-vectors", path)[0] == 0
+    status, out, _ = run("vectors", "--run", "run-1", "--json")
+    found = {row["layer"]: row for row in json.loads(out)}
+    status, out, _ = run("metrics", "run-1", "--trait", "haste", "--json")
+    for cell in json.loads(out):
+        # The file holds the vector as float32.
+        assert found[cell["layer"]]["r"] == pytest.approx(cell["correlation"]["r"], abs=1e-5)
+    assert set(found) == {1, 2}
+    status, out, _ = run("vectors")
+    assert "ours  haste  1-2  64  imported from ours.safetensors" in out
+    status, _, err = run("import-vectors", path)
+    assert status == 1 and "called 'ours' already" in err
+    np.savez(tmp_path / "t.npz", np.ones((3, 64)))
+    status, _, err = run("import-vectors", tmp_path / "t.npz", "--trait", "haste")
+    assert status == 1 and "--layer-numbering" in err and "from-0" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import zipfile
 
@@ -15,6 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
+from backend.exports.snippet import snippet
 from backend.exports.vector_description import vector_rows
 from backend.exports.vector_files import (
     ARCHITECTURES,
@@ -22,10 +24,12 @@ from backend.exports.vector_files import (
     file_name,
     gguf_layers,
     write_gguf,
+    write_persona_pt,
     write_safetensors,
 )
 from backend.exports.vectors import BEST, Choice, method_titles, read_saved, read_vectors
 from backend.runs.saved_vectors import save_vector
+from backend.runs.vector_files import read_vector_file
 from backend.store.catalog import run_summary
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.results import cells, results
@@ -141,6 +145,8 @@ def test_what_llama_cpp_cannot_use_is_refused(store, settings, tmp_path):
     simulated = chosen(settings, run_ids[0], (), ("mean_difference",))
     with pytest.raises(ExportError, match="simulated"):
         write_gguf(simulated, tmp_path / "x.gguf")
+    with pytest.raises(ExportError, match="no model to steer"):
+        snippet(simulated, simulated.vectors[0], "v.safetensors")
     assert not (tmp_path / "x.gguf").exists()
     assert set(ARCHITECTURES.values()) <= set(gguf.MODEL_ARCH_NAMES.values())
 
@@ -230,3 +236,93 @@ def test_an_exported_vector_steers_by_alpha_times_its_length(store, tiny_llama, 
     with torch.no_grad():
         states = model(**tokens, output_hidden_states=True).hidden_states
     np.testing.assert_allclose(states[layer][0].double().numpy() @ unit, before, rtol=1e-6)
+
+
+def test_persona_tables_hold_row_l_as_layer_l_and_come_back(store, tmp_path):
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(1, 3))
+    write_persona_pt(found, tmp_path / "haste_response_avg_diff.pt")
+    table = torch.load(tmp_path / "haste_response_avg_diff.pt", weights_only=True).numpy()
+    expected = stored(store)
+    assert table.shape == (4, 64) and table.dtype == np.float32
+    for layer in (1, 3):
+        assert table[layer].tobytes() == expected["haste", "mean_difference", layer].tobytes()
+    assert np.isnan(table[[0, 2]]).all()
+    (back,) = read_vector_file(tmp_path / "haste_response_avg_diff.pt", numbering="from-1").vectors
+    assert (back.trait, back.layers) == ("haste", (1, 3))
+    two = chosen(store, "run-1", (), ("mean_difference",), layers=(1,))
+    assert file_name(two, "pt").endswith(".pt.zip")
+    write_persona_pt(two, tmp_path / "two.zip")
+    with zipfile.ZipFile(tmp_path / "two.zip") as archive:
+        assert archive.namelist() == ["warmth.mean_difference.pt", "haste.mean_difference.pt"]
+    with pytest.raises(ExportError, match="2 pairs of trait and method"):
+        write_persona_pt(two, tmp_path / "two.pt")
+
+
+@pytest.mark.parametrize("write", [write_safetensors, write_gguf])
+def test_an_exported_file_is_understood_as_it_was_meant(store, tmp_path, write):
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(2, 3))
+    path = tmp_path / ("v.gguf" if write is write_gguf else "v.safetensors")
+    write(found, path)
+    file = read_vector_file(path)
+    (back,) = file.vectors
+    assert (file.numbering, file.depth, back.trait, back.layers) == ("from-1", 3, "haste", (2, 3))
+    for v, row in zip(found.vectors, back.vectors, strict=True):
+        assert row.astype(np.float32).tobytes() == v.values.tobytes()
+
+
+@pytest.fixture(scope="module", params=["llama", "gemma"])
+def model(request, tiny_folders):
+    folder = tiny_folders[request.param]
+    tokens = AutoTokenizer.from_pretrained(folder)("tell me plainly", return_tensors="pt")
+    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval(), tokens
+
+
+def seen(model, tokens, blocks):
+    """What each block gets, and what the last gives, before the final norm; and the logits."""
+    states = []
+    hooks = [b.register_forward_pre_hook(lambda _, args: states.append(args[0])) for b in blocks]
+    last = blocks[-1].register_forward_hook(lambda _, __, out: states.append(_first(out)))
+    with torch.no_grad():
+        out = model(**tokens, output_hidden_states=True)
+    for hook in [*hooks, last]:
+        hook.remove()
+    return states, out
+
+
+def _first(output):
+    return output[0] if isinstance(output, tuple) else output
+
+
+@pytest.mark.parametrize("layer", [0, 1, 2, 3])
+def test_the_snippet_adds_strength_times_the_vector_and_takes_it_back(
+    store, model, tmp_path, layer, capsys
+):
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(layer or 1,))
+    # The run has no embedding; any vector can be added to it.
+    found = dataclasses.replace(
+        found, vectors=(dataclasses.replace(found.vectors[0], layer=layer),)
+    )
+    path = tmp_path / "v.safetensors"
+    write_safetensors(found, path)
+    text = snippet(found, found.vectors[0], str(path))
+    made = {"__name__": "snippet"}
+    exec(compile(text, "snippet", "exec"), made)
+    module, tokens = model
+    before, plain = seen(module, tokens, module.model.layers)
+    # What the states are without it, by transformers itself; its last one is after the norm.
+    for mine, theirs in zip(before[:3], plain.hidden_states[:3], strict=True):
+        assert torch.equal(mine, theirs)
+    handle = made["steer"](module, -1.5)
+    after, steered_out = seen(module, tokens, module.model.layers)
+    handle.remove()
+    v = torch.from_numpy(found.vectors[0].values)
+    assert torch.equal(after[layer], before[layer] + -1.5 * v)
+    for earlier in range(layer):
+        assert torch.equal(after[earlier], before[earlier])
+    assert not torch.equal(steered_out.logits, plain.logits)
+    again, restored = seen(module, tokens, module.model.layers)
+    assert torch.equal(restored.logits, plain.logits)
+    assert all(torch.equal(a, b) for a, b in zip(again, before, strict=True))
+    if layer == 2 and module.config.model_type == "llama":
+        exec(compile(text, "snippet", "exec"), {"__name__": "__main__"})
+        assert capsys.readouterr().out.count("\n") >= 2

@@ -17,7 +17,9 @@ from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
 from backend.core.statistics.significance import significance
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
+from backend.runs.imported_vectors import NamedVector, on_run
 from backend.runs.saved_vectors import saved_cases
+from backend.store.imported_vector import ImportedVector
 from backend.store.run import Run
 from backend.store.run_values import ScoredCases
 from backend.store.saved_vector import SavedVector
@@ -108,13 +110,14 @@ class MethodChoice:
 
 
 def method_comparison(
-    runs: Sequence[Run], saved: Sequence[SavedVector], prompt_set: str, layer: int | None = None
+    runs: Sequence[Run], saved: Sequence[NamedVector], prompt_set: str, layer: int | None = None
 ) -> MethodComparison:
     """Every method of a run against the mean difference.
 
     Args:
         runs: one open run.
-        saved: all named vectors, oldest first; those of other runs and prompt sets are left out.
+        saved: all named vectors, oldest first; those saved from other runs and prompt sets, and
+            imported ones of other traits, are left out.
         prompt_set: which prompts the vectors are built from.
         layer: the layer of all; None for each method's and trait's layer with the highest r.
 
@@ -125,9 +128,15 @@ def method_comparison(
     named = [
         (vector, saved_cases(run, vector))
         for vector in saved
-        if (vector.run_id, vector.prompt_set) == (run.record.run_id, prompt_set)
+        if isinstance(vector, SavedVector)
+        and (vector.run_id, vector.prompt_set) == (run.record.run_id, prompt_set)
     ]
-    grid = method_grid(run, named, prompt_set, layer)
+    imported = [
+        (vector, on_run(run, vector, layer))
+        for vector in saved
+        if isinstance(vector, ImportedVector) and vector.trait in run.traits
+    ]
+    grid = method_grid(run, named, prompt_set, layer, imported)
     scored: dict[str, ScoredCases] = {}
     shown: dict[str, dict[str, Cases]] = {}
     for (method, trait, own_set), (by_layer, _) in run.drifts(layer=layer).items():
@@ -137,7 +146,12 @@ def method_comparison(
                 scored[trait] = run.scored_cases(trait)
             shown.setdefault(trait, {})[method] = scored[trait].cases(by_layer[result.layer])
     against: dict[str, dict[str, Cases]] = {}
-    for vector, cases in named:
+    at_layer: list[tuple[NamedVector, Cases]] = [*named]
+    for other, on in imported:
+        best = grid.results[saved_row_name(other), other.trait].layer
+        if best is not None:
+            at_layer.append((other, on.cases[best]))
+    for vector, cases in at_layer:
         base = shown.get(vector.trait, {}).get(MEAN_DIFFERENCE)
         if base is not None:
             of_trait = against.setdefault(vector.trait, {MEAN_DIFFERENCE: base})

@@ -5,10 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
+from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.vectors.methods import METHODS, Method
+from backend.runs.imported_vectors import (
+    NamedVector,
+    OnRun,
+    best_layer,
+    correlations,
+    undefined_because,
+)
+from backend.store.imported_vector import ImportedVector
 from backend.store.run import NOT_COMPUTED, Run
 from backend.store.run_record import SIMULATED
 from backend.store.run_values import CorrelationRow
@@ -25,11 +36,12 @@ class MethodRow:
     """One method.
 
     Attributes:
-        name: key; a saved vector's own name behind ``saved:``.
+        name: key; a named vector's own name behind ``saved:`` or ``imported:``.
         title: on screen.
         source: where it comes from.
         fitted: fitted on scored responses; its r is over scenarios that each fit had not seen.
-        saved: a vector that a user named, on one trait and at one layer.
+        saved: a vector that a user named, on one trait: saved in the Filter lab, at one layer, or
+            imported.
         missing: why this run does not hold it; None if it does.
     """
 
@@ -70,7 +82,8 @@ class MethodGrid:
     """All methods on all traits of a run.
 
     Attributes:
-        rows: every registered method, then the saved vectors of the run.
+        rows: every registered method, then the saved vectors of the run, then the imported ones of
+            its traits.
         traits: in the study's order.
         results: (method, trait) -> result; what the run does not hold is not there.
         target: what r is taken over.
@@ -91,6 +104,7 @@ def method_grid(
     saved: Sequence[tuple[SavedVector, Cases]],
     prompt_set: str,
     layer: int | None = None,
+    imported: Sequence[tuple[ImportedVector, OnRun]] = (),
 ) -> MethodGrid:
     """All methods on all traits of a run.
 
@@ -100,6 +114,7 @@ def method_grid(
         prompt_set: which prompts the vectors are built from.
         layer: the layer of all; None for each method's and trait's layer with the highest r. A
             saved vector keeps its own.
+        imported: imported vectors of the run's traits, at this layer or all of theirs.
     """
     held = run.methods()
     simulated = run.record.model_source == SIMULATED
@@ -125,6 +140,10 @@ def method_grid(
             bootstrap=bootstrap_r(cases),
             held_out=Estimate.undefined(vector.correlation.n, SAVED_CHOSEN),
         )
+    for other, found in imported:
+        name = saved_row_name(other)
+        rows.append(MethodRow(name, other.name, other.source, False, True, None))
+        results[name, other.trait] = imported_result(found, layer)
     return MethodGrid(tuple(rows), tuple(run.traits), results, run.target)
 
 
@@ -170,9 +189,37 @@ def method_results(
     return results
 
 
-def saved_row_name(vector: SavedVector) -> str:
+def imported_result(found: OnRun, layer: int | None) -> MethodResult:
+    """An imported vector on its trait, as any method is shown.
+
+    Args:
+        found: the vector on a run.
+        layer: the layer that was asked for; None for the one with the highest r.
+    """
+    rs = correlations(found)
+    best = best_layer(rs)
+    if best is None:
+        none = Estimate.undefined(max(r.n for r in rs.values()), undefined_because(rs))
+        return MethodResult(None, 1, none, none, none)
+    candidates = {at: cases for at, cases in found.cases.items() if rs[at].value is not None}
+    r = rs[best]
+    return MethodResult(
+        layer=best,
+        of_layers=len(candidates),
+        correlation=r,
+        bootstrap=bootstrap_r(candidates[best]),
+        held_out=Estimate.undefined(r.n, AT_A_LAYER)
+        if len(candidates) == 1
+        else held_out_choice(
+            np.stack([cases.x for cases in candidates.values()]), candidates[best]
+        ),
+    )
+
+
+def saved_row_name(vector: NamedVector) -> str:
     """Key of a named vector among the methods, which may share its name."""
-    return f"saved:{vector.name}"
+    kind = "saved" if isinstance(vector, SavedVector) else "imported"
+    return f"{kind}:{vector.name}"
 
 
 def _missing(method: Method, simulated: bool) -> str:

@@ -282,7 +282,7 @@ def _cell_text(r: Estimate | None, highest: bool) -> str:
 def _hover(row: MethodRow, trait: str, result: MethodResult | None, target: str) -> str:
     head = f"<b>{wrapped(row.title)}</b>, {trait.replace('_', ' ')}"
     if result is None:
-        return f"{head}<br>{'saved for another trait' if row.saved else missing_text(row)}"
+        return f"{head}<br>{'of another trait' if row.saved else missing_text(row)}"
     c = result.correlation
     if c.value is None:
         return f"{head}<br>{wrapped(f'undefined: {c.reason}')}"
@@ -297,7 +297,7 @@ def _hover(row: MethodRow, trait: str, result: MethodResult | None, target: str)
     if row.fitted:
         lines.append("fitted on scores; each r over scenarios the fit had not seen")
     if row.saved:
-        lines.append("saved; if chosen on these scores, inflated by selection")
+        lines.append(wrapped(f"{row.source}; if chosen on these scores, inflated by selection"))
     return "<br>".join([head, *lines])
 
 

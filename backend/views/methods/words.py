@@ -26,8 +26,8 @@ FITTED_MARK, SAVED_MARK = "†", "‡"
 NO_PROMPTS = "the trait has no prompts of this set"
 
 SAVED = (
-    f"{SAVED_MARK} is a vector saved in the Filter lab, at its own layer. If it was chosen on "
-    "these scores, its r is inflated by selection."
+    f"{SAVED_MARK} is a vector saved in the Filter lab, at its own layer, or imported from a file. "
+    "If it was chosen on these scores, its r is inflated by selection."
 )
 SUBSETS_COSINE = (
     "A subset is part of all prompts, which inflates its cosine to them; disjoint subsets share "

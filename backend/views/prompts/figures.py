@@ -8,6 +8,7 @@ import plotly.graph_objects as go
 
 from backend.types import POLES
 from backend.views.prompts.compute import PromptResult, PromptView
+from backend.views.prompts.words import tokens_text
 from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 from backend.views.shared.style import (
     COLOUR_BAR,
@@ -109,5 +110,5 @@ def _hover(row: PromptResult) -> str:
     return (
         f"<b>{row.pole} #{row.prompt_id}</b><br>{wrapped(row.text)}"
         f"<br>norm {row.norm:.3g}, cosine to its pole {row.to_own_pole.value:.3f}"
-        f"<br>without it the vector turns by {turn}, {row.tokens} tokens"
+        f"<br>without it the vector turns by {turn}, {tokens_text(row.tokens)}"
     )

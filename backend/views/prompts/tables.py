@@ -50,7 +50,7 @@ def prompt_rows(
             COSINE: row.to_own_pole.value,
             TURN: row.influence.value,
             NORM: row.norm,
-            "tokens": row.tokens,
+            "tokens": row.tokens or None,
         }
         for row in rows
     ]

@@ -45,6 +45,10 @@ SAVE_EDITS = (
     "Saving adds a prompt set to the study's next revision and queues its extraction by the same "
     "model. Only edited texts are read by the model. The present revision stays."
 )
+IMPORTED = (
+    "The activations of this run were imported: no model is at hand that could read the new set. "
+    "Import the activations of the changed study instead."
+)
 SIMULATED = "A simulated study has no model that could read the new set, so it cannot be saved."
 TOO_LONG = "The edited texts are too long for a link: it will not carry these changes."
 
@@ -89,8 +93,13 @@ def numbers_text(row: PromptResult, r: Estimate) -> str:
     return (
         f"r without it {without}{whole} · turns the vector by {_plain(row.influence, '.1f')}°"
         f" · cosine to its pole {_plain(row.to_own_pole, '.3f')} · norm {row.norm:.4g}"
-        f" · {row.tokens} tokens"
+        f" · {tokens_text(row.tokens)}"
     )
+
+
+def tokens_text(count: int) -> str:
+    """How many tokens a text has; imported activations need not say."""
+    return f"{count} tokens" if count else "number of tokens not known"
 
 
 def preview_text(found: DropPreview) -> str:

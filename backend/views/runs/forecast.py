@@ -81,7 +81,7 @@ def forecast(
     Args:
         settings: where the store is.
         request: what would be extracted.
-        runs: published runs to learn from; simulated ones tell nothing.
+        runs: published runs to learn from; simulated and imported ones tell nothing.
 
     Raises:
         StudyNotFound, UnreadableFile: the study cannot be read.
@@ -89,7 +89,7 @@ def forecast(
         ModelError: the model's files are damaged.
     """
     study = load_study(settings, find_study(settings, request.study))
-    real = [run for run in runs if not run.simulated]
+    real = [run for run in runs if run.has_model]
     own = [run for run in real if run.record.model == request.model]
     size = model_size(request.model, settings)
     width, depth = _shape(request.model, own, size)

@@ -13,7 +13,7 @@ from backend.views.diagnosis import thresholds as at
 from backend.views.layers.compute import LayerChoice
 from backend.views.scores.compute import Histogram, ScoreColumn
 from backend.views.scores.feasibility import Feasibility
-from backend.views.scores.links import ScoreLinks
+from backend.views.scores.links import NO_LENGTH, ScoreLinks
 from backend.views.scores.words import sd_text
 from backend.views.shared.intervals import band, forest
 from backend.views.shared.style import (
@@ -197,12 +197,19 @@ def projection_and_score(links: ScoreLinks) -> go.Figure:
 
 
 def length_and_projection(links: ScoreLinks) -> go.Figure:
-    """Each case by the length of its response and its projection, with the line and its band.
+    """Each case by the length of its response and its projection, with the line and its band; no
+    case where lengths are not known.
 
     Args:
         links: the cases of one trait at one layer.
     """
     what = links.target
+    if not links.cases.length_known:
+        empty = go.Figure()
+        empty.add_annotation(text=wrapped(f"Undefined: {NO_LENGTH}."), showarrow=False)
+        empty.update_xaxes(title=f"response length {what} (tokens)", showticklabels=False)
+        empty.update_yaxes(title=f"projection {what} (activation units)", showticklabels=False)
+        return tidy(empty, height=420)
     cases = links.within(links.cases.length, links.projection)
     figure = _scatter(links, cases.x, cases.y, links.length_line, ORANGE)
     figure.update_xaxes(title=f"response length {what} (tokens){_within(links)}")
@@ -266,6 +273,7 @@ def _scatter(links: ScoreLinks, x: Floats, y: Floats, line: Line | None, colour:
 def _hovers(links: ScoreLinks) -> list[str]:
     cases, what = links.cases, links.target
     found = []
+    sign = "+" if cases.first is not None else ""
     for i, scenario in enumerate(cases.scenarios):
         scores = f"score {cases.last[i]:g}"
         if cases.first is not None:
@@ -273,6 +281,6 @@ def _hovers(links: ScoreLinks) -> list[str]:
         found.append(
             f"<b>{wrapped(scenario)}</b><br>by {wrapped(cases.responders[i])}<br>{scores}"
             f"<br>projection {what} {links.projection[i]:+.3g}"
-            f"<br>length {what} {cases.length[i]:{'+' if cases.first is not None else ''}g} tokens"
+            + (f"<br>length {what} {cases.length[i]:{sign}g} tokens" if cases.length_known else "")
         )
     return found

@@ -19,6 +19,8 @@ from backend.store.run import Run
 from backend.store.run_values import ScoredCases
 from backend.types import Target
 
+NO_LENGTH = "how long the responses are is not known: the activations were imported"
+
 
 @dataclass(frozen=True)
 class ScoreLinks:
@@ -84,7 +86,8 @@ def score_links(run: Run, prompt_set: str, trait: str, layer: int) -> ScoreLinks
     cases = scored.cases(projection)
     with_length = cases.with_y(scored.length)
     r = _r(cases, names[0], names[1])
-    along_length = _r(with_length, names[0], names[2])
+    unknown = None if scored.length_known else Estimate.undefined(len(cases), NO_LENGTH)
+    along_length = unknown or _r(with_length, names[0], names[2])
     what = run.record.target
     rows = (
         Row(f"projection {what} v score {what}", r),
@@ -92,7 +95,7 @@ def score_links(run: Run, prompt_set: str, trait: str, layer: int) -> ScoreLinks
         Row(f"projection {what} v length {what}", along_length),
         Row(
             f"score {what} v length {what}",
-            _r(scored.cases(scored.behaviour, scored.length), names[1], names[2]),
+            unknown or _r(scored.cases(scored.behaviour, scored.length), names[1], names[2]),
         ),
     )
     return ScoreLinks(

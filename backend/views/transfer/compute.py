@@ -11,8 +11,16 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
+from backend.runs.imported_vectors import (
+    NamedVector,
+    best_layer,
+    correlations,
+    on_run,
+    undefined_because,
+)
 from backend.runs.saved_vectors import saved_cases
 from backend.store.catalog import run_names
+from backend.store.imported_vector import ImportedVector
 from backend.store.run import DriftKey, Drifts, Run
 from backend.store.run_values import CaseTexts, RunSummary
 from backend.store.saved_vector import SavedVector
@@ -30,7 +38,7 @@ class TransferView:
         models: the runs' names, in order.
         traits: the traits compared.
         transfers: one per trait and ordered pair of models; p is adjusted over those defined.
-        saved: the same with saved vectors as A, adjusted among themselves.
+        saved: the same with saved and imported vectors as A, adjusted among themselves.
         own: (trait, model) -> r of the model's own projections with its behaviour.
         layers: (trait, activation source) -> layer of its vector; None where it has none.
         judged_on: model -> who wrote the responses whose scores count as its behaviour.
@@ -55,7 +63,7 @@ class TransferView:
 
 def transfer_view(
     runs: Sequence[Run],
-    saved: Sequence[SavedVector],
+    saved: Sequence[NamedVector],
     traits: Sequence[str],
     prompt_set: str,
     layer: int | None = None,
@@ -65,7 +73,8 @@ def transfer_view(
 
     Args:
         runs: of one study or of several that share scenarios.
-        saved: named vectors; those of these runs, traits and prompts are further sources.
+        saved: named vectors; those saved from these runs, traits and prompts are further sources,
+            and so are imported ones of these traits on every run.
         traits: which traits.
         prompt_set: which prompts the vectors are built from.
         layer: the layer of every run; None for each run's and trait's layer with the highest r.
@@ -76,7 +85,10 @@ def transfer_view(
     models = [
         _read(run, name, traits, prompt_set, layer) for run, name in zip(runs, names, strict=True)
     ]
-    extra = _saved(models, [s for s in saved if s.trait in traits and s.prompt_set == prompt_set])
+    here = [vector for vector in saved if vector.trait in traits]
+    lab = [v for v in here if isinstance(v, SavedVector) and v.prompt_set == prompt_set]
+    imported = [v for v in here if isinstance(v, ImportedVector)]
+    extra = [*_saved(models, lab), *_imported(models, imported, layer)]
     layers = {(trait, model.name): model.layers[trait] for trait in traits for model in models}
     layers |= {(projections.trait, projections.model): at for projections, at in extra}
     alike = behaviours([model.cases for model in models])
@@ -159,10 +171,10 @@ def _projection(
 
 def _saved(
     models: Sequence[_Model], saved: Sequence[SavedVector]
-) -> list[tuple[ModelProjections, int]]:
+) -> list[tuple[ModelProjections, int | None]]:
     """Named vectors of these runs as further sources of projections, with their layers."""
     by_id = {model.run.record.run_id: model for model in models}
-    found = []
+    found: list[tuple[ModelProjections, int | None]] = []
     for vector in saved:
         model = by_id.get(vector.run_id)
         if model is None or vector.trait not in model.cases:
@@ -175,6 +187,31 @@ def _saved(
             saved_cases(model.run, vector).x,
         )
         found.append((projections, vector.layer))
+    return found
+
+
+def _imported(
+    models: Sequence[_Model], vectors: Sequence[ImportedVector], layer: int | None
+) -> list[tuple[ModelProjections, int | None]]:
+    """Imported vectors on every run, at the layer or at that of the highest r on the run."""
+    found: list[tuple[ModelProjections, int | None]] = []
+    for vector in vectors:
+        for model in models:
+            if vector.trait not in model.cases:
+                continue
+            on = on_run(model.run, vector, layer)
+            rs = correlations(on)
+            at = best_layer(rs)
+            why = undefined_because(rs) if at is None else None
+            projections = ModelProjections(
+                vector.trait,
+                f"{vector.name} (imported, {model.name})",
+                model.responders,
+                model.cases[vector.trait],
+                None if at is None else on.cases[at].x,
+                why,
+            )
+            found.append((projections, at))
     return found
 
 

@@ -139,8 +139,8 @@ def _not_recorded(evidence: CellEvidence) -> Judgement:
     return _SUBJECT.judged(
         "undetermined",
         0.0,
-        "The first token was not recorded: the run is simulated, or was extracted by an older "
-        "version.",
+        "The first token was not recorded: the run is simulated or imported, or was extracted by "
+        "an older version.",
     )
 
 

@@ -31,6 +31,17 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         return Judgement(
             CAUSE, TITLE, "undetermined", 0.0, "There is no vector here.", (), None, confusions
         )
+    if not evidence.cases.length_known:
+        return Judgement(
+            CAUSE,
+            TITLE,
+            "undetermined",
+            0.0,
+            "How long the responses are is not known: the activations were imported.",
+            (),
+            None,
+            confusions,
+        )
     length = evidence.cases.length
     cases = evidence.cases.cases(evidence.drifts[base], length)
     along = pearson(cases)

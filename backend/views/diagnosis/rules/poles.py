@@ -33,6 +33,17 @@ def judge_lengths(evidence: CellEvidence, _: Earlier) -> Judgement:
     """
     tokens = evidence.first_tokens.tokens
     high, low = tokens[evidence.high], tokens[~evidence.high]
+    if not tokens.any():
+        return Judgement(
+            LENGTHS,
+            TITLES[LENGTHS],
+            "undetermined",
+            0.0,
+            "How long the prompts are is not known: the activations were imported.",
+            (),
+            None,
+            CONFUSIONS[LENGTHS],
+        )
     if np.ptp(tokens) == 0:
         return _judged(LENGTHS, 0.0, "All prompts have the same number of tokens.")
     found = compare_groups(high, low)

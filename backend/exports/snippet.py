@@ -1,0 +1,101 @@
+"""A vector as code: a text that adds it with plain transformers and nothing of Steerscope."""
+
+from __future__ import annotations
+
+from backend.errors import ExportError
+from backend.exports.vector_files import tensor_name
+from backend.exports.vectors import Vector, VectorSet
+from backend.models.presets import PRESETS_BY_NAME
+
+# Filled in by :func:`snippet`; every name in braces is a literal of Python or of a comment.
+_TEXT = '''\
+# Adds a vector {where}, at every token.
+# {title}, {trait}; length {norm:.4g}. STRENGTH 1 adds the vector once: high pole minus low.
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+MODEL, REVISION = {model}, {revision}
+FILE, TENSOR = {file}, {tensor}
+LAYER, STRENGTH = {layer}, 1.0
+
+
+def steer(model, strength=STRENGTH):
+    """Steer until .remove() is called on what this returns."""
+    with safe_open(FILE, "pt") as file:
+        vector = strength * file.get_tensor(TENSOR)
+    depth = model.config.get_text_config().num_hidden_layers
+    blocks = next(
+        part
+        for part in model.modules()
+        if isinstance(part, torch.nn.ModuleList) and len(part) == depth
+    )
+
+{hook}
+
+if __name__ == "__main__":
+    tokenizer = AutoTokenizer.from_pretrained(MODEL, revision=REVISION)
+    model = AutoModelForCausalLM.from_pretrained(MODEL, revision=REVISION, dtype="auto").eval()
+    inputs = tokenizer("I think that", return_tensors="pt").to(model.device)
+    for strength in (0.0, STRENGTH):
+        handle = steer(model, strength)
+        tokens = model.generate(**inputs, max_new_tokens=40, do_sample=False)
+        handle.remove()
+        print(strength, tokenizer.decode(tokens[0], skip_special_tokens=True))
+'''
+_AFTER = """\
+    def add(_, __, output):
+        # Some decoder blocks give a tuple, some a tensor.
+        if isinstance(output, tuple):
+            return (output[0] + vector.to(output[0]), *output[1:])
+        return output + vector.to(output)
+
+    return blocks[LAYER - 1].register_forward_hook(add)
+"""
+_BEFORE = """\
+    def add(_, inputs):
+        return (inputs[0] + vector.to(inputs[0]), *inputs[1:])
+
+    return blocks[0].register_forward_pre_hook(add)
+"""
+
+
+def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
+    """Self-contained Python that adds an exported vector to the residual stream of its model.
+
+    Args:
+        found: the vectors that were exported.
+        vector: one of them.
+        file_name: of the safetensors file that holds it.
+
+    Raises:
+        ExportError: the activations were simulated: there is no model to steer.
+    """
+    record = found.run.record
+    if found.simulated:
+        raise ExportError(
+            f"The activations of run {record.run_id} were simulated: there is no model to steer.",
+            expected="a run that was extracted from a model.",
+            remedy="choose such a run.",
+        )
+    preset = PRESETS_BY_NAME.get(record.model)
+    model, at, revision = record.model.partition("@")
+    return _TEXT.format(
+        where="to the embedding output (layer 0)"
+        if vector.layer == 0
+        else f"to the output of decoder block {vector.layer}, counted from 1",
+        title=_comment(vector.title),
+        trait=_comment(vector.trait),
+        norm=vector.norm,
+        model=repr(preset.hub_id if preset else model if at else record.model),
+        revision=repr(record.model_revision or revision or None),
+        file=repr(file_name),
+        tensor=repr(tensor_name(vector)),
+        layer=vector.layer,
+        hook=_BEFORE if vector.layer == 0 else _AFTER,
+    )
+
+
+def _comment(text: str) -> str:
+    """A text inside a comment: one line."""
+    return " ".join(text.split())
