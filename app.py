@@ -40,7 +40,9 @@ page = st.navigation(
         st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
-    ]
+    ],
+    # Of more than twelve pages the last would be folded away.
+    expanded=True,
 )
 with gathered():
     if navigate.make_waiting_choices(page.url_path):

@@ -18,6 +18,7 @@ from backend.cli import (
     serve,
     studies,
     study_tests,
+    turns,
     upkeep,
 )
 from backend.cli.command import Command
@@ -32,6 +33,7 @@ COMMANDS: list[Command] = [
     *notes.COMMANDS,
     *study_tests.COMMANDS,
     *diagnose.COMMANDS,
+    *turns.COMMANDS,
     *export.COMMANDS,
     *phantom.COMMANDS,
     *serve.COMMANDS,

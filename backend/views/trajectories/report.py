@@ -55,4 +55,4 @@ def _build(results: Results, view: View) -> Sequence[Block]:
     return per_cell(view, "trajectories", cell)
 
 
-SECTION = Section("trajectories", "What happens from turn to turn?", "trajectories", _build, 40_000)
+SECTION = Section("trajectories", "What happens from turn to turn?", "trajectories", _build, 25_000)

@@ -91,10 +91,10 @@ def moved(found: Trajectories) -> str:
 
 
 def _mean(found: Estimate) -> str:
-    shown = f"{found.value:+.2g}"
+    shown = f"{found.value:+.3g}"
     if found.low is None or found.high is None:
         return f"{shown} (no interval: {found.reason})"
-    return f"{shown} [{found.low:+.2g}, {found.high:+.2g}]"
+    return f"{shown} [{found.low:+.3g}, {found.high:+.3g}]"
 
 
 def over_turns_answer(found: TurnR) -> str:
@@ -111,7 +111,7 @@ def over_turns_answer(found: TurnR) -> str:
 def drift_answer(found: DriftR) -> str:
     """r of the drift between two turns."""
     start, stop = (_plain(turn) for turn in (found.start, found.stop))
-    own = (found.start, found.stop) == (BEGIN, END)
+    own = (found.start, found.stop) == (BEGIN, END) and found.r.value is not None
     same = " This is the r of the other pages." if own else ""
     return f"From {start} to {stop}: r of the drift is {r_text(found.r)}.{same}"
 
