@@ -47,8 +47,6 @@ def _paths(cell: Cell) -> None:
         _chosen(cell, found)
     with st.expander("The means as a table", icon=":material/table:"):
         st.dataframe(mean_rows(found), hide_index=True, width="stretch")
-    with st.expander("Every turn as a table", icon=":material/table:"):
-        st.dataframe(turn_rows(found), hide_index=True, width="stretch")
 
 
 def _chosen(cell: Cell, found: Trajectories) -> None:
@@ -57,13 +55,16 @@ def _chosen(cell: Cell, found: Trajectories) -> None:
     keys = searched("Conversations", list(names), "conversations", names, found.notable)
     chosen = found.chosen(keys)
     ids = tuple(point.response_id for one in chosen for point in one.points)
-    texts = data.results().of_run(Run.scored_texts, run_id, trait, ids, CHARACTERS)
+    read = data.results().of_run(Run.scored_texts, run_id, trait, ids, CHARACTERS)
+    texts = {text.response_id: text for text in read}
     st.caption(words.CHOSEN)
     show(
-        trajectory_figure(found, chosen, names, {text.response_id: text for text in texts}),
+        trajectory_figure(found, chosen, names, texts),
         "turns",
         "Projection and score of conversations by turn, with the mean of all",
     )
+    with st.expander("These conversations as a table", icon=":material/table:"):
+        st.dataframe(turn_rows(chosen, texts), hide_index=True, width="stretch")
 
 
 def _over_turns(cell: Cell) -> None:

@@ -298,12 +298,15 @@ def _drifts(found: TurnValues, start: str, stop: str) -> Cases:
     """Drifts of the conversations that have both turns and both values at each."""
     places = _conversations(found)
     count = int(places.max()) + 1 if len(places) else 0
-    # Rows come in the order of turns.
+    turns = np.array(found.turns)
     ends = np.full((2, count), -1, np.intp)
-    for row, (place, turn) in enumerate(zip(places, found.turns, strict=True)):
-        for side, wanted in enumerate((start, stop)):
-            if turn == wanted or wanted == END or (wanted == BEGIN and ends[side, place] < 0):
-                ends[side, place] = row
+    for side, wanted in enumerate((start, stop)):
+        rows = np.arange(len(places))
+        if wanted not in (BEGIN, END):
+            rows = rows[turns == wanted]
+        # Rows come in the order of turns, and of several the last is kept.
+        rows = rows[::-1] if wanted == BEGIN else rows
+        ends[side, places[rows]] = rows
     first, last = ends[:, (ends >= 0).all(axis=0)]
     known = _known(found)
     kept = known[first] & known[last] & (first != last)

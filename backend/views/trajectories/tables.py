@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from backend.core.estimate import Estimate
+from backend.store.run_values import ScoredText
 from backend.views.shared.numbers import estimate_text
-from backend.views.trajectories.compute import DriftR, Trajectories, TurnR
+from backend.views.trajectories.compute import Conversation, DriftR, Trajectories, TurnR
 
 _NOT_SCORED = "not scored"
 
@@ -57,19 +60,31 @@ def drift_rows(found: DriftR) -> list[dict[str, str]]:
     ]
 
 
-def turn_rows(found: Trajectories) -> list[dict[str, str | float]]:
-    """Every turn of every conversation; what is undefined says so."""
+def turn_rows(
+    chosen: Sequence[Conversation], texts: Mapping[int, ScoredText]
+) -> list[dict[str, str]]:
+    """Every turn of some conversations; what is undefined says so.
+
+    Args:
+        chosen: conversations.
+        texts: response id -> beginning of its text.
+    """
     return [
         {
             "scenario": one.scenario,
             "responder": one.responder,
             "turn": point.turn,
-            "projection": "undefined" if point.projection is None else point.projection,
-            "score": _NOT_SCORED if point.score is None else point.score,
+            "projection": "undefined" if point.projection is None else f"{point.projection:+.3g}",
+            "score": _NOT_SCORED if point.score is None else f"{point.score:g}",
+            "text": _text(texts[point.response_id]),
         }
-        for one in found.conversations
+        for one in chosen
         for point in one.points
     ]
+
+
+def _text(text: ScoredText) -> str:
+    return f"{text.text}…" if text.cut else text.text
 
 
 def _groups(found: Estimate) -> int:

@@ -90,8 +90,13 @@ def test_points_are_those_of_the_activations(run, study):
             assert point.projection == pytest.approx(known.x, abs=1e-5)
             assert point.score == (None if np.isnan(known.y) else known.y)
             assert study.responses[point.response_id].scenario == one.scenario
-    assert len(turn_rows(found)) == len(study.responses)
-    assert [row["score"] for row in turn_rows(found)].count("not scored") == 2
+    ids = range(len(study.responses))
+    texts = {text.response_id: text for text in run.scored_texts("haste", ids, 8)}
+    rows = turn_rows(found.conversations, texts)
+    assert len(rows) == len(study.responses)
+    assert [row["score"] for row in rows].count("not scored") == 2
+    first = found.conversations[0].points[0].response_id
+    assert rows[0]["text"] == study.responses[first].text[:8] + "…"
 
 
 def test_means_have_students_interval_over_conversations(run, study):
