@@ -215,16 +215,18 @@ def _check_turns(
         faults.add(
             name,
             last[0],
-            f"{len(last)} responses have turn {LAST}, and others a number such as {numbered[0]}.",
+            f"{len(last)} of {len(first_at)} responses have turn {LAST}, and others a number such "
+            f"as {numbered[0]}.",
             f"Give the last turns their numbers too, or keep only {FIRST} and {LAST}.",
         )
 
 
 def _note_late_starts(name: str, responses: Sequence[Response], faults: FaultList) -> None:
     """Conversations of several turns that do not begin with the first one."""
+    every = turns_of(responses)
     late = {
         place: ends[0]
-        for place, turns in turns_of(responses).items()
+        for place, turns in every.items()
         if (ends := ends_of(turns)) and turn_order(ends[0]) > 1
     }
     if not late:
@@ -233,6 +235,7 @@ def _note_late_starts(name: str, responses: Sequence[Response], faults: FaultLis
     faults.note(
         name,
         None,
-        f"{len(late)} conversations do not begin with turn 1: {shown(scenario)} begins at {turn}.",
+        f"{len(late)} of {len(every)} conversations do not begin with turn 1: {shown(scenario)} "
+        f"begins at {turn}.",
         "Their drift is from the first turn that they have here.",
     )

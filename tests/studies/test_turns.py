@@ -116,7 +116,7 @@ def folder(tmp_path, study):
 def test_numbers_and_tn_do_not_mix(folder):
     change(folder, "responses", 5, turn="tN")
     _, line, what, remedy = only(folder)
-    assert line == 5 and "1 responses have turn tN, and others a number such as t2" in what
+    assert line == 5 and "1 of 20 responses have turn tN, and others a number such as t2" in what
     assert "numbers too" in remedy
 
 
@@ -131,5 +131,7 @@ def test_conversations_that_begin_late_are_told_of(folder):
     faults = FaultList()
     read_study(folder, "long", faults)
     (note,) = faults.notes
-    assert "1 conversations do not begin with turn 1" in note.what and "begins at t2" in note.what
+    assert (
+        "1 of 4 conversations do not begin with turn 1" in note.what and "begins at t2" in note.what
+    )
     assert "Their drift is from the first turn" in note.remedy

@@ -83,7 +83,10 @@ def moved(found: Trajectories) -> str:
     """How projection and score change on average, as the answer of the page."""
     projection, score = found.moved
     if projection.value is None or score.value is None:
-        return "No conversation has a scored first and last turn, so no change can be averaged."
+        return (
+            "No conversation has a projection and a score at its first and its last turn, so no "
+            "change can be averaged."
+        )
     return (
         f"From the first to the last turn the projection changes by {_mean(projection)} and the "
         f"score by {_mean(score)}: means of {score.n} conversations, 95% intervals."
