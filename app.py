@@ -36,10 +36,13 @@ page = st.navigation(
         st.Page("pages/transfer.py", title="Transfer", icon=":material/swap_horiz:"),
         st.Page("pages/methods.py", title="Methods", icon=":material/leaderboard:"),
         st.Page("pages/scores.py", title="Scores", icon=":material/gavel:"),
+        st.Page("pages/trajectories.py", title="Turns", icon=":material/timeline:"),
         st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
-    ]
+    ],
+    # Of more than twelve pages the last would be folded away.
+    expanded=True,
 )
 with gathered():
     if navigate.make_waiting_choices(page.url_path):

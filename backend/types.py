@@ -5,18 +5,20 @@ Words are those of docs/glossary.md: study, trait, pole, run, layer, vector, pro
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from backend.turns import ends_of
+
 Pole = Literal["high", "low"]
-Turn = Literal["t1", "tN"]
+# A name that backend.turns knows: t1, t2, ... or tN.
+Turn = str
 # A name that backend.poolings knows.
 Pooling = str
 Target = Literal["drift", "level", "none"]
 
 POLES: tuple[Pole, Pole] = ("high", "low")
-TURNS: tuple[Turn, Turn] = ("t1", "tN")
 # What a study says of itself whose texts and scores were simulated.
 SIMULATED_PROVENANCE = "Simulated: no model read these texts and no judge scored them."
 
@@ -62,9 +64,9 @@ class Response:
     """One response of one responder in one scenario, with the judge's scores.
 
     Attributes:
-        scenario: the scenario's id; t1 and tN of one scenario share it.
+        scenario: the scenario's id; all turns of one conversation share it.
         text: the response.
-        turn: first (t1) or last (tN) turn; None in a study without turns.
+        turn: which turn of the conversation; None in a study without turns.
         responder: the model or person who wrote it.
         messages: the chat before the response; empty if there was none.
         scores: score per trait, the mean where it was scored several times; a trait that was
@@ -122,15 +124,26 @@ class Study:
 
     @property
     def target(self) -> Target:
-        """What r is taken over: ``drift`` if any scenario has both turns, else ``level`` of the
-        single responses, else ``none`` when there are no responses."""
+        """What r is taken over: ``drift`` if any conversation has two turns or more, else
+        ``level`` of the single responses, else ``none`` when there are no responses."""
         if not self.responses:
             return "none"
-        turns: dict[tuple[str, str], set[Turn]] = {}
-        for response in self.responses:
-            if response.turn is not None:
-                turns.setdefault((response.scenario, response.responder), set()).add(response.turn)
-        return "drift" if any(len(seen) == 2 for seen in turns.values()) else "level"
+        found = turns_of(self.responses).values()
+        return "drift" if any(ends_of(turns) for turns in found) else "level"
+
+
+def turns_of(responses: Iterable[Response]) -> dict[tuple[str, str], set[Turn]]:
+    """The turns of every conversation, which is a scenario and a responder; those without turns
+    are left out.
+
+    Args:
+        responses: of a study.
+    """
+    found: dict[tuple[str, str], set[Turn]] = {}
+    for response in responses:
+        if response.turn is not None:
+            found.setdefault((response.scenario, response.responder), set()).add(response.turn)
+    return found
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Lower layers first; a module may import its own layer and those before it.
 LAYERS = (
-    ("types", "errors", "access", "settings", "names", "poolings"),
+    ("types", "turns", "errors", "access", "settings", "names", "poolings"),
     ("core",),
     ("store",),
     ("studies", "models"),
@@ -40,7 +40,7 @@ ONLY = {
 # What a page may ask; the rest of its sentences and figures come from views.
 PAGE_MAY = {
     "views", "runs", "jobs", "exports", "models", "studies", "phantom", "store", "core",
-    "types", "errors", "access", "settings", "names", "poolings",
+    "types", "turns", "errors", "access", "settings", "names", "poolings",
 }  # fmt: skip
 MODULES = sorted((ROOT / "backend").rglob("*.py"))
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]

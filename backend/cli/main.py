@@ -19,6 +19,7 @@ from backend.cli import (
     serve,
     studies,
     study_tests,
+    turns,
     upkeep,
     vectors,
 )
@@ -35,6 +36,7 @@ COMMANDS: list[Command] = [
     *notes.COMMANDS,
     *study_tests.COMMANDS,
     *diagnose.COMMANDS,
+    *turns.COMMANDS,
     *export.COMMANDS,
     *vectors.COMMANDS,
     *phantom.COMMANDS,

@@ -28,7 +28,7 @@ SIZES = {
 MEANING = {
     "prompts": "number of prompts per pole and trait",
     "responders": "how many respond in every scenario",
-    "turns": "scored responses per scenario and responder: 2 for drifts, 1 for levels",
+    "turns": "scored responses per scenario and responder: 1 for levels, 2 or more for drifts",
     "repeated": "number of scenarios whose responses the judge scores twice",
 }
 

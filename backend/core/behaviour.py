@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
-from backend.types import Response, Target
+from backend.turns import ends_of, turn_order
+from backend.types import Response, Target, turns_of
 
 
 @dataclass(frozen=True)
@@ -18,12 +19,12 @@ class Behaviour:
     """The cases of one trait, ordered by scenario and responder.
 
     Attributes:
-        target: ``drift`` (tN minus t1) or ``level`` (the single response).
+        target: ``drift`` (last minus first turn) or ``level`` (the single response).
         scenarios: scenario id per case, [cases].
         responders: who responded, [cases].
         groups: what makes cases dependent, [cases]: by default the scenario.
-        first: index of the t1 response per case; None for levels.
-        last: index of the tN (or single) response per case, [cases].
+        first: index of the first turn's response per case; None for levels.
+        last: index of the last turn's (or the single) response per case, [cases].
         values: score drift or score level per case, [cases], score units.
     """
 
@@ -52,8 +53,10 @@ class Behaviour:
 def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> Behaviour:
     """The cases of ``trait``: a case needs every response it uses to be scored on the trait.
 
-    With ``drift`` a case is a (scenario, responder) with both turns; others are left out. With
-    ``level`` a case is one response. With ``none`` there are no cases.
+    With ``drift`` a case is a conversation, a (scenario, responder), with two turns or more: its
+    first and its last. They are those of the conversation and not of its scored responses, so
+    that every trait's drift is between the same turns. With ``level`` a case is one response.
+    With ``none`` there are no cases.
     """
     scored = {
         (response.scenario, response.responder, response.turn): index
@@ -61,16 +64,17 @@ def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> B
         if trait in response.scores
     }
     if target == "drift":
-        pairs = sorted(
-            (scenario, responder)
-            for scenario, responder, turn in scored
-            if turn == "tN" and (scenario, responder, "t1") in scored
-        )
-        first = np.array([scored[(s, r, "t1")] for s, r in pairs], dtype=np.intp)
-        last = np.array([scored[(s, r, "tN")] for s, r in pairs], dtype=np.intp)
+        ends = {
+            place: found
+            for place, turns in sorted(turns_of(responses).items())
+            if (found := ends_of(turns)) and all((*place, turn) in scored for turn in found)
+        }
+        pairs = list(ends)
+        first = np.array([scored[*pair, ends[pair][0]] for pair in pairs], dtype=np.intp)
+        last = np.array([scored[*pair, ends[pair][1]] for pair in pairs], dtype=np.intp)
         values = _scores(responses, trait, last) - _scores(responses, trait, first)
     else:
-        chosen = sorted(scored, key=lambda key: (key[0], key[1], key[2] or ""))
+        chosen = sorted(scored, key=lambda key: (key[0], key[1], turn_order(key[2])))
         pairs = [(scenario, responder) for scenario, responder, _ in chosen]
         first = None
         last = np.array([scored[key] for key in chosen], dtype=np.intp)

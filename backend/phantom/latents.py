@@ -10,7 +10,7 @@ from backend.core.arrays import Floats
 from backend.phantom.plan import PhantomPlan
 
 TOPICS = 8
-# Share of a latent's variance that both turns of a scenario have in common.
+# Share of a latent's variance that all turns of a scenario have in common.
 SHARED = 0.5
 # Share that all responders have in common, and how far their means lie apart.
 ALIKE = 0.3
@@ -23,8 +23,8 @@ MEAN_WORDS = 120
 class Latents:
     """Standardised latent values of all responses: case, turn and what is listed.
 
-    There are K cases, one per scenario and responder, scenario by scenario, and T turns: t1 and
-    tN, or a single one.
+    There are K cases, one per scenario and responder, scenario by scenario, and T turns, or a
+    single response.
 
     Attributes:
         behaviour: what the judge tries to score, [K, T, traits].

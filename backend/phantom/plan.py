@@ -25,7 +25,8 @@ class PhantomPlan:
         layers: number of layers, numbered from 1.
         scenarios: number of scenarios.
         responders: how many respond in every scenario; their means differ.
-        turns: 2 for a scored response at t1 and at tN, 1 for a single one.
+        turns: scored responses of a conversation: 1 for a single one, 2 for t1 and tN, more for
+            t1 to tT.
         repeated: in how many scenarios, the first ones, the judge scores every response twice.
         prompts: prompts per pole and trait.
         width: coordinates of an activation.
@@ -69,12 +70,6 @@ class PhantomPlan:
                     expected=f"{name} of at least {low}.",
                     remedy=f"raise --{name}.",
                 )
-        if self.turns > 2:
-            raise PhantomError(
-                f"A phantom with turns = {self.turns} cannot be made.",
-                expected="1 (levels) or 2 (drifts).",
-                remedy="choose --turns 1 or 2.",
-            )
         if not 0 <= self.strength <= 3:
             raise PhantomError(
                 f"The strength is {self.strength}.",

@@ -10,7 +10,8 @@ from backend.core.arrays import Floats
 from backend.phantom.causes import CAUSES_BY_NAME
 from backend.phantom.latents import SCORE_HIGH, SCORE_LOW
 from backend.phantom.phantom import Phantom
-from backend.types import POLES, SIMULATED_PROVENANCE, TURNS, Prompt, Response, Study, Turn
+from backend.turns import FIRST, LAST
+from backend.types import POLES, SIMULATED_PROVENANCE, Prompt, Response, Study, Turn
 
 RESPONDER = "simulated"
 
@@ -32,12 +33,13 @@ def simulated_study(
         title: one line for people.
         traits: names.
         prompts: per pole and trait.
-        scores: [K, T, traits] of K cases, scenario by scenario, at two turns or one.
+        scores: [K, T, traits] of K cases, scenario by scenario; with two turns these are t1 and
+            tN, with more t1 to tT.
         lengths: words of each response, [K, T].
         responders: how many respond in every scenario.
         again: second scores of the first cases, [fewer than K, T, traits]; None without.
     """
-    names: tuple[Turn | None, ...] = TURNS if scores.shape[1] == 2 else (None,)
+    names = _turn_names(scores.shape[1])
     twice = 0 if again is None else len(again)
 
     def repeats(case: int, turn: int) -> dict[str, tuple[float, ...]]:
@@ -86,6 +88,12 @@ def simulated_study(
             for turn, name in enumerate(names)
         ),
     )
+
+
+def _turn_names(turns: int) -> tuple[Turn | None, ...]:
+    if turns == 1:
+        return (None,)
+    return (FIRST, LAST) if turns == 2 else tuple(f"t{turn + 1}" for turn in range(turns))
 
 
 def _description(phantom: Phantom, trait: int) -> str:

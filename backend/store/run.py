@@ -53,8 +53,10 @@ from backend.store.run_values import (
     ScoredCases,
     ScoredText,
     StoredVector,
+    TurnValues,
 )
 from backend.store.study import StudyFile
+from backend.turns import turn_order
 
 CHUNK = 2048
 NOT_COMPUTED = "not computed in this run: derive again"
@@ -526,6 +528,39 @@ class Run(StudyFile):
             length=after if levels else after - before,
             # No text has no token.
             length_known=bool(after.any()),
+        )
+
+    def turn_values(self, method: str, trait: str, prompt_set: str, layer: int) -> TurnValues:
+        """Scores and projections of every response that has a turn; see :class:`TurnValues`.
+
+        Args:
+            method: how the vector was built.
+            trait: one of the run's traits.
+            prompt_set: which prompts the vector was built from.
+            layer: one of its layers.
+        """
+        rows = self._rows(
+            "SELECT r.response_id, r.scenario, r.responder,"
+            f" coalesce({self._since(5, 'r.group_name', 'NULL')}, r.scenario), r.turn,"
+            " s.score, p.projection FROM responses r"
+            " LEFT JOIN scores s ON s.response_id = r.response_id AND s.trait = $trait"
+            " LEFT JOIN projections p ON p.response_id = r.response_id AND p.trait = $trait"
+            " AND p.method = $method AND p.prompt_set = $prompt_set AND p.layer = $layer"
+            " WHERE r.turn IS NOT NULL",
+            {"method": method, "trait": trait, "prompt_set": prompt_set, "layer": layer},
+        )
+        rows.sort(key=lambda row: (row[1], row[2], turn_order(row[4])))
+        numbers, scenarios, responders, groups, turns, scores, projections = (
+            zip(*rows, strict=True) if rows else ((),) * 7
+        )
+        return TurnValues(
+            np.array(numbers, np.intp),
+            scenarios,
+            responders,
+            groups,
+            turns,
+            np.array(scores, np.float64),
+            np.array(projections, np.float64),
         )
 
     def repeated_scores(self, trait: str) -> RepeatedScores:

@@ -15,7 +15,7 @@ from backend.core.moments import Moments
 from backend.core.vectors.controls import Control
 from backend.poolings import pooling_title
 from backend.store.run_record import IMPORTED, SIMULATED, RunRecord
-from backend.types import Pole, Pooling
+from backend.types import Pole, Pooling, Turn
 
 # Scenario, responder and turn of a case.
 CaseKey = tuple[str, str, str]
@@ -244,10 +244,10 @@ class ScoredCases:
         scenarios: scenario of each case.
         responders: who responded.
         groups: what makes cases dependent: by default the scenario.
-        first_response: id of the response at t1, [cases]; None for levels.
-        last_response: id of the response at tN (or of the single one), [cases].
-        first: score at t1, [cases]; None for levels.
-        last: score at tN (or of the single response), [cases].
+        first_response: id of the first turn's response, [cases]; None for levels.
+        last_response: id of the last turn's (or of the single one), [cases].
+        first: score at the first turn, [cases]; None for levels.
+        last: score at the last turn (or of the single response), [cases].
         behaviour: drift of the score (or its level), [cases].
         length: drift (or level) of the response's number of tokens, [cases]; zeros where that is
             not known.
@@ -294,6 +294,29 @@ class ScoredCases:
         return Cases.of_study(x, shown, self.scenarios, self.responders, self.groups)
 
 
+@dataclass(frozen=True, eq=False)
+class TurnValues:
+    """Every response that has a turn, conversation by conversation and in the order of turns.
+
+    Attributes:
+        response_ids: number of each in the study, [n].
+        scenarios: what it responds to, [n].
+        responders: who responded, [n].
+        groups: what makes responses dependent, [n]: by default the scenario.
+        turns: names of backend.turns, [n].
+        scores: of one trait, [n]; NaN where it was not scored.
+        projections: along one vector, activation units, [n]; NaN where there is no vector.
+    """
+
+    response_ids: Integers
+    scenarios: tuple[str, ...]
+    responders: tuple[str, ...]
+    groups: tuple[str, ...]
+    turns: tuple[Turn, ...]
+    scores: Floats
+    projections: Floats
+
+
 @dataclass(frozen=True)
 class ScoredText:
     """One response with its score of one trait.
@@ -301,7 +324,7 @@ class ScoredText:
     Attributes:
         response_id: its number in the study.
         scenario: what it responds to.
-        turn: ``t1``, ``tN``, or None where responses have no turn.
+        turn: a name of backend.turns, or None where responses have no turn.
         responder: who responded.
         text: its beginning.
         cut: whether the text goes on.

@@ -8,12 +8,13 @@ needs no new format and no model.
 
 from __future__ import annotations
 
-FORMAT = 6
+FORMAT = 7
 # Formats that can be read. A run of format 2 says nothing of first tokens; one of format 3 does
 # not say by which version its derived tables were computed; in one of format 4 the scenario is
 # all that makes responses dependent, and r is over all responders together; in one of format 5
-# every prompt is plain text.
-READABLE = (2, 3, 4, 5, 6)
+# every prompt is plain text. Format 7 has the columns of format 6, but turns may have numbers, of
+# which an older reader would make no case and say nothing.
+READABLE = (2, 3, 4, 5, 6, 7)
 # Since this format the derived tables have the same columns.
 SAME_DERIVED = 5
 # Format -> table -> columns that it brought.

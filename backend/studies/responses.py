@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 from backend.studies.conversation import read_messages
 from backend.studies.csv_table import SCORE_PREFIX
@@ -13,7 +13,8 @@ from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
 from backend.studies.scores import is_missing, read_scores
 from backend.studies.tables import check_columns, text_of
-from backend.types import TURNS, Response, Turn
+from backend.turns import FIRST, LAST, MOST, ends_of, turn_of, turn_order
+from backend.types import Response, Turn, turns_of
 
 # A second score of the same response, by the same judge or another: score:warmth#2.
 _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
@@ -78,6 +79,7 @@ def read_responses(
         responses.append(response)
     _add_unknown(name, unknown, traits or (), faults)
     _check_turns(name, first_at, faults)
+    _note_late_starts(name, responses, faults)
     _note_samples(name, responses, faults)
     if responses and not any_score:
         faults.add(
@@ -127,12 +129,15 @@ def _response(
 ) -> Response | None:
     scenario = name_of(name, row, "scenario", faults)
     text = text_of(name, row, "text", faults)
-    turn = row.values.get("turn")
-    if isinstance(turn, str):
-        turn = turn.strip()
-    if turn is not None and turn not in TURNS:
+    written = row.values.get("turn")
+    turn = turn_of(written)
+    if written is not None and turn is None:
         faults.add(
-            name, row.line, "Unknown turn {}.", "Write t1 or tN, or leave it out.", shown(turn)
+            name,
+            row.line,
+            "Unknown turn {}.",
+            f"Count from 1 to {MOST} (3 or t3), write {FIRST} and {LAST}, or leave turns out.",
+            shown(written),
         )
         return None
     responder = optional_name(name, row, "responder", "unknown", faults)
@@ -143,7 +148,7 @@ def _response(
     return Response(
         scenario=scenario,
         text=text,
-        turn=cast("Turn | None", turn),
+        turn=turn,
         responder=responder,
         messages=messages,
         scores={trait: sum(values) / len(values) for trait, values in scores.items()},
@@ -203,3 +208,34 @@ def _check_turns(
             f"{len(without)} of {len(first_at)} responses have no turn, and the others have.",
             "Give every response a turn, or none.",
         )
+    # Where tN would come among numbers is not known.
+    numbered = [turn for _, _, turn in first_at if turn not in (None, FIRST, LAST)]
+    last = [line for (_, _, turn), line in first_at.items() if turn == LAST]
+    if numbered and last:
+        faults.add(
+            name,
+            last[0],
+            f"{len(last)} of {len(first_at)} responses have turn {LAST}, and others a number such "
+            f"as {numbered[0]}.",
+            f"Give the last turns their numbers too, or keep only {FIRST} and {LAST}.",
+        )
+
+
+def _note_late_starts(name: str, responses: Sequence[Response], faults: FaultList) -> None:
+    """Conversations of several turns that do not begin with the first one."""
+    every = turns_of(responses)
+    late = {
+        place: ends[0]
+        for place, turns in every.items()
+        if (ends := ends_of(turns)) and turn_order(ends[0]) > 1
+    }
+    if not late:
+        return
+    (scenario, _), turn = next(iter(late.items()))
+    faults.note(
+        name,
+        None,
+        f"{len(late)} of {len(every)} conversations do not begin with turn 1: {shown(scenario)} "
+        f"begins at {turn}.",
+        "Their drift is from the first turn that they have here.",
+    )

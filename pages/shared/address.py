@@ -201,13 +201,7 @@ def several(
     By default those of ``default`` are pressed, or all; so too if none of a choice is offered
     any longer.
     """
-    wanted = st.session_state.get(key)
-    if wanted is None:
-        written = st.query_params.get(key)
-        wanted = None if written is None else [part for part in written.split(",") if part]
-    if wanted is None or (wanted and not set(wanted) & set(options)):
-        wanted = options if default is None else default
-    st.session_state[key] = [option for option in options if option in wanted]
+    _prepare_several(options, key, options if default is None else default)
     chosen = st.pills(
         label,
         options,
@@ -217,6 +211,30 @@ def several(
     )
     write(key, ",".join(chosen))
     return [str(option) for option in chosen]
+
+
+def searched(
+    label: str,
+    options: Sequence[str],
+    key: str,
+    names: Mapping[str, str],
+    default: Sequence[str],
+) -> list[str]:
+    """Like :func:`several`, as a box to search in: for more options than fit as buttons."""
+    _prepare_several(options, key, default)
+    chosen = st.multiselect(label, options, key=key, format_func=lambda option: names[option])
+    write(key, ",".join(chosen))
+    return [str(option) for option in chosen]
+
+
+def _prepare_several(options: Sequence[str], key: str, default: Sequence[str]) -> None:
+    wanted = st.session_state.get(key)
+    if wanted is None:
+        written = st.query_params.get(key)
+        wanted = None if written is None else [part for part in written.split(",") if part]
+    if wanted is None or (wanted and not set(wanted) & set(options)):
+        wanted = default
+    st.session_state[key] = [option for option in options if option in wanted]
 
 
 def toggle(label: str, key: str, help: str | None = None) -> bool:

@@ -17,6 +17,7 @@ from backend.store.run import NOT_COMPUTED, open_run, run_path
 from backend.store.schema import DERIVED_TABLES, FORMAT
 from backend.store.work_file import derivation_path
 from backend.types import ExtractionRequest
+from tests.support.damage import damage
 from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -97,6 +98,24 @@ def test_a_run_of_an_older_format_is_read_and_derived(old):
                 assert now.metrics[name].value == pytest.approx(metric.value, rel=1e-9)
     with duckdb.connect(str(run_path(old, "old")), read_only=True) as connection:
         assert connection.execute("SELECT format FROM file_format").fetchall() == [(FORMAT,)]
+
+
+def test_a_run_from_before_turns_had_numbers_is_read_and_keeps_its_numbers(settings, tiny_llama):
+    """Format 6 has the columns of format 7: t1 and tN are names of turns in both."""
+    publish_run(settings, small_study(), tiny_llama, "run-1")
+    place = ("haste", "default", 2)
+    before = cells(settings, "run-1")
+    with open_run(settings, "run-1") as run:
+        turns = run.turn_values(MEAN_DIFFERENCE, *place)
+    damage(settings, "run-1", "UPDATE file_format SET format = 6")
+    for number in (6, FORMAT):
+        assert cells(settings, "run-1") == before
+        with open_run(settings, "run-1") as run:
+            assert run.format == number
+            read = run.turn_values(MEAN_DIFFERENCE, *place)
+        assert read.turns == turns.turns == ("t1", "tN") * 12
+        assert read.projections.tolist() == turns.projections.tolist()
+        derive(settings)
 
 
 def test_old_and_new_give_the_same_vectors(old):

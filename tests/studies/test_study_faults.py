@@ -46,7 +46,7 @@ RESPONSE_FAULTS = [
     ({"scores": {"warmth": float("nan")}}, "nan, not a number", "Write a number"),
     ({"scores": {"warmht": 5}}, "'warmht' has no prompts", "Did you mean 'warmth'"),
     ({"scores": [5]}, "scores is no object", "Write"),
-    ({"turn": "t2"}, "Unknown turn 't2'", "t1 or tN"),
+    ({"turn": "t0"}, "Unknown turn 't0'", "write t1 and tN"),
     ({"scenario": "s00"}, "stands on line 1 already", "its own scenario"),
     ({"text": ""}, "text is empty", "Fill it in"),
     ({"messages": "hello"}, "messages is not JSON", "role"),

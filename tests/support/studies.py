@@ -51,6 +51,30 @@ def small_study(name="small", scenarios=12, prompts=5, seed=3, turns=True) -> St
     )
 
 
+def long_study(name="long", conversations=14, turns=5, seed=5) -> Study:
+    """Conversations of numbered turns, each with the chat so far before it."""
+    study = small_study(name, scenarios=0, seed=seed)
+    rng = np.random.default_rng(seed)
+    responses = []
+    for place in range(conversations):
+        chat: tuple[Message, ...] = ()
+        for turn in range(1, turns + 1):
+            said = [" ".join(rng.choice(WORDS, size=rng.integers(3, 12))) for _ in range(2)]
+            chat = (*chat, Message("user", said[0]))
+            responses.append(
+                Response(
+                    scenario=f"c{place:02d}",
+                    text=said[1],
+                    turn=f"t{turn}",
+                    responder="author",
+                    messages=chat,
+                    scores={t: float(rng.integers(0, 21)) / 2 for t in study.traits},
+                )
+            )
+            chat = (*chat, Message("assistant", said[1]))
+    return dataclasses.replace(study, responses=tuple(responses))
+
+
 def chat_study(name="chats", **values) -> Study:
     """The small study with poles that are answers: pairs of one question under opposite system
     messages."""

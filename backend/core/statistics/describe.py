@@ -1,4 +1,4 @@
-"""Standard deviations and shares with their intervals."""
+"""Means, standard deviations and shares with their intervals."""
 
 from __future__ import annotations
 
@@ -7,11 +7,49 @@ import math
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats, refuse_not_finite
-from backend.core.estimate import Estimate
+from backend.core.arrays import Floats, Integers, refuse_not_finite
+from backend.core.estimate import JACKKNIFE, STUDENT, Estimate
+from backend.core.statistics.clustered import (
+    LEAST_GROUPS,
+    jackknife_error,
+    quantile_over,
+    too_few_groups,
+)
 
 # Fewer cases than this do not show the tails that the interval of a standard deviation needs.
 LEAST = 10
+
+
+def mean(values: Floats, groups: Integers, level: float = 0.95) -> Estimate:
+    """Mean with an interval over groups, in the units of the values.
+
+    The standard error is the jackknife's over groups, with Student's t with groups - 1; where
+    every value is a group of its own this is Student's interval. Undefined without values; the
+    interval needs 2 groups, or 4 where values are dependent.
+
+    Args:
+        values: [n].
+        groups: 0..k-1, [n]: values of one group are dependent.
+        level: coverage.
+    """
+    refuse_not_finite(values=values)
+    n = len(values)
+    if not n:
+        return Estimate.undefined(0, "there are no values")
+    value, counts = float(values.mean()), np.bincount(groups)
+    k = len(counts)
+    dependent = k < n
+    if dependent and k < LEAST_GROUPS:
+        return Estimate(value, None, None, None, n, too_few_groups(k), groups=k)
+    if k < 2:
+        return Estimate(value, None, None, None, n, "an interval needs at least 2 values, not 1")
+    sums = np.bincount(groups, values - value)
+    error = float(jackknife_error(-sums / (n - counts)))
+    half = quantile_over(k, level) * error
+    method = JACKKNIFE if dependent else STUDENT
+    return Estimate(
+        value, value - half, value + half, None, n, None, method, groups=k if dependent else None
+    )
 
 
 def standard_deviation(values: Floats, level: float = 0.95) -> Estimate:

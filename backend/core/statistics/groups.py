@@ -8,7 +8,7 @@ import numpy as np
 from scipy import stats
 
 from backend.core.arrays import Floats, refuse_not_finite
-from backend.core.estimate import Estimate
+from backend.core.estimate import STUDENT, Estimate
 
 
 @dataclass(frozen=True)
@@ -76,5 +76,5 @@ def _t_test(first: Floats, second: Floats, *, equal: bool) -> Estimate:
         high=float(interval.high),
         p=float(found.pvalue),
         n=n,
-        interval_method="Student t" if equal else "Welch t",
+        interval_method=STUDENT if equal else "Welch t",
     )

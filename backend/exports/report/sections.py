@@ -15,6 +15,7 @@ from backend.views.scorecard import report as scorecard
 from backend.views.scores import report as scores
 from backend.views.shared.blocks import Section
 from backend.views.study_tests import report as study_tests
+from backend.views.trajectories import report as trajectories
 from backend.views.transfer import report as transfer
 
 SECTIONS: list[Section] = [
@@ -26,6 +27,7 @@ SECTIONS: list[Section] = [
     transfer.SECTION,
     methods.SECTION,
     scores.SECTION,
+    trajectories.SECTION,
     study_tests.SECTION,
     notes.SECTION,
 ]

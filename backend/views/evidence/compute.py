@@ -18,7 +18,7 @@ from backend.core.vectors.inner_product import missing_inner_product
 from backend.core.vectors.pipeline import Pipeline
 from backend.store.run import Run
 from backend.store.run_values import ScoredCases
-from backend.types import Message
+from backend.types import Message, Turn
 
 Order = Literal["wrong", "above", "below", "study"]
 Place = tuple[str, str]
@@ -31,7 +31,7 @@ class EvidenceCase:
     Attributes:
         scenario: of the case.
         responder: who responded.
-        responses: ids of its responses: t1 and tN, or the single one.
+        responses: ids of its responses: at the first and the last turn, or the single one.
         scores: of those responses.
         projections: of those responses along v / ||v||, units of the inner product.
         x: what r is taken over: drift (or level) of the projection, within responders.
@@ -94,10 +94,10 @@ class Evidence:
 
 @dataclass(frozen=True)
 class ReadTurn:
-    """One response of a case. Attributes: turn ("t1", "tN", or "" without turns), the chat before
-    it, its text, score and projection."""
+    """One response of a case. Attributes: turn (None without turns), the chat before it, its text,
+    score and projection."""
 
-    turn: str
+    turn: Turn | None
     messages: tuple[Message, ...]
     text: str
     score: float
@@ -156,7 +156,7 @@ def conversation(run: Run, case: EvidenceCase) -> tuple[ReadTurn, ...]:
     """
     found = {response.response_id: response for response in run.responses(case.responses)}
     return tuple(
-        ReadTurn(found[number].turn or "", found[number].messages, found[number].text, score, along)
+        ReadTurn(found[number].turn, found[number].messages, found[number].text, score, along)
         for number, score, along in zip(case.responses, case.scores, case.projections, strict=True)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 from collections.abc import Sequence
 
+from backend.turns import turn_title
 from backend.views.evidence.compute import ReadTurn
 from backend.views.evidence.words import number
 from backend.views.shared.chat import chat_html
@@ -18,7 +19,6 @@ STYLE = """<style>
 .talk summary { cursor: pointer; opacity: 0.8; }
 .talk small { opacity: 0.75; }
 </style>"""
-_TURNS = {"t1": "First turn (t1)", "tN": "Last turn (tN)", "": "Response"}
 
 
 def conversation_html(turns: Sequence[ReadTurn]) -> str:
@@ -32,6 +32,6 @@ def conversation_html(turns: Sequence[ReadTurn]) -> str:
 
 def _turn(turn: ReadTurn) -> str:
     return (
-        f"<section><h6>{_TURNS[turn.turn]} · score {turn.score:g} · projection "
+        f"<section><h6>{turn_title(turn.turn)} · score {turn.score:g} · projection "
         f"{number(turn.projection)}</h6>{chat_html(turn.messages)}<p>{html.escape(turn.text)}</p></section>"
     )

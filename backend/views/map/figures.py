@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from backend.turns import FIRST, LAST
 from backend.types import POLES
 from backend.views.map import words
 from backend.views.map.compute import MapPoint, ResponsePoint, TraitMap
@@ -21,7 +22,9 @@ from backend.views.shared.style import (
     wrapped,
 )
 
-_TURNS = {"t1": ("first turn", "diamond"), "tN": ("last turn", "circle"), None: ("", "circle")}
+# Turns by their symbol -> title. Of numbered turns, which is the last differs by conversation.
+_TURNS = {"first": "first turn", "last": "last turn", "later": "later turn", "single": ""}
+_SYMBOLS = {"first": "diamond"}
 
 
 def map_figure(found: TraitMap) -> go.Figure:
@@ -32,8 +35,9 @@ def map_figure(found: TraitMap) -> go.Figure:
         found: a map that has a plane.
     """
     figure = go.Figure()
-    for turn, (title, symbol) in _TURNS.items():
-        own = [point for point in found.responses if point.turn == turn]
+    for kind, title in _TURNS.items():
+        own = [point for point in found.responses if _kind(point) == kind]
+        symbol = _SYMBOLS.get(kind, "circle")
         scored = [point for point in own if point.score is not None]
         unscored = [point for point in own if point.score is None]
         name = f"response, {title}" if title else "response"
@@ -85,6 +89,12 @@ def map_figure(found: TraitMap) -> go.Figure:
         scaleratio=1,
     )
     return tidy(figure, height=640).update_layout(dragmode="zoom")
+
+
+def _kind(point: ResponsePoint) -> str:
+    if point.turn is None:
+        return "single"
+    return {FIRST: "first", LAST: "last"}.get(point.turn, "later")
 
 
 def _scored(points: Sequence[ResponsePoint], name: str, symbol: str) -> go.Scatter:

@@ -8,7 +8,7 @@ from backend.views.map.compute import Basis, TraitMap
 LITTLE = 0.25
 
 READ = (
-    "Each point is a text: triangles are prompts; circles (last turn) and diamonds (first turn) "
+    "Each point is a text: triangles are prompts; diamonds (first turn) and circles (later turns) "
     "are responses, coloured by their score. The green arrow is v. Distances and angles are true "
     "within the plane, and what lies outside it is not seen."
 )

@@ -96,7 +96,7 @@ def test_levels_have_one_turn(settings, tiny_llama):
     with open_run(settings, "run-1") as levels:
         found = evidence(levels, "haste", SET, LAYER, Pipeline())
         (turn,) = conversation(levels, found.cases[0])
-    assert found.target == "level" and turn.turn == ""
+    assert found.target == "level" and turn.turn is None
     assert found.cases[0].y == found.cases[0].scores[0] == turn.score
 
 

@@ -1,0 +1,1 @@
+"""What happens from turn to turn?"""
