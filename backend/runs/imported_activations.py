@@ -27,6 +27,7 @@ from backend.studies.faults import FaultList, shown
 from backend.studies.limits import MOST_BYTES, size
 from backend.studies.rows import Row
 from backend.studies.tables import FORMATS, check_columns, read_rows
+from backend.turns import turn_of
 from backend.types import Study
 
 # 1,040 texts at 33 layers of 4,096 numbers take 560 MB as float32.
@@ -291,6 +292,7 @@ class _Index:
             )
         if scenario:
             turn, responder = _said(row, "turn"), _said(row, "responder")
+            turn = turn_of(turn) or turn
             found = [
                 number
                 for number, who in self._responses.get((scenario, turn), [])

@@ -61,8 +61,7 @@ def source(tiny_llama):
 @pytest.fixture
 def store(settings, source):
     """A store of the test's own that holds the small study's run."""
-    for folder in ("studies", "runs"):
-        shutil.copytree(getattr(source, folder), getattr(settings, folder), dirs_exist_ok=True)
+    shutil.copytree(source.cache, settings.cache, dirs_exist_ok=True)
     return settings
 
 
