@@ -7,7 +7,7 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.studies.faults import FaultList
-from backend.studies.foreign.form import SUFFIXES
+from backend.studies.foreign.form import SUFFIXES, parse_files
 from backend.studies.foreign.registry import read_foreign
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
@@ -90,7 +90,7 @@ def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
     Raises:
         StudyFaults: everything that is wrong with it.
     """
-    found = read_foreign(read_tables(path, SUFFIXES, faults), faults)
+    found = read_foreign(parse_files(read_tables(path, SUFFIXES, faults)), faults)
     faults.raise_if_any()
     if found is None:
         return None

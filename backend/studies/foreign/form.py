@@ -7,17 +7,39 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from backend.studies.faults import FaultList, shown
-from backend.studies.json_text import JsonFault, count_values, parse_json
+from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
 from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
 from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.studies.tables import FORMATS, read_rows, text_problem
 from backend.types import Prompt, Response
 
-# Files are named by their path below the folder, with slashes.
-Files = Mapping[str, bytes]
 # Endings of files in which such a study may lie.
 SUFFIXES = (*(form.suffix for form in FORMATS), ".json")
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A file of which no more is known than its ending.
+
+    Attributes:
+        path: below the folder, with slashes.
+        value: of JSON; None of a table, and where it is no JSON.
+        rows: records of a table, or of a JSON array of objects, each with its line; empty where it
+            is neither.
+        faults: why it cannot be read. They count for whoever needs this file.
+        too_large: whether it is JSON beyond a limit, which is a fault of any study.
+    """
+
+    path: str
+    value: object
+    rows: tuple[Row, ...]
+    faults: FaultList
+    too_large: bool = False
+
+
+# Files by their paths.
+Files = Mapping[str, Parsed]
 
 
 @dataclass(frozen=True)
@@ -56,42 +78,55 @@ def stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def rows_of(path: str, content: bytes, faults: FaultList) -> list[Row]:
-    """Records of a table, also of a JSON array of objects; none where it is something else.
+def parse_files(contents: Mapping[str, bytes]) -> dict[str, Parsed]:
+    """Every file parsed, by its path. Args: path -> content, of endings in ``SUFFIXES``."""
+    return {path: _parsed(path, content) for path, content in contents.items()}
 
-    Args:
-        path: of the file.
-        content: its bytes.
-        faults: told why a table cannot be read.
-    """
+
+def _parsed(path: str, content: bytes) -> Parsed:
+    faults = FaultList()
     if not path.endswith(".json"):
-        return read_rows(path, content, faults) or []
-    value = json_of(path, content, faults)
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        return []
-    return [Row(number, one) for number, one in enumerate(value, start=1)]
-
-
-def json_of(path: str, content: bytes, faults: FaultList) -> object:
-    """The value of a JSON file; None where it is no JSON, or after a fault.
-
-    Args:
-        path: of the file.
-        content: its bytes.
-        faults: told where it is too large.
-    """
+        rows = read_rows(path, content, faults)
+        return Parsed(path, None, tuple(rows or ()), faults)
+    items: list[tuple[int, object]] = []
+    value: object = None
     try:
-        value: object = parse_json(content.decode("utf-8-sig"))
-        if (isinstance(value, list) and len(value) > MOST_ROWS) or count_values(
-            value
-        ) > MOST_VALUES:
-            raise TooLarge(f"The file holds more than {MOST_ROWS:,} records.", "Split it.")
-    except (UnicodeDecodeError, JsonFault):
-        return None
+        text = content.decode("utf-8-sig")
+        if text.lstrip().startswith("["):
+            items = parse_items(text)
+            value = [item for _, item in items]
+        else:
+            value = parse_json(text)
+        if len(items) > MOST_ROWS or count_values(value) > MOST_VALUES:
+            raise TooLarge(
+                f"The file holds more than {MOST_ROWS:,} records or {MOST_VALUES:,} values.",
+                "Split it.",
+            )
+    except UnicodeDecodeError as fault:
+        faults.add(path, None, "Not UTF-8: {}.", "Save it as UTF-8.", shown(fault.reason))
+    except JsonFault as fault:
+        faults.add(path, fault.line, fault.what, fault.remedy or "Write JSON.", fault.value)
     except TooLarge as fault:
         faults.add(path, None, fault.what, fault.remedy)
-        return None
-    return value
+        return Parsed(path, None, (), faults, too_large=True)
+    if faults.count:
+        return Parsed(path, None, (), faults)
+    return Parsed(path, value, _rows_of(items), faults)
+
+
+def _rows_of(items: Sequence[tuple[int, object]]) -> tuple[Row, ...]:
+    """Records of a JSON array; none where an item is no object.
+
+    Each has the line on which it begins, or its number where several begin on one line.
+    """
+    lines = [line for line, _ in items]
+    apart = len(set(lines)) == len(lines)
+    rows = tuple(
+        Row(line if apart else number, item)
+        for number, (line, item) in enumerate(items, start=1)
+        if isinstance(item, dict)
+    )
+    return rows if len(rows) == len(items) else ()
 
 
 def usable(value: object) -> str | None:
@@ -113,30 +148,47 @@ def without_repeats(
     """
     seen: set[tuple[object, ...]] = set()
     found: list[tuple[Prompt, Place]] = []
-    left_out = 0
+    left_out: list[int] = []
     pairs = iter(placed)
     for high, low in zip(pairs, pairs, strict=True):
         # What a model reads, whichever pole it is said to be.
         keys = [(one.trait, one.prompt_set, one.text, one.messages) for one, _ in (high, low)]
         if keys[0] == keys[1] or seen & set(keys):
-            left_out += 1
+            left_out.append(high[1].line)
             continue
         seen |= set(keys)
         found += [high, low]
     if left_out:
         faults.note(
             path,
-            None,
-            f"{left_out} pairs repeat a text of another pair, or hold one text twice.",
+            left_out[0],
+            f"{len(left_out)} pairs repeat a text of another pair, or hold one text twice "
+            f"({lines_listed(left_out)}).",
             "They are left out.",
         )
     return found
 
 
-def note_skipped(path: str, count: int, of: int, why: str, faults: FaultList) -> None:
-    """Say how many records of a file were left out, if any."""
-    if count:
-        faults.note(path, None, f"{count} of {of} records {why}.", "They are left out.")
+def note_skipped(path: str, lines: Sequence[int], of: int, why: str, faults: FaultList) -> None:
+    """Say which records of a file were left out, if any.
+
+    Args:
+        path: of the file.
+        lines: of the records that were left out.
+        of: how many there are.
+        why: what they lack, as the predicate of a sentence.
+        faults: told.
+    """
+    if lines:
+        what = f"{len(lines)} of {of} records {why} ({lines_listed(lines)})."
+        faults.note(path, lines[0], what, "They are left out.")
+
+
+def lines_listed(lines: Sequence[int]) -> str:
+    """Numbers of lines for people, the first five. Args: at least one."""
+    more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+    noun = "line" if len(lines) == 1 else "lines"
+    return f"{noun} {', '.join(map(str, lines[:5]))}{more}"
 
 
 def understood_as(title: str, said: str, faults: FaultList) -> None:

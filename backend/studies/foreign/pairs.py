@@ -4,14 +4,13 @@ data have them."""
 from __future__ import annotations
 
 from backend.names import name_problem
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
     Files,
     ForeignFormat,
     Understood,
     listed,
     note_skipped,
-    rows_of,
     stem,
     understood_as,
     usable,
@@ -48,15 +47,14 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     is a prompt set; the only one of a trait is the default.
 
     Args:
-        files: path -> content.
+        files: path -> parsed file.
         faults: told what was left out.
     """
     tables = {}
-    for path, content in files.items():
-        rows = rows_of(path, content, FaultList())
-        poles = _poles(rows[0]) if rows else None
+    for path, file in files.items():
+        poles = _poles(file.rows[0]) if file.rows else None
         if poles is not None:
-            tables[path] = rows, poles
+            tables[path] = file.rows, poles
     if not tables:
         return None
     traits = {path: _trait_of_file(path) for path in tables}
@@ -64,23 +62,24 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     for path, (rows, poles) in tables.items():
         alone = list(traits.values()).count(traits[path]) == 1
         found: list[tuple[Prompt, Place]] = []
-        skipped = 0
+        skipped: list[int] = []
         asked = [_question(row) is not None for row in rows]
-        for row in rows:
-            pair = _pair(row, poles, traits[path], "default" if alone else stem(path))
+        for number, row in enumerate(rows, start=1):
+            named = "default" if alone else stem(path)
+            pair = _pair(row, str(number), poles, traits[path], named)
             if any(asked) and _question(row) is None:
                 pair = None  # read as plain text beside chats
             if pair is None:
-                skipped += 1
+                skipped.append(row.line)
             else:
                 found += [(prompt, Place(path, row.line)) for prompt in pair]
         needed = "a question and two texts" if any(asked) else "two texts"
         note_skipped(path, skipped, len(rows), f"do not hold {needed}", faults)
         placed += without_repeats(path, found, faults)
     names = sorted({prompt.trait for prompt, _ in placed})
-    for name in names:
-        if (problem := name_problem("trait", name)) is not None:
-            faults.add("(all files)", None, *problem, repr(name))
+    for prompt, place in placed:
+        if prompt.pole == "high" and (problem := name_problem("trait", prompt.trait)) is not None:
+            faults.add(place.file, place.line, *problem, shown(prompt.trait))
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of {len(names)} traits ({listed(names)}), without scores, so "
@@ -104,7 +103,7 @@ def _trait_of_file(path: str) -> str:
 
 
 def _pair(
-    row: Row, poles: tuple[str, str], trait: str, prompt_set: str
+    row: Row, pair: str, poles: tuple[str, str], trait: str, prompt_set: str
 ) -> tuple[Prompt, Prompt] | None:
     high, low = (_text(row.values.get(column)) for column in poles)
     if high is None or low is None:
@@ -112,7 +111,6 @@ def _pair(
     asked = _question(row)
     said = next((usable(row.values.get(c)) for c in _TRAITS if row.values.get(c)), None)
     messages = () if asked is None else (Message("user", asked),)
-    pair = str(row.line)
     name = trait if said is None else said.strip()
     return (
         Prompt(name, "high", high, prompt_set, pair, messages),

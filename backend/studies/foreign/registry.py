@@ -15,9 +15,12 @@ def read_foreign(files: Files, faults: FaultList) -> Understood | None:
     """What another tool's files say; None where none of the formats knows them.
 
     Args:
-        files: path -> content.
+        files: from :func:`backend.studies.foreign.form.parse_files`.
         faults: told of everything wrong, of the format and of what was left out.
     """
+    for file in files.values():
+        if file.too_large:
+            faults.extend(file.faults)
     for form in FOREIGN_FORMATS:
         found = form.read(files, faults)
         if found is not None:

@@ -117,7 +117,21 @@ def test_a_pair_without_its_question_is_left_out_beside_others(tmp_path):
     path.write_text(json.dumps([*CAA, {**CAA[0], "question": ""}]), "utf-8")
     study, notes = read(path)
     check_caa(study)
-    assert "1 of 5 records do not hold a question and two texts" in notes
+    assert "1 of 5 records do not hold a question and two texts (line 5)" in notes
+
+
+def test_records_are_named_by_the_lines_of_an_indented_file(tmp_path):
+    path = tmp_path / "sycophancy.json"
+    rows = [*CAA, {**CAA[0], "question": ""}, CAA[1], {**CAA[2], "trait": "a<b"}]
+    path.write_text(json.dumps(rows, indent=2), "utf-8")
+    # By hand: "[" is line 1, and each record takes 5 lines, one more where it names a trait.
+    with pytest.raises(StudyFaults, match=r"sycophancy\.json:32: trait 'a<b' holds one of"):
+        read(path)
+    path.write_text(json.dumps(rows[:6], indent=2), "utf-8")
+    study, notes = read(path)
+    check_caa(study)
+    assert "do not hold a question and two texts (line 22)" in notes
+    assert "1 pairs repeat a text of another pair, or hold one text twice (line 27)" in notes
 
 
 def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
@@ -126,7 +140,7 @@ def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
     path.write_text(json.dumps([*CAA, CAA[1], same]), "utf-8")
     study, notes = read(path)
     check_caa(study)
-    assert "2 pairs repeat a text" in notes
+    assert "2 pairs repeat a text of another pair, or hold one text twice (lines 5, 6)" in notes
 
 
 def test_too_few_pairs_are_a_fault(tmp_path):
