@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from backend.studies.foreign.form import parse_files
 from backend.studies.json_text import JsonFault, parse_items
+from backend.studies.parsed_files import parse_files
 
 ITEMS = [{"a": 1, "b": "x\ny"}, [], "text", {"c": {"d": [1, 2]}}, 5.5, None]
 

@@ -2,44 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from backend.studies.faults import FaultList, shown
-from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
-from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
-from backend.studies.rows import Row
-from backend.studies.tables import FORMATS, read_rows, text_problem
+from backend.studies.tables import text_problem
 from backend.types import Prompt, Response
-
-# Endings of files in which such a study may lie.
-SUFFIXES = (*(form.suffix for form in FORMATS), ".json")
-
-
-@dataclass(frozen=True)
-class Parsed:
-    """A file of which no more is known than its ending.
-
-    Attributes:
-        path: below the folder, with slashes.
-        value: of JSON; None of a table, and where it is no JSON.
-        rows: records of a table, or of a JSON array of objects, each with its line; empty where it
-            is neither.
-        faults: why it cannot be read. They count for whoever needs this file.
-        too_large: whether it is JSON beyond a limit, which is a fault of any study.
-    """
-
-    path: str
-    value: object
-    rows: tuple[Row, ...]
-    faults: FaultList
-    too_large: bool = False
-
-
-# Files by their paths.
-Files = Mapping[str, Parsed]
 
 
 @dataclass(frozen=True)
@@ -76,57 +47,6 @@ class ForeignFormat:
 def stem(path: str) -> str:
     """The name of a file without its folder and ending."""
     return PurePosixPath(path).stem
-
-
-def parse_files(contents: Mapping[str, bytes]) -> dict[str, Parsed]:
-    """Every file parsed, by its path. Args: path -> content, of endings in ``SUFFIXES``."""
-    return {path: _parsed(path, content) for path, content in contents.items()}
-
-
-def _parsed(path: str, content: bytes) -> Parsed:
-    faults = FaultList()
-    if not path.endswith(".json"):
-        rows = read_rows(path, content, faults)
-        return Parsed(path, None, tuple(rows or ()), faults)
-    items: list[tuple[int, object]] = []
-    value: object = None
-    try:
-        text = content.decode("utf-8-sig")
-        if text.lstrip().startswith("["):
-            items = parse_items(text)
-            value = [item for _, item in items]
-        else:
-            value = parse_json(text)
-        if len(items) > MOST_ROWS or count_values(value) > MOST_VALUES:
-            raise TooLarge(
-                f"The file holds more than {MOST_ROWS:,} records or {MOST_VALUES:,} values.",
-                "Split it.",
-            )
-    except UnicodeDecodeError as fault:
-        faults.add(path, None, "Not UTF-8: {}.", "Save it as UTF-8.", shown(fault.reason))
-    except JsonFault as fault:
-        faults.add(path, fault.line, fault.what, fault.remedy or "Write JSON.", fault.value)
-    except TooLarge as fault:
-        faults.add(path, None, fault.what, fault.remedy)
-        return Parsed(path, None, (), faults, too_large=True)
-    if faults.count:
-        return Parsed(path, None, (), faults)
-    return Parsed(path, value, _rows_of(items), faults)
-
-
-def _rows_of(items: Sequence[tuple[int, object]]) -> tuple[Row, ...]:
-    """Records of a JSON array; none where an item is no object.
-
-    Each has the line on which it begins, or its number where several begin on one line.
-    """
-    lines = [line for line, _ in items]
-    apart = len(set(lines)) == len(lines)
-    rows = tuple(
-        Row(line if apart else number, item)
-        for number, (line, item) in enumerate(items, start=1)
-        if isinstance(item, dict)
-    )
-    return rows if len(rows) == len(items) else ()
 
 
 def usable(value: object) -> str | None:

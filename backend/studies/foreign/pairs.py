@@ -6,7 +6,6 @@ from __future__ import annotations
 from backend.names import name_problem
 from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
-    Files,
     ForeignFormat,
     Understood,
     listed,
@@ -16,20 +15,13 @@ from backend.studies.foreign.form import (
     usable,
     without_repeats,
 )
+from backend.studies.mapping.guess import PAIRS
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.types import Message, Prompt
 
 TITLE = "contrast pairs"
-# Column of the high and of the low text.
-_POLES = (
-    ("answer_matching_behavior", "answer_not_matching_behavior"),
-    ("positive", "negative"),
-    ("positive_response", "negative_response"),
-    ("pos", "neg"),
-    ("high", "low"),
-    ("chosen", "rejected"),
-)
 # Column of what both answer.
 _QUESTIONS = ("question", "prompt")
 # Column of the trait.
@@ -90,7 +82,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
 
 
 def _poles(row: Row) -> tuple[str, str] | None:
-    for high, low in _POLES:
+    for high, low in PAIRS:
         if high in row.values and low in row.values:
             return high, low
     return None

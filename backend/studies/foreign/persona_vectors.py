@@ -14,7 +14,6 @@ from dataclasses import dataclass
 
 from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
-    Files,
     ForeignFormat,
     Understood,
     listed,
@@ -24,6 +23,7 @@ from backend.studies.foreign.form import (
     usable,
     without_repeats,
 )
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.types import Message, Pole, Prompt, Response

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from backend.studies.faults import FaultList
 from backend.studies.foreign import pairs, persona_vectors
-from backend.studies.foreign.form import Files, Understood
+from backend.studies.foreign.form import Understood
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import check_prompts
 
 # In this order: the first that knows the files reads them.
@@ -15,7 +16,7 @@ def read_foreign(files: Files, faults: FaultList) -> Understood | None:
     """What another tool's files say; None where none of the formats knows them.
 
     Args:
-        files: from :func:`backend.studies.foreign.form.parse_files`.
+        files: from :func:`backend.studies.parsed_files.parse_files`.
         faults: told of everything wrong, of the format and of what was left out.
     """
     for file in files.values():
