@@ -13,11 +13,10 @@ from backend.settings import Settings
 from backend.store.catalog import run_summary, study_list
 from backend.studies.dropped_prompts import drop_prompts
 from backend.studies.faults import FaultList
-from backend.studies.importer import read_files
+from backend.studies.importer import read_loose_tables
 from backend.studies.imports import check_study, import_study
 from backend.studies.mapping.form import StudyMapping, mapping_json, read_mapping
 from backend.studies.mapping.guess import guess_mapping
-from backend.studies.parsed_files import Files
 from backend.views.imports.tables import trait_rows
 from backend.views.imports.words import understood
 
@@ -38,7 +37,7 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
     if options.guess_mapping:
-        print(mapping_json(guess_mapping(_tables(options.path))), end="")
+        print(mapping_json(guess_mapping(read_loose_tables(options.path))), end="")
         return 0
     mapping = None if options.mapping is None else _mapping(options.mapping)
     if options.check:
@@ -59,27 +58,6 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0
-
-
-def _tables(path: Path) -> Files:
-    """The tables of a path.
-
-    Raises:
-        StudyFaults: there are none.
-    """
-    faults = FaultList()
-    files = read_files(path, faults)
-    if not any(file.rows for file in files.values()):
-        for file in files.values():
-            faults.extend(file.faults)
-        faults.add(
-            str(path),
-            None,
-            "There is no table in it that can be read.",
-            "Name csv, jsonl, parquet or JSON arrays of objects, alone, in a folder or in a zip.",
-        )
-    faults.raise_if_any()
-    return files
 
 
 def _mapping(path: Path) -> StudyMapping | None:

@@ -55,7 +55,7 @@ def read_study(
     if mapping is not None:
         return _mapped(path, study_name, mapping, faults)
     if not has_table("prompts", source) and (a_file or own.count == 0):
-        files = read_files(path, faults)
+        files = _read_files(path, faults)
         found = read_foreign(files, faults)
         faults.raise_if_any()
         if found is not None:
@@ -105,20 +105,39 @@ def read_study(
     )
 
 
-def read_files(path: Path, faults: FaultList) -> Files:
-    """Every table and JSON file of a path, parsed.
+def read_loose_tables(path: Path) -> Files:
+    """The tables of a path, to say what their columns are.
 
     Args:
         path: folder, zip or file.
-        faults: told where they are too large together.
+
+    Raises:
+        StudyFaults: there are none that can be read, or they are too large together.
     """
+    faults = FaultList()
+    files = _read_files(path, faults)
+    if not any(file.rows for file in files.values()):
+        for file in files.values():
+            faults.extend(file.faults)
+        faults.add(
+            path.name,
+            None,
+            "There is no table in it that can be read.",
+            "Name csv, jsonl, parquet or JSON arrays of objects, alone, in a folder or in a zip.",
+        )
+    faults.raise_if_any()
+    return files
+
+
+def _read_files(path: Path, faults: FaultList) -> Files:
+    """Every table and JSON file of a path, parsed."""
     return parse_files(read_tables(path, SUFFIXES, faults))
 
 
 def _mapped(path: Path, name: str, mapping: StudyMapping, faults: FaultList) -> Study:
     if not path.exists():
         faults.add(str(path), None, "The path does not exist.", "Name a folder, zip or file.")
-    found = apply_mapping(mapping, "mapping", read_files(path, faults), faults)
+    found = apply_mapping(mapping, "mapping", _read_files(path, faults), faults)
     faults.raise_if_any()
     if found is None:
         raise AssertionError("a mapping gives a study or a fault")
@@ -129,7 +148,7 @@ def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
     """Which tables there are, after what is wrong without a mapping."""
     said = []
     for file in tables[:_MOST_TABLES]:
-        columns = ", ".join(list(file.rows[0].values)[:_MOST_COLUMNS])
+        columns = ", ".join(file.columns[:_MOST_COLUMNS])
         said.append(f"{file.path} ({len(file.rows)} rows; {columns})")
     more = f" and {len(tables) - _MOST_TABLES} more" if len(tables) > _MOST_TABLES else ""
     hint = Fault(

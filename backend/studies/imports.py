@@ -13,7 +13,7 @@ from backend.settings import Settings
 from backend.store.study import publish_study
 from backend.studies.faults import FaultList, shown
 from backend.studies.hashing import content_hash
-from backend.studies.importer import read_files, read_study
+from backend.studies.importer import read_loose_tables, read_study
 from backend.studies.limits import MOST_BYTES, size
 from backend.studies.mapping.form import StudyMapping
 from backend.studies.parsed_files import Files
@@ -146,13 +146,10 @@ def upload_tables(files: Sequence[tuple[str, bytes]]) -> Files:
 
     Raises:
         SteerscopeError: nothing was uploaded, or files that cannot be one study.
-        StudyFaults: they are too large together.
+        StudyFaults: there are none that can be read, or they are too large together.
     """
     with _uploaded(files) as source:
-        faults = FaultList()
-        found = read_files(source, faults)
-        faults.raise_if_any()
-        return found
+        return read_loose_tables(source)
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
@@ -33,6 +34,11 @@ class Parsed:
     rows: tuple[Row, ...]
     faults: FaultList
     too_large: bool = False
+
+    @cached_property
+    def columns(self) -> tuple[str, ...]:
+        """Every column of the rows, in the order they are met."""
+        return tuple(dict.fromkeys(column for row in self.rows for column in row.values))
 
 
 # Files by their paths.

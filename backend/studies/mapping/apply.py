@@ -95,13 +95,12 @@ def _file_of(kind: Kind, table: Table, name: str, files: Files, faults: FaultLis
     if missing:
         what = f"{kind}: it is not said where {' and '.join(missing)} of {shown(path)} is."
         faults.add(name, None, what, "Name its column.")
-    columns = {column for row in file.rows for column in row.values}
     named = [(key, where.name) for key, where in table.fields.items() if isinstance(where, Column)]
     for key, column in [*named, *((f"scores of {t}", c) for t, c in table.scores.items())]:
-        if column not in columns:
+        if column not in file.columns:
             what = f"{kind}, {key}: {path} has no column {shown(column)}."
-            there = f"There are {', '.join(sorted(columns)[:20])}."
-            faults.add(name, None, what, f"{nearest(column, columns)} {there}")
+            there = f"There are {', '.join(sorted(file.columns)[:20])}."
+            faults.add(name, None, what, f"{nearest(column, file.columns)} {there}")
     return file
 
 
