@@ -174,7 +174,7 @@ def _study(name: str, found: Understood) -> Study:
         licence="",
         provenance=found.provenance,
         score_range=found.score_range,
-        traits={prompt.trait: "" for prompt, _ in found.prompts},
+        traits={p.trait: found.traits.get(p.trait, "") for p, _ in found.prompts},
         prompts=tuple(prompt for prompt, _ in found.prompts),
         responses=tuple(found.responses),
     )

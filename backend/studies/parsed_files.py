@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
 from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
+from backend.studies.parquet_table import read_arrow
 from backend.studies.rows import Row
 from backend.studies.tables import FORMATS, read_rows
 
 # Endings of files in which such a study may lie.
-SUFFIXES = (*(form.suffix for form in FORMATS), ".json")
+SUFFIXES = (*(form.suffix for form in FORMATS), ".json", ".arrow", ".txt")
+# One part of a table that Hugging Face's save_to_disk has written in several.
+_SHARD = re.compile(r"(?P<before>(?:.*/)?data)-[0-9]{5}-of-[0-9]{5}\.arrow")
 
 
 @dataclass(frozen=True)
@@ -22,7 +27,7 @@ class Parsed:
 
     Attributes:
         path: below the folder, with slashes.
-        value: of JSON; None of a table, and where it is no JSON.
+        value: of JSON; the text of a .txt; None of a table, and where it is no JSON.
         rows: records of a table, or of a JSON array of objects, each with its line; empty where it
             is neither.
         faults: why it cannot be read. They count for whoever needs this file.
@@ -46,12 +51,43 @@ Files = Mapping[str, Parsed]
 
 
 def parse_files(contents: Mapping[str, bytes]) -> dict[str, Parsed]:
-    """Every file parsed, by its path. Args: path -> content, of endings in ``SUFFIXES``."""
-    return {path: _parsed(path, content) for path, content in contents.items()}
+    """Every file parsed, by its path; the parts of one Arrow table are one file, ``data.arrow``.
+
+    Args:
+        contents: path -> content, of endings in ``SUFFIXES``.
+    """
+    found: dict[str, Parsed] = {}
+    for path, content in contents.items():
+        file = _parsed(path, content)
+        shard = _SHARD.fullmatch(path)
+        if shard is not None:
+            file = _joined(f"{shard['before']}.arrow", found, file)
+        found[file.path] = file
+    return found
+
+
+def _joined(path: str, found: Mapping[str, Parsed], part: Parsed) -> Parsed:
+    """The parts of a table so far, with one more."""
+    before = found.get(path)
+    rows = before.rows if before is not None else ()
+    if before is not None:
+        part.faults.extend(before.faults)
+    more = (Row(len(rows) + row.line, row.values) for row in part.rows)
+    return Parsed(path, None, (*rows, *more), part.faults)
 
 
 def _parsed(path: str, content: bytes) -> Parsed:
     faults = FaultList()
+    if path.endswith(".txt"):
+        data = as_utf8(path, content, faults)
+        return Parsed(path, None if data is None else data.decode(), (), faults)
+    if path.endswith(".arrow"):
+        try:
+            arrow = read_arrow(path, content, faults)
+        except TooLarge as fault:
+            faults.add(path, None, fault.what, fault.remedy)
+            arrow = None
+        return Parsed(path, None, tuple(arrow or ()), faults)
     if not path.endswith(".json"):
         rows = read_rows(path, content, faults)
         return Parsed(path, None, tuple(rows or ()), faults)

@@ -58,7 +58,7 @@ def _import_form() -> None:
     st.file_uploader(
         "A zip; prompts.* with optional responses.* and study.json; another tool's files; or any "
         "tables",
-        type=["zip", "jsonl", "csv", "parquet", "json"],
+        type=["zip", "jsonl", "csv", "parquet", "json", "arrow", "txt"],
         accept_multiple_files=True,
         key=_FILES,
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from backend.studies.faults import FaultList, shown
@@ -22,12 +22,14 @@ class Understood:
         prompts: each with its place.
         responses: may be empty.
         score_range: lowest and highest score.
+        traits: trait -> description, of those that have one.
     """
 
     provenance: str
     prompts: Sequence[tuple[Prompt, Place]]
     responses: Sequence[Response] = ()
     score_range: tuple[float, float] = (0.0, 10.0)
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,30 @@ def without_repeats(
             "They are left out.",
         )
     return found
+
+
+def without_repeated_texts(
+    path: str, placed: Iterable[tuple[Prompt, Place]], faults: FaultList
+) -> list[tuple[Prompt, Place]]:
+    """Prompts that do not come in pairs, without those whose text is a prompt's already.
+
+    Args:
+        path: of the file, or of all.
+        placed: each with its place.
+        faults: told how many are left out.
+    """
+    first: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
+    left_out: list[int] = []
+    for prompt, place in placed:
+        key = (prompt.trait, prompt.prompt_set, prompt.text, prompt.messages)
+        if key in first:
+            left_out.append(place.line)
+        else:
+            first[key] = (prompt, place)
+    if left_out:
+        what = f"{len(left_out)} prompts repeat a text of their trait ({lines_listed(left_out)})."
+        faults.note(path, left_out[0], what, "They are left out.")
+    return list(first.values())
 
 
 def note_skipped(path: str, lines: Sequence[int], of: int, why: str, faults: FaultList) -> None:

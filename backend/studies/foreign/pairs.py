@@ -1,5 +1,5 @@
-"""Contrast pairs: one record holds a positive and a negative text, as repeng, wisent and preference
-data have them."""
+"""Contrast pairs: one record holds a positive and a negative text, as repeng, wisent,
+steering-bench and preference data have them."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ TITLE = "contrast pairs"
 _QUESTIONS = ("question", "prompt")
 # Column of the trait.
 _TRAITS = ("trait", "concept", "trait_label")
-# Where the text of a wisent response lies.
-_NESTED = "model_response"
+# Where the text lies in a side that is an object: of wisent, and of earlier steering-bench files.
+_NESTED = ("model_response", "response")
 # Names of files that say nothing of the trait; their folder does.
 _GENERIC = ("generate_dataset", "test_dataset_ab", "dataset", "pairs", "train", "test", "data")
 
@@ -111,11 +111,21 @@ def _pair(
 
 
 def _question(row: Row) -> str | None:
-    return next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    """What both sides answer: of the record, or of its sides where they say the same."""
+    asked = next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    if asked is not None:
+        return asked
+    sides = [value.get("prompt") for value in row.values.values() if isinstance(value, dict)]
+    return usable(sides[0]) if sides and all(side == sides[0] for side in sides) else None
 
 
 def _text(value: object) -> str | None:
-    return usable(value.get(_NESTED) if isinstance(value, dict) else value)
+    if isinstance(value, dict):
+        return next((usable(value[key]) for key in _NESTED if key in value), None)
+    # steering-bench writes its persona answers as lists of one text.
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return usable(value)
 
 
 FORMAT = ForeignFormat(TITLE, read)

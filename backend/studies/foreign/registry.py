@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from backend.studies.faults import FaultList
-from backend.studies.foreign import pairs, persona_vectors
+from backend.studies.foreign import (
+    assistant_axis,
+    axbench,
+    pairs,
+    persona_vectors,
+    trait_interp,
+)
 from backend.studies.foreign.form import Understood
 from backend.studies.parsed_files import Files
 from backend.studies.prompts import check_prompts
 
 # In this order: the first that knows the files reads them.
-FOREIGN_FORMATS = (persona_vectors.FORMAT, pairs.FORMAT)
+FOREIGN_FORMATS = (
+    persona_vectors.FORMAT,
+    assistant_axis.FORMAT,
+    axbench.FORMAT,
+    pairs.FORMAT,
+    trait_interp.FORMAT,
+)
 
 
 def read_foreign(files: Files, faults: FaultList) -> Understood | None:

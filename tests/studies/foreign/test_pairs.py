@@ -176,3 +176,26 @@ def test_the_command_says_what_it_understands_and_keeps_nothing_when_asked(
     assert not list((tmp_path / "cache").rglob("*.duckdb"))
     assert main(["import-study", str(path)]) == 0
     assert capsys.readouterr().out.startswith("sycophancy@")
+
+
+@pytest.mark.parametrize("form", ["now", "persona", "before"])
+def test_steering_bench_pairs_in_each_form_that_it_has_written(tmp_path, form):
+    rows = []
+    for one in CAA:
+        asked, yes, no = one.values()
+        rows.append(
+            {
+                "now": {"prompt": asked, "positive_response": yes, "negative_response": no},
+                # Its persona sets hold each answer in a list.
+                "persona": {"prompt": asked, "positive_response": [yes], "negative_response": [no]},
+                "before": {
+                    "positive": {"prompt": asked, "response": yes},
+                    "negative": {"prompt": asked, "response": no},
+                    "steering_token_index": -2,
+                },
+            }[form]
+        )
+    path = tmp_path / "persona" / "sycophancy.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(rows, indent=4), "utf-8")
+    check_caa(read(tmp_path)[0])
