@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.studies.mapping.form import Column, Constant, StudyMapping, Table
+from backend.studies.mapping.form import CODED, Column, Constant, StudyMapping, Table
 from backend.studies.mapping.guess import values_of
 from backend.studies.parsed_files import Files, Parsed
 
@@ -122,7 +122,7 @@ def _prompts(fields: _Fields) -> Table:
             found |= _pick(fields, "pole", "Pole")
         where = found.get("pole")
         if isinstance(where, Column):
-            found["pole"] = _coded(fields, where.name, ("high", "low"), columns[2:], skip=True)
+            found["pole"] = _coded(fields, "pole", where.name, columns[2:])
         optional = ["pair", "prompt_set"]
     return Table(fields.file.path, {**found, **_trait(fields), **_more(fields, optional)})
 
@@ -164,7 +164,7 @@ def _responses(fields: _Fields, traits: Sequence[str]) -> Table:
         found |= _pick(fields, "turn", "Turn", none="no turns")
     turn = found.get("turn")
     if isinstance(turn, Column):
-        found["turn"] = _coded(fields, turn.name, ("t1", "tN"), places[1:3], skip=False)
+        found["turn"] = _coded(fields, "turn", turn.name, places[1:3])
     found |= _more(fields, ["scenario", "responder", "group"])
     return Table(fields.file.path, found, scores)
 
@@ -191,17 +191,16 @@ def _pick(
 
 def _coded(
     fields: _Fields,
+    field: str,
     column: str,
-    ours: tuple[str, str],
     places: Sequence[st.delta_generator.DeltaGenerator],
-    *,
-    skip: bool,
 ) -> Column:
-    """A column with how it writes two values; rows of others are left out if they may be."""
+    """A column with how it writes a field's two values; rows of others are left out."""
+    ours = CODED[field]
     values = values_of(fields.file.rows, column, _MOST_VALUES)
     if set(ours) == set(values) or len(values) < len(ours):
         return Column(column)
-    guess = fields.guess.get("pole" if skip else "turn")
+    guess = fields.guess.get(field)
     known = guess.values if isinstance(guess, Column) and guess.name == column else {}
     said = {}
     for number, (place, one) in enumerate(zip(places, ours, strict=True)):
@@ -209,9 +208,9 @@ def _coded(
             start = known.get(one, values[number])
             said[one] = _select(f"{one} is written", values, start, f"{fields.key} {column} {one}")
     others = tuple(value for value in values if value not in said.values())
-    if skip and others:
+    if others:
         st.caption(f"Rows whose {column} is {', '.join(others)} are left out.")
-    return Column(column, said, others if skip else ())
+    return Column(column, said, others)
 
 
 def _trait(fields: _Fields, traits: Sequence[str] = ()) -> dict[str, Column | Constant]:

@@ -188,6 +188,23 @@ def test_pairs_in_two_columns_and_one_score_a_row(store, tmp_path):
     assert tables(app)[0][0] | {"mean score": "1.50", "in pairs": 6} == tables(app)[0][0]
 
 
+def test_turns_between_the_first_and_the_last_are_left_out(store, tmp_path):
+    answers = [
+        {"conv": f"c{c}", "turn": t, "reply": f"r{c}{t}", "score": c + t}
+        for c in range(3)
+        for t in (1, 2, 3)
+    ]
+    write_table(tmp_path / "warmth.csv", POLES)
+    write_table(tmp_path / "answers.csv", answers)
+    app = uploaded(tmp_path, "warmth.csv", "answers.csv")
+    choose(app, "Trait", "about")
+    choose(app, "Scenario", "conv")
+    choose(app, "tN is written", "3")
+    assert "Rows whose turn is 2 are left out." in words(app)
+    press(app, "Check these columns")
+    assert "6 responses by 1 responder in 3 independent groups" in words(app)
+
+
 def test_an_own_format_can_be_mapped_too(store, tmp_path):
     write_table(tmp_path / "prompts.csv", POLES)
     app = uploaded(tmp_path, "prompts.csv")

@@ -10,18 +10,18 @@ from backend.studies.foreign import (
     persona_vectors,
     trait_interp,
 )
-from backend.studies.foreign.form import Understood
+from backend.studies.foreign.form import ForeignFormat, Understood, listed
 from backend.studies.parsed_files import Files
 from backend.studies.prompts import check_prompts
 
 # In this order: the first that knows the files reads them.
-FOREIGN_FORMATS = (
+FOREIGN_FORMATS: list[ForeignFormat] = [
     persona_vectors.FORMAT,
     assistant_axis.FORMAT,
     axbench.FORMAT,
     pairs.FORMAT,
     trait_interp.FORMAT,
-)
+]
 
 
 def read_foreign(files: Files, faults: FaultList) -> Understood | None:
@@ -38,7 +38,21 @@ def read_foreign(files: Files, faults: FaultList) -> Understood | None:
         found = form.read(files, faults)
         if found is not None:
             check_prompts(form.title, found.prompts, faults)
+            _note_unread(files, found, faults)
             return found
         if faults.count:
             return None
     return None
+
+
+def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:
+    """Say which tables a format without responses has left alone: they may be the responses."""
+    used = {place.file for _, place in found.prompts}
+    left = [path for path, file in files.items() if file.rows and path not in used]
+    if left and not found.responses:
+        faults.note(
+            left[0],
+            None,
+            f"{listed(left)}: not in this format, and not read.",
+            "If they belong to the study, say what the columns of all tables are.",
+        )

@@ -143,6 +143,16 @@ def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
     assert "2 pairs repeat a text of another pair, or hold one text twice (lines 5, 6)" in notes
 
 
+def test_a_table_beside_pairs_that_is_not_read_is_named(tmp_path):
+    (tmp_path / "sycophancy.json").write_text(json.dumps(CAA), "utf-8")
+    (tmp_path / "answers.csv").write_text("reply,score\nYes,3\n", "utf-8")
+    study, notes = read(tmp_path)
+    check_caa(study)
+    assert "'answers.csv': not in this format, and not read." in notes
+    (tmp_path / "answers.csv").unlink()
+    assert "not read" not in read(tmp_path)[1]
+
+
 def test_too_few_pairs_are_a_fault(tmp_path):
     path = tmp_path / "sycophancy.json"
     path.write_text(json.dumps(CAA[:1]), "utf-8")
