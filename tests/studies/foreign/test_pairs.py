@@ -153,6 +153,14 @@ def test_a_table_beside_pairs_that_is_not_read_is_named(tmp_path):
     assert "not read" not in read(tmp_path)[1]
 
 
+def test_files_beyond_the_first_thousand_are_told(tmp_path):
+    for number in range(1_001):
+        (tmp_path / f"{number:04}.txt").write_text("", "utf-8")
+    (tmp_path / "0000.json").write_text(json.dumps(CAA), "utf-8")
+    _, notes = read(tmp_path)
+    assert "There are 1,002 files; the first 1,000 by name are read" in notes
+
+
 def test_too_few_pairs_are_a_fault(tmp_path):
     path = tmp_path / "sycophancy.json"
     path.write_text(json.dumps(CAA[:1]), "utf-8")

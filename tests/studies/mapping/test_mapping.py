@@ -11,7 +11,7 @@ from backend.cli.main import main
 from backend.errors import StudyFaults, UnknownTables
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
-from backend.studies.importer import read_study
+from backend.studies.importer import read_loose_tables, read_study
 from backend.studies.mapping.form import mapping_json, read_mapping
 from backend.types import Message, Prompt, Response, Study
 from tests.support.loose_tables import ANSWERS, POLES, write_table
@@ -314,6 +314,16 @@ def test_tables_in_no_known_format_are_named_with_what_to_do(folder):
 def test_a_mapping_of_a_path_that_is_not_there(tmp_path):
     with pytest.raises(StudyFaults, match="does not exist"):
         read(tmp_path / "none.csv", named(MAPPING, ".csv"))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x05\x06", b"PK\x03\x04 no zip at all"])
+def test_a_damaged_zip_is_told(tmp_path, content):
+    path = tmp_path / "all.zip"
+    path.write_bytes(content)
+    with pytest.raises(StudyFaults, match="The zip is damaged"):
+        read(path, named(MAPPING, ".csv"))
+    with pytest.raises(StudyFaults, match="The zip is damaged"):
+        read_loose_tables(path)
 
 
 def test_the_command_keeps_what_a_mapping_makes(folder, monkeypatch, capsys):
