@@ -64,10 +64,11 @@ def content(path, rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def told_or_found(read, faults):
+def told_or_found(read, *arguments):
     """Whether there is a study or a fault in words; anything else is an error of the program."""
+    faults = FaultList()
     try:
-        found = read()
+        found = read(*arguments, faults)
         faults.raise_if_any()
     except StudyFaults as told:
         return bool(told.faults)
@@ -85,7 +86,7 @@ def test_a_guess_of_any_table_and_its_study_end_in_words(seed):
     mapping = read_mapping("m", text.encode(), faults)
     assert mapping is not None or faults.count
     if mapping is not None:
-        assert told_or_found(lambda: apply_mapping(mapping, "m", files, faults), faults)
+        assert told_or_found(apply_mapping, mapping, "m", files)
 
 
 @pytest.mark.parametrize("path", FOREIGN)
@@ -94,5 +95,4 @@ def test_odd_records_of_other_tools_end_in_words(path):
         chance = random.Random(seed)
         rows = [FOREIGN[path], *changed([FOREIGN[path]] * 4, chance)]
         files = parse_files(BESIDE | {path: content(path, rows)})
-        faults = FaultList()
-        assert told_or_found(lambda: read_foreign(files, faults), faults)
+        assert told_or_found(read_foreign, files)
