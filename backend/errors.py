@@ -63,6 +63,10 @@ class StudyFaults(SteerscopeError):
         )
 
 
+class UnknownTables(StudyFaults):
+    """Tables were read that are in no format that is known: a mapping can say what they hold."""
+
+
 class NotAllowed(SteerscopeError):
     """Whoever asks may not do this, or not see it."""
 

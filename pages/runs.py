@@ -7,11 +7,12 @@ import streamlit as st
 from pages.shared.address import segmented
 from pages.shared.run_active import active_jobs, just_ended
 from pages.shared.run_compare import COMPARE, VIEW, compare_runs
-from pages.shared.run_form import new_extraction, study_import
+from pages.shared.run_form import new_extraction
 from pages.shared.run_history import show_history
 from pages.shared.run_prompts import new_prompt_set, outcome_shown
 from pages.shared.sidebar import selection
 from pages.shared.states import show_broken
+from pages.shared.study_import import study_import
 
 _VIEWS = {"extract": "Extract", "prompts": "New prompt set", COMPARE: "Compare"}
 

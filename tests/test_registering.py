@@ -25,11 +25,14 @@ from backend.runs.session import session_of
 from backend.store.catalog import run_list
 from backend.store.run import open_run
 from backend.store.study import publish_study
+from backend.studies.foreign.form import ForeignFormat, Understood
+from backend.studies.foreign.registry import FOREIGN_FORMATS
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
+from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.studies.tables import FORMATS, FileFormat
-from backend.types import ExtractionRequest
+from backend.types import ExtractionRequest, Prompt
 from backend.views.methods.comparison import method_comparison
 from backend.views.prompts.tables import metric_rows
 from backend.views.shared.blocks import Section, Text
@@ -164,6 +167,31 @@ def test_a_file_format_is_imported(tmp_path):
     finally:
         FORMATS.remove(own)
     assert [p.text for p in found.prompts] == [p.text for p in study.prompts]
+
+
+def test_a_format_of_another_tool_is_imported(tmp_path):
+    def read(files, faults):
+        text = files["warmth.txt"].value
+        if not text.startswith("own format"):
+            return None
+        lines = list(enumerate(text.split("\n")[1:], start=2))
+        placed = [(Prompt("warmth", *line.split("|")), Place("warmth.txt", n)) for n, line in lines]
+        return Understood("By hand.", placed)
+
+    text = "own format\nhigh|a\nhigh|b\nlow|c\nlow|d"
+    (tmp_path / "warmth.txt").write_text(text, "utf-8")
+    own = ForeignFormat("own", read)
+    FOREIGN_FORMATS.append(own)
+    try:
+        found = read_study(tmp_path, "own")
+    finally:
+        FOREIGN_FORMATS.remove(own)
+    assert [(p.pole, p.text) for p in found.prompts] == [
+        ("high", "a"),
+        ("high", "b"),
+        ("low", "c"),
+        ("low", "d"),
+    ]
 
 
 def test_a_section_is_part_of_every_report(settings, words, tmp_path):

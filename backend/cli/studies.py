@@ -13,32 +13,68 @@ from backend.settings import Settings
 from backend.store.catalog import run_summary, study_list
 from backend.studies.dropped_prompts import drop_prompts
 from backend.studies.faults import FaultList
-from backend.studies.importer import read_study
-from backend.studies.imports import import_study
+from backend.studies.importer import read_loose_tables
+from backend.studies.imports import check_study, import_study
+from backend.studies.mapping.form import StudyMapping, mapping_json, read_mapping
+from backend.studies.mapping.guess import guess_mapping
+from backend.views.imports.tables import trait_rows
+from backend.views.imports.words import understood
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("path", type=Path, help="folder, zip or file (docs/formats.md)")
     parser.add_argument("--name", help="name of the study (default: from the path)")
     parser.add_argument("--check", action="store_true", help="say what is understood, keep nothing")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE", help="what the columns of its tables are"
+    )
+    parser.add_argument(
+        "--guess-mapping",
+        action="store_true",
+        help="print a mapping of its tables to look at and edit, and keep nothing",
+    )
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
+    if options.guess_mapping:
+        print(mapping_json(guess_mapping(read_loose_tables(options.path))), end="")
+        return 0
+    mapping = None if options.mapping is None else _mapping(options.mapping)
     if options.check:
-        faults = FaultList()
-        study = read_study(options.path, options.name, faults)
+        checked = check_study(options.path, options.name, mapping)
+        study = checked.study
         print(
             f"{study.name}: {len(study.traits)} traits, {len(study.prompts)} prompts, "
             f"{len(study.responses)} responses, r over {study.target}; nothing is kept"
         )
-        notes = faults.notes
+        print(understood(study))
+        for row in trait_rows(study):
+            print("  " + ", ".join(f"{name} {value}" for name, value in row.items()))
+        notes = checked.notes
     else:
-        found = import_study(settings, options.path, options.name)
+        found = import_study(settings, options.path, options.name, mapping)
         print(found.ref.key)
         notes = found.notes
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     return 0
+
+
+def _mapping(path: Path) -> StudyMapping | None:
+    """The mapping in a file.
+
+    Raises:
+        StudyFaults: it cannot be read.
+    """
+    faults = FaultList()
+    found = None
+    try:
+        found = read_mapping(path.name, path.read_bytes(), faults)
+    except OSError as fault:
+        why = fault.strerror or str(fault)
+        faults.add(str(path), None, f"The mapping cannot be read: {why}.", "Name another file.")
+    faults.raise_if_any()
+    return found
 
 
 def _list(settings: Settings, _: argparse.Namespace) -> int:

@@ -3,34 +3,47 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
-from backend.errors import SteerscopeError
+from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
 from backend.studies.faults import FaultList
-from backend.studies.foreign.form import SUFFIXES
+from backend.studies.foreign.form import Understood
 from backend.studies.foreign.registry import read_foreign
+from backend.studies.mapping.apply import apply_mapping
+from backend.studies.mapping.form import StudyMapping
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
+from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
 from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
 from backend.studies.source import choose_table, has_table, is_zip, read_source, read_tables
 from backend.studies.tables import read_rows
 from backend.types import Prompt, Response, Study
 
+# Tables, and columns of each, that a message lists.
+_MOST_TABLES, _MOST_COLUMNS = 5, 12
 # Stricter than what may name a file, so that a name can be typed and is never two by case.
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")
 
 
-def read_study(path: Path, name: str | None = None, faults: FaultList | None = None) -> Study:
+def read_study(
+    path: Path,
+    name: str | None = None,
+    faults: FaultList | None = None,
+    mapping: StudyMapping | None = None,
+) -> Study:
     """Read and check a study.
 
     Args:
-        path: folder or zip in the format of docs/studies.md, or files of another tool
-            (docs/formats.md).
+        path: folder or zip in the format of docs/studies.md, files of another tool
+            (docs/formats.md), or any tables with a mapping.
         name: name of the study; None makes one from the path.
         faults: told of everything wrong and of what should be noted; None for a list of its own.
+        mapping: what the columns of its tables are; None where they are in a known format.
 
     Raises:
+        UnknownTables: its tables are in no format that is known, and there is no mapping.
         StudyFaults: everything that is wrong with it.
         SteerscopeError: the name cannot be used.
     """
@@ -39,10 +52,18 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     own = FaultList()
     source = read_source(path, own)
     a_file = path.is_file() and not is_zip(path)
+    if mapping is not None:
+        return _mapped(path, study_name, mapping, faults)
     if not has_table("prompts", source) and (a_file or own.count == 0):
-        study = _foreign(path, study_name, faults)
-        if study is not None:
-            return study
+        files = _read_files(path, faults)
+        found = read_foreign(files, faults)
+        faults.raise_if_any()
+        if found is not None:
+            return _study(study_name, found)
+        tables = [file for file in files.values() if file.rows]
+        if tables:
+            choose_table("prompts", source, own, required=True)
+            raise _unknown_tables(tables, own)
     faults.extend(own)
     faults.raise_if_any()
     metadata = read_metadata(source.files.get(METADATA_FILE), faults)
@@ -84,16 +105,68 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     )
 
 
-def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
-    """A study in the format of another tool; None where its files are in none that is known.
+def read_loose_tables(path: Path) -> Files:
+    """The tables of a path, to say what their columns are.
+
+    Args:
+        path: folder, zip or file.
 
     Raises:
-        StudyFaults: everything that is wrong with it.
+        StudyFaults: there are none that can be read, or they are too large together.
     """
-    found = read_foreign(read_tables(path, SUFFIXES, faults), faults)
+    faults = FaultList()
+    files = _read_files(path, faults)
+    if not any(file.rows for file in files.values()):
+        for file in files.values():
+            faults.extend(file.faults)
+        faults.add(
+            path.name,
+            None,
+            "There is no table in it that can be read.",
+            "Name csv, jsonl, parquet or JSON arrays of objects, alone, in a folder or in a zip.",
+        )
+    faults.raise_if_any()
+    return files
+
+
+def _read_files(path: Path, faults: FaultList) -> Files:
+    """Every table and JSON file of a path, parsed."""
+    return parse_files(read_tables(path, SUFFIXES, faults))
+
+
+def _mapped(path: Path, name: str, mapping: StudyMapping, faults: FaultList) -> Study:
+    if not path.exists():
+        faults.add(str(path), None, "The path does not exist.", "Name a folder, zip or file.")
+    found = apply_mapping(mapping, "mapping", _read_files(path, faults), faults)
     faults.raise_if_any()
     if found is None:
-        return None
+        raise AssertionError("a mapping gives a study or a fault")
+    return _study(name, found)
+
+
+def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
+    """Which tables there are, after what is wrong without a mapping."""
+    said = []
+    for file in tables[:_MOST_TABLES]:
+        columns = ", ".join(file.columns[:_MOST_COLUMNS])
+        said.append(f"{file.path} ({len(file.rows)} rows; {columns})")
+    more = f" and {len(tables) - _MOST_TABLES} more" if len(tables) > _MOST_TABLES else ""
+    hint = Fault(
+        "(all files)",
+        None,
+        f"In no format that is known: {'; '.join(said)}{more}.",
+        "Say what the columns are: import-study PATH --guess-mapping prints a mapping to edit, and "
+        "the Runs page has a form.",
+    )
+    try:
+        own.raise_if_any()
+    except StudyFaults as found:
+        return UnknownTables([*found.faults, hint])
+    return UnknownTables([hint])
+
+
+def _study(name: str, found: Understood) -> Study:
+    """A study of what files in another format say."""
     return Study(
         name=name,
         title=name,
@@ -101,7 +174,7 @@ def _foreign(path: Path, name: str, faults: FaultList) -> Study | None:
         licence="",
         provenance=found.provenance,
         score_range=found.score_range,
-        traits={prompt.trait: "" for prompt, _ in found.prompts},
+        traits={p.trait: found.traits.get(p.trait, "") for p, _ in found.prompts},
         prompts=tuple(prompt for prompt, _ in found.prompts),
         responses=tuple(found.responses),
     )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,24 @@ from backend.settings import Settings
 from backend.store.study import publish_study
 from backend.studies.faults import FaultList, shown
 from backend.studies.hashing import content_hash
-from backend.studies.importer import read_study
+from backend.studies.importer import read_loose_tables, read_study
 from backend.studies.limits import MOST_BYTES, size
-from backend.types import StudyRef
+from backend.studies.mapping.form import StudyMapping
+from backend.studies.parsed_files import Files
+from backend.types import Study, StudyRef
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A study that can be kept, and is not yet.
+
+    Attributes:
+        study: as it would be kept.
+        notes: what its author should know: its format, what was left out and why.
+    """
+
+    study: Study
+    notes: tuple[Fault, ...]
 
 
 @dataclass(frozen=True)
@@ -30,13 +46,19 @@ class Imported:
     notes: tuple[Fault, ...]
 
 
-def import_study(settings: Settings, path: Path, name: str | None = None) -> Imported:
+def import_study(
+    settings: Settings,
+    path: Path,
+    name: str | None = None,
+    mapping: StudyMapping | None = None,
+) -> Imported:
     """Check and keep a study that a user names by its path.
 
     Args:
         settings: where the store is, and which folders a path may lead to.
-        path: folder or zip.
+        path: folder, zip or file.
         name: name of the study; None takes it from the path.
+        mapping: what the columns of its tables are; None where they are in a known format.
 
     Raises:
         NotAllowed: the path may not be named here.
@@ -48,37 +70,91 @@ def import_study(settings: Settings, path: Path, name: str | None = None) -> Imp
             expected="a path below an allowed folder, or an upload on the Runs page.",
             remedy="add its folder to STEERSCOPE_FOLDERS, or upload it.",
         )
-    return keep_study(settings, path, name)
+    return keep_study(settings, path, name, mapping)
 
 
-def keep_study(settings: Settings, path: Path, name: str | None = None) -> Imported:
+def keep_study(
+    settings: Settings,
+    path: Path,
+    name: str | None = None,
+    mapping: StudyMapping | None = None,
+) -> Imported:
     """Check and keep a study; the same name and content give the file that is there already.
 
     Args:
         settings: where the store is.
         path: folder or zip, which no user has named: an upload, or the bundled sample.
         name: name of the study; None takes it from the path.
+        mapping: what the columns of its tables are; None where they are in a known format.
 
     Raises:
         StudyFaults: everything that is wrong with it; nothing is kept.
     """
+    return keep_checked(settings, check_study(path, name, mapping))
+
+
+def check_study(
+    path: Path, name: str | None = None, mapping: StudyMapping | None = None
+) -> Checked:
+    """Read and check a study, and keep nothing. Args and Raises: as for :func:`keep_study`."""
     faults = FaultList()
-    study = read_study(path, name, faults)
-    return Imported(publish_study(settings, study, content_hash(study)), faults.notes)
+    return Checked(read_study(path, name, faults, mapping), faults.notes)
+
+
+def keep_checked(settings: Settings, checked: Checked) -> Imported:
+    """Keep a study that was checked. Args: where the store is, and the study."""
+    study = checked.study
+    return Imported(publish_study(settings, study, content_hash(study)), checked.notes)
 
 
 def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: str) -> Imported:
-    """Check and keep an uploaded study.
+    """Check and keep an uploaded study. Args and Raises: as for :func:`check_upload`."""
+    return keep_checked(settings, check_upload(files, name))
+
+
+def check_upload(
+    files: Sequence[tuple[str, bytes]], name: str, mapping: StudyMapping | None = None
+) -> Checked:
+    """Read and check an uploaded study, and keep nothing.
 
     Args:
-        settings: where the store is.
         files: name and content of each: either one zip, or the study's files.
         name: name of the study; empty takes it from the zip.
+        mapping: what the columns of its tables are; None where they are in a known format.
 
     Raises:
         SteerscopeError: nothing was uploaded, or files that cannot be one study.
-        StudyFaults: everything that is wrong with it; nothing is kept.
+        UnknownTables: its tables are in no format that is known, and there is no mapping.
+        StudyFaults: everything that is wrong with it.
     """
+    with _uploaded(files) as source:
+        # A zip's own name is one; that of the files' folder here says nothing.
+        if not name and source.is_dir():
+            raise SteerscopeError(
+                "The study has no name.",
+                expected="a name for files that are uploaded without a zip.",
+                remedy="type one below the files and check again.",
+            )
+        return check_study(source, name or None, mapping)
+
+
+def upload_tables(files: Sequence[tuple[str, bytes]]) -> Files:
+    """The tables of an upload, to say what their columns are.
+
+    Args:
+        files: as for :func:`check_upload`.
+
+    Raises:
+        SteerscopeError: nothing was uploaded, or files that cannot be one study.
+        StudyFaults: there are none that can be read, or they are too large together.
+    """
+    with _uploaded(files) as source:
+        return read_loose_tables(source)
+
+
+@contextmanager
+def _uploaded(files: Sequence[tuple[str, bytes]]) -> Iterator[Path]:
+    """A folder of the files, or the zip in it, until they are read."""
     zips = [file_name for file_name, _ in files if file_name.lower().endswith(".zip")]
     by_name = {Path(file_name).name: content for file_name, content in files}
     if not files:
@@ -99,20 +175,12 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
             if not 0 < len(file_name.encode(errors="replace")) < 200 or not file_name.isprintable():
                 raise _unfit(f"A file has the name {shown(file_name)}.")
             (Path(folder) / file_name).write_bytes(content)
-        source = Path(folder) / Path(zips[0]).name if zips else Path(folder)
-        # A zip's own name is one; that of the files' folder here says nothing.
-        if not name and not zips:
-            raise SteerscopeError(
-                "The study has no name.",
-                expected="a name for files that are uploaded without a zip.",
-                remedy="type one below the files and import again.",
-            )
-        return keep_study(settings, source, name or None)
+        yield Path(folder) / Path(zips[0]).name if zips else Path(folder)
 
 
 def _unfit(what: str) -> SteerscopeError:
     return SteerscopeError(
         what,
-        expected="one zip, or prompts.* with optional responses.* and study.json.",
-        remedy="choose the files and import again.",
+        expected="one zip, or prompts.* with optional responses.* and study.json, or tables.",
+        remedy="choose the files and check again.",
     )

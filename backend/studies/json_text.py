@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from backend.studies.faults import shown
@@ -11,6 +13,7 @@ from backend.studies.limits import MOST_COLUMNS, MOST_DEPTH, MOST_DIGITS
 
 # Only an escape can bring half of a character into a decoded text.
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SPACE = re.compile(r"[ \t\n\r]*")
 
 
 class JsonFault(ValueError):
@@ -48,16 +51,59 @@ def parse_json(text: str) -> Any:
         JsonFault: it is not JSON, holds a key twice, an integer of hundreds of digits or half a
             character, or is nested too deeply.
     """
-    try:
+    with _as_fault():
         value = _DECODER.decode(text)
+    if _HALF_ESCAPE.search(text):
+        _check_characters(value)
+    return value
+
+
+def parse_items(text: str) -> list[tuple[int, Any]]:
+    """The items of a JSON array, each with the line on which it begins, from 1.
+
+    Args:
+        text: decoded; its first sign but white space is ``[``.
+
+    Raises:
+        JsonFault: as for :func:`parse_json`.
+    """
+    found: list[tuple[int, Any]] = []
+    line, counted = 1, 0
+    at = _after_space(text, text.index("[") + 1)
+    with _as_fault():
+        while not text.startswith("]", at):
+            line, counted = line + text.count("\n", counted, at), at
+            value, at = _DECODER.raw_decode(text, at)
+            found.append((line, value))
+            at = _after_space(text, at)
+            if text.startswith(",", at):
+                at = _after_space(text, at + 1)
+                if text.startswith("]", at):
+                    raise json.JSONDecodeError("Expecting value", text, at)
+            elif not text.startswith("]", at):
+                raise json.JSONDecodeError("Expecting ',' delimiter", text, at)
+        if _after_space(text, at + 1) < len(text):
+            raise json.JSONDecodeError("Extra data", text, at + 1)
+    if _HALF_ESCAPE.search(text):
+        _check_characters([value for _, value in found])
+    return found
+
+
+def _after_space(text: str, at: int) -> int:
+    found = _SPACE.match(text, at)
+    return at if found is None else found.end()
+
+
+@contextmanager
+def _as_fault() -> Iterator[None]:
+    """Python's errors of parsing as faults."""
+    try:
+        yield
     except json.JSONDecodeError as fault:
         place = f"{fault.msg.removesuffix(' at')} at character {fault.colno}"
         raise JsonFault("Not JSON: {}.", place, line=fault.lineno) from fault
     except RecursionError as fault:
         raise _too_deep() from fault
-    if _HALF_ESCAPE.search(text):
-        _check_characters(value)
-    return value
 
 
 def count_values(value: object) -> int:

@@ -1,15 +1,18 @@
-"""Rows of a parquet file, read no further than its limits."""
+"""Rows of a parquet or Arrow file, read no further than its limits."""
 
 from __future__ import annotations
 
 import io
 import math
+import struct
+from collections.abc import Iterable
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from backend.studies.arrow_messages import is_compressed
 from backend.studies.faults import FaultList, shown
 from backend.studies.limits import (
     MOST_BYTES,
@@ -29,7 +32,16 @@ _REMEDY = "Write it again as parquet."
 _INDEX = "__index_level_"
 _BATCH_ROWS = 1024
 # What pyarrow raises on a damaged file, or on values that Python cannot hold.
-_DAMAGE = (pa.ArrowException, OSError, ValueError, TypeError, ArithmeticError, RecursionError)
+_DAMAGE = (
+    pa.ArrowException,
+    OSError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    RecursionError,
+    IndexError,
+    struct.error,
+)
 
 
 def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
@@ -47,6 +59,35 @@ def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | No
         faults.add(name, None, "Not a parquet file that can be read: {}.", _REMEDY, reason[:200])
         return None
     return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
+
+
+def read_arrow(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+    """The records of an Arrow file as Hugging Face's ``save_to_disk`` writes it (a stream).
+
+    Args and result: as for ``FileFormat``.
+    """
+    try:
+        if is_compressed(content):
+            raise TooLarge(
+                "The table is compressed, which can unpack to any size.",
+                "Save it again with save_to_disk, which does not compress.",
+            )
+        with pa.ipc.open_stream(io.BytesIO(content)) as stream:
+            if not _columns_fit(name, stream.schema, faults):
+                return None
+            records = _as_records(map(_validated, stream))
+    except _DAMAGE as fault:
+        reason = (str(fault).splitlines() or [type(fault).__name__])[0]
+        what = "Not an Arrow stream that can be read: {}."
+        faults.add(name, None, what, "Save it again with save_to_disk.", reason[:200])
+        return None
+    return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
+
+
+def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """A batch whose offsets and texts are what they should be: none is looked at while reading."""
+    batch.validate(full=True)
+    return batch
 
 
 def _too_large(what: str) -> TooLarge:
@@ -116,16 +157,21 @@ def _readable(kind: pa.DataType, depth: int) -> bool:
 
 
 def _records(file: pq.ParquetFile) -> list[dict[str, Any]]:
+    return _as_records(file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False))
+
+
+def _as_records(batches: Iterable[pa.RecordBatch]) -> list[dict[str, Any]]:
     """All records, counted as they would be in memory before they are made."""
     records: list[dict[str, Any]] = []
-    used = 0
-    for batch in file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+    used = cells = 0
+    for batch in batches:
+        cells += batch.num_rows * batch.num_columns
+        if cells > MOST_CELLS or len(records) + batch.num_rows > MOST_ROWS:
+            raise _too_large(f"over {MOST_CELLS:,} cells or {MOST_ROWS:,} rows")
         used += sum(_text_bytes(column) for column in batch.columns)
         if used > MOST_BYTES:
             raise _too_large(f"over {size(MOST_BYTES)} of text, its repetitions unpacked")
         records.extend(batch.to_pylist())
-        if len(records) > MOST_ROWS:
-            raise _too_large(f"more than {MOST_ROWS:,} rows")
     return records
 
 

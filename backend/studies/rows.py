@@ -11,7 +11,8 @@ class Row:
     """One record.
 
     Attributes:
-        line: line it starts on (text files, from 1) or data row (parquet, from 1).
+        line: line it starts on (text files, from 1) or data row (parquet, and JSON arrays of which
+            several records stand on one line, from 1).
         values: column -> value; None where the cell is empty or null.
     """
 

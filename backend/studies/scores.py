@@ -46,7 +46,7 @@ def read_scores(
                     shown(value),
                 )
             continue
-        number = _number(value)
+        number = read_number(value)
         if number is None:
             faults.add(
                 name,
@@ -76,7 +76,8 @@ def is_missing(value: object) -> bool:
     )
 
 
-def _number(value: object) -> float | None:
+def read_number(value: object) -> float | None:
+    """A score as a number; None where it is none, or not finite. Args: as it stands in the file."""
     if isinstance(value, bool) or not isinstance(value, str | int | float | Decimal):
         return None
     if isinstance(value, str) and not (len(value) <= _LONGEST and _NUMBER.fullmatch(value.strip())):

@@ -18,7 +18,8 @@ from backend.studies.metadata import FILE
 from backend.studies.tables import FORMATS
 
 _TABLES = ("prompts", "responses")
-# Other files whose names are kept, to tell a user which of them was probably meant.
+# Files of other tools that are read, and other files whose names are kept, to tell a user which of
+# them was probably meant.
 _MOST_OTHERS = 1_000
 # End of a zip: its mark, then numbers of which the size of the table of contents is one.
 _END = struct.Struct("<4s4H2LH")
@@ -99,24 +100,32 @@ def read_tables(path: Path, suffixes: Sequence[str], faults: FaultList) -> dict[
     """Every file of some endings: of a folder and those in it, of a zip, or one file itself.
 
     Args:
-        path: a folder, a file, or a zip that :func:`read_source` did not refuse.
+        path: a folder, a file or a zip.
         suffixes: wanted endings, in small letters.
         faults: told where the files are too large together.
 
     Returns:
         Path below the folder, with slashes -> content; empty after a fault.
     """
-    found: dict[str, bytes] = {}
     if path.is_file() and not is_zip(path):
         parts = [(path.name, path.stat().st_size, path.read_bytes)]
         return _within(parts, suffixes, faults)
     if path.is_dir():
-        below = [one for one in sorted(path.rglob("*"))[:_MOST_OTHERS] if one.is_file()]
+        below = [one for one in sorted(path.rglob("*")) if one.is_file()]
         listed = [
             (one.relative_to(path).as_posix(), one.stat().st_size, one.read_bytes) for one in below
         ]
         return _within(listed, suffixes, faults)
-    if path.is_file():
+    return _read_packed(path, suffixes, faults) if path.is_file() else {}
+
+
+def _read_packed(path: Path, suffixes: Sequence[str], faults: FaultList) -> dict[str, bytes]:
+    """Every file of some endings in a zip, but those that are packed so as not to be read."""
+    try:
+        problem = _head_problem(path)
+        if problem is not None:
+            faults.add(path.name, None, *problem)
+            return {}
         with zipfile.ZipFile(path) as archive:
             packed = [
                 (_path_of(entry), entry.file_size, partial(archive.read, entry))
@@ -126,12 +135,11 @@ def read_tables(path: Path, suffixes: Sequence[str], faults: FaultList) -> dict[
                 and not _leaves(_path_of(entry), entry)
                 and not entry.flag_bits & _ENCRYPTED
             ]
-            try:
-                return _within(packed[:_MOST_OTHERS], suffixes, faults)
-            except (*_DAMAGE, NotImplementedError) as fault:
-                what = "The zip is damaged, or packed in a way that is not read: {}."
-                faults.add(path.name, None, what, _DAMAGED_REMEDY, shown(str(fault)))
-    return found
+            return _within(packed, suffixes, faults)
+    except (*_DAMAGE, NotImplementedError) as fault:
+        what = "The zip is damaged, or packed in a way that is not read: {}."
+        faults.add(path.name, None, what, _DAMAGED_REMEDY, shown(str(fault)))
+        return {}
 
 
 def _within(
@@ -141,6 +149,14 @@ def _within(
 ) -> dict[str, bytes]:
     """The wanted of some files, each given by path, size and how it is read."""
     wanted = [one for one in parts if PurePosixPath(one[0].lower()).suffix in suffixes]
+    if len(wanted) > _MOST_OTHERS:
+        faults.note(
+            wanted[_MOST_OTHERS][0],
+            None,
+            f"There are {len(wanted):,} files; the first {_MOST_OTHERS:,} by name are read.",
+            "Name the folder of the study itself.",
+        )
+        wanted = wanted[:_MOST_OTHERS]
     total = 0
     for name, count, _ in wanted:
         total += count

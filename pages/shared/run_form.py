@@ -1,4 +1,4 @@
-"""The Runs page: choose what to extract, see what it will take, and start it; import a study."""
+"""The Runs page: choose what to extract, see what it will take, and start it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from backend.poolings import POOLINGS, parse_pooling, pooling_title
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
-from backend.studies.imports import import_upload
 from backend.types import ExtractionRequest
 from backend.views.runs.forecast import Forecast, forecast
 from backend.views.runs.tables import forecast_rows
@@ -21,13 +20,10 @@ from pages.shared.plain import as_text
 from pages.shared.run_active import STARTED, started_job
 from pages.shared.sidebar import Selection
 
-# Whether the import is unfolded.
-IMPORT = "import_study"
-_START, _IMPORT = "start", "import"
+_START = "start"
 _STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "form_pooling"
 _BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
 _FRESH = "form_fresh"
-_FILES, _NAME = "import_files", "import_name"
 
 
 def new_extraction(chosen: Selection) -> None:
@@ -170,42 +166,3 @@ def _study_line(study: StudySummary) -> str:
     return (
         f"{study.title} · {study.key} ({study.prompts} prompts{sets}, {study.responses} responses)"
     )
-
-
-def study_import() -> None:
-    """Upload a study and keep it if nothing is wrong with it; folded away until it is opened."""
-    with st.expander(
-        "Import a study", icon=":material/upload_file:", key=IMPORT, on_change="rerun"
-    ):
-        _import_form()
-
-
-def _import_form() -> None:
-    with st.form("import", clear_on_submit=False):
-        st.file_uploader(
-            "A zip; prompts.* with optional responses.* and study.json; or another tool's files",
-            type=["zip", "jsonl", "csv", "parquet", "json"],
-            accept_multiple_files=True,
-            key=_FILES,
-        )
-        st.text_input(
-            "Name of the study", key=_NAME, help="Small letters, digits, dots and dashes."
-        )
-        st.form_submit_button(
-            "Check and import", icon=":material/upload:", on_click=act, args=(_IMPORT, _import)
-        )
-        fault_shown(_IMPORT)
-    if key := st.session_state.pop("imported", None):
-        st.success(
-            f"Imported as **{as_text(key)}** and chosen in the sidebar. It can be extracted below."
-        )
-        for note in st.session_state.pop("import_notes", ()):
-            st.text(str(note))
-
-
-def _import() -> None:
-    files = [(file.name, file.getvalue()) for file in st.session_state[_FILES]]
-    found = import_upload(data.settings(), files, st.session_state[_NAME].strip())
-    st.session_state["imported"] = found.ref.key
-    st.session_state["study"] = found.ref.key
-    st.session_state["import_notes"] = found.notes

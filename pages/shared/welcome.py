@@ -10,8 +10,8 @@ from backend.views.scorecard.compute import ScorecardCell, runs_to_compare, scor
 from pages.shared import data, tour
 from pages.shared.navigate import open_page
 from pages.shared.run_compare import VIEW
-from pages.shared.run_form import IMPORT
 from pages.shared.sidebar import Selection
+from pages.shared.study_import import IMPORT
 
 _SHOWN = "welcome_shown"
 _LEFT: tuple[Status, ...] = ("failed", "close")

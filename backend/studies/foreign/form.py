@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from backend.studies.faults import FaultList, shown
-from backend.studies.json_text import JsonFault, count_values, parse_json
-from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
-from backend.studies.rows import Row
-from backend.studies.tables import FORMATS, read_rows, text_problem
+from backend.studies.tables import text_problem
 from backend.types import Prompt, Response
-
-# Files are named by their path below the folder, with slashes.
-Files = Mapping[str, bytes]
-# Endings of files in which such a study may lie.
-SUFFIXES = (*(form.suffix for form in FORMATS), ".json")
 
 
 @dataclass(frozen=True)
@@ -29,12 +22,14 @@ class Understood:
         prompts: each with its place.
         responses: may be empty.
         score_range: lowest and highest score.
+        traits: trait -> description, of those that have one.
     """
 
     provenance: str
     prompts: Sequence[tuple[Prompt, Place]]
     responses: Sequence[Response] = ()
     score_range: tuple[float, float] = (0.0, 10.0)
+    traits: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -56,44 +51,6 @@ def stem(path: str) -> str:
     return PurePosixPath(path).stem
 
 
-def rows_of(path: str, content: bytes, faults: FaultList) -> list[Row]:
-    """Records of a table, also of a JSON array of objects; none where it is something else.
-
-    Args:
-        path: of the file.
-        content: its bytes.
-        faults: told why a table cannot be read.
-    """
-    if not path.endswith(".json"):
-        return read_rows(path, content, faults) or []
-    value = json_of(path, content, faults)
-    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
-        return []
-    return [Row(number, one) for number, one in enumerate(value, start=1)]
-
-
-def json_of(path: str, content: bytes, faults: FaultList) -> object:
-    """The value of a JSON file; None where it is no JSON, or after a fault.
-
-    Args:
-        path: of the file.
-        content: its bytes.
-        faults: told where it is too large.
-    """
-    try:
-        value: object = parse_json(content.decode("utf-8-sig"))
-        if (isinstance(value, list) and len(value) > MOST_ROWS) or count_values(
-            value
-        ) > MOST_VALUES:
-            raise TooLarge(f"The file holds more than {MOST_ROWS:,} records.", "Split it.")
-    except (UnicodeDecodeError, JsonFault):
-        return None
-    except TooLarge as fault:
-        faults.add(path, None, fault.what, fault.remedy)
-        return None
-    return value
-
-
 def usable(value: object) -> str | None:
     """A text that can be kept, or None."""
     if not isinstance(value, str) or not value.strip() or text_problem(value) is not None:
@@ -113,30 +70,71 @@ def without_repeats(
     """
     seen: set[tuple[object, ...]] = set()
     found: list[tuple[Prompt, Place]] = []
-    left_out = 0
+    left_out: list[int] = []
     pairs = iter(placed)
     for high, low in zip(pairs, pairs, strict=True):
         # What a model reads, whichever pole it is said to be.
         keys = [(one.trait, one.prompt_set, one.text, one.messages) for one, _ in (high, low)]
         if keys[0] == keys[1] or seen & set(keys):
-            left_out += 1
+            left_out.append(high[1].line)
             continue
         seen |= set(keys)
         found += [high, low]
     if left_out:
         faults.note(
             path,
-            None,
-            f"{left_out} pairs repeat a text of another pair, or hold one text twice.",
+            left_out[0],
+            f"{len(left_out)} pairs repeat a text of another pair, or hold one text twice "
+            f"({lines_listed(left_out)}).",
             "They are left out.",
         )
     return found
 
 
-def note_skipped(path: str, count: int, of: int, why: str, faults: FaultList) -> None:
-    """Say how many records of a file were left out, if any."""
-    if count:
-        faults.note(path, None, f"{count} of {of} records {why}.", "They are left out.")
+def without_repeated_texts(
+    path: str, placed: Iterable[tuple[Prompt, Place]], faults: FaultList
+) -> list[tuple[Prompt, Place]]:
+    """Prompts that do not come in pairs, without those whose text is a prompt's already.
+
+    Args:
+        path: of the file, or of all.
+        placed: each with its place.
+        faults: told how many are left out.
+    """
+    first: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
+    left_out: list[int] = []
+    for prompt, place in placed:
+        key = (prompt.trait, prompt.prompt_set, prompt.text, prompt.messages)
+        if key in first:
+            left_out.append(place.line)
+        else:
+            first[key] = (prompt, place)
+    if left_out:
+        what = f"{len(left_out)} prompts repeat a text of their trait ({lines_listed(left_out)})."
+        faults.note(path, left_out[0], what, "They are left out.")
+    return list(first.values())
+
+
+def note_skipped(path: str, lines: Sequence[int], of: int, why: str, faults: FaultList) -> None:
+    """Say which records of a file were left out, if any.
+
+    Args:
+        path: of the file.
+        lines: of the records that were left out.
+        of: how many there are.
+        why: what they lack, as the predicate of a sentence.
+        faults: told.
+    """
+    if lines:
+        what = f"{len(lines)} of {of} records {why} ({lines_listed(lines)})."
+        faults.note(path, lines[0], what, "They are left out.")
+
+
+def lines_listed(lines: Sequence[int]) -> str:
+    """Numbers of lines for people, the first five. Args: at least one."""
+    more = f" and {len(lines) - 5} more" if len(lines) > 5 else ""
+    noun = "line" if len(lines) == 1 else "lines"
+    return f"{noun} {', '.join(map(str, lines[:5]))}{more}"
 
 
 def understood_as(title: str, said: str, faults: FaultList) -> None:

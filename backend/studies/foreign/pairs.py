@@ -1,42 +1,33 @@
-"""Contrast pairs: one record holds a positive and a negative text, as repeng, wisent and preference
-data have them."""
+"""Contrast pairs: one record holds a positive and a negative text, as repeng, wisent,
+steering-bench and preference data have them."""
 
 from __future__ import annotations
 
 from backend.names import name_problem
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
-    Files,
     ForeignFormat,
     Understood,
     listed,
     note_skipped,
-    rows_of,
     stem,
     understood_as,
     usable,
     without_repeats,
 )
+from backend.studies.mapping.guess import PAIRS
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.types import Message, Prompt
 
 TITLE = "contrast pairs"
-# Column of the high and of the low text.
-_POLES = (
-    ("answer_matching_behavior", "answer_not_matching_behavior"),
-    ("positive", "negative"),
-    ("positive_response", "negative_response"),
-    ("pos", "neg"),
-    ("high", "low"),
-    ("chosen", "rejected"),
-)
 # Column of what both answer.
 _QUESTIONS = ("question", "prompt")
 # Column of the trait.
 _TRAITS = ("trait", "concept", "trait_label")
-# Where the text of a wisent response lies.
-_NESTED = "model_response"
+# Where the text lies in a side that is an object: of wisent, and of earlier steering-bench files.
+_NESTED = ("model_response", "response")
 # Names of files that say nothing of the trait; their folder does.
 _GENERIC = ("generate_dataset", "test_dataset_ab", "dataset", "pairs", "train", "test", "data")
 
@@ -48,15 +39,14 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     is a prompt set; the only one of a trait is the default.
 
     Args:
-        files: path -> content.
+        files: path -> parsed file.
         faults: told what was left out.
     """
     tables = {}
-    for path, content in files.items():
-        rows = rows_of(path, content, FaultList())
-        poles = _poles(rows[0]) if rows else None
+    for path, file in files.items():
+        poles = _poles(file.rows[0]) if file.rows else None
         if poles is not None:
-            tables[path] = rows, poles
+            tables[path] = file.rows, poles
     if not tables:
         return None
     traits = {path: _trait_of_file(path) for path in tables}
@@ -64,23 +54,24 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     for path, (rows, poles) in tables.items():
         alone = list(traits.values()).count(traits[path]) == 1
         found: list[tuple[Prompt, Place]] = []
-        skipped = 0
+        skipped: list[int] = []
         asked = [_question(row) is not None for row in rows]
-        for row in rows:
-            pair = _pair(row, poles, traits[path], "default" if alone else stem(path))
+        for number, row in enumerate(rows, start=1):
+            named = "default" if alone else stem(path)
+            pair = _pair(row, str(number), poles, traits[path], named)
             if any(asked) and _question(row) is None:
                 pair = None  # read as plain text beside chats
             if pair is None:
-                skipped += 1
+                skipped.append(row.line)
             else:
                 found += [(prompt, Place(path, row.line)) for prompt in pair]
         needed = "a question and two texts" if any(asked) else "two texts"
         note_skipped(path, skipped, len(rows), f"do not hold {needed}", faults)
         placed += without_repeats(path, found, faults)
     names = sorted({prompt.trait for prompt, _ in placed})
-    for name in names:
-        if (problem := name_problem("trait", name)) is not None:
-            faults.add("(all files)", None, *problem, repr(name))
+    for prompt, place in placed:
+        if prompt.pole == "high" and (problem := name_problem("trait", prompt.trait)) is not None:
+            faults.add(place.file, place.line, *problem, shown(prompt.trait))
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of {len(names)} traits ({listed(names)}), without scores, so "
@@ -91,7 +82,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
 
 
 def _poles(row: Row) -> tuple[str, str] | None:
-    for high, low in _POLES:
+    for high, low in PAIRS:
         if high in row.values and low in row.values:
             return high, low
     return None
@@ -104,7 +95,7 @@ def _trait_of_file(path: str) -> str:
 
 
 def _pair(
-    row: Row, poles: tuple[str, str], trait: str, prompt_set: str
+    row: Row, pair: str, poles: tuple[str, str], trait: str, prompt_set: str
 ) -> tuple[Prompt, Prompt] | None:
     high, low = (_text(row.values.get(column)) for column in poles)
     if high is None or low is None:
@@ -112,7 +103,6 @@ def _pair(
     asked = _question(row)
     said = next((usable(row.values.get(c)) for c in _TRAITS if row.values.get(c)), None)
     messages = () if asked is None else (Message("user", asked),)
-    pair = str(row.line)
     name = trait if said is None else said.strip()
     return (
         Prompt(name, "high", high, prompt_set, pair, messages),
@@ -121,11 +111,21 @@ def _pair(
 
 
 def _question(row: Row) -> str | None:
-    return next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    """What both sides answer: of the record, or of its sides where they say the same."""
+    asked = next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
+    if asked is not None:
+        return asked
+    sides = [value.get("prompt") for value in row.values.values() if isinstance(value, dict)]
+    return usable(sides[0]) if sides and all(side == sides[0] for side in sides) else None
 
 
 def _text(value: object) -> str | None:
-    return usable(value.get(_NESTED) if isinstance(value, dict) else value)
+    if isinstance(value, dict):
+        return next((usable(value[key]) for key in _NESTED if key in value), None)
+    # steering-bench writes its persona answers as lists of one text.
+    if isinstance(value, list) and len(value) == 1:
+        value = value[0]
+    return usable(value)
 
 
 FORMAT = ForeignFormat(TITLE, read)

@@ -14,18 +14,16 @@ from dataclasses import dataclass
 
 from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
-    Files,
     ForeignFormat,
     Understood,
-    json_of,
     listed,
     note_skipped,
-    rows_of,
     stem,
     understood_as,
     usable,
     without_repeats,
 )
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import Place
 from backend.studies.rows import Row
 from backend.types import Message, Pole, Prompt, Response
@@ -55,25 +53,28 @@ class _Answer:
     coherence: float | None
 
 
+# Trait, question, instruction and sample -> the answer of each side.
+_Answers = dict[tuple[str, str, str, int], dict[str, _Answer]]
+
+
 def read(files: Files, faults: FaultList) -> Understood | None:
     """A study of the answers in some files.
 
     Args:
-        files: path -> content.
+        files: path -> parsed file.
         faults: told what was left out, and which description is missing.
     """
-    described = {}
-    tables: dict[str, list[Row]] = {}
-    for path, content in files.items():
-        if path.endswith(".json"):
-            instructions = _instructions(json_of(path, content, faults))
-            if instructions is not None:
-                # Versions for extraction and for evaluation differ in their questions alone.
-                described[stem(path)] = instructions
-        else:
-            rows = rows_of(path, content, FaultList())
-            if rows and {*_COLUMNS} <= rows[0].values.keys():
-                tables[path] = rows
+    # Versions of a description for extraction and for evaluation differ in their questions alone.
+    described = {
+        stem(path): instructions
+        for path, file in files.items()
+        if (instructions := _instructions(file.value)) is not None
+    }
+    tables = {
+        path: file.rows
+        for path, file in files.items()
+        if not path.endswith(".json") and file.rows and {*_COLUMNS} <= file.rows[0].values.keys()
+    }
     if not tables:
         for trait in described:
             faults.add(
@@ -84,43 +85,25 @@ def read(files: Files, faults: FaultList) -> Understood | None:
                 "eval_persona writes.",
             )
         return None
-    answers: dict[tuple[str, str, str, int], dict[str, _Answer]] = {}
+    answers: _Answers = {}
     responses: list[Response] = []
     traits = _scored(tables)
     for path, rows in tables.items():
-        counts: Counter[str] = Counter()
-        unread = 0
-        for row in rows:
-            name = str(row.values["question_id"])
-            counts[name] += 1
-            found = _EXTRACTED.fullmatch(name)
-            if usable(row.values["answer"]) is None or usable(row.values["question"]) is None:
-                unread += 1
-            elif found is None:
-                responses.append(_response(path, row, name, counts[name], traits))
-            else:
-                system = _system(path, row, found, described, faults)
-                if system is not None:
-                    key = (found["trait"], found["question"], found["instruction"], counts[name])
-                    answers.setdefault(key, {})[found["pole"]] = _Answer(
-                        path,
-                        row,
-                        system,
-                        _score(row.values.get(found["trait"])),
-                        _score(row.values.get(COHERENCE)),
-                    )
-        note_skipped(path, unread, len(rows), "hold no answer", faults)
+        numbered = _numbered(path, rows, faults)
+        _add_answers(path, numbered, described, answers, faults)
+        responses += [
+            _response(path, row, name, number, traits)
+            for row, name, number in numbered
+            if _EXTRACTED.fullmatch(name) is None
+        ]
     placed = without_repeats("(all files)", _kept(answers, faults), faults)
     poled = {prompt.trait for prompt, _ in placed}
     responses = [_scored_on(response, poled) for response in responses]
     scored = [response for response in responses if response.scores]
-    note_skipped(
-        "(all files)",
-        len(responses) - len(scored),
-        len(responses),
-        "are responses without a score of a trait that has prompts",
-        faults,
-    )
+    left_out = len(responses) - len(scored)
+    if left_out:
+        what = f"{left_out} of {len(responses)} records are responses without a score of a trait"
+        faults.note("(all files)", None, f"{what} that has prompts.", "They are left out.")
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of answers of {len(poled)} traits ({listed(sorted(poled))}), "
@@ -133,6 +116,45 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         scored,
         score_range=SCORES,
     )
+
+
+def _numbered(path: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Row, str, int]]:
+    """Rows that hold an answer, each with its question's id and its number among that id's rows."""
+    counts: Counter[str] = Counter()
+    found = []
+    unread = []
+    for row in rows:
+        name = str(row.values["question_id"])
+        counts[name] += 1
+        if usable(row.values["answer"]) is None or usable(row.values["question"]) is None:
+            unread.append(row.line)
+        else:
+            found.append((row, name, counts[name]))
+    note_skipped(path, unread, len(rows), "hold no answer", faults)
+    return found
+
+
+def _add_answers(
+    path: str,
+    numbered: Sequence[tuple[Row, str, int]],
+    described: Mapping[str, Sequence[Mapping[str, str]]],
+    answers: _Answers,
+    faults: FaultList,
+) -> None:
+    """Add a file's answers under an instruction to those of the other files."""
+    for row, name, number in numbered:
+        found = _EXTRACTED.fullmatch(name)
+        system = None if found is None else _system(path, row, found, described, faults)
+        if found is None or system is None:
+            continue
+        key = (found["trait"], found["question"], found["instruction"], number)
+        answers.setdefault(key, {})[found["pole"]] = _Answer(
+            path,
+            row,
+            system,
+            _score(row.values.get(found["trait"])),
+            _score(row.values.get(COHERENCE)),
+        )
 
 
 def _instructions(value: object) -> list[dict[str, str]] | None:

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 from backend.studies.faults import FaultList
-from backend.studies.foreign import pairs, persona_vectors
-from backend.studies.foreign.form import Files, Understood
+from backend.studies.foreign import (
+    assistant_axis,
+    axbench,
+    pairs,
+    persona_vectors,
+    trait_interp,
+)
+from backend.studies.foreign.form import ForeignFormat, Understood, listed
+from backend.studies.parsed_files import Files
 from backend.studies.prompts import check_prompts
 
 # In this order: the first that knows the files reads them.
-FOREIGN_FORMATS = (persona_vectors.FORMAT, pairs.FORMAT)
+FOREIGN_FORMATS: list[ForeignFormat] = [
+    persona_vectors.FORMAT,
+    assistant_axis.FORMAT,
+    axbench.FORMAT,
+    pairs.FORMAT,
+    trait_interp.FORMAT,
+]
 
 
 def read_foreign(files: Files, faults: FaultList) -> Understood | None:
     """What another tool's files say; None where none of the formats knows them.
 
     Args:
-        files: path -> content.
+        files: from :func:`backend.studies.parsed_files.parse_files`.
         faults: told of everything wrong, of the format and of what was left out.
     """
+    for file in files.values():
+        if file.too_large:
+            faults.extend(file.faults)
     for form in FOREIGN_FORMATS:
         found = form.read(files, faults)
         if found is not None:
             check_prompts(form.title, found.prompts, faults)
+            _note_unread(files, found, faults)
             return found
         if faults.count:
             return None
     return None
+
+
+def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:
+    """Say which tables a format without responses has left alone: they may be the responses."""
+    used = {place.file for _, place in found.prompts}
+    left = [path for path, file in files.items() if file.rows and path not in used]
+    if left and not found.responses:
+        faults.note(
+            left[0],
+            None,
+            f"{listed(left)}: not in this format, and not read.",
+            "If they belong to the study, say what the columns of all tables are.",
+        )

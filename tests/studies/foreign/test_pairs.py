@@ -117,7 +117,21 @@ def test_a_pair_without_its_question_is_left_out_beside_others(tmp_path):
     path.write_text(json.dumps([*CAA, {**CAA[0], "question": ""}]), "utf-8")
     study, notes = read(path)
     check_caa(study)
-    assert "1 of 5 records do not hold a question and two texts" in notes
+    assert "1 of 5 records do not hold a question and two texts (line 5)" in notes
+
+
+def test_records_are_named_by_the_lines_of_an_indented_file(tmp_path):
+    path = tmp_path / "sycophancy.json"
+    rows = [*CAA, {**CAA[0], "question": ""}, CAA[1], {**CAA[2], "trait": "a<b"}]
+    path.write_text(json.dumps(rows, indent=2), "utf-8")
+    # By hand: "[" is line 1, and each record takes 5 lines, one more where it names a trait.
+    with pytest.raises(StudyFaults, match=r"sycophancy\.json:32: trait 'a<b' holds one of"):
+        read(path)
+    path.write_text(json.dumps(rows[:6], indent=2), "utf-8")
+    study, notes = read(path)
+    check_caa(study)
+    assert "do not hold a question and two texts (line 22)" in notes
+    assert "1 pairs repeat a text of another pair, or hold one text twice (line 27)" in notes
 
 
 def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
@@ -126,7 +140,25 @@ def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
     path.write_text(json.dumps([*CAA, CAA[1], same]), "utf-8")
     study, notes = read(path)
     check_caa(study)
-    assert "2 pairs repeat a text" in notes
+    assert "2 pairs repeat a text of another pair, or hold one text twice (lines 5, 6)" in notes
+
+
+def test_a_table_beside_pairs_that_is_not_read_is_named(tmp_path):
+    (tmp_path / "sycophancy.json").write_text(json.dumps(CAA), "utf-8")
+    (tmp_path / "answers.csv").write_text("reply,score\nYes,3\n", "utf-8")
+    study, notes = read(tmp_path)
+    check_caa(study)
+    assert "'answers.csv': not in this format, and not read." in notes
+    (tmp_path / "answers.csv").unlink()
+    assert "not read" not in read(tmp_path)[1]
+
+
+def test_files_beyond_the_first_thousand_are_told(tmp_path):
+    for number in range(1_001):
+        (tmp_path / f"{number:04}.txt").write_text("", "utf-8")
+    (tmp_path / "0000.json").write_text(json.dumps(CAA), "utf-8")
+    _, notes = read(tmp_path)
+    assert "There are 1,002 files; the first 1,000 by name are read" in notes
 
 
 def test_too_few_pairs_are_a_fault(tmp_path):
@@ -162,3 +194,26 @@ def test_the_command_says_what_it_understands_and_keeps_nothing_when_asked(
     assert not list((tmp_path / "cache").rglob("*.duckdb"))
     assert main(["import-study", str(path)]) == 0
     assert capsys.readouterr().out.startswith("sycophancy@")
+
+
+@pytest.mark.parametrize("form", ["now", "persona", "before"])
+def test_steering_bench_pairs_in_each_form_that_it_has_written(tmp_path, form):
+    rows = []
+    for one in CAA:
+        asked, yes, no = one.values()
+        rows.append(
+            {
+                "now": {"prompt": asked, "positive_response": yes, "negative_response": no},
+                # Its persona sets hold each answer in a list.
+                "persona": {"prompt": asked, "positive_response": [yes], "negative_response": [no]},
+                "before": {
+                    "positive": {"prompt": asked, "response": yes},
+                    "negative": {"prompt": asked, "response": no},
+                    "steering_token_index": -2,
+                },
+            }[form]
+        )
+    path = tmp_path / "persona" / "sycophancy.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(rows, indent=4), "utf-8")
+    check_caa(read(tmp_path)[0])

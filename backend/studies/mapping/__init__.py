@@ -1,0 +1,1 @@
+"""Any table as a study, by a mapping of its columns."""

@@ -1,0 +1,1 @@
+"""What is understood of a study before it is kept."""

@@ -1,0 +1,111 @@
+"""The files of assistant-axis: answers in roles against the default assistant's."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from backend.errors import StudyFaults
+from backend.studies.faults import FaultList
+from backend.studies.importer import read_study
+from backend.types import Message
+
+PROMPTS, QUESTIONS = 2, 4
+# The judge's scores of (system prompt, question), all others 3.
+SCORES = {(0, 1): 0, (1, 1): 2, (0, 3): 1, (1, 2): 2}
+
+
+def rows(role):
+    """One file of step 1 of its pipeline, by the keys that it writes."""
+    return [
+        {
+            "system_prompt": f"You are the {role}, {p}.",
+            "prompt_index": p,
+            "question_index": q,
+            "question": f"Question {q}?",
+            "conversation": [
+                {"role": "system", "content": f"You are the {role}, {p}."},
+                {"role": "user", "content": f"Question {q}?"},
+                {"role": "assistant", "content": f"{role} answers {q} under {p}"},
+            ],
+            "label": "pos",
+        }
+        for p in range(PROMPTS)
+        for q in range(QUESTIONS)
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("responses", "scores"):
+        (tmp_path / name).mkdir()
+    for role in ("pirate", "default"):
+        lines = "".join(json.dumps(row) + "\n" for row in rows(role))
+        (tmp_path / "responses" / f"{role}.jsonl").write_text(lines, "utf-8")
+    scores = {
+        f"pos_p{p}_q{q}": SCORES.get((p, q), 3) for p in range(PROMPTS) for q in range(QUESTIONS)
+    }
+    del scores["pos_p1_q3"]  # the judge gave no number
+    (tmp_path / "scores" / "pirate.json").write_text(json.dumps(scores), "utf-8")
+    return tmp_path
+
+
+def read(path):
+    faults = FaultList()
+    study = read_study(path, "study", faults)
+    return study, " ".join(map(str, faults.notes))
+
+
+def test_even_questions_give_poles_and_odd_ones_responses(folder):
+    study, notes = read(folder)
+    assert list(study.traits) == ["pirate"] and study.score_range == (0, 3)
+    # By hand: of (p, q) with q even, (1, 2) has no 3.
+    kept = [(0, 0), (0, 2), (1, 0)]
+    assert [(p.pole, p.text) for p in study.prompts] == [
+        (pole, f"{role} answers {q} under {p}")
+        for p, q in kept
+        for pole, role in (("high", "pirate"), ("low", "default"))
+    ]
+    high, low = study.prompts[:2]
+    assert high.pair == low.pair
+    assert high.messages == (
+        Message("system", "You are the pirate, 0."),
+        Message("user", "Question 0?"),
+    )
+    assert low.messages[0].content == "You are the default, 0."
+    assert [(r.text, r.scores, r.group) for r in study.responses] == [
+        ("pirate answers 1 under 0", {"pirate": 0.0}, "q1"),
+        ("pirate answers 3 under 0", {"pirate": 1.0}, "q3"),
+        ("pirate answers 1 under 1", {"pirate": 2.0}, "q1"),
+    ]
+    assert not {p.text for p in study.prompts} & {r.text for r in study.responses}
+    assert "no default answer beside them (line 7)" in notes
+    assert "of odd questions and not scored (line 8)" in notes
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        ("responses/default.jsonl", "answers of the default assistant"),
+        ("scores/pirate.json", "scores of role 'pirate' are missing"),
+    ],
+)
+def test_a_missing_file_is_named(folder, missing, said):
+    (folder / missing).unlink()
+    with pytest.raises(StudyFaults, match=said):
+        read(folder)
+
+
+def test_a_model_without_system_messages_has_them_in_the_question(folder):
+    for role in ("pirate", "default"):
+        path = folder / "responses" / f"{role}.jsonl"
+        joined = rows(role)
+        for row in joined:
+            system, user, answer = row["conversation"]
+            said = f"{system['content']}\n\n{user['content']}"
+            row["conversation"] = [{"role": "user", "content": said}, answer]
+        path.write_text("".join(json.dumps(row) + "\n" for row in joined), "utf-8")
+    study, _ = read(folder)
+    said = "You are the pirate, 0.\n\nQuestion 0?"
+    assert study.prompts[0].messages == (Message("user", said),)
