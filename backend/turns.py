@@ -33,6 +33,16 @@ def turn_of(value: object) -> str | None:
     return None if found is None else f"t{found[1]}"
 
 
+def name_turns(values: Iterable[object]) -> bool:
+    """Whether values of a table are turns as a study may write them: numbers, or t1 and tN.
+
+    Args:
+        values: of the table's column, as :func:`turn_of` takes them.
+    """
+    found = {turn_of(value) for value in values}
+    return None not in found and (LAST not in found or found <= {FIRST, LAST})
+
+
 def turn_order(turn: str | None) -> int:
     """Where a turn comes in its conversation: its number; tN after all, no turn before all."""
     if turn is None:

@@ -10,6 +10,7 @@ import streamlit as st
 from backend.studies.mapping.form import CODED, Column, Constant, StudyMapping, Table
 from backend.studies.mapping.guess import values_of
 from backend.studies.parsed_files import Files, Parsed
+from backend.turns import name_turns
 
 # Values of a column that can be chosen; one with more is no pole or turn.
 _MOST_VALUES = 50
@@ -199,6 +200,8 @@ def _coded(
     ours = CODED[field]
     values = values_of(fields.file.rows, column, _MOST_VALUES)
     if set(ours) == set(values) or len(values) < len(ours):
+        return Column(column)
+    if field == "turn" and name_turns(values):
         return Column(column)
     guess = fields.guess.get(field)
     known = guess.values if isinstance(guess, Column) and guess.name == column else {}

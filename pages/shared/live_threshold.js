@@ -2,7 +2,8 @@
 // kept. Every number comes from the server; what is written here is what the server writes for the
 // same threshold once the slider is released.
 const SLIDER = "input[type=range][aria-valuetext]";
-const CHART = ".st-key-axis .js-plotly-plot";
+// While the server's answer is drawn, a chart and its successor may both be there.
+const charts = () => [...document.querySelectorAll(".st-key-axis .js-plotly-plot")];
 
 function stepAt(data, threshold) {
   if (threshold <= data.low) return 0;
@@ -36,9 +37,8 @@ function markRows(all, threshold) {
   }
 }
 
-function moveMarker(threshold, r) {
-  const chart = document.querySelector(CHART);
-  const layout = chart?._fullLayout;
+function moveMarker(chart, threshold, r) {
+  const layout = chart._fullLayout;
   if (!layout?.xaxis?.l2p) return;
   const x = layout.xaxis.l2p(threshold);
   const line = chart.querySelector('.shapelayer path[data-index="0"]');
@@ -77,7 +77,7 @@ function follow(data, value) {
   const known = data.exact && !(all && data.r[0] === null);
   const text = beyond ? data.above : data.texts[step];
   write("now", known || beyond ? text.replace("{threshold}", shown) : "…");
-  moveMarker(value, known && !beyond ? data.r[step] : null);
+  for (const chart of charts()) moveMarker(chart, value, known && !beyond ? data.r[step] : null);
 }
 
 // What the page shows, and where the slider was last seen: of the latest call, as Streamlit calls
@@ -90,15 +90,18 @@ const served = (value) => Math.abs(value - data.value) <= 1e-9;
 // time after the rest of the page; until then the marker stays.
 function handOver(of, left) {
   if (of !== data || !served(last)) return;  // newer data has come, or the slider moves again
-  const chart = document.querySelector(CHART);
-  const drawn = chart?.data && !(Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9);
-  if (!drawn && left > 0) {
+  const all = charts();
+  const isDrawn = (chart) =>
+    chart.data && !(Math.abs(chart.data[2]?.x?.[0] - data.value) > 1e-9);
+  if (!(all.length && all.every(isDrawn)) && left > 0) {
     setTimeout(handOver, 30, of, left - 1);
     return;
   }
-  chart?.querySelector(".live-marker")?.remove();
-  const point = chart?.querySelector(".scatterlayer .points .point");
-  if (point) point.style.display = "";
+  for (const chart of all) {
+    chart.querySelector(".live-marker")?.remove();
+    const point = chart.querySelector(".scatterlayer .points .point");
+    if (point) point.style.display = "";
+  }
 }
 
 function seen(changes) {

@@ -188,7 +188,7 @@ def test_pairs_in_two_columns_and_one_score_a_row(store, tmp_path):
     assert tables(app)[0][0] | {"mean score": "1.50", "in pairs": 6} == tables(app)[0][0]
 
 
-def test_turns_between_the_first_and_the_last_are_left_out(store, tmp_path):
+def test_numbered_turns_are_all_read(store, tmp_path):
     answers = [
         {"conv": f"c{c}", "turn": t, "reply": f"r{c}{t}", "score": c + t}
         for c in range(3)
@@ -199,8 +199,25 @@ def test_turns_between_the_first_and_the_last_are_left_out(store, tmp_path):
     app = uploaded(tmp_path, "warmth.csv", "answers.csv")
     choose(app, "Trait", "about")
     choose(app, "Scenario", "conv")
-    choose(app, "tN is written", "3")
-    assert "Rows whose turn is 2 are left out." in words(app)
+    assert "tN is written" not in [field.label for field in app.selectbox]
+    press(app, "Check these columns")
+    assert "9 responses by 1 responder in 3 independent groups" in words(app)
+
+
+def test_turns_by_other_names_are_the_first_and_the_last_or_left_out(store, tmp_path):
+    answers = [
+        {"conv": f"c{c}", "turn": name, "reply": f"r{c}{name}", "score": c}
+        for c in range(3)
+        for name in ("after", "before", "during")
+    ]
+    write_table(tmp_path / "warmth.csv", POLES)
+    write_table(tmp_path / "answers.csv", answers)
+    app = uploaded(tmp_path, "warmth.csv", "answers.csv")
+    choose(app, "Trait", "about")
+    choose(app, "Scenario", "conv")
+    choose(app, "t1 is written", "before")
+    choose(app, "tN is written", "after")
+    assert "Rows whose turn is during are left out." in words(app)
     press(app, "Check these columns")
     assert "6 responses by 1 responder in 3 independent groups" in words(app)
 

@@ -12,6 +12,7 @@ from backend.studies.mapping.form import SCALE, Column, Constant, StudyMapping, 
 from backend.studies.parsed_files import Files, Parsed
 from backend.studies.rows import Row
 from backend.studies.scores import is_missing, read_number
+from backend.turns import name_turns
 
 # Columns of a pair's two texts: high, low.
 PAIRS = (
@@ -209,9 +210,9 @@ def _responses(
 
 
 def _turn(column: str, values: Sequence[object]) -> Column:
-    """A column of turns; where it has two values, the first in order is t1 and the last tN."""
+    """A column of turns; two values that name no turns are t1 and tN, in their order."""
     seen = {as_compared(value): str(value).strip() for value in values}
-    if len(seen) != _FEW_TURNS or set(seen) == {"t1", "tn"}:
+    if len(seen) != _FEW_TURNS or name_turns(values):
         return Column(column)
     first, last = (seen[key] for key in sorted(seen))
     return Column(column, {"t1": first, "tN": last})
