@@ -12,6 +12,7 @@ from backend.cli import (
     diagnose,
     export,
     extract,
+    judge,
     notes,
     phantom,
     runs,
@@ -26,6 +27,7 @@ from backend.settings import load_settings
 
 COMMANDS: list[Command] = [
     *studies.COMMANDS,
+    *judge.COMMANDS,
     *extract.COMMANDS,
     *derive.COMMANDS,
     *runs.COMMANDS,

@@ -21,7 +21,13 @@ from backend.types import Prompt, Response, Study
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]|\.(?!\.)){0,63}")
 
 
-def read_study(path: Path, name: str | None = None, faults: FaultList | None = None) -> Study:
+def read_study(
+    path: Path,
+    name: str | None = None,
+    faults: FaultList | None = None,
+    *,
+    unscored: bool = False,
+) -> Study:
     """Read and check a study.
 
     Args:
@@ -29,6 +35,8 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
             (docs/formats.md).
         name: name of the study; None makes one from the path.
         faults: told of everything wrong and of what should be noted; None for a list of its own.
+        unscored: whether responses without any score are fine, as those of a study that is yet to
+            be judged.
 
     Raises:
         StudyFaults: everything that is wrong with it.
@@ -67,7 +75,9 @@ def read_study(path: Path, name: str | None = None, faults: FaultList | None = N
     if responses_file is not None:
         rows = read_rows(responses_file, source.files[responses_file], faults)
         if rows is not None:
-            responses = read_responses(responses_file, rows, present, metadata.score_range, faults)
+            responses = read_responses(
+                responses_file, rows, present, metadata.score_range, faults, unscored=unscored
+            )
     faults.raise_if_any()
     present = {prompt.trait for prompt in prompts}
     order = [*metadata.traits, *sorted(present - metadata.traits.keys())]
