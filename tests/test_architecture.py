@@ -25,6 +25,7 @@ LAYERS = (
     ("judging",),
     ("views",),
     ("exports",),
+    ("writing",),
     ("cli",),
     ("__main__",),
 )

@@ -10,8 +10,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol
 
-from backend.asking.endpoint import Endpoint
 from backend.asking.question import Answer, Question
 from backend.errors import EndpointError, UnreadableFile
 from backend.jobs.locks import try_lock
@@ -20,6 +20,18 @@ from backend.store.room import writing
 from backend.types import chat_values
 
 FORMAT = 1
+
+
+class Answerer(Protocol):
+    """Who answers: a model at an endpoint, or on this machine."""
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+
+    @property
+    def model(self) -> str:
+        """Its name there."""
 
 
 class Answers:
@@ -60,52 +72,52 @@ class Answers:
         self.answered[question.key] = answer
 
 
-def answers_path(settings: Settings, endpoint: Endpoint) -> Path:
+def answers_path(settings: Settings, answerer: Answerer) -> Path:
     """The file of a model's answers. One file for all studies: an answer is found by its question.
 
     Args:
         settings: where the store is.
-        endpoint: which model answers where.
+        answerer: which model answers where.
     """
-    digest = hashlib.sha256(f"{endpoint.url.rstrip('/')}\n{endpoint.model}".encode()).hexdigest()
-    slug = re.sub(r"[^a-z0-9]+", "-", endpoint.model.lower()).strip("-")[:60] or "model"
+    digest = hashlib.sha256(f"{answerer.url.rstrip('/')}\n{answerer.model}".encode()).hexdigest()
+    slug = re.sub(r"[^a-z0-9]+", "-", answerer.model.lower()).strip("-")[:60] or "model"
     return settings.answers / f"{slug}-{digest[:12]}.jsonl"
 
 
-def read_answers(settings: Settings, endpoint: Endpoint) -> dict[str, Answer]:
+def read_answers(settings: Settings, answerer: Answerer) -> dict[str, Answer]:
     """Key -> answer, of those that are kept; nothing is written.
 
     Args:
         settings: where the store is.
-        endpoint: which model answers where.
+        answerer: which model answers where.
 
     Raises:
         UnreadableFile: a line of the file is none of an answer.
     """
-    path = answers_path(settings, endpoint)
+    path = answers_path(settings, answerer)
     return _read(path) if path.exists() else {}
 
 
 @contextmanager
-def open_answers(settings: Settings, endpoint: Endpoint) -> Iterator[Answers]:
+def open_answers(settings: Settings, answerer: Answerer) -> Iterator[Answers]:
     """The kept answers, to add to.
 
     Args:
         settings: where the store is.
-        endpoint: which model answers where.
+        answerer: which model answers where.
 
     Raises:
         EndpointError: another process is adding to them.
         UnreadableFile: a line of the file is none of an answer.
         NoRoom: the disk is full, or does not let it be written.
     """
-    path = answers_path(settings, endpoint)
+    path = answers_path(settings, answerer)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = try_lock(path)
     if lock is None:
         raise EndpointError(
-            f"Another process is asking {endpoint.model} at {endpoint.url}.",
+            f"Another process is asking {answerer.model} at {answerer.url}.",
             expected="one at a time, so that nothing is asked and paid for twice.",
             remedy="wait for it, or stop it; what was answered is kept.",
         )
@@ -114,7 +126,7 @@ def open_answers(settings: Settings, endpoint: Endpoint) -> Iterator[Answers]:
             _cut_torn_line(path)
         answered = _read(path)
         if path.stat().st_size == 0:
-            _append(path, {"format": FORMAT, "endpoint": endpoint.url, "model": endpoint.model})
+            _append(path, {"format": FORMAT, "endpoint": answerer.url, "model": answerer.model})
         yield Answers(path, answered)
 
 

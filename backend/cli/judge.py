@@ -18,13 +18,18 @@ from backend.asking.endpoint import KEY_VARIABLE, Endpoint
 from backend.asking.forecast import BY_CHARACTERS, Forecast, Price, forecast
 from backend.asking.question import Question
 from backend.cli.command import Command
+from backend.cli.diagnose import print_diagnoses
+from backend.cli.extract import extracted
 from backend.errors import ModelNotFound
 from backend.judging.judging import Judged, Judging, judge, plan
 from backend.judging.rubric import read_rubric, rubric_of_study
 from backend.judging.scales import SCALES
 from backend.judging.source import study_to_judge
-from backend.settings import Settings
-from backend.types import Progress
+from backend.runs.requests import parse_layers
+from backend.settings import DEFAULT_LAYERS, Settings
+from backend.store.run import open_run
+from backend.types import ExtractionRequest, Progress
+from backend.views.diagnosis.compute import diagnose_run
 
 
 def endpoint_arguments(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
@@ -48,17 +53,6 @@ def endpoint_arguments(parser: argparse.ArgumentParser, *, required: bool = True
     parser.add_argument(
         "--retries", type=int, default=8, help="of a request that fails (%(default)s)"
     )
-    parser.add_argument("--price-in", type=_price, help="money for a million tokens asked")
-    parser.add_argument("--price-out", type=_price, help="money for a million tokens answered")
-    parser.add_argument(
-        "--tokenizer",
-        metavar="MODEL",
-        help="count the forecast's tokens with this model's tokenizer, a preset or a local folder "
-        "(default: 4 characters a token)",
-    )
-    parser.add_argument(
-        "--forecast", action="store_true", help="say what it would take, and ask nothing"
-    )
 
 
 def endpoint_of(options: argparse.Namespace) -> Endpoint:
@@ -70,7 +64,7 @@ def endpoint_of(options: argparse.Namespace) -> Endpoint:
     return Endpoint(options.endpoint, options.model, retries=max(0, options.retries))
 
 
-def say_forecast(
+def _say_forecast(
     settings: Settings,
     endpoint: Endpoint,
     questions: list[Question],
@@ -85,10 +79,10 @@ def say_forecast(
     counted = f"by the tokenizer of {options.tokenizer}" if count else BY_CHARACTERS
     answered = read_answers(settings, endpoint)
     told = forecast(questions, answered, options.at_once, count, counted)
-    print(_sentence(told, price_of(options)), file=sys.stdout if options.forecast else sys.stderr)
+    print(_sentence(told, _price_of(options)), file=sys.stdout if options.forecast else sys.stderr)
 
 
-def price_of(options: argparse.Namespace) -> Price | None:
+def _price_of(options: argparse.Namespace) -> Price | None:
     """What the options say of prices; None where they do not say both."""
     if options.price_in is None or options.price_out is None:
         return None
@@ -135,6 +129,17 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "study", help="name or name@hash of an imported study, or a folder with responses"
     )
     endpoint_arguments(parser)
+    parser.add_argument("--price-in", type=_price, help="money for a million tokens asked")
+    parser.add_argument("--price-out", type=_price, help="money for a million tokens answered")
+    parser.add_argument(
+        "--tokenizer",
+        metavar="MODEL",
+        help="count the forecast's tokens with this model's tokenizer, a preset or a local folder "
+        "(default: 4 characters a token)",
+    )
+    parser.add_argument(
+        "--forecast", action="store_true", help="say what it would take, and ask nothing"
+    )
     parser.add_argument(
         "--rubric",
         type=Path,
@@ -169,9 +174,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         default=32,
         help="longest answer as text; thousands for a judge that thinks first (%(default)s)",
     )
+    parser.add_argument(
+        "--extract",
+        metavar="MODEL",
+        help="extract the revision with this model then, and say why its traits fail",
+    )
+    parser.add_argument("--layers", default=DEFAULT_LAYERS, help="of --extract (%(default)s)")
 
 
 def _judge(settings: Settings, options: argparse.Namespace) -> int:
+    layers = parse_layers(options.layers)
     study = study_to_judge(settings, options.study)
     repeated = options.repeats > 1
     temperature = options.temperature
@@ -190,15 +202,20 @@ def _judge(settings: Settings, options: argparse.Namespace) -> int:
         answer_tokens=options.answer_tokens,
     )
     questions = [one.question for one in plan(study, judging)]
-    say_forecast(settings, judging.endpoint, questions, options)
+    _say_forecast(settings, judging.endpoint, questions, options)
     if options.forecast:
         return 0
     with asking_bar() as show:
         ref, judged = judge(settings, study, judging, show, options.at_once)
-    for line in _summary(judged, judging, price_of(options)):
+    for line in _summary(judged, judging, _price_of(options)):
         print(line, file=sys.stderr)
     print(f"answers: {answers_path(settings, judging.endpoint)}", file=sys.stderr)
     print(ref.key)
+    if options.extract is not None:
+        run_id = extracted(settings, ExtractionRequest(ref.key, options.extract, layers))
+        print(run_id)
+        with open_run(settings, run_id) as run:
+            print_diagnoses(diagnose_run(run, "default", None, None, settings.thresholds))
     return 0
 
 

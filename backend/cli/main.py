@@ -13,6 +13,7 @@ from backend.cli import (
     export,
     extract,
     judge,
+    new_study,
     notes,
     phantom,
     runs,
@@ -27,6 +28,7 @@ from backend.settings import load_settings
 
 COMMANDS: list[Command] = [
     *studies.COMMANDS,
+    *new_study.COMMANDS,
     *judge.COMMANDS,
     *extract.COMMANDS,
     *derive.COMMANDS,

@@ -42,7 +42,7 @@ def read_study(
         StudyFaults: everything that is wrong with it.
         SteerscopeError: the name cannot be used.
     """
-    study_name = _checked_name(_slug(path) if name is None else name)
+    study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
     own = FaultList()
     source = read_source(path, own)
@@ -122,7 +122,12 @@ def _slug(path: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+|\.{2,}", "-", stem.lower()).strip("-._")[:64]
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, if it can name a study.
+
+    Raises:
+        SteerscopeError: it cannot.
+    """
     if not _NAME.fullmatch(name):
         raise SteerscopeError(
             f"{name!r} cannot name a study.",

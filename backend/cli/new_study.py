@@ -1,0 +1,116 @@
+"""The command that begins a study from a trait in a sentence."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from backend.asking.asking import ask_all
+from backend.asking.local import LocalModel
+from backend.asking.question import Answer, Question
+from backend.cli.command import Command
+from backend.cli.judge import asking_bar, endpoint_arguments, endpoint_of
+from backend.errors import SteerscopeError
+from backend.settings import Settings
+from backend.store.changes import changing
+from backend.writing.new_study import Ask, Wanted, template, written
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, help="an empty folder, or a new one; names the study")
+    parser.add_argument("--trait", required=True, help="its name, such as warmth")
+    parser.add_argument(
+        "--means", required=True, metavar="SENTENCE", help="the trait in a sentence"
+    )
+    endpoint_arguments(parser, required=False)
+    parser.add_argument(
+        "--local",
+        metavar="MODEL",
+        help="a model on this machine that writes, instead of one behind an endpoint",
+    )
+    parser.add_argument(
+        "--responder", metavar="MODEL", help="a model on this machine that writes the responses"
+    )
+    parser.add_argument("--pairs", type=int, default=20, help="of prompts (%(default)s)")
+    parser.add_argument(
+        "--questions", type=int, default=20, help="that are responded to (%(default)s)"
+    )
+    parser.add_argument("--samples", type=int, default=4, help="responses to each (%(default)s)")
+    parser.add_argument("--temperature", type=float, default=1.0, help="(%(default)s)")
+    parser.add_argument(
+        "--answer-tokens", type=int, default=200, help="longest prompt or response (%(default)s)"
+    )
+
+
+def _new(settings: Settings, options: argparse.Namespace) -> int:
+    # Imported here: what is wrong with the options is said at once.
+    from backend.exports.study_folder import check_empty, write_folder
+
+    wanted = Wanted(
+        name=options.folder.resolve().name.lower(),
+        trait=options.trait.strip(),
+        meaning=" ".join(options.means.split()),
+        pairs=options.pairs,
+        questions=options.questions,
+        samples=options.samples,
+        temperature=options.temperature,
+        answer_tokens=options.answer_tokens,
+    )
+    check_empty(options.folder)
+    if bool(options.endpoint) != bool(options.model) or (options.endpoint and options.local):
+        raise SteerscopeError(
+            "It is not clear which model is to write.",
+            expected="--endpoint with --model, or --local, or neither for a template.",
+            remedy="correct these options.",
+        )
+    if not options.endpoint and not options.local:
+        draft = template(wanted)
+    else:
+        changing(settings, "write study", wanted.name)
+        print(_forecast(wanted), file=sys.stderr)
+        own = LocalModel(settings, options.local) if options.local else None
+        other = LocalModel(settings, options.responder) if options.responder else None
+        ask = _local(own) if own else _remote(settings, options)
+        writer = own.name if own else options.model
+        draft = (
+            written(wanted, ask, _local(other), writer, other.name)
+            if other
+            else written(wanted, ask, ask, writer, writer)
+        )
+    for note in draft.notes:
+        print(f"note: {note}", file=sys.stderr)
+    for path in write_folder(draft.study, options.folder, {"rubric.md": draft.rubric}):
+        print(path)
+    return 0
+
+
+def _forecast(wanted: Wanted) -> str:
+    answers = 2 * wanted.pairs + wanted.questions * wanted.samples
+    return (
+        f"{answers + 2} requests, of which {answers} have answers of up to "
+        f"{wanted.answer_tokens} tokens; more if a list is too short. Answers are kept: the same "
+        "command goes on where one ended."
+    )
+
+
+def _remote(settings: Settings, options: argparse.Namespace) -> Ask:
+    endpoint = endpoint_of(options)
+
+    def ask(questions: Sequence[Question]) -> Mapping[str, Answer]:
+        with asking_bar() as show:
+            return ask_all(settings, endpoint, questions, show, at_once=options.at_once)
+
+    return ask
+
+
+def _local(model: LocalModel) -> Ask:
+    def ask(questions: Sequence[Question]) -> Mapping[str, Answer]:
+        with asking_bar() as show:
+            return model.ask(questions, show)
+
+    return ask
+
+
+COMMANDS = (Command("new-study", "Begin a study from a trait in a sentence.", _arguments, _new),)
