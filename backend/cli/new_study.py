@@ -13,9 +13,12 @@ from backend.asking.question import Answer, Question
 from backend.cli.command import Command
 from backend.cli.judge import asking_bar, endpoint_arguments, endpoint_of
 from backend.errors import SteerscopeError
+from backend.judging.source import study_to_judge
 from backend.settings import Settings
 from backend.store.changes import changing
+from backend.studies.importer import checked_name
 from backend.writing.new_study import Ask, Wanted, template, written
+from backend.writing.responding import responded
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +27,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--means", required=True, metavar="SENTENCE", help="the trait in a sentence"
     )
-    endpoint_arguments(parser, required=False)
-    parser.add_argument(
-        "--local",
-        metavar="MODEL",
-        help="a model on this machine that writes, instead of one behind an endpoint",
-    )
+    _writer_arguments(parser)
     parser.add_argument(
         "--responder", metavar="MODEL", help="a model on this machine that writes the responses"
     )
@@ -38,10 +36,30 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--questions", type=int, default=20, help="that are responded to (%(default)s)"
     )
     parser.add_argument("--samples", type=int, default=4, help="responses to each (%(default)s)")
+
+
+def _writer_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of a command that has a model write texts."""
+    endpoint_arguments(parser, required=False)
+    parser.add_argument(
+        "--local",
+        metavar="MODEL",
+        help="a model on this machine that writes, instead of one behind an endpoint",
+    )
     parser.add_argument("--temperature", type=float, default=1.0, help="(%(default)s)")
     parser.add_argument(
-        "--answer-tokens", type=int, default=200, help="longest prompt or response (%(default)s)"
+        "--answer-tokens", type=int, default=200, help="longest answer (%(default)s)"
     )
+
+
+def _check_writer(options: argparse.Namespace) -> None:
+    """Refuse options that name half an endpoint, or two models."""
+    if bool(options.endpoint) != bool(options.model) or (options.endpoint and options.local):
+        raise SteerscopeError(
+            "It is not clear which model is to write.",
+            expected="--endpoint with --model, or --local.",
+            remedy="correct these options.",
+        )
 
 
 def _new(settings: Settings, options: argparse.Namespace) -> int:
@@ -59,26 +77,17 @@ def _new(settings: Settings, options: argparse.Namespace) -> int:
         answer_tokens=options.answer_tokens,
     )
     check_empty(options.folder)
-    if bool(options.endpoint) != bool(options.model) or (options.endpoint and options.local):
-        raise SteerscopeError(
-            "It is not clear which model is to write.",
-            expected="--endpoint with --model, or --local, or neither for a template.",
-            remedy="correct these options.",
-        )
+    _check_writer(options)
     if not options.endpoint and not options.local:
         draft = template(wanted)
     else:
         changing(settings, "write study", wanted.name)
         print(_forecast(wanted), file=sys.stderr)
-        own = LocalModel(settings, options.local) if options.local else None
-        other = LocalModel(settings, options.responder) if options.responder else None
-        ask = _local(own) if own else _remote(settings, options)
-        writer = own.name if own else options.model
-        draft = (
-            written(wanted, ask, _local(other), writer, other.name)
-            if other
-            else written(wanted, ask, ask, writer, writer)
+        ask, writer = _writer(settings, options)
+        respond, responder = (
+            _local(LocalModel(settings, options.responder)) if options.responder else (ask, writer)
         )
+        draft = written(wanted, ask, respond, writer, responder)
     for note in draft.notes:
         print(f"note: {note}", file=sys.stderr)
     for path in write_folder(draft.study, options.folder, {"rubric.md": draft.rubric}):
@@ -95,22 +104,73 @@ def _forecast(wanted: Wanted) -> str:
     )
 
 
-def _remote(settings: Settings, options: argparse.Namespace) -> Ask:
+def _respond_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name or name@hash of an imported study, or its folder")
+    parser.add_argument("--out", type=Path, required=True, help="an empty folder, or a new one")
+    _writer_arguments(parser)
+    parser.add_argument("--samples", type=_few, default=1, help="responses to each chat (1)")
+
+
+def _respond(settings: Settings, options: argparse.Namespace) -> int:
+    from backend.exports.study_folder import check_empty, write_folder
+
+    name = checked_name(options.out.resolve().name.lower())
+    check_empty(options.out)
+    _check_writer(options)
+    if not options.endpoint and not options.local:
+        raise SteerscopeError(
+            "No model is named.",
+            expected="--endpoint with --model, or --local.",
+            remedy="name the model that is to respond.",
+        )
+    study = study_to_judge(settings, options.study)
+    changing(settings, "write study", name)
+    respond, responder = _writer(settings, options)
+    made, lost = responded(
+        study,
+        name,
+        respond,
+        responder,
+        samples=options.samples,
+        temperature=options.temperature,
+        answer_tokens=options.answer_tokens,
+    )
+    if lost:
+        print(f"note: {lost} answers are left out: empty, or none to keep.", file=sys.stderr)
+    for path in write_folder(made, options.out):
+        print(path)
+    return 0
+
+
+def _few(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 100:
+        raise argparse.ArgumentTypeError("1 to 100")
+    return number
+
+
+def _writer(settings: Settings, options: argparse.Namespace) -> tuple[Ask, str]:
+    """The model that the options name, and its name."""
+    if options.local:
+        return _local(LocalModel(settings, options.local))
     endpoint = endpoint_of(options)
 
     def ask(questions: Sequence[Question]) -> Mapping[str, Answer]:
         with asking_bar() as show:
             return ask_all(settings, endpoint, questions, show, at_once=options.at_once)
 
-    return ask
+    return ask, endpoint.model
 
 
-def _local(model: LocalModel) -> Ask:
+def _local(model: LocalModel) -> tuple[Ask, str]:
     def ask(questions: Sequence[Question]) -> Mapping[str, Answer]:
         with asking_bar() as show:
             return model.ask(questions, show)
 
-    return ask
+    return ask, model.name
 
 
-COMMANDS = (Command("new-study", "Begin a study from a trait in a sentence.", _arguments, _new),)
+COMMANDS = (
+    Command("new-study", "Begin a study from a trait in a sentence.", _arguments, _new),
+    Command("respond", "Have a model answer the chats of a study.", _respond_arguments, _respond),
+)

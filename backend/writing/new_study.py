@@ -26,9 +26,10 @@ from backend.writing.wording import (
 # Asks questions and gives back the answers by their keys.
 Ask = Callable[[Sequence[Question]], Mapping[str, Answer]]
 # Times that a list is asked for, with another seed, until it is long enough.
-_ROUNDS = 6
-_LIST_TOKENS = 2000
-_RUBRIC_TOKENS = 300
+_ROUNDS = 5
+# Of an answer: for each question of a list, and for the two lines of a rubric.
+_QUESTION_TOKENS = 40
+_RUBRIC_TOKENS = 200
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,7 @@ def _questions(wanted: Wanted, ask: Ask) -> list[str]:
             (Message("user", questions_request(wanted.trait, wanted.meaning, needed)),),
             wanted.temperature,
             seed,
-            _LIST_TOKENS,
+            _QUESTION_TOKENS * needed,
             about={"study": wanted.name, "for": "questions"},
         )
         found = different([*found, *read_list(ask([question])[question.key].text)])
