@@ -11,13 +11,20 @@ from backend.asking.asking import ask_all
 from backend.asking.local import LocalModel
 from backend.asking.question import Answer, Question
 from backend.cli.command import Command
+from backend.cli.extract import extract_now
 from backend.cli.judge import asking_bar, endpoint_arguments, endpoint_of
 from backend.errors import SteerscopeError
 from backend.judging.source import study_to_judge
+from backend.runs.requests import request_like
 from backend.settings import Settings
+from backend.store.catalog import run_summary
 from backend.store.changes import changing
+from backend.store.study import find_study, load_study, publish_study
+from backend.studies.hashing import content_hash
 from backend.studies.importer import checked_name
+from backend.studies.prompts import LEAST_PER_POLE
 from backend.writing.new_study import Ask, Wanted, template, written
+from backend.writing.prompt_set import with_written_prompts
 from backend.writing.responding import responded
 
 
@@ -117,15 +124,9 @@ def _respond(settings: Settings, options: argparse.Namespace) -> int:
     name = checked_name(options.out.resolve().name.lower())
     check_empty(options.out)
     _check_writer(options)
-    if not options.endpoint and not options.local:
-        raise SteerscopeError(
-            "No model is named.",
-            expected="--endpoint with --model, or --local.",
-            remedy="name the model that is to respond.",
-        )
     study = study_to_judge(settings, options.study)
-    changing(settings, "write study", name)
     respond, responder = _writer(settings, options)
+    changing(settings, "write study", name)
     made, lost = responded(
         study,
         name,
@@ -142,6 +143,45 @@ def _respond(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="name or name@hash of an imported study")
+    parser.add_argument("--set", default="written", help="name of the new set (%(default)s)")
+    parser.add_argument("--pairs", type=_pairs, default=20, help="of each trait (%(default)s)")
+    parser.add_argument(
+        "--like",
+        metavar="RUN",
+        help="extract the revision as this run was extracted; the run's activations are taken",
+    )
+    _writer_arguments(parser)
+
+
+def _add(settings: Settings, options: argparse.Namespace) -> int:
+    _check_writer(options)
+    like = None if options.like is None else run_summary(settings, options.like).record
+    ref = find_study(settings, options.study)
+    ask, writer = _writer(settings, options)
+    changing(settings, "add prompt set", ref.key)
+    revised = with_written_prompts(
+        load_study(settings, ref),
+        options.set,
+        options.pairs,
+        ask,
+        writer,
+        temperature=options.temperature,
+        answer_tokens=options.answer_tokens,
+    )
+    made = publish_study(settings, revised, content_hash(revised))
+    print(made.key)
+    return 0 if like is None else extract_now(settings, request_like(like, made.key))
+
+
+def _pairs(text: str) -> int:
+    number = int(text)
+    if not LEAST_PER_POLE <= number <= 500:
+        raise argparse.ArgumentTypeError(f"{LEAST_PER_POLE} to 500")
+    return number
+
+
 def _few(text: str) -> int:
     number = int(text)
     if not 1 <= number <= 100:
@@ -153,6 +193,12 @@ def _writer(settings: Settings, options: argparse.Namespace) -> tuple[Ask, str]:
     """The model that the options name, and its name."""
     if options.local:
         return _local(LocalModel(settings, options.local))
+    if not options.endpoint:
+        raise SteerscopeError(
+            "No model is named.",
+            expected="--endpoint with --model, or --local.",
+            remedy="name the model that is to write.",
+        )
     endpoint = endpoint_of(options)
 
     def ask(questions: Sequence[Question]) -> Mapping[str, Answer]:
@@ -172,5 +218,11 @@ def _local(model: LocalModel) -> tuple[Ask, str]:
 
 COMMANDS = (
     Command("new-study", "Begin a study from a trait in a sentence.", _arguments, _new),
+    Command(
+        "add-prompts",
+        "Have a model write one more prompt set for a study.",
+        _add_arguments,
+        _add,
+    ),
     Command("respond", "Have a model answer the chats of a study.", _respond_arguments, _respond),
 )

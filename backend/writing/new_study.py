@@ -134,34 +134,17 @@ def written(wanted: Wanted, ask: Ask, respond: Ask, writer: str, responder: str)
     Raises:
         EndpointError: too few questions or pairs could be read from the answers.
     """
-    every = _questions(wanted, ask)
+    every = write_questions(wanted, wanted.pairs + wanted.questions, ask)
     poles = read_rubric_poles(wanted, ask)
     notes = [] if poles else ["The rubric is the sentence alone: no High and Low could be read."]
     # In turn, so that both kinds are alike however the list changes towards its end.
     for_prompts, for_responses = _parted(every, wanted.pairs, wanted.questions)
-    chats = {
-        (number, pole): pole_chat(wanted.meaning, pole, question)
-        for number, question in enumerate(for_prompts, start=1)
-        for pole in POLES
-    }
-    asked = {place: _answering(wanted, chat) for place, chat in chats.items()}
-    answers = ask(list(asked.values()))
-    texts = {place: _text(answers[question.key]) for place, question in asked.items()}
-    prompts = []
-    for number in range(1, len(for_prompts) + 1):
-        pair = [texts[number, pole] for pole in POLES]
-        if all(pair) and pair[0] != pair[1]:
-            prompts += [
-                Prompt(wanted.trait, pole, text, pair=f"q{number}", messages=chats[number, pole])
-                for pole, text in zip(POLES, pair, strict=True)
-            ]
+    prompts = write_pairs(wanted, for_prompts, ask)
     lost = len(for_prompts) - len(prompts) // 2
     if lost:
         notes.append(
             f"{lost} pairs are left out: an answer is empty or cannot be kept, or both are one."
         )
-    if len(prompts) < 2 * LEAST_PER_POLE:
-        raise _too_few("pairs of answers that differ", len(prompts) // 2, LEAST_PER_POLE)
     responses = _responses(wanted, for_responses, respond, responder)
     lost = len(for_responses) * wanted.samples - len(responses)
     if lost:
@@ -198,8 +181,17 @@ def read_rubric_poles(wanted: Wanted, ask: Ask) -> dict[str, str]:
     return {}
 
 
-def _questions(wanted: Wanted, ask: Ask) -> list[str]:
-    needed = wanted.pairs + wanted.questions
+def write_questions(wanted: Wanted, needed: int, ask: Ask) -> list[str]:
+    """Messages of users on which the trait can show.
+
+    Args:
+        wanted: the trait.
+        needed: how many.
+        ask: the model.
+
+    Raises:
+        EndpointError: too few could be read from its answers.
+    """
     found: list[str] = []
     for seed in range(_ROUNDS):
         question = Question(
@@ -213,6 +205,42 @@ def _questions(wanted: Wanted, ask: Ask) -> list[str]:
         if len(found) >= needed:
             return found[:needed]
     raise _too_few("questions", len(found), needed)
+
+
+def write_pairs(
+    wanted: Wanted, questions: Sequence[str], ask: Ask, prompt_set: str = "default"
+) -> list[Prompt]:
+    """Answers to the same questions under opposite system messages, as pairs.
+
+    Args:
+        wanted: the trait.
+        questions: one a pair.
+        ask: the model.
+        prompt_set: name of their set.
+
+    Returns:
+        The prompts of all pairs of which both answers can be kept and differ.
+
+    Raises:
+        EndpointError: these are too few.
+    """
+    chats = {
+        (number, pole): pole_chat(wanted.meaning, pole, question)
+        for number, question in enumerate(questions, start=1)
+        for pole in POLES
+    }
+    asked = {place: _answering(wanted, chat) for place, chat in chats.items()}
+    answers = ask(list(asked.values()))
+    texts = {place: _text(answers[question.key]) for place, question in asked.items()}
+    prompts = [
+        Prompt(wanted.trait, pole, texts[number, pole], prompt_set, f"q{number}", chat)
+        for (number, pole), chat in chats.items()
+        if all(texts[number, each] for each in POLES)
+        and texts[number, "high"] != texts[number, "low"]
+    ]
+    if len(prompts) < 2 * LEAST_PER_POLE:
+        raise _too_few("pairs of answers that differ", len(prompts) // 2, LEAST_PER_POLE)
+    return prompts
 
 
 def _parted(texts: Sequence[str], first: int, second: int) -> tuple[list[str], list[str]]:
