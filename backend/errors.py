@@ -177,3 +177,11 @@ class ImportFault(SteerscopeError):
 
 class JobError(SteerscopeError):
     """A job could not be enqueued, cancelled or resumed."""
+
+
+class EndpointError(SteerscopeError):
+    """A model behind an endpoint cannot be asked, or not now."""
+
+
+class JudgeError(SteerscopeError):
+    """Responses cannot be scored in this way."""

@@ -98,6 +98,11 @@ class Settings:
         return self.cache / "notes"
 
     @property
+    def answers(self) -> Path:
+        """What models behind an endpoint answered, ``<model>-<hash>.jsonl``."""
+        return self.cache / "answers"
+
+    @property
     def jobs(self) -> Path:
         """The queue's database, worker locks and heartbeats."""
         return self.cache / "jobs"

@@ -92,6 +92,9 @@ def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
             if judgement.fix is not None and not opened:
                 _try(judgement.cause, judgement.fix)
             st.caption(f"Looks alike: {judgement.confusions}")
+            if command := words.other_wording(judgement, run):
+                st.caption(words.OTHER_WORDING)
+                st.code(command, language=None)
 
 
 def _details(diagnosis: Diagnosis) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from backend.cli.command import Command
 from backend.cli.json_output import correlation_json, to_json
@@ -31,9 +32,18 @@ def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
     if options.json:
         print(json.dumps([_json(d) for d in found], indent=2, ensure_ascii=False))
         return 0
+    print_diagnoses(found)
+    return 0
+
+
+def print_diagnoses(found: Sequence[Diagnosis]) -> None:
+    """Print each trait's causes, with their evidence and fixes.
+
+    Args:
+        found: one a trait.
+    """
     for diagnosis in found:
         _print(diagnosis)
-    return 0
 
 
 def _json(diagnosis: Diagnosis) -> dict[str, object]:

@@ -106,6 +106,21 @@ def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | No
     Returns:
         The exit status.
     """
+    print(extracted(settings, request, run_id))
+    return 0
+
+
+def extracted(settings: Settings, request: ExtractionRequest, run_id: str | None = None) -> str:
+    """Extract in the foreground.
+
+    Args:
+        settings: where the store is.
+        request: what to extract.
+        run_id: name of the run; None makes a new one.
+
+    Returns:
+        The run's id.
+    """
     check_request(settings, request)
     # Imported here: what is wrong is said at once, and torch and transformers take seconds.
     from backend.runs.session import session_of
@@ -116,8 +131,7 @@ def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | No
         session_of(settings, run_id, request, bar).run()
     finally:
         bar.close()
-    print(run_id)
-    return 0
+    return run_id
 
 
 COMMANDS = (

@@ -13,6 +13,8 @@ from backend.cli import (
     diagnose,
     export,
     extract,
+    judge,
+    new_study,
     notes,
     phantom,
     runs,
@@ -29,6 +31,8 @@ from backend.settings import load_settings
 
 COMMANDS: list[Command] = [
     *studies.COMMANDS,
+    *new_study.COMMANDS,
+    *judge.COMMANDS,
     *extract.COMMANDS,
     *activations.COMMANDS,
     *derive.COMMANDS,

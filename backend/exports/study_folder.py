@@ -34,12 +34,27 @@ def write_study_folder(settings: Settings, wanted: str, target: Path) -> tuple[P
     """
     ref = find_study(settings, wanted)
     study = load_study(settings, ref)
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ExportError(
-            f"{target} is not empty.",
-            expected="an empty folder, or one that is not there yet.",
-            remedy="name another folder: other files in it would become part of the study.",
-        )
+    return write_folder(study, target)
+
+
+def write_folder(
+    study: Study, target: Path, more: Mapping[str, str] | None = None
+) -> tuple[Path, ...]:
+    """Write a study that need not be in the store as a folder, and see that the files are it.
+
+    Args:
+        study: its responses may have no scores.
+        target: a folder that is empty or not there yet.
+        more: name -> text of further files, which an import ignores.
+
+    Returns:
+        The files.
+
+    Raises:
+        ExportError: the folder holds something or cannot be written to, or what would be written
+            is not the same study when it is imported.
+    """
+    check_empty(target)
     with atomic_folder(target) as folder:
         _lines(folder / "prompts.jsonl", map(_prompt, study.prompts))
         if study.responses:
@@ -47,16 +62,32 @@ def write_study_folder(settings: Settings, wanted: str, target: Path) -> tuple[P
         (folder / "study.json").write_text(
             json.dumps(_head(study), ensure_ascii=False, indent=2) + "\n", "utf-8"
         )
+        for name, text in (more or {}).items():
+            (folder / name).write_text(text, "utf-8")
         _check(folder, study)
         names = sorted(path.name for path in folder.iterdir())
     return tuple(target / name for name in names)
+
+
+def check_empty(target: Path) -> None:
+    """Refuse a folder that holds something.
+
+    Raises:
+        ExportError: it does, or is no folder.
+    """
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ExportError(
+            f"{target} is not empty.",
+            expected="an empty folder, or one that is not there yet.",
+            remedy="name another folder: other files in it would become part of the study.",
+        )
 
 
 def _check(folder: Path, study: Study) -> None:
     """See that the files give the study again."""
     why = "they give another one"
     try:
-        if content_hash(read_study(folder, study.name)) == content_hash(study):
+        if content_hash(read_study(folder, study.name, unscored=True)) == content_hash(study):
             return
     except StudyFaults as fault:
         why = str(fault)

@@ -32,6 +32,8 @@ def read_study(
     name: str | None = None,
     faults: FaultList | None = None,
     mapping: StudyMapping | None = None,
+    *,
+    unscored: bool = False,
 ) -> Study:
     """Read and check a study.
 
@@ -41,13 +43,15 @@ def read_study(
         name: name of the study; None makes one from the path.
         faults: told of everything wrong and of what should be noted; None for a list of its own.
         mapping: what the columns of its tables are; None where they are in a known format.
+        unscored: whether responses without any score are fine, as those of a study that is yet to
+            be judged.
 
     Raises:
         UnknownTables: its tables are in no format that is known, and there is no mapping.
         StudyFaults: everything that is wrong with it.
         SteerscopeError: the name cannot be used.
     """
-    study_name = _checked_name(_slug(path) if name is None else name)
+    study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
     own = FaultList()
     source = read_source(path, own)
@@ -88,7 +92,9 @@ def read_study(
     if responses_file is not None:
         rows = read_rows(responses_file, source.files[responses_file], faults)
         if rows is not None:
-            responses = read_responses(responses_file, rows, present, metadata.score_range, faults)
+            responses = read_responses(
+                responses_file, rows, present, metadata.score_range, faults, unscored=unscored
+            )
     faults.raise_if_any()
     present = {prompt.trait for prompt in prompts}
     order = [*metadata.traits, *sorted(present - metadata.traits.keys())]
@@ -185,7 +191,12 @@ def _slug(path: Path) -> str:
     return re.sub(r"[^a-z0-9._-]+|\.{2,}", "-", stem.lower()).strip("-._")[:64]
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """The name, if it can name a study.
+
+    Raises:
+        SteerscopeError: it cannot.
+    """
     if not _NAME.fullmatch(name):
         raise SteerscopeError(
             f"{name!r} cannot name a study.",

@@ -30,6 +30,8 @@ def read_responses(
     traits: Collection[str] | None,
     score_range: tuple[float, float],
     faults: FaultList,
+    *,
+    unscored: bool = False,
 ) -> list[Response]:
     """The responses of a file.
 
@@ -40,6 +42,7 @@ def read_responses(
             not be read, so that nothing is known.
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
+        unscored: whether it is fine that no response has a score.
     """
     in_object = name.endswith(".jsonl")
     optional = ("turn", "responder", "group", "messages", *(("scores",) if in_object else ()))
@@ -81,12 +84,13 @@ def read_responses(
     _check_turns(name, first_at, faults)
     _note_late_starts(name, responses, faults)
     _note_samples(name, responses, faults)
-    if responses and not any_score:
+    if responses and not any_score and not unscored:
         faults.add(
             name,
             None,
             "No response has a score.",
-            "Add scores, or leave the file out for a study of geometry only.",
+            "Add scores, have them judged (python -m backend judge FOLDER), or leave the file out "
+            "for a study of geometry only.",
         )
     return responses
 

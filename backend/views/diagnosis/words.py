@@ -5,8 +5,10 @@ from __future__ import annotations
 from backend.core.estimate import Estimate
 from backend.core.status import status_of
 from backend.settings import StatusThresholds
+from backend.store.run_values import RunSummary
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.diagnose import Diagnosis
+from backend.views.diagnosis.rules import outliers, poles, probes
 from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
@@ -18,6 +20,12 @@ GAINS = (
     "An interval right of zero: the fix raises r. Fix and layer are chosen on one half of the "
     "scenarios and compared with the mean difference on the other half. A grey marker right of "
     "zero: the fix raises r although its own cause was ruled out."
+)
+# Causes that lie in what the prompts say, and how.
+_OF_WORDING = frozenset({poles.LENGTHS, poles.WORDS, outliers.DIRECTION, probes.UNLIKE})
+OTHER_WORDING = (
+    "To compare with prompts in other words: this command has a model write 20 pairs of each trait "
+    "as a prompt set of their own, and extracts them like this run."
 )
 NOT_MEASURED = "This run cannot measure the gain: {reason}."
 HELD_OUT = (
@@ -82,6 +90,22 @@ def no_fix(judgement: Judgement) -> str:
         judgement: of a cause without one.
     """
     return f"No other vector of this run fixes it. Looks alike: {judgement.confusions}"
+
+
+def other_wording(judgement: Judgement, run: RunSummary) -> str:
+    """The command that shows whether the prompts' wording is to blame; empty for causes that lie
+    elsewhere, and for simulated runs, which have no words.
+
+    Args:
+        judgement: of a cause.
+        run: the run it is of.
+    """
+    if judgement.cause not in _OF_WORDING or not judgement.marked or run.simulated:
+        return ""
+    return (
+        f"python -m backend add-prompts {run.study_key} --like {run.run_id} "
+        "--endpoint URL --model MODEL"
+    )
 
 
 def cause_label(judgement: Judgement) -> str:

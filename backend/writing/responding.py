@@ -1,0 +1,98 @@
+"""New responses to the chats of a study, by another model."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from backend.asking.question import Question
+from backend.errors import SteerscopeError
+from backend.studies.tables import text_problem
+from backend.types import Message, Response, Study, Turn
+from backend.writing.new_study import Ask
+
+
+def responded(
+    study: Study,
+    name: str,
+    respond: Ask,
+    responder: str,
+    *,
+    samples: int = 1,
+    temperature: float = 1.0,
+    answer_tokens: int = 200,
+) -> tuple[Study, int]:
+    """A study with the same prompts, whose responses are a model's, without scores.
+
+    Each chat of the study is answered once more; what an earlier responder said in it stays. Where
+    several responders have a chat of the same scenario and turn, the first one's is taken.
+
+    Args:
+        study: with chats before its responses; stays as it is.
+        name: of the new study.
+        respond: the model.
+        responder: its name.
+        samples: responses to each chat; from two on each has a scenario of its own, in the group of
+            the old one.
+        temperature: of the answers.
+        answer_tokens: longest answer.
+
+    Returns:
+        The new study, and how many answers are left out as they are empty or cannot be kept.
+
+    Raises:
+        SteerscopeError: the study has no chats, or no answer can be kept.
+    """
+    chats: dict[tuple[str, Turn | None], Response] = {}
+    for response in study.responses:
+        if response.messages:
+            chats.setdefault((response.scenario, response.turn), response)
+    if not chats:
+        raise SteerscopeError(
+            f"No response of study {study.name!r} has a chat before it.",
+            expected="responses with messages.",
+            remedy="add messages to responses.jsonl (docs/studies.md) and import it again.",
+        )
+    asked = [
+        (old, sample, _question(study, old.messages, sample, temperature, answer_tokens))
+        for old in chats.values()
+        for sample in range(samples)
+    ]
+    answers = respond([question for *_, question in asked])
+    made = []
+    for old, sample, question in asked:
+        text = answers[question.key].text.strip()
+        if text and text_problem(text) is None:
+            several = samples > 1
+            made.append(
+                Response(
+                    scenario=f"{old.scenario}-{sample + 1}" if several else old.scenario,
+                    text=text,
+                    turn=old.turn,
+                    responder=responder,
+                    messages=old.messages,
+                    group=old.dependence if several else old.group,
+                )
+            )
+    if not made:
+        raise SteerscopeError(
+            f"None of the {len(asked)} answers of {responder} can be kept: they are empty.",
+            expected="answers with text.",
+            remedy="use another model, or longer answers (--answer-tokens).",
+        )
+    provenance = (
+        f"{study.provenance} Its responses are left out, and their chats answered by the model "
+        f"{responder} at temperature {temperature:g}, without scores."
+    )
+    new = dataclasses.replace(study, name=name, responses=tuple(made), provenance=provenance)
+    return new, len(asked) - len(made)
+
+
+def _question(
+    study: Study,
+    chat: tuple[Message, ...],
+    seed: int,
+    temperature: float,
+    answer_tokens: int,
+) -> Question:
+    about = {"study": study.name, "for": "response"}
+    return Question(chat, temperature, seed, answer_tokens, about=about)
