@@ -131,9 +131,12 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
         write_vectors(found, options.format, path)
     for sentence in found.missing:
         print(sentence, file=sys.stderr)
-    print(f"{options.out}: {len(found.vectors)} vectors")
+    count = len(found.vectors)
+    # With snippets, what is printed is a program.
+    said = sys.stderr if snippets else sys.stdout
+    print(f"{options.out}: {count} {'vector' if count == 1 else 'vectors'}", file=said)
     for text in snippets:
-        print(f"\n{text}")
+        print(text)
     return 0
 
 

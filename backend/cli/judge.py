@@ -102,7 +102,11 @@ def asking_bar() -> Iterator[Callable[[Progress], None]]:
         bar.refresh()
 
     with bar:
-        yield show
+        try:
+            yield show
+        except KeyboardInterrupt:
+            bar.write("Every answer so far is kept: the same command goes on.", file=sys.stderr)
+            raise
 
 
 def _sentence(told: Forecast, price: Price | None) -> str:
@@ -226,7 +230,10 @@ def _summary(judged: Judged, judging: Judging, price: Price | None) -> Iterator[
     if judged.coherence:
         half = judging.scale.high / 2
         below = sum(score < half for score in judged.coherence)
-        yield f"coherence: mean {fmean(judged.coherence):.3g}, {below} below {half:g}"
+        yield (
+            f"coherence of {len(judged.coherence)} responses: mean {fmean(judged.coherence):.3g}, "
+            f"{below} below {half:g}"
+        )
     if judged.tokens is not None:
         cost = "" if price is None else f", cost {price.of(*judged.tokens):.2f}"
         yield f"tokens: {judged.tokens[0]:,} in, {judged.tokens[1]:,} out{cost}"

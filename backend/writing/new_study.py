@@ -114,7 +114,10 @@ def template(wanted: Wanted) -> Draft:
         wanted, {"high": "write what it looks like", "low": "write what it looks like"}
     )
     provenance = "A template: its texts are to be written by hand."
-    return Draft(_study(wanted, prompts, [], provenance), rubric, ())
+    note = (
+        "There are no responses, so no r: write responses.jsonl (docs/studies.md), then judge them."
+    )
+    return Draft(_study(wanted, prompts, [], provenance), rubric, (note,))
 
 
 def written(wanted: Wanted, ask: Ask, respond: Ask, writer: str, responder: str) -> Draft:
@@ -255,11 +258,15 @@ def _responses(
     wanted: Wanted, questions: Sequence[str], respond: Ask, responder: str
 ) -> list[Response]:
     chats = {
-        (number, sample): graded_chat(wanted.meaning, sample, question)
+        # In turn over all responses, so that few samples of a question do not leave grades out.
+        (number, sample): graded_chat(
+            wanted.meaning, (number - 1) * wanted.samples + sample, question
+        )
         for number, question in enumerate(questions, start=1)
         for sample in range(wanted.samples)
     }
-    # A grade comes again after as many samples as there are grades, then with another seed.
+    # A grade comes again to a question after as many samples as there are grades, then with
+    # another seed.
     asked = {
         (number, sample): _answering(wanted, chat, sample // len(GRADES))
         for (number, sample), chat in chats.items()

@@ -45,7 +45,7 @@ def test_a_run_and_a_study_are_exported(run, tmp_path):
 def test_vectors_are_exported_in_both_formats(run, tmp_path):
     one = ("--trait", "haste", "--method", "unit_rows", "--layers", "2")
     status, out, _ = run("export-vectors", "run-1", *one, "--out", tmp_path / "v.safetensors")
-    assert status == 0 and "1 vectors" in out
+    assert status == 0 and out.endswith("v.safetensors: 1 vector\n")
     with safe_open(tmp_path / "v.safetensors", "np") as file:
         assert list(file.keys()) == ["haste.unit_rows.layer_2"]
     status, _, _ = run(
@@ -53,6 +53,15 @@ def test_vectors_are_exported_in_both_formats(run, tmp_path):
     )
     assert status == 0
     assert [t.name for t in gguf.GGUFReader(tmp_path / "v.gguf").tensors] == ["direction.1"]
+
+
+def test_what_is_printed_with_snippets_is_a_program(run, tmp_path):
+    path = tmp_path / "v.safetensors"
+    given = ("--trait", "haste", "--layers", "1-2", "--snippet", "--out", path)
+    status, out, err = run("export-vectors", "run-1", *given)
+    assert status == 0 and "2 vectors" in err
+    compile(out, "printed", "exec")
+    assert out.count("sha256 of the weights: ") == 2 and "dtype=torch.float32" in out
 
 
 def test_a_report_is_written(run, tmp_path):
@@ -104,6 +113,16 @@ def test_vectors_come_back_in_and_are_checked_first(run, settings, tmp_path):
         # The file holds the vector as float32.
         assert found[cell["layer"]]["r"] == pytest.approx(cell["correlation"]["r"], abs=1e-5)
     assert set(found) == {1, 2}
+    status, out, _ = run("vectors", "--run", "run-1")
+    first, second = out.splitlines()
+    assert first.startswith(f"ours  haste  layer 1  r {found[1]['r']:+.4f} [")
+    assert second.endswith(f"p = {found[2]['p']:.4g}, n = {found[2]['n']}")
+    np.savez(tmp_path / "wide.npz", np.ones((1, 80)))
+    one = ("--trait", "tender", "--layers", "1", "--layer-numbering", "from-1")
+    status, _, err = run("import-vectors", tmp_path / "wide.npz", *one)
+    assert status == 0 and "No study here has the trait tender" in err
+    undefined = run("vectors", "--run", "run-1")[1].splitlines()[-1]
+    assert undefined.startswith("wide  tender  layer 1  r undefined: the vector has 80 numbers")
     status, out, _ = run("vectors")
     assert "ours  haste  1-2  64  imported from ours.safetensors" in out
     status, _, err = run("import-vectors", path)

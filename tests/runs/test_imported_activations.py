@@ -182,7 +182,9 @@ def test_the_command_makes_a_run_and_what_needs_a_model_or_tokens_says_so(
     assert main([*given, "--layers", "1-2", "--depth", "3", "--run-id", "mine"]) == 0
     assert capsys.readouterr().out == "mine\n"
     assert main(["show", "mine"]) == 0
-    assert "imported from acts.npz" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "imported from acts.npz" in said and "not known, read elsewhere" in said
+    assert "nothing: all activations are of the imported file" in said
     with pytest.raises(StoreError, match="it is imported"):
         tokens_of(store, "mine", "prompt:0")
     with pytest.raises(StoreError, match="its model is not at hand"):

@@ -114,6 +114,11 @@ def test_bfloat16_and_dicts_by_layer_are_read(tmp_path):
 def test_rows_without_a_direction_are_left_out_by_name(tmp_path):
     table = TABLE.copy()
     table[0], table[2] = 0, np.nan
+    both = TABLE.copy()
+    both[1:3] = np.nan
+    np.savez(tmp_path / "both.npz", both)
+    notes = read_vector_file(tmp_path / "both.npz", trait="calm", numbering="from-1").notes
+    assert "Layers 1, 2 of arr_0 are left out: every value is not a number." in notes
     np.savez(tmp_path / "t.npz", table)
     file = read_vector_file(tmp_path / "t.npz", trait="calm", numbering="from-1")
     assert only(file).layers == (1, 3, 4)
@@ -168,6 +173,7 @@ def test_what_cannot_be_read_is_refused_in_a_sentence(tmp_path, capsys, monkeypa
             read_vector_file(tmp_path / name, trait="calm", numbering="from-1")
         assert said in fault.value.what, name
         assert fault.value.expected and fault.value.remedy
+        assert "weights_only" not in fault.value.what  # torch advises to run what is in the file
     assert "ran" not in capsys.readouterr().out
     np.savez_compressed(tmp_path / "bomb.npz", np.zeros((3000, 3000)))
     monkeypatch.setattr(tensor_files.read_tensors, "__defaults__", (2**20,))

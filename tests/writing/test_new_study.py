@@ -56,7 +56,7 @@ def test_pairs_and_responses_are_answers_to_other_questions(tmp_path):
     assert len(study.responses) == 20 and not any(r.scores for r in study.responses)
     for response in study.responses:
         number, _, sample = response.scenario.partition("-")
-        grade = GRADES[(int(sample) - 1) % 4]
+        grade = GRADES[((int(number[1:]) - 1) * 5 + int(sample) - 1) % 4]
         assert response.group == number and response.responder == "small"
         assert len(response.messages) == (2 if grade else 1)
     # The fifth sample is under no system message again, drawn with another seed.
