@@ -16,9 +16,9 @@ from backend.studies.faults import FaultList
 from backend.studies.importer import read_loose_tables
 from backend.studies.imports import check_study, import_study
 from backend.studies.mapping.form import StudyMapping, mapping_json, read_mapping
-from backend.studies.mapping.guess import guess_mapping
+from backend.studies.mapping.guess import guess_mapping, unused_columns
 from backend.views.imports.tables import trait_rows
-from backend.views.imports.words import understood
+from backend.views.imports.words import not_used, understood
 
 
 def _import_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,7 +37,11 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
     if options.guess_mapping:
-        print(mapping_json(guess_mapping(read_loose_tables(options.path))), end="")
+        tables = read_loose_tables(options.path)
+        guess = guess_mapping(tables)
+        print(mapping_json(guess), end="")
+        if left := not_used(unused_columns(tables, guess)):
+            print(f"note: {left} Add those that matter.", file=sys.stderr)
         return 0
     mapping = None if options.mapping is None else _mapping(options.mapping)
     if options.check:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, near_name, shown
 from backend.studies.foreign.form import Understood
 from backend.studies.foreign.registry import read_foreign
 from backend.studies.mapping.apply import apply_mapping
 from backend.studies.mapping.form import StudyMapping
+from backend.studies.mapping.guess import PAIRS
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
 from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
@@ -167,8 +168,25 @@ def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
     try:
         own.raise_if_any()
     except StudyFaults as found:
-        return UnknownTables([*found.faults, hint])
-    return UnknownTables([hint])
+        return UnknownTables([*_nearly_pairs(tables), hint, *found.faults])
+    return UnknownTables([*_nearly_pairs(tables), hint])
+
+
+def _nearly_pairs(tables: Sequence[Parsed]) -> list[Fault]:
+    """Tables with half of a contrast pair, and a column that is nearly its other half."""
+    found = []
+    for file in tables:
+        for pair in PAIRS:
+            for there, lacking in (pair, pair[::-1]):
+                others = [column for column in file.columns if column != there]
+                if there not in file.columns or lacking in others:
+                    continue
+                near = near_name(lacking, others)
+                if near is not None:
+                    what = f"It has {shown(there)}, and no {shown(lacking)} that makes pairs of it."
+                    remedy = f"Rename {shown(near)} to {shown(lacking)} if that is meant."
+                    found.append(Fault(file.path, None, what, remedy))
+    return found
 
 
 def _study(name: str, found: Understood) -> Study:

@@ -11,7 +11,7 @@ from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
-from backend.studies.scores import is_missing, read_scores
+from backend.studies.scores import RANGE_AT, is_missing, read_scores
 from backend.studies.tables import check_columns, text_of
 from backend.turns import FIRST, LAST, MOST, ends_of, turn_of, turn_order
 from backend.types import Response, Turn, turns_of
@@ -32,6 +32,7 @@ def read_responses(
     faults: FaultList,
     *,
     unscored: bool = False,
+    range_at: str = RANGE_AT,
 ) -> list[Response]:
     """The responses of a file.
 
@@ -43,6 +44,7 @@ def read_responses(
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
         unscored: whether it is fine that no response has a score.
+        range_at: where the range is set, for people.
     """
     in_object = name.endswith(".jsonl")
     optional = ("turn", "responder", "group", "messages", *(("scores",) if in_object else ()))
@@ -63,7 +65,7 @@ def read_responses(
             if traits is None or _trait_of(key, traits) in traits
         }
         any_score = any_score or not all(map(is_missing, raw.values()))
-        scores = read_scores(name, row.line, known, score_range, faults)
+        scores = read_scores(name, row.line, known, score_range, faults, range_at)
         response = _response(name, row, _by_trait(scores, traits), faults)
         if response is None:
             continue

@@ -15,6 +15,8 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
 # How tables of text say that there is no value; any case, white space around it left out.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 _LONGEST = 60
+# Where a study says which scores are possible.
+RANGE_AT = "score_range in study.json"
 
 
 def read_scores(
@@ -23,6 +25,7 @@ def read_scores(
     raw: Mapping[str, Any],
     score_range: tuple[float, float],
     faults: FaultList,
+    range_at: str = RANGE_AT,
 ) -> dict[str, float]:
     """Trait -> score; an empty value means that the response was not judged on the trait.
 
@@ -32,6 +35,7 @@ def read_scores(
         raw: trait -> value as it stands in the file.
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
+        range_at: where the range is set, for people.
     """
     low, high = score_range
     scores: dict[str, float] = {}
@@ -61,7 +65,7 @@ def read_scores(
                 name,
                 line,
                 f"The score of {trait!r} is {{}}, outside {low:g} to {high:g}.",
-                "Correct the score, or set score_range in study.json.",
+                f"Correct the score, or set {range_at}.",
                 f"{number:g}",
             )
         else:

@@ -30,7 +30,8 @@ _OPTIONAL = {
 }
 _HELP = {
     "pair": "What a high and a low prompt have in common, such as their question.",
-    "scenario": "What t1 and tN of one conversation share. Without it, every row is one.",
+    "scenario": "What t1 and tN of one conversation share. Turns need it; without turns, "
+    "every row is one if it is left out.",
     "responder": "The model or person who wrote it.",
     "group": "What makes responses dependent, such as the question that several sample.",
     "messages": "A list of role and content, or the same as JSON text.",

@@ -10,10 +10,10 @@ import streamlit as st
 from backend.errors import UnknownTables
 from backend.studies.imports import Checked, check_upload, keep_checked, upload_tables
 from backend.studies.mapping.form import StudyMapping, mapping_json
-from backend.studies.mapping.guess import guess_mapping
+from backend.studies.mapping.guess import guess_mapping, unused_columns
 from backend.studies.parsed_files import Files
 from backend.views.imports.tables import example_rows, note_rows, trait_rows
-from backend.views.imports.words import understood
+from backend.views.imports.words import not_used, understood
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.column_form import column_form
@@ -85,6 +85,8 @@ def _import_form() -> None:
     if upload.tables is not None and upload.guess is not None:
         st.markdown("**What do the columns hold?** The fields are filled in by a guess.")
         mapping = column_form(upload.tables, upload.guess, " ".join(upload.ids))
+        if left := not_used(unused_columns(upload.tables, mapping)):
+            st.caption(as_text(left))
         st.button(
             "Check these columns",
             icon=":material/fact_check:",

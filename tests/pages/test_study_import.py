@@ -109,6 +109,7 @@ def test_loose_tables_are_mapped_in_a_form_that_a_guess_fills_in(store, tmp_path
         "0",
     )
     assert "Rows whose label is 2 are left out." in words(app)
+    assert "Columns not used." in words(app) and "poles.csv: 'id', 'about'" in words(app)
     # Nothing names these: they are chosen.
     choose(app, "Trait", "about")
     choose(app, "Scores of warmth", "w")
@@ -116,6 +117,7 @@ def test_loose_tables_are_mapped_in_a_form_that_a_guess_fills_in(store, tmp_path
     choose(app, "Scenario", "conv")
     press(app, "Check these columns")
     assert "4 responses by 1 responder in 2 independent groups" in words(app)
+    assert "2 conversations, turns t1 to tN" in words(app)
     assert tables(app)[0][0]["scores"] == "2 to 9"
     assert not list_studies(store)
     press(app, "Keep this study")

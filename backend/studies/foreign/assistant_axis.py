@@ -83,6 +83,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         placed,
         responses,
         score_range=SCORES,
+        files=frozenset(path for path, _ in tables.values()),
     )
 
 

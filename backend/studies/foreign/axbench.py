@@ -78,6 +78,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         responses,
         score_range=(0.0, 1.0),
         traits=dict(names.values()),
+        files=frozenset(tables),
     )
 
 

@@ -23,6 +23,7 @@ class Understood:
         responses: may be empty.
         score_range: lowest and highest score.
         traits: trait -> description, of those that have one.
+        files: paths of the tables that were read. A broken record in one of them is a fault.
     """
 
     provenance: str
@@ -30,6 +31,7 @@ class Understood:
     responses: Sequence[Response] = ()
     score_range: tuple[float, float] = (0.0, 10.0)
     traits: Mapping[str, str] = field(default_factory=dict)
+    files: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         "without r. Where the answers are letters such as (A), pool end-2",
         faults,
     )
-    return Understood("Its files do not say who wrote the pairs.", placed)
+    return Understood("Its files do not say who wrote the pairs.", placed, files=frozenset(tables))
 
 
 def _poles(row: Row) -> tuple[str, str] | None:

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.studies.faults import FaultList, shown
+from backend.studies.faults import FaultList, near_name, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
     Understood,
@@ -38,6 +38,8 @@ _COLUMNS = ("question", "prompt", "answer", "question_id")
 # Number of the question, pole and number of the instruction: evil_3_pos_1.
 _EXTRACTED = re.compile(r"(?P<trait>.+)_(?P<question>\d+)_(?P<pole>pos|neg)_(?P<instruction>\d+)")
 _POLES: dict[str, Pole] = {"pos": "high", "neg": "low"}
+# Number of the question: evil_3.
+_EVALUATED = re.compile(r".+_\d+")
 # What stands before an instruction in the system message.
 _PERSONA = re.compile(r"You are an? [^.\n]{1,80} assistant\. $")
 
@@ -86,24 +88,19 @@ def read(files: Files, faults: FaultList) -> Understood | None:
             )
         return None
     answers: _Answers = {}
-    responses: list[Response] = []
+    responses: list[tuple[str, Row, Response]] = []
     traits = _scored(tables)
     for path, rows in tables.items():
         numbered = _numbered(path, rows, faults)
         _add_answers(path, numbered, described, answers, faults)
+        asked = [one for one in numbered if _EXTRACTED.fullmatch(one[1]) is None]
         responses += [
-            _response(path, row, name, number, traits)
-            for row, name, number in numbered
-            if _EXTRACTED.fullmatch(name) is None
+            (path, row, _response(path, row, name, number, traits))
+            for row, name, number in _without_repeated_rows(path, asked, len(rows), faults)
         ]
     placed = without_repeats("(all files)", _kept(answers, faults), faults)
     poled = {prompt.trait for prompt, _ in placed}
-    responses = [_scored_on(response, poled) for response in responses]
-    scored = [response for response in responses if response.scores]
-    left_out = len(responses) - len(scored)
-    if left_out:
-        what = f"{left_out} of {len(responses)} records are responses without a score of a trait"
-        faults.note("(all files)", None, f"{what} that has prompts.", "They are left out.")
+    scored = _with_scores(responses, poled, tables, faults)
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of answers of {len(poled)} traits ({listed(sorted(poled))}), "
@@ -115,7 +112,72 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         placed,
         scored,
         score_range=SCORES,
+        files=frozenset(tables),
     )
+
+
+def _without_repeated_rows(
+    path: str, asked: Sequence[tuple[Row, str, int]], of: int, faults: FaultList
+) -> list[tuple[Row, str, int]]:
+    """Rows of responses without those that say in every column what one before says.
+
+    Two samples may be one text, but not with one judge's scores to the last digit: such a row was
+    written twice, and would count as an observation of its own.
+    """
+    first: dict[tuple[tuple[str, str], ...], tuple[Row, str, int]] = {}
+    repeated = []
+    odd = []
+    for row, name, number in asked:
+        key = tuple(sorted((column, repr(value)) for column, value in row.values.items()))
+        if key in first:
+            repeated.append(row.line)
+            continue
+        first[key] = (row, name, number)
+        if _EVALUATED.fullmatch(name) is None:
+            odd.append((row.line, name))
+    note_skipped(path, repeated, of, "repeat another record in every column", faults)
+    for line, name in odd:
+        faults.note(
+            path,
+            line,
+            "question_id is {}, neither as evil_3 nor as evil_3_pos_1: its answers are taken as a "
+            "question of their own, an independent group.",
+            "Correct it if it is meant for another question.",
+            shown(name),
+        )
+    return list(first.values())
+
+
+def _with_scores(
+    responses: Sequence[tuple[str, Row, Response]],
+    poled: set[str],
+    tables: Mapping[str, Sequence[Row]],
+    faults: FaultList,
+) -> list[Response]:
+    """The responses with a score of a trait that has prompts; the others are noted by line."""
+    found = []
+    counts = Counter(path for path, _, _ in responses)
+    left_out: dict[str, list[int]] = {}
+    for path, row, response in responses:
+        scored = _scored_on(response, poled)
+        if scored.scores:
+            found.append(scored)
+        else:
+            left_out.setdefault(path, []).append(row.line)
+    for path, lines in left_out.items():
+        why = "are responses without a score of a trait that has prompts"
+        note_skipped(path, lines, counts[path], why, faults)
+        columns = _scored({path: tables[path]})
+        if poled.isdisjoint(columns):
+            near = [near_name(trait, columns) for trait in sorted(poled)]
+            meant = listed(name for name in near if name is not None)
+            faults.note(
+                path,
+                None,
+                f"No column is named as a trait that has prompts ({listed(sorted(poled))}).",
+                f"Rename {meant or 'its column of scores'} to the trait, if it holds its scores.",
+            )
+    return found
 
 
 def _numbered(path: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Row, str, int]]:
@@ -287,7 +349,9 @@ def _kept(
             f"{LEAST_TRAIT:g} against less than {SCORES[1] - LEAST_TRAIT:g}. Left out: "
             f"{own['trait']} by the trait, {own['coherence']} by coherence, {own['alone']} without "
             "their other side.",
-            "Score again, or write the poles yourself, if that is too few.",
+            "Nothing is left out."
+            if own["kept"] == own.total()
+            else "Score again, or write the poles yourself, if that is too few.",
         )
 
 

@@ -37,6 +37,10 @@ def read_foreign(files: Files, faults: FaultList) -> Understood | None:
     for form in FOREIGN_FORMATS:
         found = form.read(files, faults)
         if found is not None:
+            # A record that cannot be parsed is in no row: the format cannot have seen it.
+            for path in sorted(found.files):
+                if not files[path].too_large:
+                    faults.extend(files[path].faults)
             check_prompts(form.title, found.prompts, faults)
             _note_unread(files, found, faults)
             return found
@@ -47,11 +51,10 @@ def read_foreign(files: Files, faults: FaultList) -> Understood | None:
 
 def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:
     """Say which tables a format without responses has left alone: they may be the responses."""
-    used = {place.file for _, place in found.prompts}
-    left = [path for path, file in files.items() if file.rows and path not in used]
+    left = [path for path, file in files.items() if file.rows and path not in found.files]
     if left and not found.responses:
         faults.note(
-            left[0],
+            "(all files)",
             None,
             f"{listed(left)}: not in this format, and not read.",
             "If they belong to the study, say what the columns of all tables are.",

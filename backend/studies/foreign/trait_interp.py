@@ -89,6 +89,9 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         "Scenarios of trait-interp, and a model's answers to them where there are any.",
         found,
         traits=_definitions(files, names),
+        files=frozenset(
+            file.path for sides in (asked | answers).values() for file in sides.values()
+        ),
     )
 
 

@@ -28,6 +28,8 @@ from backend.types import POLES, Prompt, Response
 TITLE = "a table by its mapping"
 # Fields that a study's row has under the same name.
 _SAME = ("trait", "prompt_set", "pair", "scenario", "turn", "responder", "group")
+# Where a mapping, or the form that makes one, says which scores are possible.
+_RANGE_AT = "the mapping's scale (the lowest and highest possible score)"
 # Rows of one score each are of the same response where these are the same.
 _RESPONSE = ("scenario", "turn", "responder", "text", "messages")
 
@@ -64,7 +66,7 @@ def apply_mapping(
     responses: list[Response] = []
     for file, table in tables["responses"]:
         rows = _response_rows(file, table, faults)
-        read = read_responses(file.path, rows, traits, mapping.scale, faults)
+        read = read_responses(file.path, rows, traits, mapping.scale, faults, range_at=_RANGE_AT)
         _check_across(file.path, responses, read, faults)
         responses += read
     if faults.count > before:
@@ -94,7 +96,10 @@ def _file_of(kind: Kind, table: Table, name: str, files: Files, faults: FaultLis
     missing = lacking(kind, table)
     if missing:
         what = f"{kind}: it is not said where {' and '.join(missing)} of {shown(path)} is."
-        faults.add(name, None, what, "Name its column.")
+        remedy = "Name its column."
+        if "scenario" in missing:
+            remedy += " Turns mean nothing without their scenario: name it, or choose no turns."
+        faults.add(name, None, what, remedy)
     named = [(key, where.name) for key, where in table.fields.items() if isinstance(where, Column)]
     for key, column in [*named, *((f"scores of {t}", c) for t, c in table.scores.items())]:
         if column not in file.columns:

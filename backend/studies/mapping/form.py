@@ -113,9 +113,11 @@ def lacking(kind: Kind, table: Table) -> tuple[str, ...]:
         if {"high", "low"} & there:
             return (*(c for c in ("high", "low") if c not in there), *trait)
         return (*text, *(() if "pole" in there else ("pole",)), *trait)
+    # Without it every row would be a conversation of its own, and look independent.
+    scenario = ("scenario",) if "turn" in there and "scenario" not in there else ()
     if table.scores:
-        return text
-    return (*text, *(() if "score" in there else ("score",)), *trait)
+        return (*text, *scenario)
+    return (*text, *(() if "score" in there else ("score",)), *trait, *scenario)
 
 
 def mapping_json(mapping: StudyMapping) -> str:
@@ -265,6 +267,8 @@ _REMEDIES = {
     "high": "Name the column of the high pole's texts.",
     "low": "Name the column of the low pole's texts.",
     "trait": 'Name its column, or {"constant": "warmth"}.',
+    "scenario": "It has turns, which mean nothing without their conversation: name the column of "
+    "conversations, or leave turn out.",
     "score": 'Name its column, or "scores": {"warmth": "column"} for one column a trait.',
 }
 

@@ -103,6 +103,23 @@ def guess_mapping(files: Files) -> StudyMapping:
     return StudyMapping(tuple(prompts), tuple(responses), scale_of(numbers))
 
 
+def unused_columns(files: Files, mapping: StudyMapping) -> dict[str, tuple[str, ...]]:
+    """File -> its columns that a mapping makes nothing of; files without such are left out.
+
+    Args:
+        files: path -> parsed file.
+        mapping: of their columns.
+    """
+    used: dict[str, set[str]] = {}
+    for table in (*mapping.prompts, *mapping.responses):
+        used.setdefault(table.file, set()).update(_taken(table.fields), table.scores.values())
+    left = {
+        path: tuple(column for column in file.columns if column not in used.get(path, ()))
+        for path, file in files.items()
+    }
+    return {path: columns for path, columns in left.items() if columns}
+
+
 def scale_of(numbers: Sequence[float]) -> tuple[float, float]:
     """The narrowest usual scale that holds all scores; their own range where none does.
 

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from backend.types import Study, Target
+from collections.abc import Mapping, Sequence
 
+from backend.studies.faults import shown
+from backend.turns import turn_order
+from backend.types import Study, Target, turns_of
+
+# Columns of a file that a sentence names.
+_MOST_COLUMNS = 20
 _OVER: dict[Target, str] = {
     "drift": "r over drifts: the last turn minus the first",
     "level": "r over the responses' levels",
@@ -30,7 +36,31 @@ def understood(study: Study) -> str:
         f"{_count(len(study.responses), 'response')} by {_count(responders, 'responder')} in "
         f"{_count(groups, 'independent group')}"
     )
+    parts.append(_turns(study))
     return f"{', '.join(parts)}; scores from {low:g} to {high:g}; {_OVER[study.target]}."
+
+
+def _turns(study: Study) -> str:
+    """How many conversations there are and which turns, which a mapping may well get wrong."""
+    conversations = turns_of(study.responses)
+    turns = sorted({turn for found in conversations.values() for turn in found}, key=turn_order)
+    if not turns:
+        return "no turns"
+    named = f"turns {turns[0]} to {turns[-1]}" if len(turns) > 1 else f"turn {turns[0]}"
+    return f"{_count(len(conversations), 'conversation')}, {named}"
+
+
+def not_used(columns: Mapping[str, Sequence[str]]) -> str:
+    """Which columns a mapping makes nothing of; empty where there are none.
+
+    Args:
+        columns: file -> its columns that are not used.
+    """
+    said = []
+    for path, names in columns.items():
+        more = f" and {len(names) - _MOST_COLUMNS} more" if len(names) > _MOST_COLUMNS else ""
+        said.append(f"{path}: {', '.join(map(shown, names[:_MOST_COLUMNS]))}{more}")
+    return f"Columns not used. {'; '.join(said)}." if said else ""
 
 
 def _count(number: int, noun: str) -> str:

@@ -153,6 +153,29 @@ def test_a_table_beside_pairs_that_is_not_read_is_named(tmp_path):
     assert "not read" not in read(tmp_path)[1]
 
 
+def test_a_cut_off_line_is_a_fault_and_only_in_a_file_that_is_read(tmp_path):
+    lines = [json.dumps(row) for row in CAA]
+    (tmp_path / "sycophancy.jsonl").write_text("\n".join(lines), "utf-8")
+    (tmp_path / "log.jsonl").write_text('{"a": ', "utf-8")
+    check_caa(read(tmp_path)[0])
+    (tmp_path / "sycophancy.jsonl").write_text("\n".join([*lines, lines[0][:20]]), "utf-8")
+    with pytest.raises(StudyFaults, match=rf"sycophancy\.jsonl:{len(CAA) + 1}: ") as told:
+        read(tmp_path)
+    assert "log.jsonl" not in str(told.value)
+
+
+def test_a_key_that_is_nearly_half_of_a_pair_is_told_first(tmp_path):
+    rows = [{"positiv": f"a {n}", "negative": f"b {n}"} for n in range(3)]
+    (tmp_path / "warmth.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(tmp_path)
+    first, second = told.value.faults[:2]
+    assert first.file == "warmth.jsonl"
+    assert "'negative', and no 'positive'" in first.what
+    assert first.remedy == "Rename 'positiv' to 'positive' if that is meant."
+    assert second.what.startswith("In no format that is known")
+
+
 def test_files_beyond_the_first_thousand_are_told(tmp_path):
     for number in range(1_001):
         (tmp_path / f"{number:04}.txt").write_text("", "utf-8")

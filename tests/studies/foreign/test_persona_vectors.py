@@ -128,6 +128,67 @@ def test_answers_without_instructions_are_responses_by_question(folder):
     assert "1 of 4 records are responses without a score" in notes
 
 
+BASE = "eval_persona_eval/Qwen2.5-7B-Instruct/base.csv"
+
+
+def noted(folder):
+    faults = FaultList()
+    return read_study(folder, "evil", faults), [str(note) for note in faults.notes]
+
+
+def test_a_ragged_row_is_a_fault_with_its_line_and_files_beside_do_not_matter(folder):
+    (folder / "other.jsonl").write_text('{"a": 1}\n{"a": ', "utf-8")
+    read(folder)
+    path = folder / BASE
+    path.write_text(path.read_text("utf-8") + "Eval 2?,cut off\n", "utf-8")
+    with pytest.raises(StudyFaults, match=r"base\.csv:6: ") as told:
+        read(folder)
+    assert "other.jsonl" not in str(told.value)
+
+
+def test_a_response_row_that_repeats_another_is_left_out_and_told(folder):
+    path = folder / BASE
+    lines = path.read_text("utf-8").splitlines()
+    same_text = lines[1].replace("0.0", "1.5", 1)
+    path.write_text("\n".join([*lines, lines[1], same_text, ""]), "utf-8")
+    study, notes = noted(folder)
+    # By hand: 3 scored ones, the repeated line 6 is none, and line 7 has a score of its own.
+    assert [r.scores["evil"] for r in study.responses] == [0.0, 12.5, 25.0, 1.5]
+    assert any("1 of 6 records repeat another record in every column (line 6)" in n for n in notes)
+
+
+def test_responses_without_a_score_are_named_by_file_and_line(folder):
+    _, notes = noted(folder)
+    said = f"{BASE}:5: 1 of 4 records are responses without a score of a trait that has prompts"
+    assert any(said in note for note in notes)
+
+
+def test_a_misnamed_column_of_scores_is_named_and_its_file_is_not_said_to_be_unread(folder):
+    path = folder / BASE
+    path.write_text(path.read_text("utf-8").replace(",evil,", ",evli,", 1), "utf-8")
+    study, notes = noted(folder)
+    assert not study.responses
+    assert any("No column is named as a trait that has prompts ('evil')" in n for n in notes)
+    assert any("Rename 'evli' to the trait" in n for n in notes)
+    assert not any("not read" in note for note in notes)
+
+
+def test_a_malformed_question_id_is_told_with_its_line(folder):
+    path = folder / BASE
+    path.write_text(path.read_text("utf-8").replace("evil_0", "evil-0", 1), "utf-8")
+    _, notes = noted(folder)
+    assert any(f"{BASE}:2: question_id is 'evil-0'" in note for note in notes)
+
+
+def test_score_again_is_not_said_where_every_pair_is_kept(folder):
+    answers = folder / "eval_persona_extract" / "Qwen2.5-7B-Instruct"
+    for side in ("pos", "neg"):
+        write(answers / f"evil_{side}_instruct.csv", rows(side))
+    _, notes = noted(folder)
+    (kept,) = [note for note in notes if "pairs of answers are kept" in note]
+    assert "8 of 8" in kept and "Nothing is left out." in kept and "Score again" not in kept
+
+
 def test_a_missing_description_is_named(folder):
     for path in folder.rglob("evil.json"):
         path.unlink()

@@ -123,7 +123,8 @@ def test_the_command_prints_a_mapping_that_imports(tmp_path, monkeypatch, capsys
         folder / "answers.csv", [{"reply": row["reply"], "score": row["w"]} for row in ANSWERS]
     )
     assert main(["import-study", str(folder), "--guess-mapping"]) == 0
-    printed = capsys.readouterr().out
+    printed, told = capsys.readouterr()
+    assert told == ""
     assert not (tmp_path / "cache").exists()
     faults = FaultList()
     mapping = read_mapping("m", printed.encode(), faults)
@@ -135,5 +136,10 @@ def test_the_command_prints_a_mapping_that_imports(tmp_path, monkeypatch, capsys
         ("row 4", {"warmth": 9}),
         ("row 5", {}),
     ]
+    write_table(folder / "answers.csv", [{**row, "score": row["w"]} for row in ANSWERS])
+    assert main(["import-study", str(folder), "--guess-mapping"]) == 0
+    assert (
+        "note: Columns not used. answers.csv: 'conv', 'when', 'w'. Add" in capsys.readouterr().err
+    )
     assert main(["import-study", str(tmp_path / "none"), "--guess-mapping"]) == 1
     assert "no table in it that can be read" in capsys.readouterr().err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+from dataclasses import replace
 
 import pytest
 
@@ -236,6 +237,29 @@ def test_a_score_that_is_none_is_told_with_its_line(tmp_path):
         read(tmp_path, named(MAPPING, ".csv"))
 
 
+def test_a_score_beyond_the_scale_is_to_be_mended_in_the_mapping(folder):
+    mapping = named(MAPPING, ".csv") | {"scale": [0, 5]}
+    with pytest.raises(StudyFaults, match=r"outside 0 to 5.*set the mapping's scale") as told:
+        read(folder, mapping)
+    assert "study.json" not in told.value.faults[0].remedy
+
+
+def test_turns_without_their_scenario_are_a_fault_of_a_file_and_of_a_form(folder):
+    mapping = named(MAPPING, ".csv")
+    whole = parsed(mapping)
+    del mapping["responses"]["scenario"]
+    with pytest.raises(StudyFaults, match=r"responses has no scenario\. It has turns, which mean"):
+        parsed(mapping)
+    (table,) = whole.responses
+    fields = {key: where for key, where in table.fields.items() if key != "scenario"}
+    formed = replace(whole, responses=(replace(table, fields=fields),))
+    with pytest.raises(StudyFaults, match=r"where scenario of 'answers\.csv' is\. Name its col"):
+        read_study(folder, "study", FaultList(), formed)
+    del mapping["responses"]["turn"]
+    study, _ = read(folder, mapping)
+    assert study.target == "level"
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
@@ -334,6 +358,7 @@ def test_the_command_keeps_what_a_mapping_makes(folder, monkeypatch, capsys):
     assert main(["import-study", str(folder), *told, "--check"]) == 0
     out = capsys.readouterr().out
     assert "1 trait, 4 prompts, 4 responses by 1 responder in 2 independent groups" in out
+    assert "2 conversations, turns t1 to tN" in out
     # By hand: the mean of 8.5, 2 and 9.
     assert "high 2, low 2" in out and "scored 3, scores 2 to 9, mean score 6.50" in out
     assert not list((folder / "cache").rglob("*.duckdb"))
