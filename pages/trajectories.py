@@ -18,7 +18,13 @@ from backend.views.trajectories.compute import (
     turn_r,
 )
 from backend.views.trajectories.figures import drift_figure, trajectory_figure
-from backend.views.trajectories.tables import drift_rows, mean_rows, over_turns_rows, turn_rows
+from backend.views.trajectories.tables import (
+    drift_rows,
+    mean_rows,
+    missing,
+    over_turns_rows,
+    turn_rows,
+)
 from pages.shared import data
 from pages.shared.address import layer_slider, searched, segmented, select
 from pages.shared.figures import show
@@ -40,13 +46,21 @@ def _paths(cell: Cell) -> None:
         values: Values = segmented("Values", list(words.VALUES), "turn_values", words.VALUES)
     found = data.results().of_run(trajectories, *cell, values)
     st.markdown(f"**{words.moved(found)}**")
-    st.caption(words.MEAN)
+    narrow = words.part_of_scale(found) if shown == "mean" else ""
+    st.caption(f"{words.MEAN} {narrow}".strip())
     if shown == "mean":
         show(trajectory_figure(found), "turns", "Mean projection and mean score by turn")
     else:
         _chosen(cell, found)
     with st.expander("The means as a table", icon=":material/table:"):
-        st.dataframe(mean_rows(found), hide_index=True, width="stretch")
+        _table(mean_rows(found), missing(found))
+
+
+def _table(rows: list[dict[str, str]], reasons: str) -> None:
+    """A table, and below it why something in it is missing."""
+    st.dataframe(rows, hide_index=True, width="stretch")
+    if reasons:
+        st.caption(as_text(reasons))
 
 
 def _chosen(cell: Cell, found: Trajectories) -> None:
@@ -72,7 +86,7 @@ def _over_turns(cell: Cell) -> None:
     found = data.results().of_run(turn_r, *cell)
     st.markdown(f"**{words.over_turns_answer(found)}**")
     st.caption(f"{found.turns} scored turns of {found.conversations} conversations.")
-    st.dataframe(over_turns_rows(found), hide_index=True, width="stretch")
+    _table(over_turns_rows(found), missing(found))
     st.caption(words.OVER_TURNS)
 
 
@@ -91,7 +105,7 @@ def _drift(cell: Cell, found: Trajectories) -> None:
         st.caption(words.BY_STOP)
         show(drift_figure(drift), "drifts", "r of the drift from one turn to each other turn")
         with st.expander("The same as a table", icon=":material/table:"):
-            st.dataframe(drift_rows(drift), hide_index=True, width="stretch")
+            _table(drift_rows(drift), missing(drift))
 
 
 chosen = selection()

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 
 from backend.cli.command import Command
 from backend.cli.json_output import to_json
 from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.run import Run, open_run
+from backend.turns import turn_of
 from backend.views.map.compute import layer_of_map
 from backend.views.trajectories import words
 from backend.views.trajectories.compute import BEGIN, END, drift_r, trajectories, turn_r
-from backend.views.trajectories.tables import drift_rows, mean_rows, over_turns_rows
+from backend.views.trajectories.tables import drift_rows, mean_rows, missing, over_turns_rows
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,15 +52,8 @@ def _of_trait(run: Run, trait: str, options: argparse.Namespace) -> object:
         layer = layer_of_map(run, trait, options.prompt_set)
     cell = (run, trait, options.prompt_set, layer)
     found = trajectories(*cell)
-    known = {BEGIN, END, *found.turns}
-    for turn in (options.start, options.stop):
-        if turn not in known:
-            raise StoreError(
-                f"No response has turn {turn!r}.",
-                expected=f"first, last or one of {', '.join(found.turns) or 'none'}.",
-                remedy="choose one of these for --from and --to.",
-            )
-    over, drift = turn_r(*cell), drift_r(*cell, options.start, options.stop)
+    start, stop = (_turn(turn, found.turns) for turn in (options.start, options.stop))
+    over, drift = turn_r(*cell), drift_r(*cell, start, stop)
     if options.json:
         return {"means": to_json(found), "r_over_turns": to_json(over), "drift": to_json(drift)}
     print(f"\n{trait}, layer {layer}: ", end="")
@@ -70,9 +65,23 @@ def _of_trait(run: Run, trait: str, options: argparse.Namespace) -> object:
         print()
         for row in rows:
             print("  " + " | ".join(f"{name} {value}" for name, value in row.items()))
+    if reasons := missing(found, over, drift):
+        print(f"\n  {reasons}")
     print(f"\n  {words.over_turns_answer(over)}")
     print(f"  {words.drift_answer(drift)} {words.interval_beside(drift)}")
     return None
+
+
+def _turn(given: str, turns: Sequence[str]) -> str:
+    """A turn that was asked for, by its name: 2 is t2, as in a study's table."""
+    name = given if given in (BEGIN, END) else turn_of(given)
+    if name is None or name not in (BEGIN, END, *turns):
+        raise StoreError(
+            f"No response has turn {given!r}.",
+            expected=f"first, last or one of {', '.join(turns) or 'none'}.",
+            remedy="choose one of these for --from and --to.",
+        )
+    return name
 
 
 COMMANDS = (Command("turns", "Follow conversations from turn to turn.", _arguments, _turns),)

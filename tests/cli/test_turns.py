@@ -25,10 +25,13 @@ def test_the_command_prints_text_and_json(settings, tiny_llama, monkeypatch, cap
         over = turn_r(run, "haste", "default", 2)
     assert found["drift"]["r"]["value"] == drift.r.value
     assert found["r_over_turns"]["pearson"]["within"]["value"] == over.pearson.within.value
+    assert main(["turns", "run-1", "--json", "--from", "2", "--to", "t04"]) == 0
+    assert json.loads(capsys.readouterr().out)[1]["drift"] == found["drift"]
     assert len(found["means"]["conversations"]) == 14
     assert len(found["means"]["conversations"][0]["points"]) == 5
-    assert main(["turns", "run-1", "--to", "t9"]) == 1
-    assert "No response has turn 't9'" in capsys.readouterr().err
+    for unknown in ("t9", "end"):
+        assert main(["turns", "run-1", "--to", unknown]) == 1
+        assert f"No response has turn '{unknown}'" in capsys.readouterr().err
     for wrong in (["--layer", "7"], ["--prompt-set", "none"], ["--trait", "none"]):
         assert main(["turns", "run-1", *wrong]) == 1
         assert "has no cell" in capsys.readouterr().err

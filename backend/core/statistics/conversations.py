@@ -16,11 +16,16 @@ import numpy as np
 
 from backend.core.arrays import Floats, Integers
 from backend.core.cases import Cases
-from backend.core.estimate import Estimate
-from backend.core.statistics.correlation import FLAT, pearson
+from backend.core.estimate import GROUPED_Z, Estimate
+from backend.core.statistics.clustered import correlations_of
+from backend.core.statistics.correlation import FLAT, over_groups, pearson
 
 # The means of more turns than this are not taken out: a table of turns by responses would not fit.
 MOST_TURNS = 500
+# Groups times turns cubed: beyond this, fitting the means of the turns without each group would
+# take longer than a page should.
+MOST_REFITS = 3e8
+TURNS_KNOWN = f"{GROUPED_Z}; the means of the turns are taken as known"
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,8 +107,8 @@ def within_conversations(found: TurnCases, *, given_turn: bool = False) -> Estim
     Args:
         found: every scored turn.
         given_turn: take the mean of each turn out too, by least squares where some conversations
-            lack some turns. Groups are left out after that, so the interval takes the means of
-            the turns as known.
+            lack some turns. Without each group they are fitted anew, as they are estimates too;
+            beyond ``MOST_REFITS`` they are taken as known, and ``interval_method`` says so.
     """
     several = found.in_several_turns()
     n = len(several.cases)
@@ -117,6 +122,7 @@ def within_conversations(found: TurnCases, *, given_turn: bool = False) -> Estim
         return Estimate.undefined(n, f"{turns} different turns are more than {MOST_TURNS}")
     columns = np.column_stack([several.cases.x, several.cases.y])
     left = _centred(columns, several.conversations)
+    dummies = np.empty((n, 0))
     if given_turn:
         present = np.zeros((n, turns))
         present[np.arange(n), several.turns] = 1.0
@@ -129,10 +135,40 @@ def within_conversations(found: TurnCases, *, given_turn: bool = False) -> Estim
             return Estimate.undefined(n, f"the {name} do not vary within any {where}")
     inner = several.cases.pooled().with_x(left[:, 0]).with_y(left[:, 1])
     r = pearson(inner)
+    if given_turn and r.value is not None and r.low is not None and r.groups is not None:
+        if r.groups * turns**3 <= MOST_REFITS:
+            r = over_groups(r.value, inner, _refitted(left, dummies, inner))
+        else:
+            r = dataclasses.replace(r, interval_method=TURNS_KNOWN)
     most = n - (conversations - 1) - (turns - 1 if given_turn else 0)
     if r.effective is None:
         return r
     return dataclasses.replace(r, effective=min(r.effective, float(max(most, 0))))
+
+
+def _refitted(left: Floats, dummies: Floats, cases: Cases) -> Floats:
+    """r without each group, [groups], with the means of the turns fitted to the others.
+
+    Args:
+        left: what the fit to all cases leaves of both sides, [n, 2].
+        dummies: which turn each case is, less the mean of its conversation, [n, t - 1].
+        cases: whose groups they are; whole conversations are in one.
+    """
+    square, products = dummies.T @ dummies, left.T @ left
+    found = np.empty((cases.group_count, 2, 2))
+    order = np.argsort(cases.groups, kind="stable")
+    ends = np.cumsum(np.bincount(cases.groups, minlength=cases.group_count))
+    for group, own in enumerate(np.split(order, ends[:-1])):
+        rows, turns = left[own], dummies[own]
+        # What all cases leave is orthogonal to every turn, so without a group only its part counts.
+        part = turns.T @ rows
+        # A turn that only this group has leaves nothing to solve for: hence the pseudo-inverse.
+        inverse = np.linalg.pinv(square - turns.T @ turns, rcond=FLAT, hermitian=True)
+        found[group] = products - rows.T @ rows - part.T @ inverse @ part
+    # A side that varies by rounding alone does not vary.
+    for side in range(2):
+        found[found[:, side, side] <= FLAT * products[side, side], side, side] = 0.0
+    return correlations_of(found, 0, 1)
 
 
 def _centred(columns: Floats, groups: Integers) -> Floats:

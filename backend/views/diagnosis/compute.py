@@ -124,4 +124,9 @@ def cell_evidence(
         thresholds=thresholds,
         first_tokens=run.first_tokens(trait, prompt_set, layer),
         reliability=reliability_of(run.repeated_scores(trait)),
+        reasons={
+            row.method: row.correlation.reason
+            for row in run.correlations(None, trait, prompt_set, layer)
+            if row.correlation.value is None and row.correlation.reason
+        },
     )

@@ -11,7 +11,7 @@ from backend.core.status import status_of
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import registry
 from backend.views.diagnosis.cause import Judgement
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.evidence import CellEvidence, leaves_open
 
 ORDER = {"supported": 0, "undetermined": 1, "ruled out": 2}
 
@@ -116,6 +116,8 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) 
     supported = ", ".join(found)
     status = status_of(r.value, evidence.thresholds)
     said = _STATUS[status]
+    if leaves_open(evidence.held_out_r((MEAN_DIFFERENCE,)), evidence.thresholds):
+        said += " by its r alone"
     if found and status == "working":
         return f"{said}. Limited by: {supported}."
     if found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +16,7 @@ from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
 from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.reliability import Reliability
-from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE
+from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, METHODS
 from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
 from backend.views.diagnosis.thresholds import DOMINANCE, FAMILY, GAIN_TESTS
@@ -60,6 +60,7 @@ class CellEvidence:
         thresholds: where a cell works.
         first_tokens: first token of each prompt, how many tokens each is pooled from, and how.
         reliability: of the judge, from responses that were scored several times.
+        reasons: method -> why it has no r at the layer, where that was stored.
     """
 
     trait: str
@@ -76,6 +77,7 @@ class CellEvidence:
     thresholds: StatusThresholds
     first_tokens: PromptFirstTokens
     reliability: Reliability
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def n(self) -> int:
@@ -130,7 +132,7 @@ class CellEvidence:
         """r of a method at the layer; undefined with a reason where it has no vector."""
         drift = self.drifts.get(method)
         if drift is None:
-            return Estimate.undefined(self.n, f"{method} has no vector here")
+            return Estimate.undefined(self.n, self._no_vector((method,)))
         return pearson(self.paired(drift))
 
     def candidates(self, methods: Sequence[str]) -> list[tuple[str, int]]:
@@ -146,10 +148,19 @@ class CellEvidence:
         """r of the best of some methods, on cases on which neither it nor its layer was chosen."""
         candidates = self.candidates(methods)
         if not candidates:
-            return Estimate.undefined(self.n, f"{' and '.join(methods)} has no vector here")
+            return Estimate.undefined(self.n, self._no_vector(methods))
         if len(candidates) == 1:
             return pearson(self.paired(self._drift(*candidates[0])))
         return held_out_choice(self._stacked(candidates), self._paired)
+
+    def _no_vector(self, methods: Sequence[str]) -> str:
+        """Why none of some methods has a vector: the stored reason of the first that has one."""
+        for method in methods:
+            if method in self.reasons:
+                return self.reasons[method]
+        titles = {method.name: method.title for method in METHODS}
+        named = " and ".join(titles.get(method, method) for method in methods)
+        return f"no vector here by {named or 'any method'}"
 
     @property
     def massive(self) -> bool:
@@ -241,6 +252,20 @@ class CellEvidence:
 
     def _stacked(self, chosen: Sequence[tuple[str, int]]) -> Floats:
         return np.stack([self._drift(*one) for one in chosen])
+
+
+def leaves_open(r: Estimate, thresholds: StatusThresholds) -> bool:
+    """Whether r may be that of a failed and of a working cell: by its interval, or without one.
+
+    Args:
+        r: of a cell.
+        thresholds: where a cell works.
+    """
+    return (
+        r.low is None
+        or r.high is None
+        or (r.low < thresholds.close and r.high > thresholds.working)
+    )
 
 
 def raises_r(found: Estimate, level: float) -> bool:

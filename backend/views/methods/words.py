@@ -74,7 +74,11 @@ def overall_answer(comparison: MethodComparison) -> str:
     titles = {row.name: row.title for row in comparison.grid.rows}
     found = {name: over for name, over in comparison.overall.items() if over.z.value is not None}
     if not found:
-        return "No method can be compared with the mean difference over the traits of this run."
+        most = max((over.z.n for over in comparison.overall.values()), default=0)
+        return (
+            "No method can be compared with the mean difference over the traits of this run: that "
+            f"takes 2 traits on which both have r, and there {'is' if most == 1 else 'are'} {most}."
+        )
     kinds = {name: significance(over.z, over.adjusted_p) for name, over in found.items()}
     better = [name for name in found if kinds[name] == "higher"]
     worse = sum(kind == "lower" for kind in kinds.values())

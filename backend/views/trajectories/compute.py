@@ -97,6 +97,7 @@ class Trajectories:
             that each conversation has, with intervals over groups of conversations.
         notable: keys of the conversations shown at first: projection rises most, falls most, and
             changes by the median.
+        scale: lowest and highest allowed score.
     """
 
     trait: str
@@ -107,6 +108,7 @@ class Trajectories:
     means: tuple[TurnMean, ...]
     moved: tuple[Estimate, Estimate]
     notable: tuple[str, ...]
+    scale: tuple[float, float]
 
     def chosen(self, keys: Sequence[str]) -> tuple[Conversation, ...]:
         """The conversations of some keys, at most MOST_DRAWN, in the order of the keys."""
@@ -201,6 +203,7 @@ def trajectories(
             mean(drifts.y, drifts.groups),
         ),
         notable=_notable(found.projections, firsts, ends, found.response_ids),
+        scale=run.score_range,
     )
 
 

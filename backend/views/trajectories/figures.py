@@ -91,7 +91,9 @@ def trajectory_figure(
     since = " since the first turn" if found.values == "change" else ""
     kind = "change of " if since else ""
     figure.update_yaxes(title=f"{kind}projection<br>(activation units)", row=1, col=1)
-    figure.update_yaxes(title=f"{kind}score<br>(score units)", row=2, col=1)
+    low, high = found.scale
+    scale = f"{'scale ' if since else ''}{low:g} to {high:g}"
+    figure.update_yaxes(title=f"{kind}score<br>({scale})", row=2, col=1)
     _turn_axis(figure, found.turns)
     figure.update_xaxes(title=None, row=1, col=1)
     return tidy(figure, height=560).update_layout(hovermode="closest")

@@ -14,7 +14,7 @@ from backend.views.shared.view import View
 from backend.views.trajectories import words
 from backend.views.trajectories.compute import CHARACTERS, drift_r, trajectories, turn_r
 from backend.views.trajectories.figures import drift_figure, trajectory_figure
-from backend.views.trajectories.tables import drift_rows, mean_rows, over_turns_rows
+from backend.views.trajectories.tables import drift_rows, mean_rows, missing, over_turns_rows
 
 
 def _build(results: Results, view: View) -> Sequence[Block]:
@@ -44,12 +44,16 @@ def _build(results: Results, view: View) -> Sequence[Block]:
                     {text.response_id: text for text in texts},
                 ),
             ),
-            Table("The means", "", mean_rows(found)),
+            Table("The means", missing(found), mean_rows(found)),
             Text(words.over_turns_answer(over)),
-            Table("r over all turns", words.OVER_TURNS, over_turns_rows(over)),
+            Table(
+                "r over all turns",
+                f"{words.OVER_TURNS} {missing(over)}".strip(),
+                over_turns_rows(over),
+            ),
             Text(words.drift_answer(drift)),
             Chart("r of the drift since the first turn", words.BY_STOP, drift_figure(drift)),
-            Table("", "", drift_rows(drift)),
+            Table("", missing(drift), drift_rows(drift)),
         )
 
     return per_cell(view, "trajectories", cell)

@@ -19,6 +19,8 @@ from backend.views.trajectories.compute import (
 )
 
 VALUES: dict[Values, str] = {"level": "as they are", "change": "change since the first turn"}
+# A chart of scores over less than this share of their scale makes small changes look large.
+NARROW = 0.25
 NO_TURNS = (
     "The responses of this study have no turns, so there is nothing to follow from turn to turn."
 )
@@ -87,9 +89,31 @@ def moved(found: Trajectories) -> str:
             "No conversation has a projection and a score at its first and its last turn, so no "
             "change can be averaged."
         )
+    if projection.low is None and score.low is None and projection.reason == score.reason:
+        return (
+            f"From the first to the last turn the projection changes by {projection.value:+.3g} "
+            f"and the score by {score.value:+.3g}: means of {score.n} conversations, without "
+            f"intervals: {score.reason}."
+        )
     return (
         f"From the first to the last turn the projection changes by {_mean(projection)} and the "
         f"score by {_mean(score)}: means of {score.n} conversations, 95% intervals."
+    )
+
+
+def part_of_scale(found: Trajectories) -> str:
+    """That the chart of mean scores shows a small part of their scale; empty if it does not, or
+    where the band or conversations widen it."""
+    means = [one.score.value for one in found.means if one.score.value is not None]
+    low, high = found.scale
+    banded = any(one.score.low is not None for one in found.means)
+    if found.values == "change" or banded or not means:
+        return ""
+    if max(means) - min(means) >= NARROW * (high - low):
+        return ""
+    return (
+        f"The score axis shows part of the scale: means from {min(means):.3g} to {max(means):.3g} "
+        f"of {low:g} to {high:g}."
     )
 
 

@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.formula.api import ols
 
 from backend.core.cases import Cases
+from backend.core.statistics import conversations
 from backend.core.statistics.conversations import (
     TurnCases,
     conversation_means,
@@ -126,6 +127,42 @@ def test_the_interval_within_is_the_jackknife_over_groups_done_by_hand():
     centre = np.arctanh(own.value)
     assert (own.low, own.high) == pytest.approx(np.tanh([centre - half, centre + half]), abs=1e-9)
     assert own.p == pytest.approx(2 * stats.t.sf(abs(centre) / error, 11), rel=1e-6)
+
+
+@pytest.mark.parametrize("missing", [0.0, 0.5])
+def test_without_each_group_the_means_of_the_turns_are_fitted_anew(missing):
+    """By hand: dummies of conversations and turns, fitted to what is left by least squares."""
+    found = drawn(17, conversations=16, turns=6, trend=1.0, missing=missing)
+    groups = found.conversations // 2
+    # The last turn is of one group only: without it there is no such turn.
+    turns = np.where((found.turns == 5) & (groups > 0), 4, found.turns)
+    names = [f"{g:03d}" for g in groups]
+    found = turn_cases(found.cases.x, found.cases.y, found.conversations, turns, names)
+    columns = np.column_stack([found.cases.x, found.cases.y])
+    design = np.hstack(
+        [found.conversations[:, None] == np.arange(16), turns[:, None] == np.arange(6)]
+    ).astype(float)
+
+    def z_of(kept):
+        fit = np.linalg.lstsq(design[kept], columns[kept], rcond=None)[0]
+        rest = columns[kept] - design[kept] @ fit
+        return np.arctanh(np.corrcoef(rest.T)[0, 1])
+
+    z = [z_of(groups != left) for left in range(8)]
+    half = stats.t.ppf(0.975, 7) * np.sqrt(7 / 8 * np.square(z - np.mean(z)).sum())
+    centre = z_of(groups >= 0)
+    own = within_conversations(found, given_turn=True)
+    assert (own.low, own.high) == pytest.approx(np.tanh([centre - half, centre + half]), abs=1e-9)
+    assert own.interval_method == "Fisher z, jackknife over groups"
+
+
+def test_where_fitting_anew_would_take_too_long_the_interval_says_so(monkeypatch):
+    found = drawn(18, conversations=12, turns=4)
+    anew = within_conversations(found, given_turn=True)
+    monkeypatch.setattr(conversations, "MOST_REFITS", 0)
+    known = within_conversations(found, given_turn=True)
+    assert known.value == anew.value and known.low != anew.low
+    assert "taken as known" in known.interval_method
 
 
 def test_copied_turns_make_nothing_surer():

@@ -41,6 +41,13 @@ def test_a_line_a_trait_and_the_lowest_layer_where_r_is_undefined(settings, tiny
     assert set(lines) == {"warmth", "haste"}
 
 
+def test_a_probe_that_is_not_there_gives_its_stored_reason(settings, tiny_llama):
+    publish_run(settings, small_study(), tiny_llama, "run", (1,))
+    for diagnosis in views.diagnoses(settings, "run", layer=1):
+        (judged,) = [j for j in diagnosis.judgements if j.cause == "not_linear"]
+        assert judged.summary == "No probe: 12 scored cases; ridge needs 20."
+
+
 def test_r_after_a_fix_is_the_stored_r_of_its_method_or_layer(settings):
     _, run_ids = publish_small_preset(settings)
     kinds = set()

@@ -216,6 +216,35 @@ def test_a_low_correlation_between_turns_supports_nothing(healthy):
     assert level.verdict == "undetermined" and "one score" in level.summary
 
 
+def test_without_an_interval_nothing_is_ruled_out_by_r_alone(healthy):
+    """Three groups give an r and no interval: what is said must not contradict itself."""
+    few = with_cases(healthy, groups=tuple(f"g{i % 3}" for i in range(healthy.n)))
+    reason = "an interval needs at least 4 groups of dependent cases, not 3"
+    length = judged_by(few, "length_confound")
+    assert judged_by(healthy, "length_confound").verdict == "ruled out"
+    assert length.verdict == "undetermined" and length.rows[0].estimate.low is None
+    assert length.summary.endswith(f", without an interval: {reason}.")
+    judge = judged_by(dataclasses.replace(unread(few), drifts_by_layer={}))
+    r = judge.rows[0].estimate.value
+    said = f"Scores of one scenario correlate {r:+.2f} between turns, without an interval: {reason}"
+    assert judge.verdict == "undetermined" and judge.summary.startswith(said)
+    assert "tN" not in judge.rows[0].name
+    assert diagnose(few).headline.startswith("Works by its r alone. ")
+    assert diagnose(healthy).headline.startswith("Works. ")
+
+
+def test_without_a_probe_its_stored_reason_is_given(healthy):
+    by_method = {
+        name: drifts for name, drifts in healthy.drifts_by_layer.items() if name != "ridge_drift"
+    }
+    bare = dataclasses.replace(healthy, drifts_by_layer=by_method)
+    said = judged_by(bare, "not_linear").summary
+    assert said == "No probe: no vector here by Ridge probe on drift."
+    known = dataclasses.replace(bare, reasons={"ridge_drift": "6 scored cases; ridge needs 20"})
+    assert judged_by(known, "not_linear").summary == "No probe: 6 scored cases; ridge needs 20."
+    assert known.r("ridge_drift").reason == "6 scored cases; ridge needs 20"
+
+
 def test_repeated_scores_tell_a_bad_judge_from_a_good_one(healthy):
     (planted, _) = planted_cells(["unreliable_judge"], 49)
     for evidence, verdict in ((planted.evidence, "supported"), (healthy, "ruled out")):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import duckdb
 import numpy as np
 import pytest
 from scipy import stats
 
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
@@ -15,7 +18,7 @@ from backend.views.methods.comparison import method_choice, method_comparison
 from backend.views.methods.compute import LEFT_OUT
 from backend.views.methods.subsampling import subsample_curve
 from backend.views.methods.tables import method_rows
-from backend.views.methods.words import missing_caption
+from backend.views.methods.words import missing_caption, overall_answer
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
 from tests.support.results import results
@@ -185,6 +188,16 @@ def test_saved_vectors_are_rows_of_their_own(settings, run_id):
     assert "saved:unit" not in comparison.overall
     choice = choice_of(settings, run_id, trait, 2)
     assert not choice.method.startswith("saved:")
+
+
+def test_why_nothing_is_compared_over_traits_is_said(settings, run_id):
+    comparison = compared(settings, run_id)
+    lone = dataclasses.replace(
+        comparison.overall["lda"], z=Estimate.undefined(1, "a paired comparison needs 2 pairs")
+    )
+    said = overall_answer(dataclasses.replace(comparison, overall={"lda": lone}))
+    assert said.endswith("that takes 2 traits on which both have r, and there is 1.")
+    assert overall_answer(dataclasses.replace(comparison, overall={})).endswith("there are 0.")
 
 
 def test_without_scores_everything_says_why(settings, tiny_llama):

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.phantom.drawn import DrawnPhantom
@@ -20,12 +21,19 @@ from backend.views.trajectories import words
 from backend.views.trajectories.compute import (
     END,
     MOST_DRAWN,
+    TurnMean,
     drift_r,
     trajectories,
     turn_r,
 )
 from backend.views.trajectories.figures import drift_figure, trajectory_figure
-from backend.views.trajectories.tables import drift_rows, mean_rows, over_turns_rows, turn_rows
+from backend.views.trajectories.tables import (
+    drift_rows,
+    mean_rows,
+    missing,
+    over_turns_rows,
+    turn_rows,
+)
 from tests.support.runs import publish_run
 from tests.support.studies import long_study, small_study
 
@@ -225,10 +233,57 @@ def test_the_chart_shows_mean_band_lines_and_texts(run, study):
     assert text.split()[0] in own[0].customdata[0] and chosen[0].scenario in own[0].customdata[0]
     assert [axis.title.text for axis in (figure.layout.yaxis, figure.layout.yaxis2)] == [
         "projection<br>(activation units)",
-        "score<br>(score units)",
+        "score<br>(0 to 10)",
     ]
     assert list(figure.layout.xaxis2.ticktext) == list(found.turns)
     assert len(trajectory_figure(found).data) == 4
+
+
+FEW = "an interval needs at least 4 groups of dependent cases, not 3"
+
+
+def bare(found):
+    """An estimate as it is of too few groups."""
+    return Estimate(found.value, None, None, None, found.n, FEW, groups=3)
+
+
+def test_why_there_is_no_interval_is_said_once_and_not_in_cells(run):
+    found, over, drift = trajectories(run, *CELL), turn_r(run, *CELL), drift_r(run, *CELL)
+    assert missing(found, over, drift) == ""
+    few = dataclasses.replace(
+        found,
+        means=tuple(TurnMean(m.turn, bare(m.projection), bare(m.score)) for m in found.means),
+        moved=(bare(found.moved[0]), bare(found.moved[1])),
+    )
+    every = dataclasses.replace(
+        over, pearson=dataclasses.replace(over.pearson, every=bare(over.pearson.every))
+    )
+    stops = dataclasses.replace(drift, by_stop=tuple((t, bare(one)) for t, one in drift.by_stop))
+    assert missing(few) == missing(stops) == missing(few, stops) == f"No interval: {FEW}."
+    assert missing(every) == f"No interval (all turns): {FEW}."
+    assert missing(few, every).startswith("No interval (projection at t1, score at t1, projection")
+    assert "and 7 more)" in missing(few, every)
+    rows = [*mean_rows(few), *over_turns_rows(every), *drift_rows(stops)]
+    assert not any(FEW in value for row in rows for value in row.values())
+    said = words.moved(few)
+    assert said.count(FEW) == 1 and "95%" not in said and said.endswith(f"intervals: {FEW}.")
+    none = dataclasses.replace(over.pearson, every=Estimate.undefined(2, "too few"))
+    over_none = over_turns_rows(dataclasses.replace(over, pearson=none))
+    assert over_none[0]["value, 95% interval, p"] == "undefined: too few"
+
+
+def test_a_chart_of_a_small_part_of_the_scale_says_so(run):
+    found = dataclasses.replace(trajectories(run, *CELL), scale=(0.0, 100.0))
+    assert words.part_of_scale(found) == ""  # the band shows how sure the means are
+    means = tuple(TurnMean(m.turn, m.projection, bare(m.score)) for m in found.means)
+    few = dataclasses.replace(found, means=means)
+    values = [m.score.value for m in means]
+    said = words.part_of_scale(few)
+    assert f"means from {min(values):.3g} to {max(values):.3g} of 0 to 100." in said
+    assert words.part_of_scale(dataclasses.replace(few, scale=(min(values), max(values)))) == ""
+    change = trajectories(run, *CELL, "change")
+    assert words.part_of_scale(change) == ""
+    assert trajectory_figure(change).layout.yaxis2.title.text.endswith("<br>(scale 0 to 10)")
 
 
 def test_names_stay_text_in_the_chart(run):

@@ -6,7 +6,7 @@ from backend.core.finding import Row
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Judgement, Rule
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.evidence import CellEvidence, leaves_open
 
 CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 
@@ -20,8 +20,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     arithmetic, but it hides every other cause that is seen in r.
     """
     r = evidence.held_out_r((MEAN_DIFFERENCE,))
-    limits = evidence.thresholds
-    wide = r.low is None or r.high is None or (r.low < limits.close and r.high > limits.working)
+    wide = leaves_open(r, evidence.thresholds)
     worth, cases = _worth(evidence)
     weight = at.CASES / max(worth, 1)
     supported = weight > 1 and wide

@@ -20,6 +20,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
 
     Measured: the correlation of projection drift with drift of the number of tokens, and the gain
     of r when length is regressed out of the projection (one slope, so next to nothing is fitted).
+    Without an interval of the first this is undetermined.
     Where a massive coordinate dominates, both are taken without it.
     Why: mean-pooled activations carry length, and prompts of one pole are often longer.
     Confusions: a behaviour that itself makes responses longer: then r falls when length is
@@ -66,14 +67,18 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     )
     weight = _least(along) / at.LENGTH_R
     verdict: Verdict = "supported" if raises_r(adjusted, evidence.level) else "undetermined"
-    if weight < 1:
+    if along.low is None or along.high is None:
+        # Any r could be behind so few cases, so nothing is ruled out or shown.
+        verdict = "undetermined"
+    elif weight < 1:
         verdict = "ruled out"
     return Judgement(
         CAUSE,
         TITLE,
         verdict,
         weight,
-        f"Projection and length correlate {along.value:+.2f}.",
+        f"Projection and length correlate {along.value:+.2f}"
+        + (f", without an interval: {along.reason}." if along.low is None else "."),
         (
             Row("r of projection drift and length drift", along),
             Row("gain with length regressed out", adjusted),

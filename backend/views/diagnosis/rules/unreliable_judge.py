@@ -22,11 +22,12 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     """Whether the judge's scores are mostly error.
 
     Measured: where responses were scored several times, the reliability (intraclass correlation) of
-    what r is taken over. Else only the correlation of scores at t1 and tN: its size is a lower
-    bound of the scores' reliability, so a high one rules this out and a low one tells nothing. Why:
-    an unreliable judge's error is new each time, and no r can exceed the square root of the
-    reliability. Confusions: scores at an end or compressed, where this is undetermined. Without
-    repeated scores this is also ruled out where the vector or a probe works: error cannot be read.
+    what r is taken over. Else only the correlation of scores at the first and the last turn: its
+    size is a lower bound of the scores' reliability, so a high one rules this out and a low one
+    tells nothing, nor does one without an interval. Why: an unreliable judge's error is new each
+    time, and no r can exceed the square root of the reliability. Confusions: scores at an end or
+    compressed, where this is undetermined. Without repeated scores this is also ruled out where
+    the vector or a probe works: error cannot be read.
     """
     spoiled = any(earlier[cause].marked for cause in SPOILERS)
     if evidence.reliability.used.value is not None:
@@ -69,14 +70,17 @@ def _by_turns(evidence: CellEvidence, spoiled: bool) -> Judgement:
     if first is None:
         return _judged("undetermined", 0.0, f"Every response has one score. {TWICE}")
     stability = pearson(evidence.cases.cases(first, evidence.cases.last))
-    row = Row("r of scores at t1 and tN", stability)
-    if stability.low is None or stability.high is None or stability.value is None:
-        summary = f"The correlation of scores at t1 and tN is undefined. {TWICE}"
+    row = Row("r of scores at the first and the last turn", stability)
+    if stability.value is None:
+        summary = f"Scores of the first and the last turn have no r: {stability.reason}. {TWICE}"
+        return _judged("undetermined", 0.0, summary, (row,))
+    said = f"Scores of one scenario correlate {stability.value:+.2f} between turns"
+    if stability.low is None or stability.high is None:
+        summary = f"{said}, without an interval: {stability.reason}. {TWICE}"
         return _judged("undetermined", 0.0, summary, (row,))
     least = 0.0
     if not stability.low <= 0 <= stability.high:
         least = min(abs(stability.low), abs(stability.high))
-    said = f"Scores of one scenario correlate {stability.value:+.2f} between turns"
     weight = at.STABILITY / max(abs(stability.value), 0.02)
     if least > at.STABILITY:
         return _judged("ruled out", weight, f"{said}.", (row,))
