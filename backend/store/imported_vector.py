@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -15,18 +13,23 @@ from backend.errors import StoreError
 from backend.names import file_in
 from backend.settings import Settings
 from backend.store.changes import changing
-from backend.store.connection import (
-    by_age,
-    discard,
-    insert,
-    list_rows,
-    matrix_of,
-    publish,
-    reading,
+from backend.store.connection import by_age, insert, list_rows, matrix_of, reading
+from backend.store.saved_vector import check_name, new_vector_file
+from backend.store.schema import IMPORTED_TABLES
+
+_KIND = "imported vector"
+# Of the table ``imported``, in its order: the fields that all layers have in common.
+_COLUMNS = (
+    "trait",
+    "created_at",
+    "file",
+    "sha256",
+    "file_kind",
+    "numbering",
+    "label",
+    "model",
+    "depth",
 )
-from backend.store.room import writing
-from backend.store.saved_vector import check_name, taken
-from backend.store.schema import FORMAT, IMPORTED_TABLES
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,36 +87,17 @@ def publish_imported(settings: Settings, imported: ImportedVector) -> None:
     """
     check_name(settings, imported.name)
     changing(settings, "import vector", imported.name)
-    settings.make_folders()
-    work = settings.work / f"vector-{uuid.uuid4().hex}.duckdb"
-    try:
-        with writing(work), duckdb.connect(str(work)) as connection:
-            connection.execute(IMPORTED_TABLES)
-            connection.execute("INSERT INTO file_format VALUES (?, 'imported vector')", [FORMAT])
-            connection.execute(
-                "INSERT INTO imported VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    imported.trait,
-                    imported.created_at,
-                    imported.file,
-                    imported.sha256,
-                    imported.file_kind,
-                    imported.numbering,
-                    imported.label,
-                    imported.model,
-                    imported.depth,
-                ],
-            )
-            rows = {
-                "layer": pa.array(imported.layers, pa.int32()),
-                "vector": list_rows(imported.vectors),
-            }
-            insert(connection, "imported_layers", rows)
-            connection.execute("CHECKPOINT")
-        if not publish(work, settings.imported_vectors / f"{imported.name}.duckdb"):
-            raise taken(imported.name)
-    finally:
-        discard(work)
+    path = settings.imported_vectors / f"{imported.name}.duckdb"
+    with new_vector_file(settings, path, _KIND, IMPORTED_TABLES) as connection:
+        connection.execute(
+            "INSERT INTO imported VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [getattr(imported, column) for column in _COLUMNS],
+        )
+        rows = {
+            "layer": pa.array(imported.layers, pa.int32()),
+            "vector": list_rows(imported.vectors),
+        }
+        insert(connection, "imported_layers", rows)
 
 
 def imported_paths(settings: Settings) -> tuple[Path, ...]:
@@ -136,27 +120,11 @@ def read_imported(settings: Settings, name: str) -> ImportedVector:
             remedy="import one on the Methods page or by import-vectors.",
         )
     path = file_in(settings.imported_vectors, "vector", name)
-    with reading(path, "imported vector") as connection:
-        (row,) = connection.execute(
-            "SELECT trait, created_at, file, sha256, file_kind, numbering, label, model, depth"
-            " FROM imported"
-        ).fetchall()
+    with reading(path, _KIND) as connection:
+        (row,) = connection.execute(f"SELECT {', '.join(_COLUMNS)} FROM imported").fetchall()
         layers = connection.execute("SELECT layer FROM imported_layers ORDER BY layer").fetchall()
         vectors = matrix_of(
             connection, "SELECT vector FROM imported_layers ORDER BY layer", []
         ).astype(np.float64)
-    trait, created_at, file, sha256, file_kind, numbering, label, model, depth = row
-    return ImportedVector(
-        name,
-        trait,
-        created_at,
-        file,
-        sha256,
-        file_kind,
-        numbering,
-        label,
-        model,
-        depth,
-        tuple(layer for (layer,) in layers),
-        vectors,
-    )
+    about = dict(zip(_COLUMNS, row, strict=True))
+    return ImportedVector(name, layers=tuple(n for (n,) in layers), vectors=vectors, **about)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,7 +74,7 @@ def check_name(settings: Settings, name: str) -> None:
     # An imported vector is named beside those that were saved.
     folders = (settings.vectors, settings.imported_vectors)
     if any((folder / f"{name}.duckdb").exists() for folder in folders):
-        raise taken(name)
+        raise _taken(name)
 
 
 def publish_vector(settings: Settings, saved: SavedVector) -> None:
@@ -85,36 +87,57 @@ def publish_vector(settings: Settings, saved: SavedVector) -> None:
     """
     check_name(settings, saved.name)
     changing(settings, "save vector", saved.name)
+    c = saved.correlation
+    path = settings.vectors / f"{saved.name}.duckdb"
+    with new_vector_file(settings, path, "vector", VECTOR_TABLES) as connection:
+        connection.execute(
+            "INSERT INTO vector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                saved.run_id,
+                saved.trait,
+                saved.prompt_set,
+                saved.layer,
+                json.dumps(saved.pipeline.to_dict()),
+                saved.created_at,
+                list(saved.prompt_ids),
+                c.n,
+                c.value,
+                c.low,
+                c.high,
+                c.p,
+                c.reason,
+                saved.vector.tolist(),
+                saved.projections.tolist(),
+            ],
+        )
+
+
+@contextmanager
+def new_vector_file(
+    settings: Settings, path: Path, kind: str, tables: str
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new file to fill; it is at its place when this ends, or nothing is left behind.
+
+    Args:
+        settings: where work files are.
+        path: where it will be.
+        kind: of the file, as its reader asks for it.
+        tables: the statements that make them.
+
+    Raises:
+        StoreError: a vector of this name has been kept meanwhile.
+        NoRoom: the disk is full, or does not let it be written.
+    """
     settings.make_folders()
     work = settings.work / f"vector-{uuid.uuid4().hex}.duckdb"
-    c = saved.correlation
     try:
         with writing(work), duckdb.connect(str(work)) as connection:
-            connection.execute(VECTOR_TABLES)
-            connection.execute("INSERT INTO file_format VALUES (?, 'vector')", [FORMAT])
-            connection.execute(
-                "INSERT INTO vector VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    saved.run_id,
-                    saved.trait,
-                    saved.prompt_set,
-                    saved.layer,
-                    json.dumps(saved.pipeline.to_dict()),
-                    saved.created_at,
-                    list(saved.prompt_ids),
-                    c.n,
-                    c.value,
-                    c.low,
-                    c.high,
-                    c.p,
-                    c.reason,
-                    saved.vector.tolist(),
-                    saved.projections.tolist(),
-                ],
-            )
+            connection.execute(tables)
+            connection.execute("INSERT INTO file_format VALUES (?, ?)", [FORMAT, kind])
+            yield connection
             connection.execute("CHECKPOINT")
-        if not publish(work, settings.vectors / f"{saved.name}.duckdb"):
-            raise taken(saved.name)
+        if not publish(work, path):
+            raise _taken(path.stem)
     finally:
         discard(work)
 
@@ -176,8 +199,7 @@ def _correlation(
     return Estimate(r, low, high, p, n, reason, None if low is None else FISHER_Z)
 
 
-def taken(name: str) -> StoreError:
-    """The error for a name that another vector has. Args: the name."""
+def _taken(name: str) -> StoreError:
     return StoreError(
         f"A vector is called {name!r} already.",
         expected="a new name: a saved vector is never replaced.",

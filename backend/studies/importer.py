@@ -54,11 +54,11 @@ def read_study(
     """
     study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
+    if mapping is not None:
+        return _mapped(path, study_name, mapping, faults)
     own = FaultList()
     source = read_source(path, own)
     a_file = path.is_file() and not is_zip(path)
-    if mapping is not None:
-        return _mapped(path, study_name, mapping, faults)
     if not has_table("prompts", source) and (a_file or own.count == 0):
         files = _read_files(path, faults)
         found = read_foreign(files, faults)

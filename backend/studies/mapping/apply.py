@@ -152,10 +152,7 @@ def _response_rows(file: Parsed, table: Table, faults: FaultList) -> list[Row]:
                 continue
             scores = {trait: _value(table.fields["score"], row)}
             if isinstance(table.fields["trait"], Column):
-                key = tuple(
-                    str(values.get(k))
-                    for k in ("scenario", "turn", "responder", "text", "messages")
-                )
+                key = tuple(str(values.get(k)) for k in _RESPONSE)
         values.pop("trait", None)
         values.setdefault("scenario", f"row {row.line}")
         first = found.setdefault(key, Row(row.line, values))
