@@ -20,20 +20,20 @@ LAYERS = (
     ("phantom",),
     ("extraction",),
     ("runs",),
-    ("jobs",),
     ("asking",),
     ("judging",),
+    ("steering", "writing"),
+    ("jobs",),
     ("views",),
     ("exports",),
-    ("writing",),
     ("cli",),
     ("__main__",),
 )
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Third-party packages that only some layers may import.
 ONLY = {
-    "torch": {"models", "extraction"},
-    "transformers": {"models"},
+    "torch": {"models", "extraction", "steering"},
+    "transformers": {"models", "steering"},
     "duckdb": {"store"},
     "dbos": {"jobs"},
     "openai": {"asking"},

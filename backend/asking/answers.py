@@ -14,8 +14,8 @@ from typing import Protocol
 
 from backend.asking.question import Answer, Question
 from backend.errors import EndpointError, UnreadableFile
-from backend.jobs.locks import try_lock
 from backend.settings import Settings
+from backend.store.locks import try_lock
 from backend.store.room import writing
 from backend.types import chat_values
 

@@ -6,14 +6,14 @@ import copy
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
 
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
-from backend.jobs.rows import QueueTables, progress_of, request_of
-from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.jobs.rows import STATES, QueueTables, State, error_of, progress_of, request_of
+from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, TASK, WORKFLOW, migrate
+from backend.jobs.tasks import Tasks
 from backend.models.model_reference import refuse_outside
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
@@ -23,17 +23,6 @@ from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
 from backend.store.work_file import derivation_path, work_path
 from backend.types import ExtractionRequest, Progress
-
-State = Literal["queued", "running", "finished", "failed", "cancelled"]
-_STATES: dict[str, State] = {
-    "ENQUEUED": "queued",
-    "DELAYED": "queued",
-    "PENDING": "running",
-    "SUCCESS": "finished",
-    "ERROR": "failed",
-    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
-    "CANCELLED": "cancelled",
-}
 
 
 @dataclass(frozen=True)
@@ -86,6 +75,11 @@ class JobQueue:
         self._client = DBOSClient(
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
+
+    @property
+    def tasks(self) -> Tasks:
+        """The jobs of this queue that are no extractions."""
+        return Tasks(self._settings, self._client)
 
     def asked_by(self, settings: Settings) -> JobQueue:
         """The same queue over the same connections, for who asks in these settings.
@@ -291,10 +285,11 @@ class JobQueue:
         if not executors:
             return ()
         stranded = self._client.list_workflows(
-            name=WORKFLOW, status="PENDING", executor_id=list(executors)
+            name=[WORKFLOW, TASK], status="PENDING", executor_id=list(executors)
         )
         for status in stranded:
-            self._client.resume_workflow(status.workflow_id, queue_name=QUEUE)
+            lane = status.queue_name or QUEUE
+            self._client.resume_workflow(status.workflow_id, queue_name=lane)
         return tuple(status.workflow_id for status in stranded)
 
     def close(self) -> None:
@@ -352,20 +347,14 @@ def _turn(job: Job) -> tuple[int, int, str]:
 
 def _job(status: WorkflowStatus) -> Job | None:
     request = request_of(status)
-    if request is None or status.status not in _STATES:
+    if request is None or status.status not in STATES:
         return None
     return Job(
         run_id=status.workflow_id,
-        state=_STATES[status.status],
+        state=STATES[status.status],
         request=request,
         created_at=status.created_at or 0,
         updated_at=status.updated_at or 0,
-        error=_error(status),
+        error=error_of(status),
         priority=status.priority or 0,
     )
-
-
-def _error(status: WorkflowStatus) -> str | None:
-    if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
-        return "The worker died again and again while running this job; see its log."
-    return str(status.error) if status.error is not None else None

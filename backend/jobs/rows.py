@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 import sqlalchemy as sa
 from dbos import DBOSPortableJSONSerializer, WorkflowStatus
@@ -23,6 +23,16 @@ from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress
 
 logger = logging.getLogger("steerscope.queue")
+State = Literal["queued", "running", "finished", "failed", "cancelled"]
+STATES: dict[str, State] = {
+    "ENQUEUED": "queued",
+    "DELAYED": "queued",
+    "PENDING": "running",
+    "SUCCESS": "finished",
+    "ERROR": "failed",
+    "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
+    "CANCELLED": "cancelled",
+}
 PORTABLE = DBOSPortableJSONSerializer().name()
 _COLUMN = "serialization"
 
@@ -141,3 +151,14 @@ def progress_of(values: Any) -> Progress | None:
     ):
         return None
     return Progress(**values)
+
+
+def error_of(status: WorkflowStatus) -> str | None:
+    """Why a job failed; None unless it did.
+
+    Args:
+        status: as DBOS lists it.
+    """
+    if status.status == "MAX_RECOVERY_ATTEMPTS_EXCEEDED":
+        return "The worker died again and again while running this job; see its log."
+    return str(status.error) if status.error is not None else None

@@ -17,8 +17,8 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.jobs.lifeline import GRACE_SECONDS, start_held
-from backend.jobs.locks import require_locks
 from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
+from backend.store.locks import require_locks
 from backend.store.room import writing
 
 logger = logging.getLogger("steerscope")

@@ -7,13 +7,20 @@ import logging
 
 from dbos import DBOS
 
-from backend.jobs.locks import require_locks
 from backend.settings import Settings
+from backend.store.locks import require_locks
 from backend.store.room import writing
 
 QUEUE = "extractions"
 WORKFLOW = "extract"
 PROGRESS = "progress"
+# What is no extraction: its workflow, its stream of pieces, and the lanes beside that of the
+# extractions. A worker does one job of each lane at a time, so that a conversation does not wait
+# behind an extraction.
+TASK = "task"
+PIECES = "pieces"
+CONVERSATIONS, ASKING = "conversations", "asking"
+LANES = (CONVERSATIONS, ASKING)
 # Jobs in flight are stranded when this changes: version the payload instead.
 APPLICATION_VERSION = "steerscope-1"
 

@@ -13,15 +13,16 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS, DBOSPortableJSONSerializer
-from dbos import error as dbos_error
 
 from backend.errors import JobError, NoRoom, ReadOnly
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.job_log import JobLog, fault_text, stage_text
+from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
-from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.jobs.system import APPLICATION_VERSION, LANES, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.jobs.task_worker import register_tasks
 from backend.jobs.workers import WorkerSlot
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import request_from_json
@@ -46,25 +47,8 @@ PROGRESS_SECONDS = 0.2
 # A job that takes its worker down this many times is given up.
 MAX_RECOVERIES = 20
 
-# A cancel shows between steps as the first, and within one as the second: the job is not ours now.
-STOPPED = (dbos_error.DBOSWorkflowCancelledError, dbos_error.DBOSWorkflowConflictIDError)
-STOPPED_TEXT = "cancelled, or taken over by another worker; the batches so far are kept"
-PAUSED_TEXT = "paused: this worker stops; the job goes on from its last batch when a worker starts"
 # How often a job at work asks whether it is cancelled, seconds.
 ASK_SECONDS = 1.0
-
-
-class Left(BaseException):
-    """A job is left as it is in the queue: cancelled there, or to be gone on with by the next
-    worker. No ``Exception``, as the queue would write down that the job failed.
-
-    Args:
-        why: for the job's log.
-    """
-
-    def __init__(self, why: str) -> None:
-        super().__init__(why)
-        self.why = why
 
 
 class Extractor:
@@ -312,9 +296,11 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
         }
     )
     register(extractor)
+    register_tasks(settings, stop.is_set, queue.is_cancelled)
     job_log = JobLog(settings, lambda: extractor.run_id)
     DBOS.launch()
-    DBOS.register_queue(QUEUE, worker_concurrency=1, polling_interval_sec=0.2)
+    for lane in (QUEUE, *LANES):
+        DBOS.register_queue(lane, worker_concurrency=1, polling_interval_sec=0.2)
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
     if with_sample:
         enqueue_bundled(settings, queue)

@@ -8,8 +8,8 @@ import time
 from dataclasses import dataclass
 
 from backend.errors import JobError
-from backend.jobs.locks import try_lock
 from backend.settings import Settings
+from backend.store.locks import try_lock
 
 SLOTS = 16
 STALE_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""Locks on files of the jobs folder, by which workers know of each other."""
+"""Locks on files of a store, by which its processes know of each other."""
 
 from __future__ import annotations
 

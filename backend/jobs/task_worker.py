@@ -1,0 +1,126 @@
+"""The worker's side of the jobs that are no extractions."""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+from dbos import DBOS
+
+from backend.errors import JobError
+from backend.jobs.job_log import fault_text, stage_text
+from backend.jobs.kinds import KINDS
+from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
+from backend.jobs.logs import add_to_log
+from backend.jobs.system import PIECES, PROGRESS, TASK
+from backend.settings import Settings
+from backend.types import Progress
+
+# How often a task asks whether it is cancelled, and publishes its progress, seconds.
+ASK_SECONDS = 0.1
+PROGRESS_SECONDS = 0.2
+# A task that takes its worker down this many times is given up.
+MAX_RECOVERIES = 3
+
+
+class _Telling:
+    """What a task says goes into the queue; see :class:`backend.jobs.kinds.Tell`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        task_id: str,
+        stopping: Callable[[], bool],
+        cancelled: Callable[[str], bool],
+    ) -> None:
+        self._settings, self._task_id = settings, task_id
+        self._stopping, self._cancelled = stopping, cancelled
+        self._asked_at = self._published_at = 0.0
+        self._stage = ""
+
+    def progress(self, progress: Progress) -> None:
+        """Publish how far it is: every change of stage, and of the rest what an eye can follow."""
+        self.check()
+        stage, now = stage_text(progress), time.monotonic()
+        if stage == self._stage and now - self._published_at < PROGRESS_SECONDS:
+            return
+        if stage != self._stage:
+            add_to_log(self._settings, self._task_id, stage)
+        self._stage, self._published_at = stage, now
+        DBOS.set_event(PROGRESS, dataclasses.asdict(progress))
+
+    def piece(self, value: Any) -> None:
+        """Publish a part of what it makes."""
+        self.check()
+        DBOS.write_stream(PIECES, value)
+
+    def check(self) -> None:
+        """Go on, or leave. Raises: Left: cancelled, or this worker is to end."""
+        if self._stopping():
+            raise Left(PAUSED_TEXT)
+        now = time.monotonic()
+        if now - self._asked_at >= ASK_SECONDS:
+            self._asked_at = now
+            if self._cancelled(self._task_id):
+                raise Left(STOPPED_TEXT)
+
+
+def register_tasks(
+    settings: Settings, stopping: Callable[[], bool], cancelled: Callable[[str], bool]
+) -> None:
+    """Register the workflow of tasks with DBOS. Call before launch.
+
+    Args:
+        settings: where the store is.
+        stopping: whether this worker is to end.
+        cancelled: whether a job is not this worker's to do any more, by its id.
+    """
+
+    @DBOS.step(name="work")
+    def work(task_id: str, kind: str, values: dict[str, Any]) -> Any:
+        telling = _Telling(settings, task_id, stopping, cancelled)
+        telling.piece(None)  # what a worker that died has told is void
+        return _known(kind)(settings, values, telling)
+
+    @DBOS.workflow(name=TASK, max_recovery_attempts=MAX_RECOVERIES)
+    def task(kind: str, values: dict[str, Any]) -> Any:
+        task_id = str(DBOS.workflow_id)
+        add_to_log(settings, task_id, "a worker takes up the task")
+        try:
+            result = work(task_id, kind, values)
+            add_to_log(settings, task_id, "done")
+            return result
+        except BaseException as fault:
+            why = _why_left(fault, stopping())
+            add_to_log(settings, task_id, fault_text(fault) if why is None else why)
+            if why is PAUSED_TEXT:
+                raise Left(why) from fault
+            if why is None and not isinstance(fault, Exception):
+                # The queue writes down the end of a job only if it is an Exception.
+                raise JobError(
+                    f"The task was ended by {type(fault).__name__}: {fault}",
+                    expected="libraries that raise errors.",
+                    remedy="see its log.",
+                ) from fault
+            raise
+
+
+def _known(kind: str) -> Callable[[Settings, dict[str, Any], _Telling], Any]:
+    if kind not in KINDS:
+        raise JobError(
+            f"This worker knows no task of the kind {kind!r}.",
+            expected=f"one of: {', '.join(KINDS) or 'none'}.",
+            remedy="use the same version of Steerscope for dashboard and worker.",
+        )
+    return KINDS[kind].work
+
+
+def _why_left(fault: BaseException, stopping: bool) -> str | None:
+    """What to log where a task ends that has not failed; None where it has."""
+    if isinstance(fault, Left):
+        return fault.why
+    if stopping:
+        return PAUSED_TEXT
+    return STOPPED_TEXT if isinstance(fault, STOPPED) else None
