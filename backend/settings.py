@@ -98,6 +98,11 @@ class Settings:
         return self.cache / "notes"
 
     @property
+    def doses(self) -> Path:
+        """Measured dose-responses, ``<name>.json``."""
+        return self.cache / "doses"
+
+    @property
     def answers(self) -> Path:
         """What models behind an endpoint answered, ``<model>-<hash>.jsonl``."""
         return self.cache / "answers"
@@ -134,6 +139,7 @@ class Settings:
             self.vectors,
             self.imported_vectors,
             self.notes,
+            self.doses,
             self.work,
             self.models,
             self.jobs,

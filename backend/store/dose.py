@@ -1,0 +1,302 @@
+"""Measured dose-responses: one small immutable file each, ``doses/<name>.json``."""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import json
+import math
+import re
+import secrets
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from backend.core.arrays import Floats
+from backend.core.dose import Dose
+from backend.errors import StoreError, UnreadableFile
+from backend.settings import Settings
+from backend.store.changes import changing
+from backend.store.connection import by_age, publish
+from backend.store.file_cache import FileCache
+from backend.store.room import writing
+
+NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+# Whatever stands in the folder is read no further than this.
+LARGEST_FILE = 64_000_000
+MOST_DOSES = 2_000
+_FILES = FileCache(64)
+_VERSION = 1
+# The measure that is of pairs; see :mod:`backend.steering.dose`.
+PAIRED = "propensity"
+_TYPES: dict[str, tuple[type, ...]] = {
+    "str": (str,),
+    "int": (int,),
+    "bool": (bool,),
+    "float": (float, int),
+}
+
+
+@dataclass(frozen=True)
+class Steered:
+    """What was steered, with what and how.
+
+    Attributes:
+        run_id: the run whose cell the vector is of.
+        trait: of the cell.
+        prompt_set: of the cell.
+        layer: where the vector was added.
+        vector: name of the method, or of a saved or imported vector.
+        named: whether it is one that was saved or imported.
+        model: reference of the model.
+        weights_hash: of the model.
+        pole_distance: distance between the poles along the vector; the unit of strengths.
+        residual_norm: mean length of the run's activations at the layer.
+        where: which tokens the vector was added to: prompt, generated or both.
+        tokens: longest answer.
+        temperature: of the answers.
+        seed: of the answers and of the random directions.
+        judge: model that scored, or empty.
+    """
+
+    run_id: str
+    trait: str
+    prompt_set: str
+    layer: int
+    vector: str
+    named: bool
+    model: str
+    weights_hash: str
+    pole_distance: float
+    residual_norm: float
+    where: str
+    tokens: int
+    temperature: float
+    seed: int
+    judge: str
+
+
+@dataclass(frozen=True)
+class Item:
+    """One question that was answered. Attributes: name (scenario or pair), group of dependent
+    items, text (the end of what was asked)."""
+
+    name: str
+    group: str
+    text: str
+
+
+@dataclass(frozen=True, eq=False)
+class DoseRecord:
+    """A measured dose-response of one vector at one layer.
+
+    Attributes:
+        name: its file's stem.
+        created_at: UTC, ISO 8601.
+        steered: what was steered, and how.
+        strengths: in distances between the poles, ascending, with 0 among them.
+        directions: random directions of the same length that were tried.
+        items: of each measure that is of answers: the questions.
+        pairs: of the propensity: pairs of answers; empty where the study has none.
+        measures: name of a measure -> values, [items or pairs, strengths], and those along random
+            directions, [directions, items or pairs, strengths]; NaN where there is none.
+        answers: of each question at each strength.
+    """
+
+    name: str
+    created_at: str
+    steered: Steered
+    strengths: tuple[float, ...]
+    directions: int
+    items: tuple[Item, ...]
+    pairs: tuple[Item, ...]
+    measures: Mapping[str, tuple[Floats, Floats]]
+    answers: tuple[tuple[str, ...], ...]
+
+    def dose(self, measure: str) -> Dose:
+        """One measure. Args: its name, among ``measures``."""
+        values, controls = self.measures[measure]
+        items = self.pairs if measure == PAIRED else self.items
+        names = [item.group for item in items]
+        groups = np.array([sorted(set(names)).index(name) for name in names], np.intp)
+        return Dose(np.array(self.strengths), values, groups, controls)
+
+
+@dataclass(frozen=True)
+class DoseList:
+    """All dose-responses. Attributes: doses (readable ones, oldest first) and broken (file name ->
+    why it cannot be read)."""
+
+    doses: tuple[DoseRecord, ...]
+    broken: dict[str, str]
+
+
+def new_name() -> tuple[str, str]:
+    """A name for a new one, and its time."""
+    moment = datetime.datetime.now(datetime.UTC)
+    name = f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+    return name, moment.isoformat(timespec="seconds")
+
+
+def publish_dose(settings: Settings, record: DoseRecord) -> None:
+    """Keep a dose-response; it is never changed, only deleted.
+
+    Raises:
+        StoreError: there are too many.
+        ReadOnly, NotAllowed: nothing may be written here, or not by who asks.
+        NoRoom: the disk is full, or does not let it be written; nothing is left behind.
+    """
+    if len(_paths(settings)) >= MOST_DOSES:
+        raise StoreError(
+            f"There are {MOST_DOSES:,} dose-responses already.",
+            expected="fewer, so that pages stay quick.",
+            remedy=f"delete those that are no longer needed, in {settings.doses}.",
+        )
+    changing(settings, "save dose-response", record.name)
+    settings.make_folders()
+    work = settings.work / f"dose-{uuid.uuid4().hex}.json"
+    values = dataclasses.asdict(dataclasses.replace(record, measures={}))
+    values["measures"] = {
+        name: [_listed(own), _listed(controls)] for name, (own, controls) in record.measures.items()
+    }
+    values["version"] = _VERSION
+    del values["name"]
+    try:
+        with writing(work):
+            work.write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), "utf-8")
+        publish(work, settings.doses / f"{record.name}.json")
+    finally:
+        work.unlink(missing_ok=True)
+
+
+def dose_list(settings: Settings) -> DoseList:
+    """All dose-responses; a file that cannot be read is listed with its reason, not raised."""
+    found: list[DoseRecord] = []
+    broken: dict[str, str] = {}
+    for path in _paths(settings):
+        try:
+            found.append(_FILES.get("dose", [path], partial(_read, path)))
+        except UnreadableFile as fault:
+            broken[path.name] = fault.what
+        except FileNotFoundError:  # deleted since it was listed
+            continue
+    return DoseList(tuple(sorted(found, key=lambda one: (one.created_at, one.name))), broken)
+
+
+def delete_dose(settings: Settings, name: str) -> None:
+    """Remove a dose-response's file.
+
+    Raises:
+        StoreError: none is called so.
+        ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
+    """
+    path = settings.doses / f"{name}.json"
+    if not NAME.fullmatch(name) or not path.is_file():
+        raise StoreError(
+            f"No dose-response is called {name[:60]!r}.",
+            expected="the name of one, such as 20260131-120000-0a1b2c3d.",
+            remedy="list them with: python -m backend dose --list.",
+        )
+    changing(settings, "delete dose-response", name)
+    path.unlink()
+
+
+def _paths(settings: Settings) -> tuple[Path, ...]:
+    return by_age(settings.doses.glob("*.json"))
+
+
+def _listed(values: Floats) -> Any:
+    """An array as JSON lists, with null for NaN."""
+    if values.ndim > 1:
+        return [_listed(row) for row in values]
+    return [float(value) if math.isfinite(value) else None for value in values]
+
+
+def _array(path: Path, values: object, shape: tuple[int, ...]) -> Floats:
+    try:
+        found = np.array(values, dtype=object).astype(np.float64)
+    except (TypeError, ValueError) as fault:
+        raise _unreadable(path, "a measure is no table of numbers") from fault
+    if 0 in shape:
+        return np.zeros(shape)
+    if found.shape != shape:
+        raise _unreadable(path, f"a measure has the shape {found.shape} instead of {shape}")
+    return found
+
+
+def _read(path: Path) -> DoseRecord:
+    """One file.
+
+    Raises:
+        UnreadableFile: it is damaged, too large or no dose-response.
+        FileNotFoundError: it is gone.
+    """
+    if not NAME.fullmatch(path.stem):
+        raise _unreadable(path, "its name is none of a dose-response")
+    with path.open("rb") as handle:
+        content = handle.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise _unreadable(path, f"it has more than {LARGEST_FILE:,} bytes")
+    try:
+        values = json.loads(content.decode("utf-8"))
+    except (ValueError, RecursionError) as fault:
+        raise _unreadable(path, "it is no JSON") from fault
+    wanted = {one.name for one in dataclasses.fields(DoseRecord)} - {"name"} | {"version"}
+    if not isinstance(values, dict) or set(values) != wanted:
+        raise _unreadable(path, f"it needs the keys {', '.join(sorted(wanted))}")
+    if values["version"] != _VERSION:
+        raise _unreadable(path, f"its version is {values['version']!r} and not {_VERSION}")
+    try:
+        steered = _steered(values["steered"])
+        items, pairs = (tuple(Item(**one) for one in values[key]) for key in ("items", "pairs"))
+        strengths = tuple(float(one) for one in values["strengths"])
+        answers = tuple(tuple(map(str, row)) for row in values["answers"])
+        directions = int(values["directions"])
+        measures = {}
+        for name, (own, controls) in values["measures"].items():
+            shape = (len(pairs if name == PAIRED else items), len(strengths))
+            measures[str(name)] = (
+                _array(path, own, shape),
+                _array(path, controls, (directions, *shape)),
+            )
+        record = DoseRecord(
+            path.stem,
+            str(values["created_at"])[:40],
+            steered,
+            strengths,
+            directions,
+            items,
+            pairs,
+            measures,
+            answers,
+        )
+        for name in measures:
+            record.dose(name)
+    except (TypeError, ValueError, LookupError, AttributeError) as fault:
+        raise _unreadable(path, f"it is no dose-response: {str(fault)[:120]}") from fault
+    return record
+
+
+def _steered(values: Mapping[str, Any]) -> Steered:
+    """Raises: TypeError, ValueError: a field is missing, unknown or of another kind."""
+    made = Steered(**values)
+    for one in dataclasses.fields(Steered):
+        given = getattr(made, one.name)
+        if type(given) not in _TYPES[str(one.type)]:
+            raise TypeError(f"{one.name} is {type(given).__name__} instead of {one.type}")
+        if isinstance(given, float) and not math.isfinite(given):
+            raise ValueError(f"{one.name} is not finite")
+    return made
+
+
+def _unreadable(path: Path, why: str) -> UnreadableFile:
+    return UnreadableFile(
+        f"{path.name} cannot be read: {why}.",
+        expected="a dose-response as Steerscope saves it.",
+        remedy="delete the file.",
+    )
