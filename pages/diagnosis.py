@@ -126,7 +126,13 @@ with data.faults_shown():
     results = data.results()
     limits = results.thresholds
     (diagnosis,) = results.of_run(
-        diagnose_run, run.run_id, chosen.prompt_set, chosen.trait, chosen.layer, limits
+        diagnose_run,
+        run.run_id,
+        chosen.prompt_set,
+        chosen.trait,
+        chosen.layer,
+        limits,
+        results.steering(run.run_id),
     )
     title.title(words.title(works=diagnosis.works))
     of_layers = 1 if chosen.layer is not None else len(run.record.layers)

@@ -48,7 +48,13 @@ def _cells(
             )
         results = data.results()
         found = results.of_run(
-            diagnose_run, run.run_id, chosen.prompt_set, None, chosen.layer, results.thresholds
+            diagnose_run,
+            run.run_id,
+            chosen.prompt_set,
+            None,
+            chosen.layer,
+            results.thresholds,
+            results.steering(run.run_id),
         )
         causes[run.run_id] = {diagnosis.trait: diagnosis.line for diagnosis in found}
     st.session_state[_DIAGNOSED] = shown

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from backend.cli.command import Command
 from backend.cli.json_output import correlation_json, to_json
+from backend.runs.doses import steering_of
 from backend.settings import Settings
 from backend.store.run import open_run
 from backend.views.diagnosis.cause import Judgement
@@ -27,7 +28,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 def _diagnose(settings: Settings, options: argparse.Namespace) -> int:
     with open_run(settings, options.run) as run:
         found = diagnose_run(
-            run, options.prompt_set, options.trait, options.layer, settings.thresholds
+            run,
+            options.prompt_set,
+            options.trait,
+            options.layer,
+            settings.thresholds,
+            steering_of(settings, options.run),
         )
     if options.json:
         print(json.dumps([_json(d) for d in found], indent=2, ensure_ascii=False))

@@ -124,6 +124,29 @@ class Steerability:
         return False if self.slope.high <= bar else None
 
 
+@dataclass(frozen=True)
+class SteeringResult:
+    """Whether the vector of a cell steers.
+
+    Attributes:
+        trait: of the cell.
+        prompt_set: of the cell.
+        layer: of the cell.
+        measure: what was looked at: score, propensity or reading.
+        steerability: how it follows the strength.
+        strongest: largest strength that was tried, in distances between the poles.
+        name: of the dose-response.
+    """
+
+    trait: str
+    prompt_set: str
+    layer: int
+    measure: str
+    steerability: Steerability
+    strongest: float
+    name: str
+
+
 def changes(dose: Dose) -> tuple[Change, ...]:
     """What each strength changes, with an interval over groups of items, and the band of random
     directions. Items without the measure at 0 or at the strength are left out of that strength.

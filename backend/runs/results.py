@@ -10,6 +10,8 @@ from collections.abc import Callable, Hashable, Sequence
 from contextlib import ExitStack
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from backend.core.dose import SteeringResult
+from backend.runs.doses import steering_of
 from backend.runs.imported_vectors import NamedVector, named_paths, named_vectors
 from backend.settings import Settings, StatusThresholds
 from backend.store.file_cache import FileCache
@@ -37,6 +39,10 @@ class Results:
     def thresholds(self) -> StatusThresholds:
         """Where r turns from failed to close to working."""
         return self.settings.thresholds
+
+    def steering(self, run_id: str) -> tuple[SteeringResult, ...]:
+        """How cells of a run steer, where that was measured. Args: the run."""
+        return steering_of(self.settings, run_id)
 
     def of_run(
         self,

@@ -32,7 +32,15 @@ def answer(results: Results, view: View) -> Sequence[Text]:
         name = names[run.run_id]
         # Trait by trait, as the section on causes asks for the same.
         found = [
-            results.of_run(diagnose_run, run.run_id, view.prompt_set, trait, view.layer, limits)[0]
+            results.of_run(
+                diagnose_run,
+                run.run_id,
+                view.prompt_set,
+                trait,
+                view.layer,
+                limits,
+                results.steering(run.run_id),
+            )[0]
             for trait in view.traits
             if (run.run_id, trait) in card.cells
         ]

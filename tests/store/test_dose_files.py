@@ -10,57 +10,12 @@ import pytest
 
 from backend.errors import ReadOnly, StoreError
 from backend.settings import Settings
-from backend.store.dose import (
-    DoseRecord,
-    Item,
-    Steered,
-    delete_dose,
-    dose_list,
-    new_name,
-    publish_dose,
-)
-
-
-def record(**changed) -> DoseRecord:
-    name, at = new_name()
-    rng = np.random.default_rng(0)
-    values = rng.normal(size=(2, 3))
-    values[1, 2] = np.nan
-    made = DoseRecord(
-        name=name,
-        created_at=at,
-        steered=Steered(
-            run_id="run-1",
-            trait="warmth",
-            prompt_set="default",
-            layer=4,
-            vector="mean_difference",
-            named=False,
-            model="org/model",
-            weights_hash="ab",
-            pole_distance=2.5,
-            residual_norm=20.0,
-            where="both",
-            tokens=16,
-            temperature=0.0,
-            seed=0,
-            judge="",
-        ),
-        strengths=(-1.0, 0.0, 1.0),
-        directions=1,
-        items=(Item("s1", "g1", "How?"), Item("s2", "g1", "Why?")),
-        pairs=(Item("q1", "q1", "A or B"),),
-        measures={
-            "reading": (values, rng.normal(size=(1, 2, 3))),
-            "propensity": (rng.normal(size=(1, 3)), np.full((1, 1, 3), np.nan)),
-        },
-        answers=(("a", "b", "c"), ("d", "e", "<f>")),
-    )
-    return dataclasses.replace(made, **changed)
+from backend.store.dose import delete_dose, dose_list, publish_dose
+from tests.support.doses import dose_record
 
 
 def test_what_is_kept_is_read_again(settings):
-    made = record()
+    made = dose_record()
     publish_dose(settings, made)
     (found,) = dose_list(settings).doses
     assert dataclasses.replace(found, measures={}).__dict__ == (
@@ -79,7 +34,9 @@ def test_what_is_kept_is_read_again(settings):
 
 
 def test_none_of_either_kind_is_read_again(settings):
-    made = record(directions=0, pairs=(), measures={"nll": (np.ones((2, 3)), np.zeros((0, 2, 3)))})
+    made = dose_record(
+        directions=0, pairs=(), measures={"nll": (np.ones((2, 3)), np.zeros((0, 2, 3)))}
+    )
     publish_dose(settings, made)
     (found,) = dose_list(settings).doses
     assert found.dose("nll").controls.shape == (0, 2, 3)
@@ -100,8 +57,8 @@ DAMAGES = {
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_damage_is_named_and_hides_no_other(settings, damage):
-    publish_dose(settings, record())
-    made = record()
+    publish_dose(settings, dose_record())
+    made = dose_record()
     publish_dose(settings, made)
     path = settings.doses / f"{made.name}.json"
     changed = DAMAGES[damage](json.loads(path.read_text()))
@@ -112,5 +69,5 @@ def test_damage_is_named_and_hides_no_other(settings, damage):
 
 def test_a_read_only_store_keeps_nothing(settings):
     with pytest.raises(ReadOnly):
-        publish_dose(Settings(cache=settings.cache, read_only=True), record())
+        publish_dose(Settings(cache=settings.cache, read_only=True), dose_record())
     assert not settings.doses.exists() or not list(settings.doses.iterdir())

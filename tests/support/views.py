@@ -27,7 +27,8 @@ def diagnoses(
 ) -> tuple[Diagnosis, ...]:
     """The diagnoses of a run's cells."""
     found = results(settings)
-    return found.of_run(diagnose_run, run_id, SET, trait, layer, found.thresholds)
+    steering = found.steering(run_id)
+    return found.of_run(diagnose_run, run_id, SET, trait, layer, found.thresholds, steering)
 
 
 def lines(settings: Settings, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:

@@ -105,12 +105,15 @@ class Rule:
         title: name on screen.
         judge: evidence and the judgements of the causes in ``after``, by cause -> judgement.
         after: causes that are judged before this one, because it reads their judgements.
+        measured: whether what it judges was measured; a cause that needs a measurement of its own
+            is no cause that is left open before that was made.
     """
 
     cause: str
     title: str
     judge: Callable[[CellEvidence, Earlier], Judgement]
     after: tuple[str, ...] = ()
+    measured: Callable[[CellEvidence], bool] = lambda _: True
 
 
 def verdict_by_gain(weight: float, gain: Estimate, level: float) -> Verdict:

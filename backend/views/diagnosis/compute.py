@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from backend.core.dose import SteeringResult
 from backend.core.estimate import Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
 from backend.core.vectors.pipeline import Pipeline
@@ -23,6 +26,7 @@ def diagnose_run(
     trait: str | None,
     layer: int | None,
     thresholds: StatusThresholds,
+    steering: tuple[SteeringResult, ...] = (),
 ) -> tuple[Diagnosis, ...]:
     """Diagnose the cells of a run, by trait in the study's order.
 
@@ -33,6 +37,7 @@ def diagnose_run(
         layer: at this layer; None for every trait's layer with the highest r (or the lowest
             layer where r is undefined).
         thresholds: where r turns from failed to close to working.
+        steering: how cells of the run steer, where that was measured.
 
     Raises:
         StoreError: the run has no such trait, prompt set or layer.
@@ -53,7 +58,15 @@ def diagnose_run(
         at = lowest if cell.layer is None else cell.layer
         given = layer is not None
         evidence = cell_evidence(run, cell.trait, prompt_set, at, thresholds, layer_given=given)
-        found.append(diagnose(evidence))
+        steered = next(
+            (
+                one
+                for one in steering
+                if (one.trait, one.prompt_set, one.layer) == (cell.trait, prompt_set, at)
+            ),
+            None,
+        )
+        found.append(diagnose(dataclasses.replace(evidence, steering=steered)))
     return tuple(found)
 
 

@@ -88,11 +88,12 @@ def diagnose(evidence: CellEvidence) -> Diagnosis:
     """
     r = evidence.r(MEAN_DIFFERENCE)
     found: dict[str, Judgement] = {}
-    for rule in registry.judging_order(registry.RULES):
+    rules = [rule for rule in registry.RULES if rule.measured(evidence)]
+    for rule in registry.judging_order(rules):
         earlier = MappingProxyType({cause: found[cause] for cause in rule.after})
         found[rule.cause] = rule.judge(evidence, earlier)
     judged = sorted(
-        (found[rule.cause] for rule in registry.RULES),
+        (found[rule.cause] for rule in rules),
         key=lambda j: (ORDER[j.verdict], j.explained, -j.weight),
     )
     return Diagnosis(

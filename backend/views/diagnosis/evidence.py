@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.core.arrays import Bools, Floats
 from backend.core.cases import Cases
+from backend.core.dose import SteeringResult
 from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
@@ -61,6 +62,7 @@ class CellEvidence:
         first_tokens: first token of each prompt, how many tokens each is pooled from, and how.
         reliability: of the judge, from responses that were scored several times.
         reasons: method -> why it has no r at the layer, where that was stored.
+        steering: whether the mean difference steers at the layer; None where it was not measured.
     """
 
     trait: str
@@ -78,6 +80,7 @@ class CellEvidence:
     first_tokens: PromptFirstTokens
     reliability: Reliability
     reasons: Mapping[str, str] = field(default_factory=dict)
+    steering: SteeringResult | None = None
 
     @property
     def n(self) -> int:

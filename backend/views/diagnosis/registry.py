@@ -19,6 +19,7 @@ from backend.views.diagnosis.rules import (
     poles,
     probes,
     score_ends,
+    steering,
     unreliable_judge,
 )
 
@@ -73,4 +74,5 @@ RULES = registered(
     other_layer.RULE,
     length_confound.RULE,
     *probes.RULES,
+    *steering.RULES,
 )

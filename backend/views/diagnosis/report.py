@@ -19,7 +19,13 @@ from backend.views.shared.view import View
 def _build(results: Results, view: View) -> Sequence[Block]:
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
         (found,) = results.of_run(
-            diagnose_run, run.run_id, view.prompt_set, trait, view.layer, results.thresholds
+            diagnose_run,
+            run.run_id,
+            view.prompt_set,
+            trait,
+            view.layer,
+            results.thresholds,
+            results.steering(run.run_id),
         )
         return found.headline, _blocks(found)
 

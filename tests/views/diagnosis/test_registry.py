@@ -89,7 +89,7 @@ def test_a_rule_registered_at_run_time_is_judged_shown_and_reported(
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run-1")
     (diagnosis,) = diagnoses(settings, "run-1", trait="haste", layer=2)
     judged = diagnosis.supported[0]
-    assert (judged.cause, len(diagnosis.judgements)) == ("new", len(RULES) + 1)
+    assert (judged.cause, len(diagnosis.judgements)) == ("new", len(RULES) - 1)
     assert TITLE.lower() in diagnosis.headline and diagnosis.line.startswith(TITLE)
     assert cause_rows(diagnosis)[0]["cause"] == TITLE
     assert evidence_rows(judged)[0]["measured"] == "number of cases"

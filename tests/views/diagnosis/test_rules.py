@@ -49,7 +49,7 @@ def test_the_planted_cause_comes_first_and_its_neighbour_is_not_accused(cause):
     assert planted.headline.endswith(".") and planted.supported[0].title.lower() in planted.headline
     assert neighbour.supported == () and neighbour.headline.startswith("Works")
     assert neighbour.works and not planted.works
-    assert len(planted.judgements) == len(RULES)
+    assert len(planted.judgements) == len(RULES) - 2  # steering is not measured
     fix = planted.supported[0].fix
     if fix is not None and cause != "length_confound":
         assert fix.gain.low > 0
@@ -321,6 +321,8 @@ def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
     planted = {cause.name for cause in CAUSES if cause.harms}
     # Phantoms are drawn as pooled activations, so they have no tokens or words to plant.
     unplanted = {"first_token", "pole_lengths", "few_words_differ"}
+    # Nor a model to steer.
+    unplanted |= {"monitors_not_steers", "steers_not_monitors"}
     assert {rule.cause for rule in RULES} == planted | unplanted
     for rule in RULES:
         text = inspect.getdoc(rule.judge)
