@@ -143,6 +143,10 @@ class VectorError(SteerscopeError):
     """A vector cannot be built with these choices."""
 
 
+class SteeringError(SteerscopeError):
+    """A model cannot be steered in this way."""
+
+
 class PhantomError(SteerscopeError):
     """A phantom that cannot be simulated was asked for."""
 

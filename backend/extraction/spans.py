@@ -7,7 +7,7 @@ across the boundary.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -258,7 +258,20 @@ def _checked(
     return EncodedText(tuple(ids), wanted)
 
 
-def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name: str) -> str:
+def render_chat(
+    tokenizer: Any, messages: Sequence[Mapping[str, str]], name: str, *, answering: bool = False
+) -> str:
+    """A chat as the string that its model reads; dates in a template are fixed.
+
+    Args:
+        tokenizer: with a chat template.
+        messages: role and content of each.
+        name: of the chat, for people.
+        answering: whether it goes on to where the model is to answer.
+
+    Raises:
+        ExtractionError: the template refuses the chat.
+    """
     from jinja2.exceptions import TemplateError
 
     template = tokenizer.get_chat_template()
@@ -266,19 +279,24 @@ def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name:
         template = _FIXED_DATE + template
     try:
         rendered = tokenizer.apply_chat_template(
-            [*conversation, {"role": "assistant", "content": text}],
+            list(messages),
             tokenize=False,
+            add_generation_prompt=answering,
             chat_template=template,
             date_string=TEMPLATE_DATE,
         )
     except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as fault:
-        roles = ", ".join(m["role"] for m in conversation)
+        roles = ", ".join(m["role"] for m in messages)
         raise ExtractionError(
             f"The model's chat template refuses the conversation of {name}: {fault}.",
-            expected=f"roles that the template accepts (here: {roles}, then the assistant).",
+            expected=f"roles that the template accepts (here: {roles}).",
             remedy="merge a system message into the first user message, or use another model.",
         ) from fault
     return str(rendered)
+
+
+def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name: str) -> str:
+    return render_chat(tokenizer, [*conversation, {"role": "assistant", "content": text}], name)
 
 
 def _check_history(

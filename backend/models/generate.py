@@ -67,18 +67,12 @@ def generate(
         TextTooLong: a chat with its answer exceeds the positions the model was built for.
     """
     longest = max(map(len, chats))
-    if loaded.max_positions is not None and longest + most_tokens > loaded.max_positions:
-        raise TextTooLong(
-            f"A chat of {longest} tokens and an answer of {most_tokens} are more than the "
-            f"{loaded.max_positions} positions of {loaded.resolved.reference}.",
-            expected="a shorter chat or answer.",
-            remedy="shorten the answers (--answer-tokens), or use a model with more positions.",
-        )
-    ends = _ends(loaded)
+    check_room(loaded, longest, most_tokens)
+    ends = ending_tokens(loaded)
     padding = ends[0] if ends else 0
     ids = torch.tensor([[padding] * (longest - len(chat)) + list(chat) for chat in chats])
     mask = torch.tensor([[0] * (longest - len(chat)) + [1] * len(chat) for chat in chats])
-    drawing = LogitsProcessorList([_Draw(seeds, temperature)] if temperature > 0 else [])
+    drawing = LogitsProcessorList([Draw(seeds, temperature)] if temperature > 0 else [])
     with torch.inference_mode():
         made = loaded.model.generate(
             input_ids=ids.to(loaded.device),
@@ -102,14 +96,34 @@ def generate(
     return found
 
 
-def _ends(loaded: LoadedModel) -> list[int]:
-    """Tokens that end an answer, as the model's files say."""
+def check_room(loaded: LoadedModel, chat_tokens: int, answer_tokens: int) -> None:
+    """Refuse a chat whose answer has no room.
+
+    Args:
+        loaded: the model.
+        chat_tokens: of the chat.
+        answer_tokens: longest answer.
+
+    Raises:
+        TextTooLong: together they exceed the positions the model was built for.
+    """
+    if loaded.max_positions is not None and chat_tokens + answer_tokens > loaded.max_positions:
+        raise TextTooLong(
+            f"A chat of {chat_tokens} tokens and an answer of {answer_tokens} are more than the "
+            f"{loaded.max_positions} positions of {loaded.resolved.reference}.",
+            expected="a shorter chat or answer.",
+            remedy="allow shorter answers, or use a model with more positions.",
+        )
+
+
+def ending_tokens(loaded: LoadedModel) -> list[int]:
+    """Tokens that end an answer, as the model's files say. Args: the model."""
     given = loaded.model.generation_config.eos_token_id
     ends = given if isinstance(given, list) else [given]
     return [end for end in (*ends, loaded.tokenizer.eos_token_id) if isinstance(end, int)]
 
 
-class _Draw(LogitsProcessor):  # type: ignore[misc]
+class Draw(LogitsProcessor):  # type: ignore[misc]
     """Makes the likeliest token one that is drawn by its probability (Gumbel's trick): the largest
     of logit / temperature + noise, with noise of its own for each text.
 

@@ -196,18 +196,31 @@ def undefined_because(rs: Mapping[int, Estimate]) -> str:
     return "; ".join(dict.fromkeys(r.reason or "" for r in rs.values()))
 
 
-def _misfit(run: Run, vector: ImportedVector, layer: int) -> str | None:
-    record = run.record
+def misfit(vector: ImportedVector, layer: int, depth: int, width: int) -> str | None:
+    """Why a vector is none of a model's at a layer; None where it may be.
+
+    Args:
+        vector: an imported vector.
+        layer: where it is to be used.
+        depth: decoder blocks of the model.
+        width: coordinates of its activations.
+    """
     if layer not in vector.layers:
         return f"the file has no vector of layer {layer}"
-    if vector.width != record.width:
-        return (
-            f"the vector has {vector.width} numbers, and activations of this model {record.width}"
-        )
-    if vector.depth is not None and vector.depth != record.depth:
-        return f"the vector is of a model of {vector.depth} blocks, and this one has {record.depth}"
-    if vector.numbering == HIDDEN_STATES and layer == record.depth:
+    if vector.width != width:
+        return f"the vector has {vector.width} numbers, and activations of this model {width}"
+    if vector.depth is not None and vector.depth != depth:
+        return f"the vector is of a model of {vector.depth} blocks, and this one has {depth}"
+    if vector.numbering == HIDDEN_STATES and layer == depth:
         return "the last of hidden_states is after the final norm, which no layer here is"
+    return None
+
+
+def _misfit(run: Run, vector: ImportedVector, layer: int) -> str | None:
+    record = run.record
+    why = misfit(vector, layer, record.depth, record.width)
+    if why is not None:
+        return why
     if layer not in record.layers:
         return "its layer was not extracted in this run"
     return None

@@ -477,6 +477,15 @@ class Run(StudyFile):
         )[0][0]
         return found
 
+    def text_norm(self, layer: int) -> float | None:
+        """Mean norm of the activations of all texts at a layer; None where it was not extracted."""
+        found: float | None = self._rows(
+            "SELECT avg(norm) FROM (SELECT norm FROM prompt_activations WHERE layer = $layer"
+            " UNION ALL SELECT norm FROM response_activations WHERE layer = $layer)",
+            {"layer": layer},
+        )[0][0]
+        return found
+
     def first_tokens(self, trait: str, prompt_set: str, layer: int) -> PromptFirstTokens:
         """What was recorded of the first token of the prompts of one cell."""
         columns = self._since(3, "first_norm, first_share", "NULL, NULL")

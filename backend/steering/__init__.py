@@ -1,0 +1,1 @@
+"""Interventions on the residual stream of a model while it reads and writes."""
