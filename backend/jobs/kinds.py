@@ -1,58 +1,8 @@
-"""The jobs that are no extractions: what each kind does, and in which lane.
-
-A kind is one line in ``KINDS``. Its work is given plain JSON values and gives back such; what it
-makes while it runs, such as the tokens of an answer, it tells piece by piece.
-"""
+"""The registered kinds of jobs that are no extractions, one file each in
+:mod:`backend.jobs.tasks_of`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from backend.jobs.kind import Kind
 
-from backend.settings import Settings
-from backend.types import Progress
-
-Values = Mapping[str, Any]
-
-
-class Tell(Protocol):
-    """What a job has to say while it runs."""
-
-    def progress(self, progress: Progress) -> None:
-        """How far it is; also :meth:`check`."""
-
-    def piece(self, value: Any) -> None:
-        """A part of what it makes, in the order of being made; also :meth:`check`.
-
-        Args:
-            value: plain JSON.
-        """
-
-    def check(self) -> None:
-        """Go on, or leave the job: call it often, as a cancel takes effect here.
-
-        Raises:
-            Left: the job has been cancelled, or this worker is to end.
-        """
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One kind of job.
-
-    Attributes:
-        name: in the queue.
-        lane: of the queue; jobs of one lane are done one after another by each worker.
-        check: refuses values that cannot be meant, before they are queued, with a sentence.
-        work: does it, in the worker; gives the result as plain JSON. It may be begun again from the
-            start, when its worker died.
-    """
-
-    name: str
-    lane: str
-    check: Callable[[Settings, Values], None]
-    work: Callable[[Settings, Values, Tell], Any]
-
-
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in ()}

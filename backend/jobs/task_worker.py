@@ -26,7 +26,7 @@ MAX_RECOVERIES = 3
 
 
 class _Telling:
-    """What a task says goes into the queue; see :class:`backend.jobs.kinds.Tell`."""
+    """What a task says goes into the queue; see :class:`backend.jobs.kind.Tell`."""
 
     def __init__(
         self,

@@ -12,7 +12,8 @@ from dbos import DBOSClient, WorkflowStatus
 from dbos import error as dbos_error
 
 from backend.errors import JobError
-from backend.jobs.kinds import KINDS, Values
+from backend.jobs.kind import Values
+from backend.jobs.kinds import KINDS
 from backend.jobs.logs import remove_log
 from backend.jobs.rows import STATES, State, error_of, progress_of
 from backend.jobs.system import APPLICATION_VERSION, PIECES, PROGRESS, TASK

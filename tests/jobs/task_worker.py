@@ -9,7 +9,8 @@ import time
 from pathlib import Path
 
 from backend.errors import JobError
-from backend.jobs.kinds import KINDS, Kind
+from backend.jobs.kind import Kind
+from backend.jobs.kinds import KINDS
 from backend.jobs.system import ASKING, CONVERSATIONS
 from backend.jobs.worker import serve
 from backend.settings import Settings

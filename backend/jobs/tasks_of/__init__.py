@@ -1,0 +1,1 @@
+"""What a worker does besides extractions, a file a kind."""
