@@ -27,7 +27,7 @@ class Dose:
     """One measure of the answers of some items at some strengths.
 
     Attributes:
-        strengths: ascending, in distances between the poles, with 0 among them, [s].
+        strengths: ascending, with 0 among them, such as in distances between the poles, [s].
         values: [items, s]; NaN where an answer has no such measure, such as one without tokens.
         groups: 0..k-1, [items]: items of one group are dependent.
         controls: the same along random directions of the same length, [directions, items, s].
@@ -83,7 +83,7 @@ class Change:
     """What a strength changes.
 
     Attributes:
-        strength: in distances between the poles.
+        strength: in the unit of the dose.
         change: mean over items of the measure there less the measure unsteered.
         band: the same along random directions.
     """
@@ -98,7 +98,7 @@ class Steerability:
     """How the measure follows the strength.
 
     Attributes:
-        slopes: of each item, change of the measure per distance between the poles; None where the
+        slopes: of each item, change of the measure per unit of strength; None where the
             item has fewer than two measured strengths, [items].
         slope: their mean.
         wrong_way: share of items whose slope is negative.
@@ -134,7 +134,8 @@ class SteeringResult:
         layer: of the cell.
         measure: what was looked at: score, propensity or reading.
         steerability: how it follows the strength.
-        strongest: largest strength that was tried, in distances between the poles.
+        strongest: largest strength that was tried.
+        unit: of the strengths: poles, norm or vector.
         name: of the dose-response.
     """
 
@@ -144,6 +145,7 @@ class SteeringResult:
     measure: str
     steerability: Steerability
     strongest: float
+    unit: str
     name: str
 
 

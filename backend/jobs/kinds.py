@@ -4,5 +4,6 @@
 from __future__ import annotations
 
 from backend.jobs.kind import Kind
+from backend.jobs.tasks_of import dose
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in ()}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (dose.KIND,)}

@@ -44,5 +44,6 @@ def _result(record: DoseRecord) -> SteeringResult:
         measure=measure,
         steerability=steerability(record.dose(measure)),
         strongest=max(map(abs, record.strengths)),
+        unit=steered.unit,
         name=record.name,
     )

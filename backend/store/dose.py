@@ -39,6 +39,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "int": (int,),
     "bool": (bool,),
     "float": (float, int),
+    "float | None": (float, int, type(None)),
 }
 
 
@@ -55,8 +56,11 @@ class Steered:
         named: whether it is one that was saved or imported.
         model: reference of the model.
         weights_hash: of the model.
-        pole_distance: distance between the poles along the vector; the unit of strengths.
-        residual_norm: mean length of the run's activations at the layer.
+        unit: of the strengths: poles, norm or vector.
+        unit_size: one unit in units of activations.
+        pole_distance: distance between the poles along the vector; None where it is undefined.
+        residual_norm: mean norm of the run's texts at the layer; None likewise.
+        mode: add, or norm-add, which keeps the norm of what it is added to.
         where: which tokens the vector was added to: prompt, generated or both.
         tokens: longest answer.
         temperature: of the answers.
@@ -72,8 +76,11 @@ class Steered:
     named: bool
     model: str
     weights_hash: str
-    pole_distance: float
-    residual_norm: float
+    unit: str
+    unit_size: float
+    pole_distance: float | None
+    residual_norm: float | None
+    mode: str
     where: str
     tokens: int
     temperature: float
@@ -99,7 +106,7 @@ class DoseRecord:
         name: its file's stem.
         created_at: UTC, ISO 8601.
         steered: what was steered, and how.
-        strengths: in distances between the poles, ascending, with 0 among them.
+        strengths: in the unit of ``steered``, ascending, with 0 among them.
         directions: random directions of the same length that were tried.
         items: of each measure that is of answers: the questions.
         pairs: of the propensity: pairs of answers; empty where the study has none.

@@ -27,7 +27,7 @@ def steered(slope, *, directions=6, noise=0.05, seed=0, measure="propensity"):
     values = (slope + rng.normal(0, noise, (20, 1))) * STRENGTHS
     controls = rng.normal(0, noise, (directions, 20, 1)) * STRENGTHS
     found = steerability(Dose(STRENGTHS, values, np.arange(20), controls))
-    return SteeringResult("warmth", "default", 3, measure, found, 1.0, "x")
+    return SteeringResult("warmth", "default", 3, measure, found, 1.0, "poles", "x")
 
 
 def verdicts(evidence, result):
