@@ -144,5 +144,7 @@ with data.faults_shown():
     if stronger := words.stronger_fix(diagnosis):
         st.caption(stronger)
     _details(diagnosis)
+    if run.has_model and not words.steering_measured(diagnosis):
+        st.page_link("pages/dose.py", label=words.STEERING, icon=":material/science:")
     evidence_on_request(run.run_id, chosen.trait, chosen.prompt_set, diagnosis.layer)
     notes_expander(run, chosen.trait, chosen.prompt_set, diagnosis.layer)

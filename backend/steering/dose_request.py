@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from backend.asking.endpoint import Endpoint
+from backend.core.dose import LEAST_DIRECTIONS
 from backend.errors import SteeringError
 from backend.judging.rubric import check_traits, rubric_of_study
 from backend.settings import Settings
@@ -38,13 +39,13 @@ class DosePlan:
     """
 
     source: VectorSource
-    strengths: tuple[float, ...] = (-2.0, -1.0, -0.5, 0.5, 1.0, 2.0)
+    strengths: tuple[float, ...] = (-2.0, -1.0, 1.0, 2.0)
     unit: Unit = "poles"
     mode: Mode = "add"
     where: Where = "both"
-    questions: int = 12
-    directions: int = 5
-    tokens: int = 40
+    questions: int = 8
+    directions: int = LEAST_DIRECTIONS
+    tokens: int = 24
     temperature: float = 0.0
     seed: int = 0
 

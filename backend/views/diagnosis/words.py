@@ -8,7 +8,7 @@ from backend.settings import StatusThresholds
 from backend.store.run_values import RunSummary
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.diagnose import Diagnosis
-from backend.views.diagnosis.rules import outliers, poles, probes
+from backend.views.diagnosis.rules import outliers, poles, probes, steering
 from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
@@ -27,6 +27,7 @@ OTHER_WORDING = (
     "To compare with prompts in other words: this command has a model write 20 pairs of each trait "
     "as a prompt set of their own, and extracts them like this run."
 )
+STEERING = "Whether this vector also steers is not measured at this layer: measure it"
 NOT_MEASURED = "This run cannot measure the gain: {reason}."
 HELD_OUT = (
     "Gain: measured on scenarios on which neither fix nor layer was chosen. "
@@ -54,6 +55,11 @@ def status_line(diagnosis: Diagnosis, thresholds: StatusThresholds, of_layers: i
     status = status_of(diagnosis.r.value, thresholds)
     layer = f"layer {diagnosis.layer}" + ("" if of_layers == 1 else f", best of {of_layers}")
     return f"{STATUS_SIGNS[status]} {status} · {r_sentence(diagnosis.r, 2)[:-1]} · {layer}"
+
+
+def steering_measured(diagnosis: Diagnosis) -> bool:
+    """Whether a dose-response tells whether the vector steers. Args: diagnosis: of the cell."""
+    return any(j.cause == steering.MONITORS_ONLY.cause for j in diagnosis.judgements)
 
 
 def stronger_fix(diagnosis: Diagnosis) -> str:

@@ -1,0 +1,1 @@
+"""What the Dose-response page and its command share."""
