@@ -9,13 +9,14 @@ from pathlib import Path
 from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
 from backend.studies.faults import FaultList, near_name, shown
 from backend.studies.foreign.form import Understood
-from backend.studies.foreign.registry import read_foreign
+from backend.studies.foreign.registry import no_scored_prompts, read_foreign
 from backend.studies.mapping.apply import apply_mapping
 from backend.studies.mapping.form import StudyMapping
 from backend.studies.mapping.guess import PAIRS
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
 from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
+from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
 from backend.studies.source import choose_table, has_table, is_zip, read_source, read_tables
@@ -35,6 +36,7 @@ def read_study(
     mapping: StudyMapping | None = None,
     *,
     unscored: bool = False,
+    chosen: PoleThresholds | None = None,
 ) -> Study:
     """Read and check a study.
 
@@ -46,6 +48,8 @@ def read_study(
         mapping: what the columns of its tables are; None where they are in a known format.
         unscored: whether responses without any score are fine, as those of a study that is yet to
             be judged.
+        chosen: by which scores another tool's judged answers become prompts; None as the tool
+            has it.
 
     Raises:
         UnknownTables: its tables are in no format that is known, and there is no mapping.
@@ -55,13 +59,15 @@ def read_study(
     study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
     if mapping is not None:
+        if chosen is not None:
+            no_scored_prompts("a mapping", faults)
         return _mapped(path, study_name, mapping, faults)
     own = FaultList()
     source = read_source(path, own)
     a_file = path.is_file() and not is_zip(path)
     if not has_table("prompts", source) and (a_file or own.count == 0):
         files = _read_files(path, faults)
-        found = read_foreign(files, faults)
+        found = read_foreign(files, faults, chosen)
         faults.raise_if_any()
         if found is not None:
             return _study(study_name, found)
@@ -70,6 +76,8 @@ def read_study(
             choose_table("prompts", source, own, required=True)
             raise _unknown_tables(tables, own)
     faults.extend(own)
+    if chosen is not None:
+        no_scored_prompts("a study of its own tables", faults)
     faults.raise_if_any()
     metadata = read_metadata(source.files.get(METADATA_FILE), faults)
     prompts: list[Prompt] = []
