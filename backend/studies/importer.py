@@ -72,9 +72,14 @@ def read_study(
         if found is not None:
             return _study(study_name, found)
         tables = [file for file in files.values() if file.rows]
+        broken = unreadable(files)
         if tables:
             choose_table("prompts", source, own, required=True)
-            raise _unknown_tables(tables, own)
+            raise _unknown_tables(tables, broken, own)
+        for file in broken:
+            faults.extend(file.faults)
+        if a_file:  # what it lacks as a folder would say less than why it cannot be read
+            faults.raise_if_any()
     faults.extend(own)
     if chosen is not None:
         no_scored_prompts("a study of its own tables", faults)
@@ -159,8 +164,19 @@ def _mapped(path: Path, name: str, mapping: StudyMapping, faults: FaultList) -> 
     return _study(name, found)
 
 
-def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
-    """Which tables there are, after what is wrong without a mapping."""
+def unreadable(files: Files) -> list[Parsed]:
+    """The files without one record that could be parsed, each of which has its faults.
+
+    Args:
+        files: from :func:`read_loose_tables` or :func:`backend.studies.parsed_files.parse_files`.
+    """
+    return [file for file in files.values() if not file.rows and file.faults.count]
+
+
+def _unknown_tables(
+    tables: Sequence[Parsed], broken: Sequence[Parsed], own: FaultList
+) -> UnknownTables:
+    """Which tables there are, and what is wrong with files and without a mapping."""
     said = []
     for file in tables[:_MOST_TABLES]:
         columns = ", ".join(file.columns[:_MOST_COLUMNS])
@@ -173,8 +189,12 @@ def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
         "Say what the columns are: import-study PATH --guess-mapping prints a mapping to edit, and "
         "the Runs page has a form.",
     )
+    wrong = FaultList()
+    for file in broken:
+        wrong.extend(file.faults)
+    wrong.extend(own)
     try:
-        own.raise_if_any()
+        wrong.raise_if_any()
     except StudyFaults as found:
         return UnknownTables([*_nearly_pairs(tables), hint, *found.faults])
     return UnknownTables([*_nearly_pairs(tables), hint])

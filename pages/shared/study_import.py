@@ -14,7 +14,7 @@ from backend.studies.mapping.guess import guess_mapping, unused_columns
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import LEAST_COHERENCE, LEAST_SCORE, pole_thresholds
 from backend.views.imports.tables import example_rows, note_rows, trait_rows
-from backend.views.imports.words import not_used, understood
+from backend.views.imports.words import not_read, not_used, understood
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.column_form import column_form
@@ -91,6 +91,8 @@ def _import_form() -> None:
     if upload.tables is not None and upload.guess is not None:
         st.markdown("**What do the columns hold?** The fields are filled in by a guess.")
         mapping = column_form(upload.tables, upload.guess, " ".join(upload.ids))
+        if broken := not_read(upload.tables):
+            st.caption(as_text(broken))
         if left := not_used(unused_columns(upload.tables, mapping)):
             st.caption(as_text(left))
         st.button(

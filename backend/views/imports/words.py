@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from backend.studies.faults import shown
+from backend.studies.importer import unreadable
+from backend.studies.parsed_files import Files
 from backend.turns import turn_order
 from backend.types import Study, Target, turns_of
 
@@ -48,6 +50,16 @@ def _turns(study: Study) -> str:
         return "no turns"
     named = f"turns {turns[0]} to {turns[-1]}" if len(turns) > 1 else f"turn {turns[0]}"
     return f"{_count(len(conversations), 'conversation')}, {named}"
+
+
+def not_read(files: Files) -> str:
+    """Which files hold nothing that can be parsed; empty where there are none.
+
+    Args:
+        files: tables, to say what their columns are.
+    """
+    names = [shown(file.path) for file in unreadable(files)]
+    return f"No record can be parsed, and nothing is read, of {', '.join(names)}." if names else ""
 
 
 def not_used(columns: Mapping[str, Sequence[str]]) -> str:
