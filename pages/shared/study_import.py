@@ -122,7 +122,7 @@ def _threshold_fields() -> None:
     with st.expander("Choose poles by judge scores (persona_vectors)", icon=":material/tune:"):
         st.caption(
             "A pair of answers becomes two prompts where the judge agrees. Several least scores, "
-            "such as 50,60,70, make a prompt set each; Runs compares their r."
+            "such as 50,60,70, make a prompt set each; Compare, above, shows r of every set."
         )
         fields = zip(
             _THRESHOLDS,
