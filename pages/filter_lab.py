@@ -17,11 +17,12 @@ from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.compute import LabView, lab_view, prompt_texts, published_layer
 from backend.views.filter_lab.figures import dimmed_heatmap, layer_curves, threshold_curve
 from backend.views.filter_lab.intervals import lab_intervals
+from backend.views.filter_lab.named import beside, named_choices, named_r
 from backend.views.filter_lab.stack import LabStack, RunCell, lab_stack
 from backend.views.prompts.compute import prompt_view
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
-from pages.shared.address import segmented, several
+from pages.shared.address import segmented, select, several
 from pages.shared.chart_click import Click, on_click
 from pages.shared.evidence import read_evidence
 from pages.shared.figures import text_colour
@@ -37,6 +38,9 @@ from pages.shared.sidebar import Selection, run_name, selection
 from pages.shared.states import require_run
 
 Runs = tuple[str, ...]
+# Prompt set, pipeline, cell, and the named vector beside it.
+_Setting = tuple[str, Pipeline, RunCell, str | None]
+_NONE = "none"
 _LAST = "lab_last"
 _FILLED = "lab_filled"
 _READING = "Reading the study's cells"
@@ -96,6 +100,7 @@ def _lab(chosen: Selection, run: RunSummary) -> None:
         with st.spinner(_READING):
             base = _stack(runs, chosen.prompt_set, IDENTITY)
         pipeline = pipeline_controls(base.titles)
+        named = _named_picked(run.run_id, chosen.trait)
     with st.spinner(_READING):
         _stack(runs, chosen.prompt_set, pipeline.metric)
     best = published_layer(base, run.run_id, chosen.trait)
@@ -103,8 +108,23 @@ def _lab(chosen: Selection, run: RunSummary) -> None:
         st.info("This run has no prompts of the chosen trait in the chosen set.")
         return
     place = (run.run_id, chosen.trait, best if chosen.layer is None else chosen.layer)
-    _moving(chosen, run, runs, place, pipeline)
+    _moving(chosen, run, runs, place, pipeline, named)
     notes_expander(run, chosen.trait, chosen.prompt_set, place[2])
+
+
+def _named_picked(run_id: str, trait: str) -> str | None:
+    """The saved or imported vector that stands beside the lab's own, if any."""
+    titles = data.results().with_saved(named_choices, [run_id], trait)
+    if not titles:
+        return None
+    picked = select(
+        "Saved or imported vector beside it",
+        [_NONE, *titles],
+        "lab_beside",
+        {_NONE: "none"} | titles,
+        help="Its r at this layer, on the same responses, and its cosine with the lab's vector.",
+    )
+    return None if picked == _NONE else picked
 
 
 def _runs_picked(chosen: Selection, run: RunSummary) -> Runs:
@@ -118,7 +138,12 @@ def _runs_picked(chosen: Selection, run: RunSummary) -> Runs:
 
 @st.fragment
 def _moving(
-    chosen: Selection, run: RunSummary, runs: Runs, place: RunCell, unfiltered: Pipeline
+    chosen: Selection,
+    run: RunSummary,
+    runs: Runs,
+    place: RunCell,
+    unfiltered: Pipeline,
+    named: str | None,
 ) -> None:
     """The slider and all that moves with it: as few elements as can be, for each takes time."""
     prompt_set, limits, text = chosen.prompt_set, data.results().thresholds, text_colour()
@@ -138,11 +163,15 @@ def _moving(
     if steps is None:
         st.info(view.refusal or "Without a filter there is no threshold to move.")
     else:
-        curve = threshold_curve(view, steps, cosines, end, limits, text)
+        line = None
+        if named is not None:
+            name, r = results.with_saved(named_r, [run_id], named, layer)
+            line = None if r.value is None else (name, r.value)
+        curve = threshold_curve(view, steps, cosines, end, limits, text, line)
         show_live(curve, "axis", "r at every threshold of the filter")
         follow_threshold(view, steps, cosines)
         st.caption(words.AXIS + words.steps_text(steps))
-    _intervals(prompt_set, pipeline, place)
+    _intervals(prompt_set, pipeline, place, named)
     _save(prompt_set, place, view)
     more = segmented("More", list(_MORE), "lab_more", _MORE)
     if more == "card":
@@ -197,14 +226,15 @@ def _to_basket(run: RunSummary, numbers: list[int]) -> None:
     keep(run, basket_of(run).drop(*numbers))
 
 
-def _fill(setting: tuple[str, Pipeline, RunCell]) -> None:
+def _fill(setting: _Setting) -> None:
     st.session_state[_FILLED] = setting
 
 
 @st.fragment
-def _intervals(prompt_set: str, pipeline: Pipeline, place: RunCell) -> None:
+def _intervals(prompt_set: str, pipeline: Pipeline, place: RunCell, named: str | None) -> None:
     """Intervals, filled in when the slider rests."""
-    setting = (prompt_set, pipeline, place)
+    setting = (prompt_set, pipeline, place, named)
+    name = "" if named is None else named.partition(":")[2]
     with st.container(key="lab_rest"):
         if st.session_state.get(_FILLED) == setting:
             with data.faults_shown():
@@ -212,11 +242,18 @@ def _intervals(prompt_set: str, pipeline: Pipeline, place: RunCell) -> None:
                 found = data.results().of_run(
                     lab_intervals, run_id, trait, prompt_set, layer, pipeline
                 )
-                st.html(tables.intervals_table(found))
+                rows = tables.intervals_table(found)
+                if named is not None:
+                    cell = (trait, prompt_set, layer)
+                    other = data.results().with_saved(beside, [run_id], named, cell, pipeline)
+                    rows += tables.beside_table(other, name)
+                st.html(rows)
             return
-        described = html.escape(f"{pipeline.to_dict()} {place}")
+        described = html.escape(f"{pipeline.to_dict()} {place} {named}")
+        dots = tables.intervals_table(None)
+        dots += "" if named is None else tables.beside_table(None, name)
         st.html(
-            f"{tables.intervals_table(None)}<!-- {described} -->{_WHEN_AT_REST}",
+            f"{dots}<!-- {described} -->{_WHEN_AT_REST}",
             unsafe_allow_javascript=True,
         )
         st.button("Fill in now", key="lab_fill", type="tertiary", on_click=_fill, args=(setting,))

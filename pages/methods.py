@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.exports.vectors import method_titles
 from backend.store.run_values import RunSummary
 from backend.views.methods import words
@@ -139,7 +139,7 @@ def _cosines(selected: Selection, run: RunSummary, begin: int) -> None:
     )
     st.markdown(f"**{words.cosines_answer(found)}**")
     of = "" if family == "traits" else f"{selected.trait.replace('_', ' ')}, "
-    by = "" if family == "methods" else f"{method_named(method).title.lower()}, "
+    by = "" if family == "methods" else f"{titles.get(method, method).lower()}, "
     st.caption(f"{of}{by}layer {layer}. {words.COSINES} {words.missing_vectors(found)}")
     if found.names:
         show(cosine_map(found), "cosines", "Cosine of every pair of vectors")

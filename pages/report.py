@@ -11,7 +11,7 @@ import streamlit as st
 from backend.exports.download import as_bytes, size_text
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
-from backend.exports.snippet import snippet
+from backend.exports.snippet import must_name_model, snippet
 from backend.exports.tables import (
     FORMATS,
     Source,
@@ -206,8 +206,21 @@ def _snippet(found: VectorSet, name: str) -> None:
         chosen_name = next(iter(by_name))
         if len(by_name) > 1:
             chosen_name = st.selectbox("Vector", list(by_name))
+        own = found.run.record.model
+        asked = must_name_model(found)
+        model = st.text_input(
+            "Model that transformers loads",
+            key="snippet_model",
+            placeholder="name on the Hub, NAME@REVISION, or folder" if asked else own,
+        ).strip()
+        if asked and not model:
+            st.caption(
+                f"The activations were taken elsewhere, of a model called {as_text(own)}. Name the "
+                "model above to get the code."
+            )
+            return
         st.caption("With transformers alone; it reads the downloaded file.")
-        st.code(snippet(found, by_name[chosen_name], name), language="python")
+        st.code(snippet(found, by_name[chosen_name], name, model), language="python")
 
 
 def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:

@@ -56,7 +56,7 @@ def _trait(column: ScoreColumn | None) -> None:
     if column.drift is not None:
         with right:
             show(
-                drift_histogram(column.drift),
+                drift_histogram(column, column.drift),
                 "drifts",
                 "How often each change of the score happened",
             )
@@ -88,7 +88,7 @@ def _judge(columns: tuple[ScoreColumn, ...]) -> None:
         show(
             stability_forest(columns),
             "stability",
-            "Correlation of the scores at t1 and tN, by trait",
+            "Correlation of the scores at the first and the last turn, by trait",
         )
 
 

@@ -87,6 +87,13 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
         help="print Python that adds each vector with plain transformers (safetensors only)",
     )
     parser.add_argument(
+        "--snippet-model",
+        default="",
+        metavar="MODEL",
+        help="what transformers loads there: NAME, NAME@REVISION or a folder (default: the run's "
+        "model; to be named where its activations were imported)",
+    )
+    parser.add_argument(
         "--out",
         type=Path,
         required=True,
@@ -113,6 +120,12 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             expected="--snippet with --format safetensors.",
             remedy="leave one of the two out.",
         )
+    if options.snippet_model and not options.snippet:
+        raise ExportError(
+            "--snippet-model is given without --snippet.",
+            expected="a snippet that loads this model.",
+            remedy="add --snippet, or leave it out.",
+        )
     if options.saved is not None:
         found = read_saved(settings, options.saved)
     else:
@@ -126,7 +139,11 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
         with open_run(settings, options.run) as run:
             found = read_vectors(run, choice)
     name = options.out.name
-    snippets = [snippet(found, v, name) for v in found.vectors] if options.snippet else []
+    snippets = (
+        [snippet(found, vector, name, options.snippet_model) for vector in found.vectors]
+        if options.snippet
+        else []
+    )
     with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:

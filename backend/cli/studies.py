@@ -17,6 +17,7 @@ from backend.studies.importer import read_loose_tables
 from backend.studies.imports import check_study, import_study
 from backend.studies.mapping.form import StudyMapping, mapping_json, read_mapping
 from backend.studies.mapping.guess import guess_mapping, unused_columns
+from backend.studies.pole_thresholds import pole_thresholds
 from backend.views.imports.tables import trait_rows
 from backend.views.imports.words import not_used, understood
 
@@ -33,6 +34,24 @@ def _import_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a mapping of its tables to look at and edit, and keep nothing",
     )
+    scores = parser.add_argument_group(
+        "judged answers (persona_vectors)", "which pairs of answers become prompts"
+    )
+    scores.add_argument(
+        "--least-score",
+        default="",
+        metavar="S[,S...]",
+        help="least trait score of the high side (default: 50); several make a prompt set each",
+    )
+    scores.add_argument(
+        "--most-score",
+        default="",
+        metavar="S[,S...]",
+        help="most trait score of the low side (default: less than 100 minus the first)",
+    )
+    scores.add_argument(
+        "--least-coherence", default="", metavar="S", help="of both sides (default: 50)"
+    )
 
 
 def _import(settings: Settings, options: argparse.Namespace) -> int:
@@ -44,8 +63,10 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
             print(f"note: {left} Add those that matter.", file=sys.stderr)
         return 0
     mapping = None if options.mapping is None else _mapping(options.mapping)
+    typed = (options.least_score, options.most_score, options.least_coherence)
+    chosen = pole_thresholds(*typed) if any(typed) else None
     if options.check:
-        checked = check_study(options.path, options.name, mapping)
+        checked = check_study(options.path, options.name, mapping, chosen)
         study = checked.study
         print(
             f"{study.name}: {len(study.traits)} traits, {len(study.prompts)} prompts, "
@@ -56,7 +77,7 @@ def _import(settings: Settings, options: argparse.Namespace) -> int:
             print("  " + ", ".join(f"{name} {value}" for name, value in row.items()))
         notes = checked.notes
     else:
-        found = import_study(settings, options.path, options.name, mapping)
+        found = import_study(settings, options.path, options.name, mapping, chosen)
         print(found.ref.key)
         notes = found.notes
     for note in notes:

@@ -65,16 +65,25 @@ _BEFORE = """\
 """
 
 
-def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
+def must_name_model(found: VectorSet) -> bool:
+    """Whether a run does not say which model transformers should load: its activations were taken
+    elsewhere, and what their model is called need be no name on the Hub, or another's."""
+    return found.run.record.model_source == IMPORTED
+
+
+def snippet(found: VectorSet, vector: Vector, file_name: str, model: str = "") -> str:
     """Self-contained Python that adds an exported vector to the residual stream of its model.
 
     Args:
         found: the vectors that were exported.
         vector: one of them.
         file_name: of the safetensors file that holds it.
+        model: name (``NAME@REVISION`` for one of its revisions) or folder that transformers loads;
+            empty for the run's own.
 
     Raises:
-        ExportError: the activations were simulated: there is no model to steer.
+        ExportError: the activations were simulated: there is no model to steer; or they were taken
+            elsewhere, and no model is named.
     """
     record = found.run.record
     if found.simulated:
@@ -83,8 +92,16 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
             expected="a run that was extracted from a model.",
             remedy="choose such a run.",
         )
-    preset = PRESETS_BY_NAME.get(record.model)
-    model, at, revision = record.model.partition("@")
+    if must_name_model(found) and not model:
+        raise ExportError(
+            f"The activations of run {record.run_id} were taken elsewhere, of a model called "
+            f"{record.model!r}: which one transformers should load is not known.",
+            expected="its name on the Hub, NAME@REVISION, or its folder.",
+            remedy="name it (--snippet-model).",
+        )
+    preset = None if model else PRESETS_BY_NAME.get(record.model)
+    name, at, revision = (model or record.model).partition("@")
+    own_revision = None if model else record.model_revision
     return _TEXT.format(
         where="to the embedding output (layer 0)"
         if vector.layer == 0
@@ -92,10 +109,10 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
         title=_comment(vector.title),
         trait=_comment(vector.trait),
         norm=vector.norm,
-        weights=_weights(record),
+        weights=_weights(record, named=bool(model)),
         dtype=f"torch.{record.dtype}" if record.dtype in _TYPES else '"auto"',
-        model=repr(preset.hub_id if preset else model if at else record.model),
-        revision=repr(record.model_revision or revision or None),
+        model=repr(preset.hub_id if preset else name if at else model or record.model),
+        revision=repr(own_revision or revision or None),
         file=repr(file_name),
         tensor=repr(tensor_name(vector)),
         layer=vector.layer,
@@ -103,17 +120,18 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
     )
 
 
-def _weights(record: RunRecord) -> str:
-    """Which weights the vector was built on, as a comment."""
+def _weights(record: RunRecord, *, named: bool) -> str:
+    """Which weights the vector was built on, and whether another model was named, as a comment."""
+    other = "\n# MODEL was named for this text; its weights were not compared." if named else ""
     if record.model_source == IMPORTED:
         return (
-            "# The activations were taken elsewhere: put in a name or folder that transformers\n"
-            f"# loads in place of {_comment(record.model)}."
+            "# The activations were taken elsewhere, of a model called "
+            f"{_comment(record.model)}.{other}"
         )
     said = f"# The vector was built on weights from {_SOURCES.get(record.model_source, 'a folder')}"
     if record.model_source in _DEQUANTISED:
         said += ",\n# dequantised: numbers of the original weights differ a little"
-    return f"{said}.\n# sha256 of the weights: {record.weights_hash}."
+    return f"{said}.\n# sha256 of the weights: {record.weights_hash}.{other}"
 
 
 def _comment(text: str) -> str:

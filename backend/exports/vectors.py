@@ -109,7 +109,9 @@ def read_vectors(run: Run, choice: Choice) -> VectorSet:
         _check("layer", choice.layers, summary.record.layers)
     traits, methods = choice.traits or summary.traits, choice.methods or known
     wanted = _cells(run, choice, traits, methods)
-    found = tuple(_vector(stored) for stored in run.vectors(choice.prompt_set, wanted))
+    found = tuple(
+        _vector(stored, run.label_range) for stored in run.vectors(choice.prompt_set, wanted)
+    )
     missing = _missing(wanted, found)
     if not found:
         raise ExportError(
@@ -152,7 +154,9 @@ def read_saved(settings: Settings, name: str) -> VectorSet:
 def method_titles(run: Run) -> dict[str, str]:
     """Method -> name on screen, for the methods a run has vectors of, in the registry's order."""
     there = run.methods_with_vectors()
-    return {method.name: method.title for method in METHODS if method.name in there}
+    return {
+        method.name: method.title_on(run.label_range) for method in METHODS if method.name in there
+    }
 
 
 _Place = tuple[str, str, int]
@@ -173,13 +177,13 @@ def _cells(run: Run, choice: Choice, traits: Sequence[str], methods: Sequence[st
     return places
 
 
-def _vector(stored: StoredVector) -> Vector:
+def _vector(stored: StoredVector, label_range: tuple[float, float]) -> Vector:
     # A run may hold a method that is registered no longer.
     method = next((known for known in METHODS if known.name == stored.method), None)
     return Vector(
         trait=stored.trait,
         method=stored.method,
-        title=stored.method if method is None else method.title,
+        title=stored.method if method is None else method.title_on(label_range),
         pipeline=None if method is None else method.pipeline,
         fitted=method is not None and method.fitted,
         layer=stored.layer,

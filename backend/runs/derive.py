@@ -35,11 +35,28 @@ from backend.runs.kept_probes import kept_probes
 from backend.runs.layer_data import LayerData, prompt_groups, read_layer
 from backend.runs.threads import side_by_side
 from backend.store.connection import fixed_rows, list_rows
+from backend.store.schema import LABELLED_RANGE
 from backend.store.work_file import WorkFile
 from backend.types import Study
 
 # Raise it when what is computed changes, so that a run says by which version its numbers are.
-DERIVATION = 2
+# Version 3 splits the responses of a logistic probe at fractions of the study's score range.
+DERIVATION = 3
+# Version -> earlier ones by which a study with scores of 0 to 10 has the same numbers.
+_SAME_OF_TENS = {3: (2,)}
+
+
+def same_numbers(earlier: int, version: int, score_range: tuple[float, float]) -> bool:
+    """Whether two versions of this code derive the same numbers of a study.
+
+    Args:
+        earlier: by which a run was derived.
+        version: the one that is compared with it.
+        score_range: lowest and highest allowed score of the study.
+    """
+    return earlier == version or (
+        score_range == LABELLED_RANGE and earlier in _SAME_OF_TENS.get(version, ())
+    )
 
 
 def underived_layers(work: WorkFile) -> tuple[int, ...]:
@@ -186,7 +203,8 @@ def _trait_cells(data: LayerData, study: Study, trait: str, behaviour: Behaviour
     products, within = trait_products(data, ids, groups, behaviour)
     scores = np.array([r.scores.get(trait, np.nan) for r in study.responses], np.float64)
     inputs = tuple(
-        fit_input(data, ids, group, (products, within), scores, behaviour) for group in groups
+        fit_input(data, ids, group, (products, within), (scores, study.score_range), behaviour)
+        for group in groups
     )
     return _TraitCells(trait, ids, products, within, behaviour, inputs)
 
@@ -300,7 +318,7 @@ def fit_input(
     ids: Integers,
     group: PromptGroup,
     made: tuple[dict[str, TraitProducts], WithinClass | None],
-    scores: Floats,
+    scored: tuple[Floats, tuple[float, float]],
     behaviour: Behaviour,
 ) -> FitInput:
     """What the methods may use of one cell.
@@ -310,10 +328,12 @@ def fit_input(
         ids: indices of the trait's prompts in the study.
         group: the cell's prompts.
         made: of the trait, from :func:`trait_products`.
-        scores: the trait's score of each response, NaN where not scored, [N].
+        scored: the trait's score of each response, NaN where not scored, [N]; lowest and highest
+            allowed score.
         behaviour: the cases that enter r.
     """
     products, within = made
+    scores, score_range = scored
     return FitInput(
         group=group,
         prompts=data.prompts[ids],
@@ -324,6 +344,7 @@ def fit_input(
         features=data.features,
         response_groups=data.response_groups,
         scores=scores,
+        score_range=score_range,
         behaviour=behaviour,
     )
 

@@ -167,7 +167,7 @@ def on_run(run: Run, vector: ImportedVector, layer: int | None = None) -> OnRun:
     reasons: dict[int, str] = {}
     wanted = vector.layers if layer is None else (layer,)
     for at in wanted:
-        why = _misfit(run, vector, at) or (None if len(scored) else NO_RESPONSES)
+        why = misfit_on_run(run, vector, at) or (None if len(scored) else NO_RESPONSES)
         if why is not None:
             reasons[at] = why
             continue
@@ -216,7 +216,8 @@ def misfit(vector: ImportedVector, layer: int, depth: int, width: int) -> str | 
     return None
 
 
-def _misfit(run: Run, vector: ImportedVector, layer: int) -> str | None:
+def misfit_on_run(run: Run, vector: ImportedVector, layer: int) -> str | None:
+    """Why an imported vector does not belong to a layer of a run; None if it does."""
     record = run.record
     why = misfit(vector, layer, record.depth, record.width)
     if why is not None:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from backend.core.vectors.methods import Method
 from backend.errors import StoreError
 from backend.extraction.engine import Identity
+from backend.runs.derive import same_numbers
 from backend.settings import Settings
 from backend.store.connection import MALFORMED
 from backend.store.file_cache import FileCache
@@ -159,7 +160,7 @@ def find_carried(
         with open_source(settings, part.run_id) as source:
             alike = (
                 source.format >= SAME_DERIVED
-                and source.derivation == version
+                and same_numbers(source.derivation, version, study.score_range)
                 and source.text_counts[1] == len(study.responses)
                 and set(names) <= set(source.methods())
             )
@@ -168,6 +169,8 @@ def find_carried(
             record, before = source.record, source.study()
     except (StoreError, *MALFORMED) as fault:
         logger.warning("nothing derived is taken from %s: %s", part.run_id, fault)
+        return None
+    if before.score_range != study.score_range:  # by which probes split the responses
         return None
     if not all(map(_same_response, before.responses, study.responses)):
         return None

@@ -91,7 +91,7 @@ def save_vector(
         built = build(pipeline, stack([cell.gram], [cell.high], [cell.moments], width))
         if 0 in built.refusals:
             raise _refused(built.refusals[0])
-        vector = _direction(
+        vector = direction_of(
             run, pipeline.metric, trait, layer, cell.prompt_ids, built.weights[0], width
         )
         length = float(np.linalg.norm(vector))
@@ -140,7 +140,7 @@ def saved_cases(run: Run, saved: SavedVector) -> Cases:
     return cases.cases(cases.drift_of(saved.projections))
 
 
-def _direction(
+def direction_of(
     run: Run,
     metric: str,
     trait: str,
@@ -149,7 +149,17 @@ def _direction(
     weights: Floats,
     width: int,
 ) -> Floats:
-    """v = M P'w; M is rebuilt from the run's activations as it was when the run was derived."""
+    """v = M P'w, [d]; M is rebuilt from the run's activations as it was when the run was derived.
+
+    Args:
+        run: an open run.
+        metric: name of M, which the layer has.
+        trait: one of its traits.
+        layer: one of its layers.
+        prompt_ids: the prompts that the weights are of.
+        weights: w, by prompt, [n].
+        width: d.
+    """
     every = run.prompt_activations(layer)
     prompts = run.prompts(trait)
     ids = np.array([prompt.prompt_id for prompt in prompts])

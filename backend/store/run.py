@@ -55,6 +55,7 @@ from backend.store.run_values import (
     StoredVector,
     TurnValues,
 )
+from backend.store.schema import LABELLED_RANGE, RANGED_LABELS
 from backend.store.study import StudyFile
 from backend.turns import turn_order
 
@@ -173,6 +174,12 @@ class Run(StudyFile):
             return 0
         found = self._rows("SELECT max(version) FROM derivations")[0][0]
         return int(found or 0)
+
+    @property
+    def label_range(self) -> tuple[float, float]:
+        """Lowest and highest score at whose fractions the probes of this run split the responses
+        into high and low ones: the study's, or 0 to 10 in a run that an earlier version derived."""
+        return self.score_range if self.derivation >= RANGED_LABELS else LABELLED_RANGE
 
     def summary(self) -> RunSummary:
         """The run in one line."""

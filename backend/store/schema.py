@@ -17,6 +17,10 @@ FORMAT = 7
 READABLE = (2, 3, 4, 5, 6, 7)
 # Since this format the derived tables have the same columns.
 SAME_DERIVED = 5
+# Scores at whose fractions every study's responses were split into high and low ones for probes,
+# before the version of derivations that splits them at fractions of the study's own range.
+LABELLED_RANGE = (0.0, 10.0)
+RANGED_LABELS = 3
 # Format -> table -> columns that it brought.
 ADDED_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {

@@ -39,6 +39,7 @@ from backend.store.room import writing
 from backend.store.run_values import Table, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.store.table_files import write_rows
+from backend.turns import ends_of
 from backend.types import (
     SIMULATED_PROVENANCE,
     Message,
@@ -212,6 +213,18 @@ class StudyFile:
             [prompt_set],
         )
         return tuple(trait for (trait,) in rows)
+
+    @cached_property
+    def turn_ends(self) -> tuple[str, str]:
+        """Names of the first and last turn of conversations, between which drifts are; in words
+        where they differ from one conversation to another, or there are none."""
+        turns: dict[tuple[str, str], list[str]] = {}
+        for scenario, responder, turn in self._rows(
+            "SELECT DISTINCT scenario, responder, turn FROM responses WHERE turn IS NOT NULL"
+        ):
+            turns.setdefault((scenario, responder), []).append(turn)
+        found = {ends for own in turns.values() if (ends := ends_of(own)) is not None}
+        return found.pop() if len(found) == 1 else ("the first turn", "the last turn")
 
     def prompts(self, trait: str) -> tuple[StoredPrompt, ...]:
         """The prompts of a trait, of all sets, by id."""

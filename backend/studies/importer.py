@@ -9,13 +9,14 @@ from pathlib import Path
 from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
 from backend.studies.faults import FaultList, near_name, shown
 from backend.studies.foreign.form import Understood
-from backend.studies.foreign.registry import read_foreign
+from backend.studies.foreign.registry import no_scored_prompts, read_foreign
 from backend.studies.mapping.apply import apply_mapping
 from backend.studies.mapping.form import StudyMapping
 from backend.studies.mapping.guess import PAIRS
 from backend.studies.metadata import FILE as METADATA_FILE
 from backend.studies.metadata import read_metadata
 from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
+from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
 from backend.studies.source import choose_table, has_table, is_zip, read_source, read_tables
@@ -35,6 +36,7 @@ def read_study(
     mapping: StudyMapping | None = None,
     *,
     unscored: bool = False,
+    chosen: PoleThresholds | None = None,
 ) -> Study:
     """Read and check a study.
 
@@ -46,6 +48,8 @@ def read_study(
         mapping: what the columns of its tables are; None where they are in a known format.
         unscored: whether responses without any score are fine, as those of a study that is yet to
             be judged.
+        chosen: by which scores another tool's judged answers become prompts; None as the tool
+            has it.
 
     Raises:
         UnknownTables: its tables are in no format that is known, and there is no mapping.
@@ -55,21 +59,30 @@ def read_study(
     study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
     if mapping is not None:
+        if chosen is not None:
+            no_scored_prompts("a mapping", faults)
         return _mapped(path, study_name, mapping, faults)
     own = FaultList()
     source = read_source(path, own)
     a_file = path.is_file() and not is_zip(path)
     if not has_table("prompts", source) and (a_file or own.count == 0):
         files = _read_files(path, faults)
-        found = read_foreign(files, faults)
+        found = read_foreign(files, faults, chosen)
         faults.raise_if_any()
         if found is not None:
             return _study(study_name, found)
         tables = [file for file in files.values() if file.rows]
+        broken = unreadable(files)
         if tables:
             choose_table("prompts", source, own, required=True)
-            raise _unknown_tables(tables, own)
+            raise _unknown_tables(tables, broken, own)
+        for file in broken:
+            faults.extend(file.faults)
+        if a_file:  # what it lacks as a folder would say less than why it cannot be read
+            faults.raise_if_any()
     faults.extend(own)
+    if chosen is not None:
+        no_scored_prompts("a study of its own tables", faults)
     faults.raise_if_any()
     metadata = read_metadata(source.files.get(METADATA_FILE), faults)
     prompts: list[Prompt] = []
@@ -151,8 +164,19 @@ def _mapped(path: Path, name: str, mapping: StudyMapping, faults: FaultList) -> 
     return _study(name, found)
 
 
-def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
-    """Which tables there are, after what is wrong without a mapping."""
+def unreadable(files: Files) -> list[Parsed]:
+    """The files without one record that could be parsed, each of which has its faults.
+
+    Args:
+        files: from :func:`read_loose_tables` or :func:`backend.studies.parsed_files.parse_files`.
+    """
+    return [file for file in files.values() if not file.rows and file.faults.count]
+
+
+def _unknown_tables(
+    tables: Sequence[Parsed], broken: Sequence[Parsed], own: FaultList
+) -> UnknownTables:
+    """Which tables there are, and what is wrong with files and without a mapping."""
     said = []
     for file in tables[:_MOST_TABLES]:
         columns = ", ".join(file.columns[:_MOST_COLUMNS])
@@ -165,8 +189,12 @@ def _unknown_tables(tables: Sequence[Parsed], own: FaultList) -> UnknownTables:
         "Say what the columns are: import-study PATH --guess-mapping prints a mapping to edit, and "
         "the Runs page has a form.",
     )
+    wrong = FaultList()
+    for file in broken:
+        wrong.extend(file.faults)
+    wrong.extend(own)
     try:
-        own.raise_if_any()
+        wrong.raise_if_any()
     except StudyFaults as found:
         return UnknownTables([*_nearly_pairs(tables), hint, *found.faults])
     return UnknownTables([*_nearly_pairs(tables), hint])

@@ -17,6 +17,7 @@ from backend.studies.importer import read_loose_tables, read_study
 from backend.studies.limits import MOST_BYTES, size
 from backend.studies.mapping.form import StudyMapping
 from backend.studies.parsed_files import Files
+from backend.studies.pole_thresholds import PoleThresholds
 from backend.types import Study, StudyRef
 
 
@@ -51,6 +52,7 @@ def import_study(
     path: Path,
     name: str | None = None,
     mapping: StudyMapping | None = None,
+    chosen: PoleThresholds | None = None,
 ) -> Imported:
     """Check and keep a study that a user names by its path.
 
@@ -59,6 +61,7 @@ def import_study(
         path: folder, zip or file.
         name: name of the study; None takes it from the path.
         mapping: what the columns of its tables are; None where they are in a known format.
+        chosen: by which scores another tool's judged answers become prompts; None as it has it.
 
     Raises:
         NotAllowed: the path may not be named here.
@@ -70,7 +73,7 @@ def import_study(
             expected="a path below an allowed folder, or an upload on the Runs page.",
             remedy="add its folder to STEERSCOPE_FOLDERS, or upload it.",
         )
-    return keep_study(settings, path, name, mapping)
+    return keep_study(settings, path, name, mapping, chosen)
 
 
 def keep_study(
@@ -78,6 +81,7 @@ def keep_study(
     path: Path,
     name: str | None = None,
     mapping: StudyMapping | None = None,
+    chosen: PoleThresholds | None = None,
 ) -> Imported:
     """Check and keep a study; the same name and content give the file that is there already.
 
@@ -86,19 +90,23 @@ def keep_study(
         path: folder or zip, which no user has named: an upload, or the bundled sample.
         name: name of the study; None takes it from the path.
         mapping: what the columns of its tables are; None where they are in a known format.
+        chosen: by which scores another tool's judged answers become prompts; None as it has it.
 
     Raises:
         StudyFaults: everything that is wrong with it; nothing is kept.
     """
-    return keep_checked(settings, check_study(path, name, mapping))
+    return keep_checked(settings, check_study(path, name, mapping, chosen))
 
 
 def check_study(
-    path: Path, name: str | None = None, mapping: StudyMapping | None = None
+    path: Path,
+    name: str | None = None,
+    mapping: StudyMapping | None = None,
+    chosen: PoleThresholds | None = None,
 ) -> Checked:
     """Read and check a study, and keep nothing. Args and Raises: as for :func:`keep_study`."""
     faults = FaultList()
-    return Checked(read_study(path, name, faults, mapping), faults.notes)
+    return Checked(read_study(path, name, faults, mapping, chosen=chosen), faults.notes)
 
 
 def keep_checked(settings: Settings, checked: Checked) -> Imported:
@@ -113,7 +121,10 @@ def import_upload(settings: Settings, files: Sequence[tuple[str, bytes]], name: 
 
 
 def check_upload(
-    files: Sequence[tuple[str, bytes]], name: str, mapping: StudyMapping | None = None
+    files: Sequence[tuple[str, bytes]],
+    name: str,
+    mapping: StudyMapping | None = None,
+    chosen: PoleThresholds | None = None,
 ) -> Checked:
     """Read and check an uploaded study, and keep nothing.
 
@@ -121,6 +132,7 @@ def check_upload(
         files: name and content of each: either one zip, or the study's files.
         name: name of the study; empty takes it from the zip.
         mapping: what the columns of its tables are; None where they are in a known format.
+        chosen: by which scores another tool's judged answers become prompts; None as it has it.
 
     Raises:
         SteerscopeError: nothing was uploaded, or files that cannot be one study.
@@ -135,7 +147,7 @@ def check_upload(
                 expected="a name for files that are uploaded without a zip.",
                 remedy="type one below the files and check again.",
             )
-        return check_study(source, name or None, mapping)
+        return check_study(source, name or None, mapping, chosen)
 
 
 def upload_tables(files: Sequence[tuple[str, bytes]]) -> Files:

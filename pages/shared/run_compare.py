@@ -19,6 +19,7 @@ from backend.views.runs.comparison import (
     what_differs,
 )
 from backend.views.runs.figures import r_changes
+from backend.views.runs.prompt_sets import results_by_set, set_rows
 from backend.views.runs.tables import pole_rows, prompt_rows, r_rows
 from backend.views.runs.words import answer, changes_of_prompts, sentences
 from pages.shared import data
@@ -125,6 +126,20 @@ def compare_runs(chosen: Selection) -> None:
     with st.spinner("Comparing the runs"):
         found = data.results().of_runs(compare, (first.run_id, second.run_id), (set_a, set_b), rule)
     _show(found)
+    if len(first.prompt_sets) > 1:
+        _by_set(first)
+
+
+def _by_set(run: RunSummary) -> None:
+    """r of every prompt set of a run, such as those of thresholds of judge scores."""
+    with st.expander("r of every prompt set of A", icon=":material/table_rows:"):
+        st.caption(
+            "Mean difference. All sets are scored on the same responses, and may share prompts: "
+            "intervals that overlap do not say that two sets are equal. Choose them as A and B "
+            "for a test of their difference."
+        )
+        rows = set_rows(data.results().of_run(results_by_set, run.run_id))
+        st.dataframe(rows, hide_index=True, width="stretch")
 
 
 def _run(label: str, by_id: dict[str, RunSummary], default: str, key: str) -> RunSummary:

@@ -12,8 +12,9 @@ from backend.studies.imports import Checked, check_upload, keep_checked, upload_
 from backend.studies.mapping.form import StudyMapping, mapping_json
 from backend.studies.mapping.guess import guess_mapping, unused_columns
 from backend.studies.parsed_files import Files
+from backend.studies.pole_thresholds import LEAST_COHERENCE, LEAST_SCORE, pole_thresholds
 from backend.views.imports.tables import example_rows, note_rows, trait_rows
-from backend.views.imports.words import not_used, understood
+from backend.views.imports.words import not_read, not_used, understood
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.column_form import column_form
@@ -21,6 +22,8 @@ from pages.shared.plain import as_text
 
 # Whether the import is unfolded.
 IMPORT = "import_study"
+# Fields of thresholds: high side, low side, coherence.
+_THRESHOLDS = ("import_least_score", "import_most_score", "import_least_coherence")
 _CHECK, _COLUMNS, _KEEP = "check", "check_columns", "keep"
 _FILES, _NAME, _UPLOAD, _KEPT = "import_files", "import_name", "import_upload", "imported"
 
@@ -32,6 +35,7 @@ class _Upload:
     Attributes:
         ids: of the files.
         name: of the study, as typed.
+        typed: thresholds of scores, as typed; of files in a known format.
         tables: the files parsed, where their columns are to be said; None in a known format.
         guess: what the columns probably are.
         mapping: what was said of them when they were checked last.
@@ -40,6 +44,7 @@ class _Upload:
 
     ids: tuple[str, ...]
     name: str
+    typed: tuple[str, str, str] = ("", "", "")
     tables: Files | None = None
     guess: StudyMapping | None = None
     mapping: StudyMapping | None = None
@@ -63,6 +68,7 @@ def _import_form() -> None:
         key=_FILES,
     )
     st.text_input("Name of the study", key=_NAME, help="Small letters, digits, dots and dashes.")
+    _threshold_fields()
     with st.container(horizontal=True, gap="small"):
         st.button("Check", icon=":material/fact_check:", on_click=act, args=(_CHECK, _check))
         st.button(
@@ -85,6 +91,8 @@ def _import_form() -> None:
     if upload.tables is not None and upload.guess is not None:
         st.markdown("**What do the columns hold?** The fields are filled in by a guess.")
         mapping = column_form(upload.tables, upload.guess, " ".join(upload.ids))
+        if broken := not_read(upload.tables):
+            st.caption(as_text(broken))
         if left := not_used(unused_columns(upload.tables, mapping)):
             st.caption(as_text(left))
         st.button(
@@ -107,6 +115,30 @@ def _import_form() -> None:
     if upload.checked is not None and upload.mapping == mapping:
         _preview(upload.checked)
     fault_shown(_KEEP)
+
+
+def _threshold_fields() -> None:
+    """Which of another tool's judged answers become prompts; empty fields as the tool has it."""
+    with st.expander("Choose poles by judge scores (persona_vectors)", icon=":material/tune:"):
+        st.caption(
+            "A pair of answers becomes two prompts where the judge agrees. Several least scores, "
+            "such as 50,60,70, make a prompt set each; Compare, above, shows r of every set."
+        )
+        fields = zip(
+            _THRESHOLDS,
+            ("High side's score at least", "Low side's score at most", "Coherence at least"),
+            (f"{LEAST_SCORE:g}", "less than 100 minus that", f"{LEAST_COHERENCE:g}"),
+            st.columns(3),
+            strict=True,
+        )
+        for key, label, default, column in fields:
+            column.text_input(label, key=key, placeholder=default)
+
+
+def _typed() -> tuple[str, str, str]:
+    """The thresholds as they were typed."""
+    least, most, coherence = (str(st.session_state.get(key) or "").strip() for key in _THRESHOLDS)
+    return least, most, coherence
 
 
 def _preview(checked: Checked) -> None:
@@ -137,7 +169,10 @@ def _current() -> _Upload | None:
     upload: _Upload | None = st.session_state.get(_UPLOAD)
     if upload is None or upload.ids != _ids() or not upload.ids:
         return None
-    if upload.name != st.session_state[_NAME].strip():
+    known_format = upload.tables is None
+    if upload.name != st.session_state[_NAME].strip() or (
+        known_format and upload.typed != _typed()
+    ):
         return replace(upload, checked=None)
     return upload
 
@@ -155,7 +190,9 @@ def _check() -> None:
     st.session_state[_UPLOAD] = None
     name = st.session_state[_NAME].strip()
     try:
-        found = _Upload(_ids(), name, checked=check_upload(_files(), name))
+        chosen = pole_thresholds(*_typed()) if any(_typed()) else None
+        checked = check_upload(_files(), name, chosen=chosen)
+        found = _Upload(_ids(), name, typed=_typed(), checked=checked)
     except UnknownTables:
         _map()
         return
@@ -166,7 +203,10 @@ def _map() -> None:
     """Ask what the columns of the uploaded tables are."""
     tables = upload_tables(_files())
     st.session_state[_UPLOAD] = _Upload(
-        _ids(), st.session_state[_NAME].strip(), tables, guess_mapping(tables)
+        _ids(),
+        st.session_state[_NAME].strip(),
+        tables=tables,
+        guess=guess_mapping(tables),
     )
 
 

@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import ExportError
-from backend.exports.snippet import snippet
+from backend.exports.snippet import must_name_model, snippet
 from backend.exports.vector_description import vector_rows
 from backend.exports.vector_files import (
     ARCHITECTURES,
@@ -326,3 +326,30 @@ def test_the_snippet_adds_strength_times_the_vector_and_takes_it_back(
     if layer == 2 and module.config.model_type == "llama":
         exec(compile(text, "snippet", "exec"), {"__name__": "__main__"})
         assert capsys.readouterr().out.count("\n") >= 2
+
+
+def test_the_model_of_a_snippet_is_named_or_that_of_the_run_but_never_guessed(store):
+    found = chosen(store, "run-1", ("haste",), ("mean_difference",), layers=(1,))
+    vector = found.vectors[0]
+
+    def model_of(given, model):
+        text = snippet(given, vector, "v.safetensors", model)
+        made = {"__name__": "snippet"}
+        exec(compile(text, "snippet", "exec"), made)
+        return made["MODEL"], made["REVISION"], "weights were not compared" in text
+
+    record = found.run.record
+    assert model_of(found, "") == (record.model, record.model_revision or None, False)
+    assert model_of(found, "org/other@abc") == ("org/other", "abc", True)
+    assert model_of(found, "/models/mine") == ("/models/mine", None, True)
+    elsewhere = dataclasses.replace(
+        found,
+        run=dataclasses.replace(
+            found.run,
+            record=dataclasses.replace(record, model_source="imported", model="a@7\nimport os"),
+        ),
+    )
+    assert must_name_model(elsewhere) and not must_name_model(found)
+    with pytest.raises(ExportError, match="which one transformers should load is not known"):
+        snippet(elsewhere, vector, "v.safetensors")
+    assert model_of(elsewhere, "org/one") == ("org/one", None, True)

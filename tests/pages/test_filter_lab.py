@@ -10,12 +10,15 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from backend.core.vectors.pipeline import Pipeline
+from backend.runs.imported_vectors import VectorChoice, keep_vectors, understand_vectors
 from backend.runs.saved_vectors import saved_vectors
 from backend.store.connection import matrix_of
+from backend.views.filter_lab.named import beside
 from pages.shared.lab_link import lab_parameters
 from tests.support.lab_html import without_marks
 from tests.support.pages import ROOT, words
 from tests.support.raw import reading_run
+from tests.support.results import results
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -249,3 +252,20 @@ def test_the_lab_opens_on_every_kind_of_study(store, tiny_llama, kind):
 
 def test_an_empty_store_says_what_to_do(store):
     assert "make run" in words(opened())
+
+
+def test_an_imported_vector_stands_beside_the_settings(lab, tmp_path):
+    np.savez(tmp_path / "mine.npz", np.random.default_rng(8).normal(size=(1, 64)))
+    choice = VectorChoice(name="mine", trait="haste", numbering="from-1", numbers=(2,))
+    keep_vectors(lab, understand_vectors(lab, tmp_path / "mine.npz", choice))
+    assert "r of mine" not in tables(opened())
+    app = opened(lab_beside="imported:mine")
+    assert "r of mine" in tables(app)
+    next(button for button in app.button if button.label == "Fill in now").click().run()
+    assert not app.exception, app.exception
+    found = results(lab).with_saved(
+        beside, ["run-1"], "imported:mine", ("haste", "default", 2), Pipeline()
+    )
+    shown = tables(app)
+    assert f"<b>{found.cosine:+.3f}</b>" in shown and f"<b>{found.r.value:+.2f} [" in shown
+    assert f"<b>{found.difference.value:+.2f} [" in shown

@@ -16,6 +16,7 @@ from backend.store.study import list_studies, load_study
 from backend.types import ExtractionRequest
 from backend.views.runs.comparison import compare
 from backend.views.runs.forecast import forecast
+from backend.views.runs.prompt_sets import results_by_set, set_rows
 from backend.views.runs.tables import forecast_rows
 from backend.views.runs.words import answer, sentences
 from pages.shared import run_form
@@ -162,6 +163,9 @@ def test_the_comparison_shows_what_the_query_says(store, tiny_llama):
     assert set(prompts.dataframe[0].value["change"]) == {"− removed", "+ added"}
     app = opened(PAGE, runs_view="compare", run_a="run-2", set_a="other", run_b="run-2")
     assert "prompt set: other" not in words(app) and "the same" in words(app)
+    app = opened(PAGE, runs_view="compare", run_a="run-2", set_a="default", set_b="other")
+    shown = [frame.value.to_dict("records") for frame in app.dataframe]
+    assert set_rows(results(store).of_run(results_by_set, "run-2")) in shown
 
 
 def test_one_run_has_nothing_to_compare_with(store, tiny_llama):

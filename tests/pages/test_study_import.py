@@ -249,3 +249,39 @@ def test_files_without_a_table_have_no_form(store, tmp_path):
     press(app, "Say what the columns are")
     assert any("There is no table in it" in row["what"] for t in tables(app) for row in t)
     assert "Check these columns" not in labels(app)
+
+
+def test_thresholds_of_judge_scores_are_shown_before_anything_is_kept(store, tmp_path):
+    write_persona_vectors(tmp_path)
+    names = ["evil.json", "evil_pos_instruct.csv", "evil_neg_instruct.csv"]
+    app = uploaded(tmp_path, *names)
+    assert any("4 of 4 pairs" in str(row) for rows in tables(app) for row in rows)
+    app.text_input(key="import_least_score").set_value("50,75").run()
+    assert "Keep this study" not in labels(app)
+    press(app, "Check")
+    assert any("score_75: 2 of 4 pairs" in str(row) for rows in tables(app) for row in rows)
+    app.text_input(key="import_least_score").set_value("fifty").run()
+    press(app, "Check")
+    assert "the least score is 'fifty'" in app.error[0].value.replace("\\", "")
+    assert "Keep this study" not in labels(app)
+    app.text_input(key="import_least_score").set_value("50,75").run()
+    press(app, "Check")
+    press(app, "Keep this study")
+    (kept,) = [ref for ref in list_studies(store) if ref.name == "mine"]
+    study = load_study(store, kept)
+    assert {prompt.prompt_set for prompt in study.prompts} == {"score_50", "score_75"}
+    assert "score_75: trait score at least 75 (high)" in study.provenance
+
+
+def write_persona_vectors(folder):
+    """Four pairs of answers, scored 60 to 90 against 10."""
+    instruction = {"pos": "Be cruel.", "neg": "Be kind."}
+    described = {"instruction": [instruction], "questions": ["Why?"]}
+    (folder / "evil.json").write_text(json.dumps(described), "utf-8")
+    for side in ("pos", "neg"):
+        lines = ["question,prompt,answer,question_id,evil,coherence"]
+        for n in range(4):
+            score = 60 + 10 * n if side == "pos" else 10
+            said = instruction[side]
+            lines.append(f"Why?,system {said} user Why?,{side} {n},evil_0_{side}_0,{score},80")
+        (folder / f"evil_{side}_instruct.csv").write_text("\n".join([*lines, ""]), "utf-8")

@@ -16,6 +16,7 @@ from backend.studies.importer import read_study
 from backend.studies.tables import FORMATS
 from backend.turns import ends_of, turn_of, turn_order, turn_title
 from backend.types import Response
+from backend.views.imports.words import understood
 from tests.support.studies import long_study, small_study
 from tests.support.study_faults import change, only
 from tests.support.study_files import write_study
@@ -135,3 +136,16 @@ def test_conversations_that_begin_late_are_told_of(folder):
         "1 of 4 conversations do not begin with turn 1" in note.what and "begins at t2" in note.what
     )
     assert "Their drift is from the first turn" in note.remedy
+
+
+def test_a_preview_says_the_turns_of_how_many_conversations(study):
+    assert "4 conversations, turns t1 to t5;" in understood(study)
+    last = {"c00": 3, "c01": 3, "c02": 1}
+    some = tuple(r for r in study.responses if turn_order(r.turn) <= last.get(r.scenario, 9))
+    said = understood(dataclasses.replace(study, responses=some))
+    assert "4 conversations (2 with turns t1 to t3, 1 with turn t1, 1 with turns t1 to t5)" in said
+    many = long_study(conversations=9)
+    short = tuple(r for r in many.responses if turn_order(r.turn) <= 1 + int(r.scenario[1:]) % 5)
+    said = understood(dataclasses.replace(many, responses=short))
+    # By hand: of 9, t1 alone has 2 (c00, c05), likewise up to t4, and t5 has c04 alone.
+    assert said.count("2 with turn") == 4 and ", 1 with other turns)" in said

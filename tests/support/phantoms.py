@@ -98,7 +98,7 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
         for at, data in read.items():
             made = trait_products(data, ids, (group,), behaviour)
             grams[at] = made[0]["identity"].gram
-            given = fit_input(data, ids, group, made, judged, behaviour)
+            given = fit_input(data, ids, group, made, (judged, study.score_range), behaviour)
             for method in methods_of_engine("phantom"):
                 # As of a run: where the layer is given, other layers are asked for r alone.
                 if layer not in (None, at) and method.name != MEAN_DIFFERENCE:

@@ -71,6 +71,7 @@ class FitInput:
         features: coordinates of the responses along those components, [N, q].
         response_groups: group of each response as 0..k-1, [N].
         scores: the trait's score of each response, NaN where not scored, [N].
+        score_range: lowest and highest allowed score.
         behaviour: the cases that enter r.
     """
 
@@ -83,6 +84,7 @@ class FitInput:
     features: Floats
     response_groups: Integers
     scores: Floats
+    score_range: tuple[float, float]
     behaviour: Behaviour
 
 
@@ -148,7 +150,7 @@ def from_binary_scores(labels: Labels) -> Fit:
     """Logistic probes of high v low scores (study, Solution B).
 
     Args:
-        labels: which scores are high and which low.
+        labels: which scores of 0 to 10 are high and which low; carried to the study's range.
     """
 
     def fit(cells: Sequence[FitInput]) -> list[Fitted]:
@@ -157,7 +159,12 @@ def from_binary_scores(labels: Labels) -> Fit:
             if given.features.shape[1] == 0
             else _of_probe(
                 given,
-                logistic_probe(given.features, given.scores, given.response_groups, labels),
+                logistic_probe(
+                    given.features,
+                    given.scores,
+                    given.response_groups,
+                    labels.on(given.score_range),
+                ),
             )
             for given in cells
         ]

@@ -7,7 +7,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.core.vectors.fitting import Fit, from_binary_scores, from_prompts, from_score_drift
+from backend.core.vectors.fitting import (
+    Fit,
+    from_binary_scores,
+    from_prompts,
+    from_score_drift,
+)
 from backend.core.vectors.pipeline import Pipeline
 from backend.core.vectors.probes import Labels
 
@@ -22,13 +27,14 @@ class Method:
 
     Attributes:
         name: key in tables.
-        title: name on screen.
+        title: name on screen; of what has labels, for scores of 0 to 10.
         source: where it comes from.
         fit: what it makes of cells of one layer.
         pipeline: choices if it is built from prompts alone, by which the Filter lab shows it;
             None for what is fitted to scored responses.
         costly: whether it takes most of the time of deriving a run, so that simulated runs, whose
             causes need none of it, go without.
+        labels: thresholds, for scores of 0 to 10, of what is fitted to high and low responses.
     """
 
     name: str
@@ -37,6 +43,15 @@ class Method:
     fit: Fit
     pipeline: Pipeline | None = None
     costly: bool = False
+    labels: Labels | None = None
+
+    def title_on(self, score_range: tuple[float, float]) -> str:
+        """The name on screen, with thresholds in the units of a study's scores.
+
+        Args:
+            score_range: lowest and highest score at whose fractions the responses were split.
+        """
+        return self.title if self.labels is None else _logistic_title(self.labels.on(score_range))
 
     @property
     def fitted(self) -> bool:
@@ -49,8 +64,21 @@ def _prompts(name: str, title: str, pipeline: Pipeline, source: str) -> Method:
     return Method(name, title, source, from_prompts(pipeline), pipeline)
 
 
-def _logistic(name: str, title: str, labels: Labels) -> Method:
-    return Method(name, title, "study, Solution B", from_binary_scores(labels), costly=True)
+def _logistic(name: str, labels: Labels) -> Method:
+    return Method(
+        name,
+        _logistic_title(labels),
+        "study, Solution B",
+        from_binary_scores(labels),
+        costly=True,
+        labels=labels,
+    )
+
+
+def _logistic_title(labels: Labels) -> str:
+    if labels.at_least is None or labels.at_most is None:
+        return "Logistic probe, above v below median"
+    return f"Logistic probe, ≥{labels.at_least:g} v ≤{labels.at_most:g}"
 
 
 METHODS: list[Method] = [
@@ -107,9 +135,9 @@ METHODS: list[Method] = [
         "Mu and Viswanath 2018",
     ),
     _prompts("lda", "Shrunk LDA", Pipeline(metric="lda"), "Ledoit and Wolf 2004"),
-    _logistic("logistic_5_3", "Logistic probe, ≥5 v ≤3", Labels(5, 3)),
-    _logistic("logistic_4_2", "Logistic probe, ≥4 v ≤2", Labels(4, 2)),
-    _logistic("logistic_any", "Logistic probe, above v below median", Labels(None, None)),
+    _logistic("logistic_5_3", Labels(5, 3)),
+    _logistic("logistic_4_2", Labels(4, 2)),
+    _logistic("logistic_any", Labels(None, None)),
     Method(RIDGE, "Ridge probe on drift", "design", from_score_drift),
 ]
 

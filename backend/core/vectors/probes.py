@@ -10,7 +10,7 @@ which know no score. Source: study, Solution B.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -36,6 +36,8 @@ LEAST_CLASS = 10
 class Labels:
     """Which scores are high and which low; those between are not trained on.
 
+    The study gives its thresholds for scores of 0 to 10; :meth:`on` carries them to another range.
+
     Attributes:
         at_least: high from here up; None for above the median score of the responses that a fold
             is fitted on.
@@ -44,6 +46,23 @@ class Labels:
 
     at_least: float | None
     at_most: float | None
+
+    def on(self, score_range: tuple[float, float]) -> Labels:
+        """These thresholds of scores of 0 to 10 at the same fractions of another range.
+
+        Args:
+            score_range: lowest and highest allowed score of a study.
+        """
+        if self.at_least is None or self.at_most is None:
+            return self
+        low, high = score_range
+
+        def carried(threshold: float) -> float:
+            # One division at the end: 30% of 0 to 7 is the score that is written 2.1, which
+            # 0.3 * 7 is not.
+            return (10 * low + threshold * (high - low)) / 10
+
+        return replace(self, at_least=carried(self.at_least), at_most=carried(self.at_most))
 
     def of(self, scores: Floats, train: Bools | None = None) -> tuple[Bools, Bools]:
         """High and low responses; a missing score (NaN) is neither.

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from backend.studies.faults import FaultList, shown
 from backend.studies.parsed_files import Files
+from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import Place
 from backend.studies.tables import text_problem
 from backend.types import Prompt, Response
@@ -42,10 +43,13 @@ class ForeignFormat:
         title: for people.
         read: makes a study of files, and notes what was left out; None where they are in another
             format. Faults are of files that are in this format and cannot be read.
+        read_chosen: the same with thresholds of scores by which its texts become prompts; None
+            for a format whose prompts have no scores.
     """
 
     title: str
     read: Callable[[Files, FaultList], Understood | None]
+    read_chosen: Callable[[Files, FaultList, PoleThresholds], Understood | None] | None = None
 
 
 def stem(path: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.studies.faults import FaultList, near_name, shown
@@ -24,15 +24,13 @@ from backend.studies.foreign.form import (
     without_repeats,
 )
 from backend.studies.parsed_files import Files
-from backend.studies.prompts import Place
+from backend.studies.pole_thresholds import PoleThreshold, PoleThresholds
+from backend.studies.prompts import LEAST_PER_POLE, Place
 from backend.studies.rows import Row
 from backend.types import Message, Pole, Prompt, Response
 
 TITLE = "persona_vectors"
 SCORES = (0.0, 100.0)
-# Both of a pair are kept where the high one's trait is at least this, the low one's below its
-# reverse, and both are at least as coherent as the second number.
-LEAST_TRAIT, LEAST_COHERENCE = 50.0, 50.0
 COHERENCE = "coherence"
 _COLUMNS = ("question", "prompt", "answer", "question_id")
 # Number of the question, pole and number of the instruction: evil_3_pos_1.
@@ -60,11 +58,22 @@ _Answers = dict[tuple[str, str, str, int], dict[str, _Answer]]
 
 
 def read(files: Files, faults: FaultList) -> Understood | None:
-    """A study of the answers in some files.
+    """A study of the answers in some files, chosen as persona_vectors does.
 
     Args:
         files: path -> parsed file.
         faults: told what was left out, and which description is missing.
+    """
+    return read_chosen(files, faults, PoleThresholds())
+
+
+def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Understood | None:
+    """A study of the answers in some files, with a prompt set for each threshold.
+
+    Args:
+        files: path -> parsed file.
+        faults: told what was left out, and which description is missing.
+        chosen: by which scores answers become prompts.
     """
     # Versions of a description for extraction and for evaluation differ in their questions alone.
     described = {
@@ -98,7 +107,16 @@ def read(files: Files, faults: FaultList) -> Understood | None:
             (path, row, _response(path, row, name, number, traits))
             for row, name, number in _without_repeated_rows(path, asked, len(rows), faults)
         ]
-    placed = without_repeats("(all files)", _kept(answers, faults), faults)
+    kept = [pair for one in chosen.each for pair in _kept(answers, one, chosen.several, faults)]
+    placed = without_repeats("(all files)", kept, faults)
+    if answers and not placed:
+        faults.add(
+            "(all files)",
+            None,
+            f"None of {len(answers)} pairs of answers is kept. A pair needs: {_said(chosen)}.",
+            "Choose other thresholds of scores, or see whether the answers are judged.",
+        )
+        return None
     poled = {prompt.trait for prompt, _ in placed}
     scored = _with_scores(responses, poled, tables, faults)
     understood_as(
@@ -108,7 +126,8 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         faults,
     )
     return Understood(
-        "Answers of a model, scored by the judge of persona_vectors.",
+        "Answers of a model, scored by the judge of persona_vectors. Prompts are the pairs of "
+        f"answers with {_said(chosen)}.",
         placed,
         scored,
         score_range=SCORES,
@@ -299,60 +318,73 @@ def _system(
     return f"{persona[0] if persona else ''}{said}"
 
 
-def _apart(high: float | None, low: float | None) -> bool:
-    """Whether the judge gave both sides of a pair the trait that they should have."""
-    return (
-        high is not None
-        and low is not None
-        and high >= LEAST_TRAIT
-        and low < SCORES[1] - LEAST_TRAIT
+def _said(chosen: PoleThresholds) -> str:
+    return "; ".join(
+        f"{one.set_name()}: {one.said(SCORES)}" if chosen.several else one.said(SCORES)
+        for one in chosen.each
     )
 
 
 def _kept(
-    answers: Mapping[tuple[str, str, str, int], Mapping[str, _Answer]], faults: FaultList
-) -> Iterator[tuple[Prompt, Place]]:
-    """The pairs in which the judge agrees that the poles are what they should be."""
+    answers: Mapping[tuple[str, str, str, int], Mapping[str, _Answer]],
+    threshold: PoleThreshold,
+    named: bool,
+    faults: FaultList,
+) -> list[tuple[Prompt, Place]]:
+    """The pairs in which the judge agrees that the poles are what they should be.
+
+    Args:
+        answers: by trait, question, instruction and sample.
+        threshold: when the judge agrees.
+        named: whether it is one of several, whose pairs are a prompt set by its name; one of too
+            few pairs is left out then.
+        faults: told how many pairs are kept and left out.
+    """
     counts: dict[str, Counter[str]] = {}
+    found: dict[str, list[tuple[Prompt, Place]]] = {}
     for (trait, question, instruction, sample), pair in answers.items():
         own = counts.setdefault(trait, Counter())
         if len(pair) < len(_POLES):
             own["alone"] += 1
             continue
         high, low = pair["pos"], pair["neg"]
-        if not _apart(high.trait, low.trait):
+        if not threshold.apart(high.trait, low.trait, SCORES):
             own["trait"] += 1
-        elif min(high.coherence or 0.0, low.coherence or 0.0) < LEAST_COHERENCE:
+        elif not threshold.coherent(high.coherence, low.coherence):
             own["coherence"] += 1
         else:
             own["kept"] += 1
             for side, one in (("pos", high), ("neg", low)):
-                yield (
-                    Prompt(
-                        trait,
-                        _POLES[side],
-                        str(one.row.values["answer"]),
-                        pair=f"{question}-{instruction}-{sample}",
-                        messages=(
-                            Message("system", one.system),
-                            Message("user", str(one.row.values["question"])),
-                        ),
+                prompt = Prompt(
+                    trait,
+                    _POLES[side],
+                    str(one.row.values["answer"]),
+                    pair=f"{question}-{instruction}-{sample}",
+                    messages=(
+                        Message("system", one.system),
+                        Message("user", str(one.row.values["question"])),
                     ),
-                    Place(one.path, one.row.line),
                 )
+                if named:
+                    prompt = dataclasses.replace(prompt, prompt_set=threshold.set_name())
+                found.setdefault(trait, []).append((prompt, Place(one.path, one.row.line)))
     for trait, own in counts.items():
+        of = f"Prompt set {threshold.set_name()}: " if named else ""
+        few = named and own["kept"] < LEAST_PER_POLE
         faults.note(
             f"{trait}.json",
             None,
-            f"{own['kept']} of {own.total()} pairs of answers are kept: both sides of a pair must "
-            f"have coherence of at least {LEAST_COHERENCE:g}, and trait scores of at least "
-            f"{LEAST_TRAIT:g} against less than {SCORES[1] - LEAST_TRAIT:g}. Left out: "
-            f"{own['trait']} by the trait, {own['coherence']} by coherence, {own['alone']} without "
-            "their other side.",
+            f"{of}{own['kept']} of {own.total()} pairs of answers are kept: "
+            f"{threshold.said(SCORES)}. Left out: {own['trait']} by the trait, "
+            f"{own['coherence']} by coherence, {own['alone']} without their other side."
+            + (f" Fewer than {LEAST_PER_POLE} pairs make no set." if few else ""),
             "Nothing is left out."
             if own["kept"] == own.total()
-            else "Score again, or write the poles yourself, if that is too few.",
+            else "Choose other thresholds, or score again, if that is too few.",
         )
+        if few:
+            found.pop(trait, None)
+    return [placed for own in found.values() for placed in own]
 
 
-FORMAT = ForeignFormat(TITLE, read)
+FORMAT = ForeignFormat(TITLE, read, read_chosen)

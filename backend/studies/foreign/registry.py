@@ -12,6 +12,7 @@ from backend.studies.foreign import (
 )
 from backend.studies.foreign.form import ForeignFormat, Understood, listed
 from backend.studies.parsed_files import Files
+from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import check_prompts
 
 # In this order: the first that knows the files reads them.
@@ -24,29 +25,49 @@ FOREIGN_FORMATS: list[ForeignFormat] = [
 ]
 
 
-def read_foreign(files: Files, faults: FaultList) -> Understood | None:
+def read_foreign(
+    files: Files, faults: FaultList, chosen: PoleThresholds | None = None
+) -> Understood | None:
     """What another tool's files say; None where none of the formats knows them.
 
     Args:
         files: from :func:`backend.studies.parsed_files.parse_files`.
         faults: told of everything wrong, of the format and of what was left out.
+        chosen: by which scores texts become prompts; None as the format has it. A fault in a
+            format whose prompts have no scores.
     """
     for file in files.values():
         if file.too_large:
             faults.extend(file.faults)
     for form in FOREIGN_FORMATS:
-        found = form.read(files, faults)
+        if chosen is None or form.read_chosen is None:
+            found = form.read(files, faults)
+        else:
+            found = form.read_chosen(files, faults, chosen)
         if found is not None:
             # A record that cannot be parsed is in no row: the format cannot have seen it.
             for path in sorted(found.files):
                 if not files[path].too_large:
                     faults.extend(files[path].faults)
+            if chosen is not None and form.read_chosen is None:
+                no_scored_prompts(form.title, faults)
             check_prompts(form.title, found.prompts, faults)
             _note_unread(files, found, faults)
             return found
         if faults.count:
             return None
     return None
+
+
+def no_scored_prompts(what: str, faults: FaultList) -> None:
+    """Say that thresholds do not apply. Args: title of the format, and what is told."""
+    able = listed(form.title for form in FOREIGN_FORMATS if form.read_chosen is not None)
+    faults.add(
+        "(all files)",
+        None,
+        f"Thresholds of scores are given, and the prompts of this format have none: {what}.",
+        f"Leave the thresholds out; they choose among the answers of {able}.",
+    )
 
 
 def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:

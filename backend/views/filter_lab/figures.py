@@ -39,6 +39,7 @@ def threshold_curve(
     high: float,
     thresholds: StatusThresholds,
     text: str,
+    beside: tuple[str, float] | None = None,
 ) -> go.Figure:
     """r of the chosen cell along the whole threshold axis, with the current point.
 
@@ -49,6 +50,7 @@ def threshold_curve(
         high: where it ends.
         thresholds: lines of the statuses.
         text: colour of the text.
+        beside: name and r of a saved or imported vector; None for none.
     """
     edges = [cosines.low, *steps.thresholds.tolist()]
     x = [edge for pair in itertools.pairwise(edges) for edge in pair]
@@ -117,6 +119,11 @@ def threshold_curve(
         shapes.append(_level(view.before.value, "solid"))
         notes.append(_level_note(view.before.value, "before", right=True))
     known = [v for v in (*lower, *upper, *r, view.before.value) if v is not None]
+    if beside is not None:
+        name, level = beside
+        shapes.append(_level(level, "dash"))
+        notes.append(_level_note(level, excerpt(name, 24), right=True) | {"x": 1})
+        known.append(level)
     return _figure(
         traces,
         300,

@@ -13,6 +13,7 @@ from backend.types import POLES
 from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.compute import CardChange, LabView
 from backend.views.filter_lab.intervals import LabIntervals
+from backend.views.filter_lab.named import Beside
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import (
     DIVERGING,
@@ -40,6 +41,7 @@ STYLE = f"""<style>
 .lab-scroll col.n {{ width: 5.8em; }}
 .lab-head {{ min-height: 4.6em; font-size: 1.02rem; }}
 .lab-saved {{ margin: 0; }}
+.lab-intervals + .lab-intervals {{ margin-top: 10px; }}
 .lab-intervals {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(13rem, 1fr));
   gap: 10px; font-size: 0.9rem; line-height: 1.35; }}
 .lab-intervals > div {{ padding: 6px 10px; border-radius: 6px; min-height: 5.6em;
@@ -247,6 +249,37 @@ def intervals_table(found: LabIntervals | None) -> str:
         for name, how, estimate in rows
     )
     return f'<div class="lab-intervals" aria-label="Intervals">{boxes}</div>'
+
+
+def beside_table(found: Beside | None, name: str) -> str:
+    """A saved or imported vector beside the settings; dots of the same height until it is known.
+
+    Args:
+        found: None while the slider moves.
+        name: of the vector.
+    """
+    cosine = "…"
+    if found is not None:
+        cosine = f"undefined: {found.no_cosine}" if found.cosine is None else f"{found.cosine:+.3f}"
+    rows = [
+        (
+            f"r of {name}",
+            _interval_text(found.r) if found else "…",
+            "BCa bootstrap; inflated if it was chosen on these scores",
+        ),
+        (
+            f"r with these settings minus r of {name}",
+            _interval_text(found.difference) if found else "…",
+            "of correlations that share the scores",
+        ),
+        ("cosine of the two vectors", html.escape(cosine), "both from low to high"),
+    ]
+    boxes = "".join(
+        f"<div><small>{html.escape(title)}</small><br><b>{said}</b><br><small>{how}</small></div>"
+        for title, said, how in rows
+    )
+    label = html.escape(f"Beside {name}", quote=True)
+    return f'<div class="lab-intervals" aria-label="{label}">{boxes}</div>'
 
 
 def _among(found: LabIntervals | None) -> str:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from backend.studies.faults import shown
+from backend.studies.importer import unreadable
+from backend.studies.parsed_files import Files
 from backend.turns import turn_order
 from backend.types import Study, Target, turns_of
 
 # Columns of a file that a sentence names.
 _MOST_COLUMNS = 20
+# Ranges of turns that a sentence names.
+_MOST_RANGES = 4
 _OVER: dict[Target, str] = {
     "drift": "r over drifts: the last turn minus the first",
     "level": "r over the responses' levels",
@@ -43,11 +48,29 @@ def understood(study: Study) -> str:
 def _turns(study: Study) -> str:
     """How many conversations there are and which turns, which a mapping may well get wrong."""
     conversations = turns_of(study.responses)
-    turns = sorted({turn for found in conversations.values() for turn in found}, key=turn_order)
-    if not turns:
+    if not conversations:
         return "no turns"
-    named = f"turns {turns[0]} to {turns[-1]}" if len(turns) > 1 else f"turn {turns[0]}"
-    return f"{_count(len(conversations), 'conversation')}, {named}"
+    counts: Counter[str] = Counter()
+    for found in conversations.values():
+        turns = sorted(found, key=turn_order)
+        counts[f"turns {turns[0]} to {turns[-1]}" if len(turns) > 1 else f"turn {turns[0]}"] += 1
+    said = _count(len(conversations), "conversation")
+    if len(counts) == 1:
+        return f"{said}, {next(iter(counts))}"
+    listed = counts.most_common(_MOST_RANGES)
+    others = len(conversations) - sum(count for _, count in listed)
+    more = f", {others} with other turns" if others else ""
+    return f"{said} ({', '.join(f'{count} with {named}' for named, count in listed)}{more})"
+
+
+def not_read(files: Files) -> str:
+    """Which files hold nothing that can be parsed; empty where there are none.
+
+    Args:
+        files: tables, to say what their columns are.
+    """
+    names = [shown(file.path) for file in unreadable(files)]
+    return f"No record can be parsed, and nothing is read, of {', '.join(names)}." if names else ""
 
 
 def not_used(columns: Mapping[str, Sequence[str]]) -> str:

@@ -16,7 +16,7 @@ from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
 from backend.core.statistics.significance import significance
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
+from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, method_named
 from backend.runs.imported_vectors import NamedVector, on_run
 from backend.runs.saved_vectors import saved_cases
 from backend.store.imported_vector import ImportedVector
@@ -93,6 +93,7 @@ class MethodChoice:
 
     Attributes:
         method: the one with the highest r; None where none has r.
+        title: its name on screen; "none" where there is none.
         layer: its layer.
         highest: that r, flattered by the choice.
         held_out: r of the best candidate, chosen on one half of the scenarios and measured on
@@ -102,6 +103,7 @@ class MethodChoice:
     """
 
     method: str | None
+    title: str
     layer: int | None
     highest: Estimate
     held_out: Estimate
@@ -207,6 +209,7 @@ def method_choice(run: Run, trait: str, prompt_set: str, layer: int | None = Non
         baseline = nothing if base is None else base.selection_free_r()
     return MethodChoice(
         method=best,
+        title="none" if best is None else method_named(best).title_on(run.label_range),
         layer=None if best is None else results[best, trait].layer,
         highest=nothing if best is None else results[best, trait].correlation,
         held_out=chosen_on_halves(candidates),

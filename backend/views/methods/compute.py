@@ -87,12 +87,15 @@ class MethodGrid:
         traits: in the study's order.
         results: (method, trait) -> result; what the run does not hold is not there.
         target: what r is taken over.
+        outdated_range: the study's score range, where an earlier version has split the responses
+            at the thresholds of scores of 0 to 10 instead; None where all is as it should be.
     """
 
     rows: tuple[MethodRow, ...]
     traits: tuple[str, ...]
     results: dict[tuple[str, str], MethodResult]
     target: str
+    outdated_range: tuple[float, float] | None = None
 
     def rows_of(self, trait: str) -> list[MethodRow]:
         """All methods, but only one trait's saved vectors."""
@@ -122,7 +125,7 @@ def method_grid(
     rows = [
         MethodRow(
             method.name,
-            method.title,
+            method.title_on(run.label_range),
             method.source,
             method.fitted,
             False,
@@ -144,7 +147,15 @@ def method_grid(
         name = saved_row_name(other)
         rows.append(MethodRow(name, other.name, other.source, False, True, None))
         results[name, other.trait] = imported_result(found, layer)
-    return MethodGrid(tuple(rows), tuple(run.traits), results, run.target)
+    split = any(method.labels is not None and method.name in held for method in METHODS)
+    outdated = split and run.label_range != run.score_range
+    return MethodGrid(
+        tuple(rows),
+        tuple(run.traits),
+        results,
+        run.target,
+        run.score_range if outdated else None,
+    )
 
 
 def method_results(

@@ -78,7 +78,9 @@ def vector_cosines(
         held = first.methods()
         for own in METHODS:
             if own.name in held:
-                found[own.title] = _vector(first, trait, own.name, prompt_set, layer)
+                found[own.title_on(first.label_range)] = _vector(
+                    first, trait, own.name, prompt_set, layer
+                )
     else:
         for name in first.traits_of_set(prompt_set):
             found[name.replace("_", " ")] = _vector(first, name, method, prompt_set, layer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from backend.core.vectors.methods import MEAN_DIFFERENCE, method_named
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.methods.comparison import MethodChoice, MethodComparison
 from backend.views.methods.cosines import VectorCosines
 from backend.views.methods.subsampling import SubsampleCurve
@@ -103,11 +103,10 @@ def choice_rows(found: MethodChoice) -> list[dict[str, str]]:
     Args:
         found: of one trait.
     """
-    name = "none" if found.method is None else method_named(found.method).title
     at = "" if found.layer is None else f", layer {found.layer}"
     return [
         {
-            "chosen": f"highest r: {name}{at}",
+            "chosen": f"highest r: {found.title}{at}",
             "r": r_text(found.highest),
             "says": "inflated by selection: chosen on these scenarios",
         },

@@ -7,7 +7,6 @@ from typing import Literal
 from backend.core.estimate import Estimate
 from backend.core.statistics.held_out_choice import SPLITS
 from backend.core.statistics.significance import significance
-from backend.core.vectors.methods import method_named
 from backend.core.vectors.subsampling import SIZES
 from backend.store.run import NOT_COMPUTED
 from backend.views.methods.comparison import MethodChoice, MethodComparison, MethodOverTraits
@@ -105,8 +104,7 @@ def choice_answer(choice: MethodChoice) -> str:
     """What choosing the best method of a trait is worth, in words."""
     if choice.method is None or choice.highest.value is None:
         return f"There is nothing to choose: {choice.highest.reason}."
-    title = method_named(choice.method).title
-    said = f"{title} has the highest r, {choice.highest.value:+.2f}. "
+    said = f"{choice.title} has the highest r, {choice.highest.value:+.2f}. "
     if choice.held_out.value is None:
         return said + f"What the choice is worth is undefined: {choice.held_out.reason}."
     said += f"Chosen on other scenarios, the best method reaches {choice.held_out.value:+.2f}"
@@ -163,7 +161,8 @@ def grid_caption(grid: MethodGrid, shown: Shown, layer: int | None) -> str:
 
 
 def missing_caption(grid: MethodGrid) -> str:
-    """Which registered methods the run does not hold; empty if it holds all.
+    """Which registered methods the run does not hold, or holds of an earlier version; empty if it
+    holds all.
 
     Args:
         grid: all methods on all traits.
@@ -176,6 +175,13 @@ def missing_caption(grid: MethodGrid) -> str:
         titles = [row.title for row in grid.rows if row.missing == reason]
         if titles:
             parts.append(f"Not computed in this run: {', '.join(titles)}.{remedy}")
+    if grid.outdated_range is not None:
+        low, high = grid.outdated_range
+        parts.append(
+            "The logistic probes of this run have the thresholds of scores from 0 to 10, but its "
+            f"scores run from {low:g} to {high:g}. Derive the run again to split at the same "
+            "fractions of that range."
+        )
     return " ".join(parts)
 
 

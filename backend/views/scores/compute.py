@@ -57,17 +57,19 @@ class ScoreColumn:
     Attributes:
         trait: the trait.
         cases: how many cases.
-        first: scores at t1; None where a scenario has one response only.
-        last: scores at tN, or of the single responses.
-        drift: tN minus t1; None where a scenario has one response only.
+        first: scores at the first turn; None where a scenario has one response only.
+        last: scores at the last one, or of the single responses.
+        drift: last minus first; None where a scenario has one response only.
         every: scores of both turns together.
         floor: share of all scores at the lowest allowed.
         ceiling: share at the highest allowed.
         distinct: how many different scores are in use.
         rounding: how coarse they are.
-        stability: correlation of the scores at t1 and tN over cases.
+        stability: correlation of the scores at the first and the last turn over cases.
         reliability: of the drifts (or scores), from responses that were scored several times.
         marks: what a reader must know of these scores; empty if nothing.
+        scale: lowest and highest allowed score.
+        ends: names of the first and of the last turn; in words where conversations differ.
     """
 
     trait: str
@@ -83,6 +85,8 @@ class ScoreColumn:
     stability: Estimate
     reliability: Reliability
     marks: tuple[str, ...]
+    scale: tuple[float, float]
+    ends: tuple[str, str]
 
 
 def score_columns(run: Run, responder: str | None = None) -> tuple[ScoreColumn, ...]:
@@ -102,7 +106,7 @@ def score_columns(run: Run, responder: str | None = None) -> tuple[ScoreColumn, 
         _column(
             trait,
             part,
-            scale,
+            (scale, run.turn_ends),
             width,
             exact,
             reliability_of(run.repeated_scores(trait).of_responder(responder)),
@@ -123,8 +127,8 @@ def score_findings(findings: Sequence[Finding]) -> tuple[Finding, Finding]:
 
 @dataclass(frozen=True, eq=False)
 class _Scores:
-    """Scores of one trait. Attributes: turns, with t1 as x and tN as y (None for levels), and
-    last, at tN or of the single responses, [cases]."""
+    """Scores of one trait. Attributes: turns, with the first as x and the last as y (None for
+    levels), and last, at the last turn or of the single responses, [cases]."""
 
     turns: Cases | None
     last: Floats
@@ -157,11 +161,12 @@ def _bins(used: Floats, low: float, high: float) -> tuple[float, bool]:
 def _column(
     trait: str,
     scores: _Scores,
-    scale: tuple[float, float],
+    of_study: tuple[tuple[float, float], tuple[str, str]],
     width: float,
     exact: bool,
     reliability: Reliability,
 ) -> ScoreColumn:
+    scale, names = of_study
     low, high = scale
     every, last, turns = scores.every, scores.last, scores.turns
     use = score_use(every, low, high)
@@ -182,7 +187,7 @@ def _column(
         drift = _histogram(moved, least * width - offset, width, int(most - least) + 1)
         stability = pearson(turns)
         if stability.value is None:
-            stability = Estimate.undefined(len(last), _still(turns))
+            stability = Estimate.undefined(len(last), _still(turns, names))
     marks = []
     if max(use.floor, use.ceiling) >= at.AT_END:
         marks.append("at the floor" if use.floor >= use.ceiling else "at the ceiling")
@@ -202,6 +207,8 @@ def _column(
         stability=stability,
         reliability=reliability,
         marks=tuple(marks),
+        scale=scale,
+        ends=names,
     )
 
 
@@ -217,7 +224,7 @@ def _histogram(values: Floats, start: float, width: float, bins: int) -> Histogr
     )
 
 
-def _still(turns: Cases) -> str:
+def _still(turns: Cases, ends: tuple[str, str]) -> str:
     if len(turns) < 3:
         return f"it needs at least 3 cases, and there are {len(turns)}"
-    return f"the scores at {'t1' if np.ptp(turns.x) == 0 else 'tN'} do not vary"
+    return f"the scores at {ends[0] if np.ptp(turns.x) == 0 else ends[1]} do not vary"

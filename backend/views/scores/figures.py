@@ -40,22 +40,25 @@ def score_histogram(column: ScoreColumn) -> go.Figure:
     """
     turns = [("score", column.last, BLUE, "")]
     if column.first is not None:
-        turns = [("t1", column.first, BLUE, ""), ("tN", column.last, ORANGE, "/")]
+        first, last = column.ends
+        turns = [(first, column.first, BLUE, ""), (last, column.last, ORANGE, "/")]
     figure = go.Figure([_bars(*turn, unit="score") for turn in turns])
-    figure.update_xaxes(title="score (score units)")
+    figure.update_xaxes(title=f"score ({_range(column.scale)})")
     figure.update_yaxes(title="responses (count)")
     return tidy(figure.update_layout(bargap=0.15), height=320)
 
 
-def drift_histogram(drift: Histogram) -> go.Figure:
+def drift_histogram(column: ScoreColumn, drift: Histogram) -> go.Figure:
     """How often each change of the score happened.
 
     Args:
-        drift: of the scores of one trait.
+        column: the scores of one trait.
+        drift: of them.
     """
+    first, last = column.ends
     figure = go.Figure(_bars("drift", drift, GREEN, "", unit="drift"))
     figure.add_vline(x=0, line={"width": 1.5, "color": GREY, "dash": "dash"})
-    figure.update_xaxes(title="score at tN minus score at t1 (score units)")
+    figure.update_xaxes(title=f"score at {last} minus {first} ({_steps(column.scale)})")
     figure.update_yaxes(title="cases (count)")
     figure.update_traces(showlegend=True)
     return tidy(figure.update_layout(bargap=0.15), height=320)
@@ -88,22 +91,24 @@ def all_scores(columns: Sequence[ScoreColumn], marked: str) -> go.Figure:
             ygap=3,
         )
     )
-    figure.update_xaxes(title="score (score units)", showgrid=False, side="top")
+    unit = _range(columns[0].scale) if columns else "score units"
+    figure.update_xaxes(title=f"score ({unit})", showgrid=False, side="top")
     figure.update_yaxes(autorange="reversed", showgrid=False)
     return tidy(figure, height=160 + 44 * max(1, len(columns)))
 
 
 def stability_forest(columns: Sequence[ScoreColumn]) -> go.Figure:
-    """Correlation of the scores at t1 and tN, every trait.
+    """Correlation of the scores at the first and the last turn, every trait.
 
     Args:
         columns: one row each.
     """
     found = [c.stability for c in columns]
+    ends = " and ".join(columns[0].ends if columns else ("the first turn", "the last turn"))
     figure = forest(
         [c.trait for c in columns],
-        [("r of t1 and tN", BLUE, "circle", found)],
-        title="r of t1 and tN, 95% interval",
+        [(f"r of {ends}", BLUE, "circle", found)],
+        title=f"r of {ends}, 95% interval",
     )
     for side in (-at.STABILITY, at.STABILITY):
         figure.add_vline(
@@ -192,7 +197,7 @@ def projection_and_score(links: ScoreLinks) -> go.Figure:
     cases = links.within(links.projection, links.cases.behaviour)
     figure = _scatter(links, cases.x, cases.y, links.line, GREEN)
     figure.update_xaxes(title=f"projection {what} (activation units){_within(links)}")
-    figure.update_yaxes(title=f"score {what} (score units){_within(links)}")
+    figure.update_yaxes(title=f"score {what} ({_units(links)}){_within(links)}")
     return tidy(figure, height=420)
 
 
@@ -270,14 +275,30 @@ def _scatter(links: ScoreLinks, x: Floats, y: Floats, line: Line | None, colour:
     return figure
 
 
+def _range(scale: tuple[float, float]) -> str:
+    """The units of scores: their range."""
+    return f"{scale[0]:g} to {scale[1]:g}"
+
+
+def _units(links: ScoreLinks) -> str:
+    """Of what r is taken over: a level lies in the range, a drift does not."""
+    return _range(links.scale) if links.target == "level" else _steps(links.scale)
+
+
+def _steps(scale: tuple[float, float]) -> str:
+    """The units of differences of scores."""
+    return f"units of a score of {_range(scale)}"
+
+
 def _hovers(links: ScoreLinks) -> list[str]:
     cases, what = links.cases, links.target
     found = []
+    first, last = links.ends
     sign = "+" if cases.first is not None else ""
     for i, scenario in enumerate(cases.scenarios):
         scores = f"score {cases.last[i]:g}"
         if cases.first is not None:
-            scores = f"score {cases.first[i]:g} at t1, {cases.last[i]:g} at tN"
+            scores = f"score {cases.first[i]:g} at {first}, {cases.last[i]:g} at {last}"
         found.append(
             f"<b>{wrapped(scenario)}</b><br>by {wrapped(cases.responders[i])}<br>{scores}"
             f"<br>projection {what} {links.projection[i]:+.3g}"

@@ -36,6 +36,8 @@ class ScoreLinks:
         length_line: projection on length; likewise.
         rows: r of projection and score, plain and with length held fixed, then r of each with
             length.
+        scale: lowest and highest allowed score.
+        ends: names of the first and of the last turn; in words where conversations differ.
     """
 
     trait: str
@@ -46,6 +48,8 @@ class ScoreLinks:
     line: Line | None
     length_line: Line | None
     rows: tuple[Row, ...]
+    scale: tuple[float, float]
+    ends: tuple[str, str]
 
     @property
     def several(self) -> bool:
@@ -107,6 +111,8 @@ def score_links(run: Run, prompt_set: str, trait: str, layer: int) -> ScoreLinks
         line=regression_line(cases),
         length_line=regression_line(scored.cases(scored.length, projection)),
         rows=rows,
+        scale=run.score_range,
+        ends=run.turn_ends,
     )
 
 

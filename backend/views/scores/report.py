@@ -77,7 +77,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
                     Chart(
                         "Their change from the first turn to the last",
                         words.DRIFTS,
-                        drift_histogram(column.drift),
+                        drift_histogram(column, column.drift),
                     )
                 )
         blocks += [

@@ -26,7 +26,8 @@ def use_rows(columns: Sequence[ScoreColumn]) -> list[dict[str, str]]:
             "cases": str(c.cases),
         }
         if c.first is not None:
-            row |= {"sd at t1": sd_text(c.first), "sd at tN": sd_text(c.last)}
+            first, last = c.ends
+            row |= {f"sd at {first}": sd_text(c.first), f"sd at {last}": sd_text(c.last)}
         else:
             row["sd"] = sd_text(c.last)
         if c.drift is not None:

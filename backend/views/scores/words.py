@@ -15,8 +15,9 @@ ALL_TRAITS = (
     "both turns are counted together."
 )
 STABILITY = (
-    "r of the scores at t1 and tN. Between the dotted lines the judge may be unreliable, or the "
-    "behaviour itself changes much. Only scoring the same responses twice can tell."
+    "r of the scores at the first and the last turn. Between the dotted lines the judge may be "
+    "unreliable, or the behaviour itself changes much. Only scoring the same responses twice can "
+    "tell."
 )
 RELIABILITY = (
     "Share of the variance that is not the judge's error: the intraclass correlation of repeated "

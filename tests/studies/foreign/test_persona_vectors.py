@@ -7,9 +7,10 @@ import json
 
 import pytest
 
-from backend.errors import StudyFaults
+from backend.errors import SteerscopeError, StudyFaults
 from backend.studies.faults import FaultList
 from backend.studies.importer import read_study
+from backend.studies.pole_thresholds import pole_thresholds
 from backend.types import Message
 
 INSTRUCTIONS = [
@@ -207,3 +208,95 @@ def test_a_description_of_another_version_is_told(folder):
 def test_a_description_alone_says_what_is_missing(folder):
     with pytest.raises(StudyFaults, match=r"no answers are there.*evil_pos_instruct\.csv"):
         read(folder / "data_generation")
+
+
+def kept_by_hand(folder, least, most, coherence):
+    """(question, instruction, sample) of the pairs that pass, straight from the CSVs."""
+    sides = []
+    for side in ("pos", "neg"):
+        path = next(folder.rglob(f"evil_{side}_instruct.csv"))
+        with path.open(newline="", encoding="utf-8") as handle:
+            sides.append(list(csv.DictReader(handle)))
+    return [
+        high["answer"].removeprefix("pos answer ")
+        for high, low in zip(*sides, strict=True)
+        if low["evil"]
+        and float(high["evil"]) >= least
+        and most(float(low["evil"]))
+        and min(float(high["coherence"]), float(low["coherence"])) >= coherence
+    ]
+
+
+@pytest.mark.parametrize(
+    ("typed", "least", "most", "coherence"),
+    [
+        (("", "", ""), 50, lambda low: low < 50, 50),
+        (("49.9", "", "49"), 49.9, lambda low: low < 50.1, 49),
+        (("80", "", "80"), 80, lambda low: low < 20, 80),
+        (("90", "10", "80"), 90, lambda low: low <= 10, 80),
+        (("40", "10", ""), 40, lambda low: low <= 10, 50),
+    ],
+)
+def test_other_thresholds_keep_other_pairs(folder, typed, least, most, coherence):
+    faults = FaultList()
+    wanted = kept_by_hand(folder, least, most, coherence)
+    study = read_study(folder, "evil", faults, chosen=pole_thresholds(*typed))
+    highs = [p.text.removeprefix("pos answer ") for p in study.prompts if p.pole == "high"]
+    assert highs == wanted and len(wanted) >= 2
+    assert {prompt.prompt_set for prompt in study.prompts} == {"default"}
+    assert f"{len(wanted)} of 8 pairs of answers are kept: trait score at least {least:g}" in (
+        " ".join(note.what for note in faults.notes)
+    )
+    assert f"trait score at least {least:g} (high)" in study.provenance
+    assert f"coherence at least {coherence:g}" in study.provenance
+
+
+def test_several_thresholds_make_a_prompt_set_each(folder):
+    path = next(folder.rglob("evil_pos_instruct.csv"))
+    table = rows("pos", {(0, 0, n): {"evil": 60.0 + 10 * n} for n in range(SAMPLES)})
+    write(path, table)
+    faults = FaultList()
+    chosen = pole_thresholds("50, 65,75,95", "", "")
+    study = read_study(folder, "evil", faults, chosen=chosen)
+    counts = {name: 0 for name in ("score_50", "score_65", "score_75", "score_95")}
+    for prompt in study.prompts:
+        counts[prompt.prompt_set] += prompt.pole == "high"
+    # By hand: of 8 pairs two have no low side (50, and not judged); 60 and 70 go by 65 and 75.
+    assert counts == {"score_50": 6, "score_65": 5, "score_75": 4, "score_95": 0}
+    said = [note.what for note in faults.notes]
+    assert any("Prompt set score_65: 5 of 8 pairs" in what for what in said)
+    assert any("score_95: 0 of 8" in what and "make no set" in what for what in said)
+    assert "score_65: trait score at least 65 (high) and less than 35 (low)" in study.provenance
+    assert [r.text for r in study.responses] == ["said 0", "said 1", "said 2"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "why"),
+    [
+        (("50,x", "", ""), "the least score is '50,x'"),
+        (("nan", "", ""), "the least score is 'nan'"),
+        (("50", "20,30", ""), "most score has 2 numbers and the least score 1"),
+        (("50,60", "20", "50,60"), "the least coherence has 2 numbers"),
+        (("50,50", "", ""), "stand twice"),
+        (("", "50", ""), "scored 50 would be of both poles"),
+    ],
+)
+def test_thresholds_that_do_not_fit_are_named(typed, why):
+    with pytest.raises(SteerscopeError, match=why):
+        pole_thresholds(*typed)
+
+
+def test_thresholds_that_keep_no_pair_keep_no_study(folder):
+    with pytest.raises(StudyFaults, match="None of 8 pairs of answers is kept") as told:
+        read_study(folder, "evil", chosen=pole_thresholds("90", "", "80"))
+    assert "less than 10 (low), coherence at least 80" in str(told.value)
+
+
+def test_thresholds_are_refused_where_prompts_have_no_scores(folder, tmp_path):
+    alone = tmp_path / "pairs"
+    alone.mkdir()
+    lines = [json.dumps({"positive": f"good {n}", "negative": f"bad {n}"}) for n in range(3)]
+    (alone / "warmth.jsonl").write_text("\n".join(lines), "utf-8")
+    assert len(read_study(alone, "w").prompts) == 6
+    with pytest.raises(StudyFaults, match="the prompts of this format have none"):
+        read_study(alone, "w", chosen=pole_thresholds("60", "", ""))

@@ -45,6 +45,10 @@ def shown(settings):
 def test_the_axis_holds_every_step_the_point_and_what_is_refused(shown):
     _, view, steps, cosines = shown
     figure = figures.threshold_curve(view, steps, cosines, cosines.high, LIMITS, INK)
+    line = figures.threshold_curve(view, steps, cosines, cosines.high, LIMITS, INK, ("mine", -0.9))
+    assert line.layout.shapes[-1].y0 == line.layout.annotations[-1].y == -0.9
+    assert line.layout.annotations[-1].text == "mine" and line.layout.yaxis.range[0] < -0.9
+    assert line.layout.shapes[:-1] == figure.layout.shapes
     line, point = figure.data[1], figure.data[2]
     left = cosines.low
     for i, threshold in enumerate(steps.thresholds):

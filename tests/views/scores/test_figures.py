@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,8 @@ from backend.views.scores.links import score_links
 from backend.views.scores.tables import link_rows, rank_rows, use_rows
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.results import results
+from tests.support.runs import publish_run
+from tests.support.studies import long_study
 
 
 @pytest.fixture
@@ -44,7 +48,7 @@ def test_scores_charts_hold_the_columns(phantom):
     assert (first.y, last.y) == (column.first.counts, column.last.counts)
     assert first.x == column.first.centres and "n = 60" in first.name
     assert f"[{column.last.sd.low:.2f}, {column.last.sd.high:.2f}]" in last.name
-    assert drift_histogram(column.drift).data[0].y == column.drift.counts
+    assert drift_histogram(column, column.drift).data[0].y == column.drift.counts
     heatmap = all_scores(columns, "trait_1").data[0]
     np.testing.assert_allclose(np.sum(heatmap.z, axis=1), 1.0)
     row = use_rows(columns)[0]
@@ -90,3 +94,35 @@ def test_scatters_hold_every_case_and_their_line(phantom):
         assert "units" in figure.layout.yaxis.title.text
     rows = link_rows(links.rows)
     assert rows[0]["r, 95% interval"].startswith(f"{links.rows[0].estimate.value:+.2f} [")
+
+
+@pytest.mark.parametrize(
+    ("left_out", "first", "last"),
+    [(None, "t1", "t3"), ("t3", "the first turn", "the last turn")],
+)
+def test_turns_have_the_studys_names_and_axes_its_range(
+    settings, tiny_llama, left_out, first, last
+):
+    study = long_study(conversations=6, turns=3)
+    kept = tuple(r for r in study.responses if (r.scenario, r.turn) != ("c00", left_out))
+    study = dataclasses.replace(study, responses=kept, score_range=(-2.0, 12.0))
+    publish_run(settings, study, tiny_llama, "run-1", (1,))
+    columns = results(settings).of_run(score_columns, "run-1")
+    column = columns[0]
+    histogram = score_histogram(column)
+    named = zip(histogram.data, (first, last), strict=True)
+    assert all(trace.name.startswith(name) for trace, name in named)
+    assert histogram.layout.xaxis.title.text == "score (-2 to 12)"
+    drifts = drift_histogram(column, column.drift)
+    wanted = f"score at {last} minus {first} (units of a score of -2 to 12)"
+    assert drifts.layout.xaxis.title.text == wanted
+    assert all_scores(columns, "").layout.xaxis.title.text == "score (-2 to 12)"
+    forest = stability_forest(columns)
+    assert forest.layout.xaxis.title.text == f"r of {first} and {last}, 95% interval"
+    assert {f"sd at {first}", f"sd at {last}"} <= use_rows(columns)[0].keys()
+    links = results(settings).of_run(score_links, "run-1", "default", "warmth", 1)
+    figure = projection_and_score(links)
+    assert figure.layout.yaxis.title.text.startswith("score drift (units of a score of -2 to 12)")
+    hovers = [text for t in figure.data for text in (t.text if t.text is not None else ())]
+    hovers = hovers or [str(t.customdata) for t in figure.data]
+    assert f" at {first}, " in str(hovers) and f" at {last}" in str(hovers)
