@@ -109,10 +109,23 @@ def application(tmp_path_factory, smollm2):
         yield started
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def stocked(tmp_path_factory, smollm2):
-    """The application on a store with the published study's phantom and a run by SmolLM2."""
-    cache = tmp_path_factory.mktemp("stocked")
+    """The application on a store with the published study's phantom and a run by SmolLM2, for
+    tests that only look: what it has computed for one is there for the next, as in use."""
+    with _stocked(tmp_path_factory.mktemp("stocked")) as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def own_stocked(tmp_path_factory, smollm2):
+    """The same for the tests of one file, which may change the store."""
+    with _stocked(tmp_path_factory.mktemp("own-stocked")) as started:
+        yield started
+
+
+@contextmanager
+def _stocked(cache: Path) -> Iterator[Application]:
     settings = Settings(cache=cache)
     publish_small_preset(settings)
     settings.models.rmdir()

@@ -16,11 +16,11 @@ expect.set_options(timeout=1 * MINUTES)
 
 
 def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
-    watched, stocked, tmp_path
+    watched, own_stocked, tmp_path
 ):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    study = preset_study(stocked)
-    page = watched(f"{stocked.url}/?study={study}")
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
+    study = preset_study(own_stocked)
+    page = watched(f"{own_stocked.url}/?study={study}")
     settled(page)
     page.get_by_role("button", name="crisis recognition on mistral-simulated").click()
     expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
@@ -41,7 +41,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     expect(page.get_by_role("heading", name="Which vector method wins?")).to_be_visible()
     expect(page.get_by_text("crisis-filtered").first).to_be_attached()
     page.goto(
-        f"{stocked.url}/report?study={study}&run={mistral}&trait=crisis_recognition&take=vectors"
+        f"{own_stocked.url}/report?study={study}&run={mistral}&trait=crisis_recognition&take=vectors"
         "&vectors=saved.crisis-filtered"
     )
     settled(page)
@@ -54,10 +54,10 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
         assert file.get_tensor(name).shape == (1024,)
 
 
-def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, own_stocked):
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     here = watched(
-        f"{stocked.url}/filter_lab?study={preset_study(stocked)}&run={mistral}"
+        f"{own_stocked.url}/filter_lab?study={preset_study(own_stocked)}&run={mistral}"
         "&trait=uncritical_validation&layer=19"
     )
     settled(here)
@@ -80,9 +80,11 @@ def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, stocked):
     assert shown[0] == shown[1]
 
 
-def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
-    key = next((stocked.cache / "studies").glob("small@*.duckdb")).stem
-    page = settled(watched(f"{stocked.url}/runs?study={key}&runs_view=prompts&prompts_how=paste"))
+def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, own_stocked):
+    key = next((own_stocked.cache / "studies").glob("small@*.duckdb")).stem
+    page = settled(
+        watched(f"{own_stocked.url}/runs?study={key}&runs_view=prompts&prompts_how=paste")
+    )
     rows = [
         f'{{"trait": "{trait}", "pole": "{pole}", "text": "{pole} {word} about {trait}"}}'
         for trait in ("warmth", "haste")
@@ -108,14 +110,14 @@ def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, stocked):
     expect(page.get_by_text(re.compile("What differs: .*prompt"))).to_be_visible()
     expect(page.get_by_text(re.compile("2 traits changed: "))).to_be_visible()
     expect(page.get_by_text("not in this store")).to_have_count(0)
-    assert len(list((stocked.cache / "studies").glob("small@*.duckdb"))) == 2
+    assert len(list((own_stocked.cache / "studies").glob("small@*.duckdb"))) == 2
 
 
-def test_the_report_opens_offline_with_its_charts(watched, browser, stocked, tmp_path):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+def test_the_report_opens_offline_with_its_charts(watched, browser, own_stocked, tmp_path):
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     page = settled(
         watched(
-            f"{stocked.url}/report?study={preset_study(stocked)}&run={mistral}"
+            f"{own_stocked.url}/report?study={preset_study(own_stocked)}&run={mistral}"
             "&trait=crisis_recognition"
         )
     )

@@ -54,11 +54,11 @@ def small_key(application):
     return min(found, key=lambda path: path.stat().st_mtime_ns).stem
 
 
-def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, stocked):
-    key = small_key(stocked)
+def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, own_stocked):
+    key = small_key(own_stocked)
     page = settled(
         watched(
-            f"{stocked.url}/prompts?study={key}&run=before&trait=haste&layer=2&prompts_view=lengths"
+            f"{own_stocked.url}/prompts?study={key}&run=before&trait=haste&layer=2&prompts_view=lengths"
         )
     )
     hand = Hand(page)
@@ -79,7 +79,7 @@ def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, stock
     hand.press("Save as set")
     assert hand.clicks == 2
     expect(page.get_by_text(re.compile("Saved as small@"))).to_be_visible()
-    assert len(list((stocked.cache / "studies").glob("small@*.duckdb"))) == 2
+    assert len(list((own_stocked.cache / "studies").glob("small@*.duckdb"))) == 2
 
     # The page follows the revision, and shows it by itself once it is made. Until then it still
     # shows what it showed, and its address is written at the end.
@@ -93,10 +93,10 @@ def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, stock
     expect(page.locator(".st-key-prompts_table")).to_be_visible()
 
 
-def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watched, stocked):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watched, own_stocked):
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     address = (
-        f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
+        f"{own_stocked.url}/prompts?study={preset_study(own_stocked)}&run={mistral}"
         "&trait=uncritical_validation&layer=19&prompts_view=cosines"
     )
     page = settled(watched(address))
@@ -112,11 +112,11 @@ def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watch
     expect(there.locator(".st-key-prompt_card")).to_contain_text("dropped")
 
 
-def test_back_takes_back_one_drop_at_a_press(watched, stocked):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+def test_back_takes_back_one_drop_at_a_press(watched, own_stocked):
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     page = settled(
         watched(
-            f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
+            f"{own_stocked.url}/prompts?study={preset_study(own_stocked)}&run={mistral}"
             "&trait=uncritical_validation&layer=19&prompts_view=lengths"
         )
     )
@@ -141,10 +141,10 @@ def test_back_takes_back_one_drop_at_a_press(watched, stocked):
     expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
 
 
-def test_a_point_opens_its_conversation_and_next_goes_on(watched, stocked):
+def test_a_point_opens_its_conversation_and_next_goes_on(watched, own_stocked):
     page = settled(
         watched(
-            f"{stocked.url}/filter_lab?study={small_key(stocked)}&run=before&trait=haste&layer=2"
+            f"{own_stocked.url}/filter_lab?study={small_key(own_stocked)}&run=before&trait=haste&layer=2"
             "&lab_more=evidence"
         )
     )
@@ -164,11 +164,11 @@ def test_a_point_opens_its_conversation_and_next_goes_on(watched, stocked):
 
 
 @pytest.mark.parametrize(("width", "height"), [(1440, 900), (390, 844)])
-def test_the_lab_answers_in_the_first_viewport(watched, stocked, width, height):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+def test_the_lab_answers_in_the_first_viewport(watched, own_stocked, width, height):
+    mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     page = settled(
         watched(
-            f"{stocked.url}/filter_lab?study={preset_study(stocked)}&run={mistral}"
+            f"{own_stocked.url}/filter_lab?study={preset_study(own_stocked)}&run={mistral}"
             "&trait=uncritical_validation&layer=19",
             viewport={"width": width, "height": height},
         )

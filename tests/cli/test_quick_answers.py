@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
-
-import pytest
 
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -29,25 +28,34 @@ WRONG = {
     "run to diagnose": (["diagnose", "nosuch"], "No run is called 'nosuch'"),
     "run to show": (["show", "nosuch"], "No run is called 'nosuch'"),
 }
+# All in one process: what one of them had imported would still be there after the next.
 CODE = """
-import sys
+import contextlib, io, json, sys
 from backend.cli.main import main
-status = main(sys.argv[1:])
-print(status, [name for name in ("torch", "transformers", "dbos") if name in sys.modules])
+for name, words in json.loads(sys.argv[1]).items():
+    with contextlib.redirect_stderr(io.StringIO()) as said:
+        status = main(words)
+    slow = [module for module in ("torch", "transformers", "dbos") if module in sys.modules]
+    print(json.dumps([name, status, slow, said.getvalue()]))
 """
 
 
-@pytest.mark.parametrize("arguments", WRONG, ids=str)
-def test_a_wrong_name_needs_neither_torch_nor_a_worker(settings, tiny_llama, arguments):
+def test_a_wrong_name_needs_neither_torch_nor_a_worker(settings, tiny_llama):
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    words, said = WRONG[arguments]
+    commands = {
+        name: [word.format(model=tiny_llama) for word in words]
+        for name, (words, _) in WRONG.items()
+    }
     done = subprocess.run(
-        [sys.executable, "-c", CODE, *(word.format(model=tiny_llama) for word in words)],
+        [sys.executable, "-c", CODE, json.dumps(commands)],
         cwd=ROOT,
         env=os.environ | {"STEERSCOPE_CACHE": str(settings.cache)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert said in done.stderr
-    assert done.stdout.splitlines()[-1] == "1 []"
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [name for name, *_ in found] == list(WRONG)
+    for name, status, slow, said in found:
+        assert (name, status, slow) == (name, 1, [])
+        assert WRONG[name][1] in said

@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
@@ -65,11 +66,22 @@ def store(settings, source):
     return settings
 
 
-def compare(settings, run_id, study, model, tmp_path, **values):
+@cache
+def _store_of(*_: object) -> Settings:
+    return kept_store()
+
+
+def fully_extracted(study, model, **values):
+    """A store with a full extraction, made once for all tests that compare with it."""
+    made = _store_of(study.name, content_hash(study), str(model), *values.items())
+    if not run_path(made, "full").exists():
+        extract(made, study, model, "full", **values)
+    return made
+
+
+def compare(settings, run_id, study, model, **values):
     """The run beside a full extraction in another store: activations and everything derived."""
-    fresh = Settings(cache=tmp_path / "fresh")
-    fresh.make_folders()
-    extract(fresh, study, model, "full", **values)
+    fresh = fully_extracted(study, model, **values)
     with reading_run(settings, run_id) as one, reading_run(fresh, "full") as other:
         for kind in ("prompt", "response"):
             query = f"SELECT activation FROM {kind}_activations ORDER BY layer, {kind}_id"
@@ -165,9 +177,7 @@ def longer():
     ],
     ids=["dropped", "new set", "scores", "scores of one trait", "description", "response"],
 )
-def test_only_what_is_new_is_extracted_and_the_rest_is_exact(
-    store, tiny_llama, tmp_path, study, new
-):
+def test_only_what_is_new_is_extracted_and_the_rest_is_exact(store, tiny_llama, study, new):
     stages = extract(store, study, tiny_llama, "next")
     total = len(study.prompts) + len(study.responses)
     told = f"{new} of {total} texts to extract; the others are taken from run source"
@@ -177,13 +187,13 @@ def test_only_what_is_new_is_extracted_and_the_rest_is_exact(
     with reading_run(store, "next") as connection:
         planned = "SELECT coalesce(sum(len(prompt_ids) + len(response_ids)), 0) FROM batches"
         assert connection.execute(planned).fetchall() == [(new,)]
-    compare(store, "next", study, tiny_llama, tmp_path)
+    compare(store, "next", study, tiny_llama)
 
 
-def test_fewer_layers_are_taken_and_others_are_not(store, tiny_llama, tmp_path):
+def test_fewer_layers_are_taken_and_others_are_not(store, tiny_llama):
     extract(store, STUDY, tiny_llama, "fewer", layers=(2,))
     assert reused(store, "fewer") == {"source": TEXTS}
-    compare(store, "fewer", STUDY, tiny_llama, tmp_path, layers=(2,))
+    compare(store, "fewer", STUDY, tiny_llama, layers=(2,))
     extract(store, STUDY, tiny_llama, "others", layers=(2, 3))
     assert reused(store, "others") == {}
 
@@ -242,16 +252,16 @@ def test_a_response_in_another_conversation_is_another_text(store, tiny_llama):
     )
 
 
-def test_a_prompt_in_another_chat_is_another_text(store, tiny_llama, tmp_path):
+def test_a_prompt_in_another_chat_is_another_text(store, tiny_llama):
     chats = chat_study("small", scenarios=10)
     extract(store, chats, tiny_llama, "chats")
     assert reused(store, "chats") == {"source": len(STUDY.responses)}
-    compare(store, "chats", chats, tiny_llama, tmp_path)
+    compare(store, "chats", chats, tiny_llama)
     extract(store, without_prompts(chats, [0]), tiny_llama, "dropped")
     assert reused(store, "dropped") == {"chats": TEXTS - 1}
 
 
-def test_several_runs_give_what_each_has(store, tiny_llama, tmp_path):
+def test_several_runs_give_what_each_has(store, tiny_llama):
     extract(store, longer(), tiny_llama, "longer")
     delete_run(store, "source")
     half = dataclasses.replace(STUDY, name="half", responses=())
@@ -261,7 +271,7 @@ def test_several_runs_give_what_each_has(store, tiny_llama, tmp_path):
     )
     extract(store, study, tiny_llama, "next")
     assert reused(store, "next") == {"longer": TEXTS + 2}
-    compare(store, "next", study, tiny_llama, tmp_path)
+    compare(store, "next", study, tiny_llama)
 
 
 def test_neither_torch_nor_the_model_is_loaded_for_known_texts(store, tiny_llama):
@@ -285,9 +295,7 @@ def test_neither_torch_nor_the_model_is_loaded_for_known_texts(store, tiny_llama
 
 
 @pytest.mark.parametrize("harm", ["deleted", "damaged"])
-def test_a_source_that_is_lost_meanwhile_is_extracted(
-    store, tiny_llama, tmp_path, monkeypatch, harm
-):
+def test_a_source_that_is_lost_meanwhile_is_extracted(store, tiny_llama, monkeypatch, harm):
     study, path, real = without_prompts(STUDY, [3]), run_path(store, "source"), find_reuse
     content = bytearray(path.read_bytes())
     for place in range(20_000, len(content), 4096):
@@ -306,10 +314,10 @@ def test_a_source_that_is_lost_meanwhile_is_extracted(
     assert f"0 of {TEXTS - 1} texts to extract; the others are taken from run source" in stages
     assert f"{TEXTS - 1} of {TEXTS - 1} texts to extract" in stages
     assert reused(store, "next") == {}
-    compare(store, "next", study, tiny_llama, tmp_path)
+    compare(store, "next", study, tiny_llama)
 
 
-def test_a_run_that_was_interrupted_goes_on_with_what_it_took(store, tiny_llama, tmp_path):
+def test_a_run_that_was_interrupted_goes_on_with_what_it_took(store, tiny_llama):
     study = reworded()
     ref = publish_study(store, study, content_hash(study))
     request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2), batch_tokens=64)
@@ -324,11 +332,11 @@ def test_a_run_that_was_interrupted_goes_on_with_what_it_took(store, tiny_llama,
     second.close()
     session_of(store, "next", request, lambda _: None).run()
     assert reused(store, "next") == {"source": TEXTS}
-    compare(store, "next", study, tiny_llama, tmp_path)
+    compare(store, "next", study, tiny_llama)
 
 
 @pytest.mark.parametrize("step", ["initialise", "together", "replace", "add_timing", "publish"])
-def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama, tmp_path, step):
+def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama, step):
     study = without_prompts(STUDY, [3])
     ref = publish_study(store, study, content_hash(study))
     code = (
@@ -354,7 +362,7 @@ def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama
     subprocess.run([*command, "live"], env=environment, capture_output=True, check=True)
     assert reused(store, "next") == {"source": TEXTS - 1}
     assert list(store.work.glob("next*")) == []
-    compare(store, "next", study, tiny_llama, tmp_path)
+    compare(store, "next", study, tiny_llama)
 
 
 def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, monkeypatch):
