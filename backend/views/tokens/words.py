@@ -1,0 +1,135 @@
+"""What is said beside tokens and their contributions."""
+
+from __future__ import annotations
+
+from backend.runs.directions import DirectionKey
+from backend.runs.token_view import TokenText, TokenView
+from backend.store.study import ResponsePlace
+from backend.turns import turn_title
+from backend.views.tokens.compute import Of, Role, Shares, VectorCases
+
+OF: dict[Of, str] = {
+    "projection": "projection",
+    "r": "its term of r",
+    "residual": "its residual",
+}
+UNITS: dict[Of, str] = {
+    "projection": "activation units",
+    "r": "of r",
+    "residual": "score units",
+}
+DEFINED: dict[Of, str] = {
+    "projection": (
+        "A token contributes (p - m) / n to the response's projection: p is its own projection, m "
+        "the mean projection of the run's responses and n the number of pooled tokens. All "
+        "contributions sum to the response's projection less m."
+    ),
+    "r": (
+        "The case's term of r is x y / sqrt(sum x² sum y²), with x and y less their means within "
+        "the responder; all terms sum to r. A token contributes its part of x times the same."
+    ),
+    "residual": (
+        "The residual is the score less the regression line. A token contributes its part of x "
+        "times minus the slope; the score itself, which no token explains, is the rest."
+    ),
+}
+NOT_HELD_OUT = (
+    "This vector was fitted to scored responses, these among them, so its r here is not held out "
+    "and is too high."
+)
+# Differences beyond this share of the run's deviation are more than the rounding of float32.
+ROUNDING = 1e-3
+
+
+def agreement(view: TokenView) -> str:
+    """Whether the tokens give the run's own projections.
+
+    Args:
+        view: of some responses.
+    """
+    known = [float(d) for d in view.differences.ravel() if d == d]
+    if not known:
+        return ""
+    largest = max(known)
+    share = f"{largest:.1g} of the run's standard deviation at most"
+    if largest > ROUNDING:
+        return (
+            f"The mean over the pooled tokens differs from the projection that the run holds, by "
+            f"{share}. Another device or number type than the run's can do that; here it was "
+            f"{view.device}, {view.dtype}."
+        )
+    return (
+        "The mean over the pooled tokens is the projection that the run holds (difference "
+        f"{share})."
+    )
+
+
+def response_title(text: TokenText | ResponsePlace) -> str:
+    """Which response: its scenario, responder and turn."""
+    turn = f", {turn_title(text.turn).lower()}" if text.turn else ""
+    return f"{text.scenario}, {text.responder}{turn}"
+
+
+def projection_line(view: TokenView, text: TokenText, vector: int, layer: int) -> str:
+    """A response's pooled projection beside those of all responses.
+
+    Args:
+        view: of the run.
+        text: one of its texts.
+        vector: place of the vector.
+        layer: one of the layers.
+    """
+    column = view.request.layers.index(layer)
+    here = float(text.projections[vector, column])
+    if here != here:
+        return f"undefined: {view.reasons[vector, layer]}"
+    mean, deviation = float(view.means[vector, column]), float(view.deviations[vector, column])
+    far = f", {(here - mean) / deviation:+.2f} standard deviations" if deviation > 0 else ""
+    return (
+        f"projection {here:+.4g}; the run's {view.responses} responses have {mean:+.4g} on "
+        f"average{far}"
+    )
+
+
+def role_line(cases: VectorCases, role: Role | str) -> str:
+    """What a response does to r.
+
+    Args:
+        cases: of the vector.
+        role: of the response.
+    """
+    if isinstance(role, str):
+        return f"It has no part in r: {role}."
+    assert cases.r.value is not None or role.term is None
+    turn = "last or only" if role.sign > 0 else "first"
+    term = (
+        f"r is undefined: {cases.r.reason}"
+        if role.term is None
+        else f"its case adds {role.term:+.4f} to r = {cases.r.value:+.3f}"
+    )
+    return (
+        f"As the {turn} turn of its case: {term}; residual {role.residual:+.3f} score units, "
+        f"slope {role.slope:+.3g}."
+    )
+
+
+def sum_line(found: Shares) -> str:
+    """What the contributions sum to, and what is left.
+
+    Args:
+        found: of one response.
+    """
+    own = found.total - found.rest
+    if found.of == "projection":
+        return f"The contributions sum to {own:+.4g}."
+    rest = (
+        "the other turn of the case"
+        if found.of == "r"
+        else "the score and the other turn of the case"
+    )
+    return f"These tokens sum to {own:+.4g} of {found.total:+.4g}; the rest is of {rest}."
+
+
+def caveat(key: DirectionKey) -> str:
+    """What is to be known of a vector's r here; empty where nothing is."""
+    return NOT_HELD_OUT if key.fitted else ""
