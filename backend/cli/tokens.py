@@ -12,9 +12,10 @@ from backend.cli.json_output import to_json
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import StoreError
 from backend.runs.directions import DirectionKey, direction_key
-from backend.runs.imported_vectors import named_vectors
+from backend.runs.imported_vectors import NamedVector, named_vectors
 from backend.runs.requests import parse_layers
 from backend.runs.token_view import TokenRequest, TokenText, TokenView, token_view
+from backend.runs.vocabulary import VocabularyRequest, vocabulary
 from backend.settings import Settings
 from backend.store.run import Run, open_run
 from backend.turns import turn_of, turn_order
@@ -30,13 +31,26 @@ from backend.views.tokens.compute import (
     steps,
     vector_cases,
 )
-from backend.views.tokens.tables import span_rows, step_rows, token_rows
+from backend.views.tokens.says import end_responses, neighbours
+from backend.views.tokens.tables import (
+    end_rows,
+    near_rows,
+    neighbour_rows,
+    span_rows,
+    step_rows,
+    token_rows,
+)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run", help="id of a run, as listed by: python -m backend runs")
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--scenario", help="the responses of this scenario, turn by turn")
+    which.add_argument(
+        "--says",
+        action="store_true",
+        help="instead, what the vector says: nearest tokens of the vocabulary, vectors, responses",
+    )
     which.add_argument("--response", type=int, nargs="+", help="responses by their number, from 0")
     parser.add_argument("--turn", help="only this turn of the scenario, such as t1, 3 or tN")
     parser.add_argument("--responder", help="whose responses, where several gave some")
@@ -78,6 +92,8 @@ def _tokens(settings: Settings, options: argparse.Namespace) -> int:
         layer = options.layer
         if layer is None:
             layer = first_layer([run], named, keys[0], options.prompt_set)
+        if options.says:
+            return _says(settings, run, named, keys, layer, options)
         layers = {layer, *(parse_layers(options.layers) if options.layers else ())}
         numbers = tuple(options.response) if options.response else _of_scenario(run, options)
     request = TokenRequest(options.run, options.prompt_set, keys, tuple(sorted(layers)), numbers)
@@ -88,6 +104,39 @@ def _tokens(settings: Settings, options: argparse.Namespace) -> int:
         print(json.dumps(_json(view, cases, layer, options), indent=2, ensure_ascii=False))
     else:
         _print(view, cases, layer, options)
+    return 0
+
+
+def _says(
+    settings: Settings,
+    run: Run,
+    named: Sequence[NamedVector],
+    keys: Sequence[DirectionKey],
+    layer: int,
+    options: argparse.Namespace,
+) -> int:
+    """What the first vector says."""
+    key, prompt_set = keys[0], options.prompt_set
+    layers = parse_layers(options.layers) if options.layers else (layer,)
+    found = vocabulary(settings, VocabularyRequest(options.run, prompt_set, key, layers), _Told())
+    near = neighbours([run], named, key, prompt_set, layer)
+    ends = end_responses([run], named, key, prompt_set, layer)
+    if options.json:
+        parts = {"vocabulary": found.to_values(), "neighbours": to_json(near)}
+        print(json.dumps(parts | {"responses": to_json(ends)}, indent=2, ensure_ascii=False))
+        return 0
+    print(f"{key.title}\n{words.LENS}\n{words.lens_chance(found)}\n{words.LENS_CAVEAT}")
+    for one in found.layers:
+        print(f"\nlayer {one.layer}")
+        _print_rows(near_rows(one), "  ")
+    for at, why in found.reasons.items():
+        print(f"\nlayer {at}: undefined, {why}")
+    print(f"\nlayer {layer}. {words.neighbours_line(near)}")
+    _print_rows(neighbour_rows(near.found), "  ")
+    print(f"\n{words.ends_line(ends)}")
+    for sign, own in (("largest", ends.top), ("smallest", ends.bottom)):
+        print(f"  {sign}")
+        _print_rows(end_rows(own), "    ")
     return 0
 
 

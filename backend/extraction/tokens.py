@@ -59,6 +59,17 @@ def token_texts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
     return tuple(found)
 
 
+def after_text(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
+    """What single tokens stand for where text is before them, so that a space is not lost.
+
+    Args:
+        tokenizer: whose tokens they are.
+        ids: of the tokens.
+    """
+    before = tokenizer("a", add_special_tokens=False)["input_ids"]
+    return tuple(token_texts(tokenizer, [*before, token])[-1] for token in ids)
+
+
 def prompt_tokens(
     tokenizer: Any, encoded: Sequence[EncodedText], pooling: Pooling
 ) -> tuple[PromptTokens, ...]:

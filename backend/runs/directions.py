@@ -59,6 +59,22 @@ class Directions:
     units: Floats
     reasons: Mapping[tuple[int, int], str]
 
+    def check_some(self) -> None:
+        """Refuse a vector that is at none of the layers.
+
+        Raises:
+            StoreError: one is; it says why.
+        """
+        for place, key in enumerate(self.keys):
+            if np.isnan(self.units[place]).all():
+                own = [why for (one, _), why in self.reasons.items() if one == place]
+                raise StoreError(
+                    f"{key.title} has no vector at layer {', '.join(map(str, self.layers))}: "
+                    f"{'; '.join(dict.fromkeys(own))}.",
+                    expected="a vector at one of these layers at least.",
+                    remedy="choose another layer or vector.",
+                )
+
 
 def direction_key(
     run: Run, named: Sequence[NamedVector], trait: str, vector: str, prompt_set: str

@@ -13,11 +13,10 @@ from typing import Any
 import numpy as np
 
 from backend.core.arrays import Bools, Floats
-from backend.errors import ModelNotFound, StoreError
-from backend.models.on_disk import model_folder
-from backend.models.resolve import ResolvedModel, resolve
+from backend.errors import StoreError
 from backend.runs.directions import DirectionKey, Directions, directions
 from backend.runs.imported_vectors import named_vectors
+from backend.runs.model_of_run import another_model, check_answers, model_of_run
 from backend.settings import Settings
 from backend.store.run import Run, open_run
 from backend.store.run_record import RunRecord
@@ -226,7 +225,12 @@ def token_view(
     """
     # Imported here: only this needs torch and transformers, which take seconds.
     from backend.extraction.apart import apart
-    from backend.extraction.spans import check_lengths, encode_response, special_tokens
+    from backend.extraction.spans import (
+        check_lengths,
+        encode_response,
+        response_name,
+        special_tokens,
+    )
     from backend.extraction.token_projections import project_tokens
     from backend.extraction.tokens import token_texts
     from backend.models.load import load
@@ -251,8 +255,7 @@ def token_view(
     waiting = partial(report, Progress("tokenising"))
     read = apart(encode, record.model, waiting, cpu_seconds=_CPU_SECONDS)
     encoded = [one for one, _ in read]
-    names = [f"response {r.scenario}/{r.turn or 'single'}" for r in responses]
-    check_lengths(encoded, names, loaded.max_positions)
+    check_lengths(encoded, [response_name(one) for one in responses], loaded.max_positions)
     _check_size(request, sum(len(one.ids) for one in encoded))
     begun = time.monotonic()
 
@@ -295,69 +298,16 @@ def token_view(
     )
 
 
-def model_of_run(
-    settings: Settings, record: RunRecord, report: Callable[[Progress], object]
-) -> ResolvedModel:
-    """The model that made a run, if it is on this machine and is still the same.
-
-    Args:
-        settings: where models are.
-        record: of a run that a model made.
-        report: told what is being done.
-
-    Raises:
-        ModelNotFound: its files are gone; nothing is downloaded.
-        StoreError: its weights are others now.
-    """
-    folder = model_folder(record.model, settings)
-    gone = record.model_source != "gguf" if folder is None else not folder.exists()
-    if gone:
-        raise ModelNotFound(
-            f"The model {record.model} of run {record.run_id} is not on this machine.",
-            expected="the model's files, as they were when the run was made.",
-            remedy="extract any run with this model here; that fetches it.",
-        )
-
-    def told(stage: str, _: float | None) -> None:
-        report(Progress(stage))
-
-    resolved = resolve(record.model, settings, told)
-    if resolved.weights_hash != record.weights_hash:
-        raise _another(record, "other weights")
-    return resolved
-
-
 def _check_same(record: RunRecord, tokenizer_hash: str, template_hash: str) -> None:
     if tokenizer_hash != record.tokenizer_hash:
-        raise _another(record, "another tokenizer")
+        raise another_model(record, "another tokenizer")
     if template_hash != record.chat_template_hash:
-        raise _another(record, "another chat template")
-
-
-def _another(record: RunRecord, what: str) -> StoreError:
-    return StoreError(
-        f"The model {record.model} has {what} than when run {record.run_id} was made.",
-        expected="the same model, so that its tokens give the run's activations.",
-        remedy="extract the run again, or restore the model's files.",
-    )
+        raise another_model(record, "another chat template")
 
 
 def _checked(settings: Settings, run: Run, request: TokenRequest) -> Directions:
     """The vectors of a request that can be answered."""
-    record = run.record
-    if not run.summary().has_model:
-        raise StoreError(
-            f"No model read the texts of run {record.run_id} here: it is {record.model_source}, "
-            "so it has no tokens.",
-            expected="a run that a model made.",
-            remedy="choose a run of a real model.",
-        )
-    if not set(request.layers) <= set(record.layers) or not request.layers:
-        raise StoreError(
-            f"Run {record.run_id} has no layers {', '.join(map(str, request.layers)) or 'named'}.",
-            expected=f"some of its layers: {', '.join(map(str, record.layers))}.",
-            remedy="choose layers of the run.",
-        )
+    check_answers(run, request.layers)
     if not 1 <= len(request.keys) <= MOST_VECTORS:
         raise StoreError(
             f"{len(request.keys)} vectors were named.",
@@ -368,16 +318,7 @@ def _checked(settings: Settings, run: Run, request: TokenRequest) -> Directions:
     found = directions(
         run, named_vectors(settings), request.keys, request.prompt_set, request.layers
     )
-    for place, key in enumerate(request.keys):
-        if np.isnan(found.units[place]).all():
-            why = "; ".join(
-                dict.fromkeys(why for (one, _), why in found.reasons.items() if one == place)
-            )
-            raise StoreError(
-                f"{key.title} has no vector at layer {', '.join(map(str, request.layers))}: {why}.",
-                expected="a vector at one of these layers at least.",
-                remedy="choose another layer or vector.",
-            )
+    found.check_some()
     return found
 
 

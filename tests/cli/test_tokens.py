@@ -59,3 +59,16 @@ def test_what_a_run_lacks_is_named(settings, tiny_llama, monkeypatch, capsys):
     ):
         assert main(["tokens", "run-1", *wrong]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_what_a_vector_says_is_printed(settings, tiny_llama, monkeypatch, capsys):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    publish_run(settings, long_study(), tiny_llama, "run-1", (1, 2))
+    ask = ["tokens", "run-1", "--says", "--trait", "haste", "--layer", "2"]
+    assert main(ask) == 0
+    said = capsys.readouterr().out
+    assert "haste, Mean difference" in said and "no evidence" in said and "smallest" in said
+    assert main([*ask, "--layers", "1-2", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [layer["layer"] for layer in found["vocabulary"]["layers"]] == [1, 2]
+    assert found["responses"]["count"] == 70 and found["neighbours"]["compared"] > 10

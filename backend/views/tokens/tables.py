@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.runs.token_view import TokenText, TokenView
+from backend.runs.vocabulary import LayerWords, NearToken
 from backend.turns import turn_title
 from backend.views.tokens.compute import Shares, Step
+from backend.views.tokens.says import EndResponse, Neighbour
 
 # What is shown for white space that would not be seen.
 _SHOWN = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -98,4 +100,52 @@ def step_rows(steps: Sequence[Step]) -> list[dict[str, object]]:
             ),
         }
         for step in steps
+    ]
+
+
+def near_rows(layer: LayerWords) -> list[dict[str, object]]:
+    """The nearest tokens of one layer, both ends side by side.
+
+    Args:
+        layer: of a vector.
+    """
+
+    def cells(end: str, token: NearToken) -> dict[str, object]:
+        return {
+            end: visible(token.text) or f"(token {token.token_id})",
+            f"z, {end}": f"{token.z:+.2f}",
+            f"product, {end}": f"{token.product:+.4g}",
+        }
+
+    return [
+        cells("raised", top) | cells("lowered", bottom)
+        for top, bottom in zip(layer.top, layer.bottom, strict=True)
+    ]
+
+
+def neighbour_rows(found: Sequence[Neighbour]) -> list[dict[str, object]]:
+    """One row a vector: its name and cosine.
+
+    Args:
+        found: the nearest vectors.
+    """
+    return [{"vector": one.key.title, "cosine": f"{one.cosine:+.3f}"} for one in found]
+
+
+def end_rows(found: Sequence[EndResponse]) -> list[dict[str, object]]:
+    """One row a response: projection, score, which, and its beginning.
+
+    Args:
+        found: of one end.
+    """
+    return [
+        {
+            "projection": f"{one.projection:+.4g}",
+            "score": "–" if one.response.score is None else f"{one.response.score:g}",
+            "scenario": one.response.scenario,
+            "turn": one.response.turn or "–",
+            "responder": one.response.responder,
+            "text": one.response.text + (" …" if one.response.cut else ""),
+        }
+        for one in found
     ]

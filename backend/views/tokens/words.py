@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from backend.runs.directions import DirectionKey
 from backend.runs.token_view import TokenText, TokenView
+from backend.runs.vocabulary import DRAWS, Vocabulary
 from backend.store.study import ResponsePlace
 from backend.turns import turn_title
 from backend.views.tokens.compute import Of, Role, Shares, VectorCases
+from backend.views.tokens.says import EndResponses, Neighbours
 
 OF: dict[Of, str] = {
     "projection": "projection",
@@ -66,8 +68,10 @@ def agreement(view: TokenView) -> str:
 
 def response_title(text: TokenText | ResponsePlace) -> str:
     """Which response: its scenario, responder and turn."""
-    turn = f", {turn_title(text.turn).lower()}" if text.turn else ""
-    return f"{text.scenario}, {text.responder}{turn}"
+    if text.turn is None:
+        return f"{text.scenario}, {text.responder}"
+    title = turn_title(text.turn)
+    return f"{text.scenario}, {text.responder}, {title[0].lower()}{title[1:]}"
 
 
 def projection_line(view: TokenView, text: TokenText, vector: int, layer: int) -> str:
@@ -133,3 +137,69 @@ def sum_line(found: Shares) -> str:
 def caveat(key: DirectionKey) -> str:
     """What is to be known of a vector's r here; empty where nothing is."""
     return NOT_HELD_OUT if key.fitted else ""
+
+
+LENS = (
+    "Each token's row of the unembedding, with the scale of the final norm folded in, times the "
+    "vector of length 1: by how much the token's logit rises when the last residual stream moves "
+    "by 1 along the vector, at a root mean square of 1. z is the same in standard deviations over "
+    "the vocabulary."
+)
+LENS_CAVEAT = (
+    "Take this as a hint, not as the vector's meaning. The unembedding belongs to the last layer; "
+    "vectors of early layers are read by later blocks first, so their tokens say less (Billa 2026, "
+    "arXiv 2604.15557, with counter-evidence in 2604.02608). Readable tokens are no evidence that "
+    "the vector causes behaviour, and unreadable ones none against it."
+)
+
+
+def lens_chance(found: Vocabulary) -> str:
+    """How far the nearest token of any direction is.
+
+    Args:
+        found: the tokens nearest to a vector.
+    """
+    norm = f"scale of the {found.norm} folded in" if found.norm else "no final norm"
+    head = "tied to the embedding" if found.tied else "a matrix of its own"
+    beyond = [
+        str(layer.layer)
+        for layer in found.layers
+        if max(layer.top[0].z, -layer.bottom[0].z) > found.chance
+    ]
+    where = (
+        f"The vector is beyond that at layer {', '.join(beyond)}."
+        if beyond
+        else "The vector is beyond that at no layer."
+    )
+    return (
+        f"Of {DRAWS} random directions, 95% have no token beyond |z| = {found.chance:.2f} among "
+        f"the {found.tokens:,} of the vocabulary. {where} Head: {head}; {norm}."
+    )
+
+
+def neighbours_line(found: Neighbours) -> str:
+    """What the cosines can be compared with.
+
+    Args:
+        found: the nearest vectors.
+    """
+    if found.reason is not None:
+        return f"There is no vector to compare: {found.reason}."
+    return (
+        f"The {len(found.found)} nearest of {found.compared} other vectors at this layer. Of two "
+        f"random directions, 95% have a cosine within ±{found.chance:.3f}."
+    )
+
+
+def ends_line(found: EndResponses) -> str:
+    """Which responses are shown.
+
+    Args:
+        found: the responses at both ends.
+    """
+    if found.reason is not None:
+        return f"There are no responses to show: {found.reason}."
+    return (
+        f"The {len(found.top)} responses with the largest and the {len(found.bottom)} with the "
+        f"smallest projections, of {found.count}."
+    )
