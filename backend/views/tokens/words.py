@@ -5,6 +5,7 @@ from __future__ import annotations
 from backend.runs.directions import DirectionKey
 from backend.runs.token_view import TokenText, TokenView
 from backend.runs.vocabulary import DRAWS, Vocabulary
+from backend.store.run_values import RunSummary
 from backend.store.study import ResponsePlace
 from backend.turns import turn_title
 from backend.views.tokens.compute import Of, Role, Shares, VectorCases
@@ -202,4 +203,46 @@ def ends_line(found: EndResponses) -> str:
     return (
         f"The {len(found.top)} responses with the largest and the {len(found.bottom)} with the "
         f"smallest projections, of {found.count}."
+    )
+
+
+ASK_TOKENS = (
+    "The worker has the run's model read this conversation again, and projects every token on the "
+    "vector. It takes some seconds, most of them to load the model. Nothing is kept in the run; "
+    "the newest hundred results stay in the queue."
+)
+ASK_VOCABULARY = (
+    "The worker reads the model's unembedding, and no more of it, and multiplies it with the "
+    "vector of every layer."
+)
+SPANS = (
+    "Spans are at most 12 tokens long and do not overlap others of their list; one that lowers may "
+    "lie within one that raises."
+)
+VELOCITY = "Velocity is the change of the projection from one turn to the next, a turn a step."
+LAYERS = (
+    "Every column is a token of the response, every row a layer. Colours are projections less the "
+    "mean of the run's responses at that layer, in their standard deviations; a single token "
+    "varies more than a mean over tokens, so far ends are common."
+)
+LINES = (
+    "Projections less the mean of the run's responses at this layer, in their standard deviations, "
+    "so that two vectors can be compared."
+)
+
+
+def no_model(run: RunSummary) -> str:
+    """Why a run has no tokens.
+
+    Args:
+        run: that no model read here.
+    """
+    why = (
+        "its activations were simulated, and no model read its texts"
+        if run.simulated
+        else "its activations were taken elsewhere and imported"
+    )
+    return (
+        f"This run has no tokens: {why}. Choose a run of a real model in the sidebar, or extract "
+        "one on the Runs page."
     )
