@@ -31,6 +31,7 @@ from pages.shared.figures import show
 from pages.shared.plain import as_text
 from pages.shared.sidebar import run_name, selection
 from pages.shared.states import require_run
+from pages.shared.token_link import token_link
 
 Cell = tuple[str, str, str, int]
 _VIEWS = {"paths": "Trajectories", "r": "r over all turns", "drift": "Drift between two turns"}
@@ -64,7 +65,7 @@ def _table(rows: list[dict[str, str]], reasons: str) -> None:
 
 
 def _chosen(cell: Cell, found: Trajectories) -> None:
-    run_id, trait, _, _ = cell
+    run_id, trait, _, layer = cell
     names = words.conversation_names(found)
     keys = searched("Conversations", list(names), "conversations", names, found.notable)
     chosen = found.chosen(keys)
@@ -77,6 +78,11 @@ def _chosen(cell: Cell, found: Trajectories) -> None:
         "turns",
         "Projection and score of conversations by turn, with the mean of all",
     )
+    if chosen:
+        with st.container(horizontal=True, vertical_alignment="bottom", gap="small"):
+            shown = {one.key: names[one.key] for one in chosen}
+            one = select("Token by token", list(shown), "turns_tokens", shown)
+            token_link(int(one), layer, "turns_token_link")
     with st.expander("These conversations as a table", icon=":material/table:"):
         st.dataframe(turn_rows(chosen, texts), hide_index=True, width="stretch")
 

@@ -9,19 +9,17 @@ so no real token can see the padding and no attention mask is needed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from backend.core.first_token import FirstTokens, first_tokens
-from backend.errors import UnsupportedArchitecture
-from backend.extraction.onednn import fast_linears
-from backend.extraction.residual import Blocks, decoder_of, find_blocks
+from backend.extraction.cut import cut_after
+from backend.extraction.residual import decoder_of
 from backend.extraction.spans import EncodedText
 from backend.models.layers import check_layers
 from backend.types import Pooling
@@ -72,40 +70,8 @@ class PooledForward:
         Raises:
             UnsupportedArchitecture: it has no blocks that can be read, or is not causal.
         """
-        found = find_blocks(self._model, self._depth)
-        owner, name = found.owner, found.name
-        blocks: Any = found.list
-        last = max(1, self._layers[-1])
-        handles = []
-        setattr(owner, name, blocks[:last])
-        fast = ExitStack()
-        try:
-            fast.enter_context(fast_linears(blocks[:last], found.untouchable))
-            if not found.still_give_the_same():
-                fast.close()
-                self._check_cut(found)
-            for layer in self._layers:
-                if layer == 0:
-                    hook = blocks[0].register_forward_pre_hook(self._pool_input, with_kwargs=True)
-                else:
-                    hook = blocks[layer - 1].register_forward_hook(self._pool_output(layer))
-                handles.append(hook)
+        with cut_after(self._model, self._depth, self._layers, self._reduce):
             yield self
-        finally:
-            fast.close()
-            for handle in handles:
-                handle.remove()
-            setattr(owner, name, blocks)
-
-    def _check_cut(self, found: Blocks) -> None:
-        """Refuse a model whose first blocks need those after them."""
-        if not found.still_give_the_same():
-            raise UnsupportedArchitecture(
-                f"{type(self._model).__name__} gives other activations when the blocks after the "
-                "last wanted layer are left out.",
-                expected="blocks that depend on those before them alone.",
-                remedy=f"extract layer {self._depth} too, so that no block is left out.",
-            )
 
     def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """Pooled activations of one batch.
@@ -144,12 +110,3 @@ class PooledForward:
         watched = torch.stack([first.norm(dim=1), (first * pooled).sum(dim=1)], dim=1)
         # Beside the activations, so that one copy takes all of a batch to the host.
         self._pooled[layer] = torch.cat([pooled, watched], dim=1).to(self._device)
-
-    def _pool_output(self, layer: int) -> Any:
-        def hook(_module: nn.Module, _args: Any, output: Any) -> None:
-            self._reduce(layer, output[0] if isinstance(output, (tuple, list)) else output)
-
-        return hook
-
-    def _pool_input(self, _module: nn.Module, args: tuple[Any, ...], kwargs: Any) -> None:
-        self._reduce(0, args[0] if args else kwargs["hidden_states"])

@@ -232,6 +232,12 @@ def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling:
     )
 
 
+def special_tokens(tokenizer: Any) -> frozenset[int]:
+    """Ids of a tokenizer's special tokens, wherever they stand. Args: the tokenizer."""
+    added = {place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
+    return frozenset(added | set(tokenizer.all_special_ids))
+
+
 def _encode_plain(tokenizer: Any, text: str, name: str) -> EncodedText:
     encoding = tokenizer(
         text, add_special_tokens=True, return_special_tokens_mask=True, truncation=False
@@ -244,8 +250,7 @@ def _checked(
     tokenizer: Any, ids: Sequence[int], candidates: Sequence[bool], name: str
 ) -> EncodedText:
     # The tokenizer's own mask marks only the special tokens that it adds, not those in the text.
-    special = {place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
-    special |= set(tokenizer.all_special_ids)
+    special = special_tokens(tokenizer)
     wanted = tuple(
         wanted and token not in special for wanted, token in zip(candidates, ids, strict=True)
     )

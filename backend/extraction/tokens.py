@@ -9,6 +9,10 @@ from backend.core.pole_contrast import PoleTokens, clearly_apart, pole_contrast
 from backend.extraction.spans import EncodedText
 from backend.types import POLES, Pooling, Prompt, PromptTokens, ReadToken
 
+# What a tokenizer puts for the bytes of a character that lacks some, of which it has four at most.
+_UNFINISHED = "\ufffd"
+_LONGEST_CHARACTER = 3
+
 
 def read_tokens(tokenizer: Any, encoded: EncodedText, pooling: Pooling) -> tuple[ReadToken, ...]:
     """The tokens of an encoded text, in order.
@@ -19,9 +23,51 @@ def read_tokens(tokenizer: Any, encoded: EncodedText, pooling: Pooling) -> tuple
         pooling: how it is pooled.
     """
     return tuple(
-        ReadToken(tokenizer.decode([token]), pooled)
-        for token, pooled in zip(encoded.ids, encoded.pooled(pooling), strict=True)
+        ReadToken(text, pooled)
+        for text, pooled in zip(
+            token_texts(tokenizer, encoded.ids), encoded.pooled(pooling), strict=True
+        )
     )
+
+
+def token_texts(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
+    """What each token of a text stands for; together they are the text, special tokens included.
+
+    A token by itself is not enough: some tokenizers leave out the space before a text's first
+    word, and the bytes of one character may be several tokens. Such a character stands at the last
+    of them, and the others stand for nothing.
+
+    Args:
+        tokenizer: that made the ids.
+        ids: of the tokens, in order.
+    """
+
+    def spelled(start: int, stop: int) -> str:
+        return str(tokenizer.decode(list(ids[start:stop]), clean_up_tokenization_spaces=False))
+
+    found: list[str] = []
+    # Each token is spelled with those from ``start``, and what those before it spell is taken off.
+    start = read = 0
+    for place in range(len(ids)):
+        before, now = spelled(start, read), spelled(start, place + 1)
+        unfinished = now.endswith(_UNFINISHED) and place + 1 < len(ids)
+        if unfinished and place - read < _LONGEST_CHARACTER:
+            found.append("")
+            continue
+        found.append(now[len(before) :])
+        start, read = read, place + 1
+    return tuple(found)
+
+
+def after_text(tokenizer: Any, ids: Sequence[int]) -> tuple[str, ...]:
+    """What single tokens stand for where text is before them, so that a space is not lost.
+
+    Args:
+        tokenizer: whose tokens they are.
+        ids: of the tokens.
+    """
+    before = tokenizer("a", add_special_tokens=False)["input_ids"]
+    return tuple(token_texts(tokenizer, [*before, token])[-1] for token in ids)
 
 
 def prompt_tokens(

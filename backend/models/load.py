@@ -115,6 +115,25 @@ def load(
     )
 
 
+def skeleton(resolved: ResolvedModel) -> Any:
+    """A model without its weights: its modules and the names and shapes of its parameters.
+
+    Args:
+        resolved: a model on this machine.
+
+    Raises:
+        UnsupportedArchitecture: transformers cannot build the model without remote code.
+        ModelError: its config names more blocks than its files hold.
+    """
+    config = _config(resolved)
+    _check_depth(shape_of(config, resolved.reference)[0], resolved)
+    try:
+        with torch.device("meta"):
+            return transformers.AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except CANNOT_BUILD as fault:
+        raise _unbuildable(resolved, fault) from fault
+
+
 def shape_of(config: Any, name: str) -> tuple[int, int]:
     """Decoder blocks and coordinates of an activation, as a model's config names them.
 

@@ -121,6 +121,17 @@ class StoredResponse:
     messages: tuple[Message, ...]
 
 
+@dataclass(frozen=True)
+class ResponsePlace:
+    """Which response one is. Attributes: response_id, scenario, responder, and turn (None in a
+    study without turns)."""
+
+    response_id: int
+    scenario: str
+    responder: str
+    turn: Turn | None
+
+
 class StudyFile:
     """An open file that holds a study: a study file, or a run with its study.
 
@@ -265,6 +276,16 @@ class StudyFile:
                 "SELECT response_id, turn, text, messages FROM responses"
                 " WHERE list_contains(?::INTEGER[], response_id) ORDER BY response_id",
                 [list(numbers)],
+            )
+        )
+
+    @cached_property
+    def response_places(self) -> tuple[ResponsePlace, ...]:
+        """Which response each is, by id."""
+        return tuple(
+            ResponsePlace(*row)
+            for row in self._rows(
+                "SELECT response_id, scenario, responder, turn FROM responses ORDER BY response_id"
             )
         )
 

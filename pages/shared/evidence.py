@@ -13,6 +13,7 @@ from pages.shared import data
 from pages.shared.address import select, toggle
 from pages.shared.chart_click import Click, on_click
 from pages.shared.figures import show
+from pages.shared.token_link import token_link
 
 _CASE, _ORDER, _CHART = "case", "case_order", "evidence"
 _PLAIN = Pipeline()
@@ -62,6 +63,7 @@ def read_evidence(
             st.html(conversation_html(turns))
         with left:
             _points(found, cases, place)
+            token_link(case.responses[0], layer, "evidence_tokens")
 
 
 def _points(found: Evidence, cases: tuple[EvidenceCase, ...], place: int) -> None:

@@ -66,6 +66,15 @@ def open_page(
     st.session_state[_MOVE] = Move(page, choices, parameters, here, passing or {})
 
 
+def leave_fragment() -> None:
+    """Leave a fragment for a page that a click inside it asked for.
+
+    Such a click runs the fragment alone, and app.py goes to the page. At the end of a fragment.
+    """
+    if st.session_state.get(_MOVE) is not None:
+        st.rerun(scope="app")
+
+
 def make_waiting_choices(path: str) -> bool:
     """Make the choices of a page that was asked for, once there.
 

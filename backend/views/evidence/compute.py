@@ -10,6 +10,7 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
+from backend.core.statistics.case_terms import case_terms
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.line import Line, regression_line
 from backend.core.vectors.build import build
@@ -163,7 +164,8 @@ def conversation(run: Run, case: EvidenceCase) -> tuple[ReadTurn, ...]:
 
 def _cases(scored: ScoredCases, cases: Cases, projections: Floats) -> tuple[EvidenceCase, ...]:
     inner = cases.within_responders()
-    residuals = _residuals(inner)
+    terms = case_terms(cases)
+    residuals = None if terms is None else terms.residuals
     found = []
     for i, (scenario, responder) in enumerate(
         zip(scored.scenarios, scored.responders, strict=True)
@@ -191,12 +193,3 @@ def _wrong(case: EvidenceCase, order: Order) -> float:
     """How early a case comes; 0 where there is no line."""
     residual = case.residual or 0.0
     return abs(residual) if order == "wrong" else residual if order == "above" else -residual
-
-
-def _residuals(inner: Cases) -> Floats | None:
-    """y less the least squares line, [n]; None where x does not vary or there are too few."""
-    if regression_line(inner) is None:
-        return None
-    x, y = inner.x - inner.x.mean(), inner.y - inner.y.mean()
-    found: Floats = y - x * (x @ y) / (x @ x)
-    return found

@@ -4,7 +4,6 @@ takes tens."""
 from __future__ import annotations
 
 import html
-import itertools
 from collections.abc import Collection, Mapping, Sequence
 
 from backend.core.estimate import Estimate
@@ -16,12 +15,12 @@ from backend.views.filter_lab.intervals import LabIntervals
 from backend.views.filter_lab.named import Beside
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.shared.style import (
-    DIVERGING,
     GREEN,
     INK,
     POLE_COLOURS,
     STATUS_SIGNS,
     VERMILION,
+    diverging,
 )
 
 # Lines take the text's colour, so that they show on a light and on a dark page.
@@ -72,7 +71,6 @@ _DEPENDENT = (
     "of cases of the mean difference; the intervals below measure it for each vector."
 )
 _SIGNS = {"high": "▲", "low": "▼"}
-_STOPS = [(float(str(place)), str(colour)) for place, colour in DIVERGING]
 # Under these metrics lengths are no longer in activation units.
 UNITLESS = ("standardised", "lda")
 
@@ -328,18 +326,6 @@ def _card_cell(change: CardChange | None, flash: bool) -> str:
         f'<td class="{classes}" style="{ink}background-color:{colour}" title="{title}">{first}'
         f"{where}<br>{arrow}was {STATUS_SIGNS[change.before_status]} {was}</td>"
     )
-
-
-def diverging(value: float) -> str:
-    """Colour of an r between -1 and 1 on the scale of the heatmaps, as #RRGGBB."""
-    place = (max(-1.0, min(1.0, value)) + 1) / 2
-    for (left, a), (right, b) in itertools.pairwise(_STOPS):
-        if place <= right:
-            share = (place - left) / (right - left)
-            ends = [[int(c[i : i + 2], 16) for i in (1, 3, 5)] for c in (a, b)]
-            mixed = [round(p + share * (q - p)) for p, q in zip(*ends, strict=True)]
-            return "#" + "".join(f"{part:02X}" for part in mixed)
-    return _STOPS[-1][1]
 
 
 def _figure(value: float | None, why: str) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from plotly.colors import sample_colorscale
-
 from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import Scorecard, ScorecardCell
 from backend.views.scorecard.figures import hover_text
 from backend.views.scorecard.words import count_line, interval_text
-from backend.views.shared.style import DIVERGING, STATUS_SIGNS
+from backend.views.shared.style import STATUS_SIGNS, diverging
 
 # Of these two, one has a contrast of 4.5 on any colour.
 INK, PAPER = "#000000", "#FFFFFF"
@@ -129,9 +127,7 @@ def _r(cell: ScorecardCell) -> str:
 
 def colour_of(r: float | None) -> str:
     """The heatmap's colour of an r, on a scale from -1 to 1; where there is no r, that of 0."""
-    place = 0.5 if r is None else (r + 1) / 2
-    (found,) = sample_colorscale(DIVERGING, [place], colortype="tuple")
-    return "#" + "".join(f"{round(255 * part):02X}" for part in found)
+    return diverging(0.0 if r is None else r)
 
 
 def contrast(one: str, other: str) -> float:

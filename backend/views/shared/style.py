@@ -10,6 +10,7 @@ import html
 import textwrap
 
 import plotly.graph_objects as go
+from plotly.colors import sample_colorscale
 
 BLUE, VERMILION, GREEN, ORANGE, GREY = "#0072B2", "#D55E00", "#009E73", "#E69F00", "#8A8F98"
 
@@ -77,6 +78,13 @@ def tidy(figure: go.Figure, *, height: int) -> go.Figure:
     figure.update_xaxes(automargin=True, zeroline=False)
     figure.update_yaxes(automargin=True, zeroline=False)
     return figure
+
+
+def diverging(value: float) -> str:
+    """Colour of a value between -1 and 1 on the diverging scale, as #RRGGBB; beyond, of its end."""
+    place = (max(-1.0, min(1.0, value)) + 1) / 2
+    (found,) = sample_colorscale(DIVERGING, [place], colortype="tuple")
+    return "#" + "".join(f"{round(255 * part):02X}" for part in found)
 
 
 def wrapped(text: str, width: int = 56) -> str:

@@ -17,7 +17,7 @@ from backend.views.filter_lab import figures, tables, words
 from backend.views.filter_lab.compute import lab_view
 from backend.views.filter_lab.intervals import lab_intervals
 from backend.views.filter_lab.stack import lab_stack
-from backend.views.shared.style import DIVERGING
+from backend.views.shared.style import DIVERGING, diverging
 from tests.support.lab_html import without_marks
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.results import results
@@ -128,8 +128,8 @@ def test_the_card_says_r_interval_layer_and_move(shown):
 
 def test_colours_are_those_of_the_heatmaps():
     for place, colour in DIVERGING:
-        assert tables.diverging(2 * place - 1) == colour
-    assert tables.diverging(2.0) == DIVERGING[-1][1]
+        assert diverging(2 * place - 1) == colour
+    assert diverging(2.0) == DIVERGING[-1][1]
 
 
 def test_metrics_say_before_after_and_whether_it_is_good(shown):

@@ -1,0 +1,21 @@
+"""Responses of a run token by token; see :mod:`backend.runs.token_view`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.system import CONVERSATIONS
+from backend.runs.token_view import TokenRequest, check_request, token_view
+from backend.settings import Settings
+
+
+def _check(settings: Settings, values: Values) -> None:
+    check_request(settings, TokenRequest.from_values(values))
+
+
+def _work(settings: Settings, values: Values, tell: Tell) -> Any:
+    return token_view(settings, TokenRequest.from_values(values), tell.progress).to_values()
+
+
+KIND = Kind("tokens", CONVERSATIONS, _check, _work)

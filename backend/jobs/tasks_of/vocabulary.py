@@ -1,0 +1,21 @@
+"""What a vector says through the unembedding; see :mod:`backend.runs.vocabulary`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.system import CONVERSATIONS
+from backend.runs.vocabulary import VocabularyRequest, check_vocabulary, vocabulary
+from backend.settings import Settings
+
+
+def _check(settings: Settings, values: Values) -> None:
+    check_vocabulary(settings, VocabularyRequest.from_values(values))
+
+
+def _work(settings: Settings, values: Values, tell: Tell) -> Any:
+    return vocabulary(settings, VocabularyRequest.from_values(values), tell.progress).to_values()
+
+
+KIND = Kind("vocabulary", CONVERSATIONS, _check, _work)
