@@ -4,6 +4,6 @@
 from __future__ import annotations
 
 from backend.jobs.kind import Kind
-from backend.jobs.tasks_of import dose
+from backend.jobs.tasks_of import dose, steer
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (dose.KIND,)}
+KINDS: dict[str, Kind] = {kind.name: kind for kind in (dose.KIND, steer.KIND)}
