@@ -84,7 +84,14 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--snippet",
         action="store_true",
-        help="print Python that adds each vector with plain transformers (safetensors only)",
+        help="print what adds each vector: Python with plain transformers (safetensors), or a line "
+        "for llama.cpp (gguf)",
+    )
+    parser.add_argument(
+        "--snippet-for",
+        choices=("transformers", "vllm"),
+        default="transformers",
+        help="with --snippet and safetensors (default: %(default)s)",
     )
     parser.add_argument(
         "--out",
@@ -97,6 +104,7 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
 def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     from backend.core.vectors.methods import MEAN_DIFFERENCE
     from backend.exports.atomic import atomic_file
+    from backend.exports.server_snippets import llama_cpp_command, vllm_snippet
     from backend.exports.snippet import snippet
     from backend.exports.vector_files import write_vectors
     from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
@@ -107,10 +115,10 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             expected="either the id of a run or --saved and a name.",
             remedy="give one of the two.",
         )
-    if options.snippet and options.format != "safetensors":
+    if options.snippet and options.format == "pt":
         raise ExportError(
             f"A snippet cannot load a {options.format} file.",
-            expected="--snippet with --format safetensors.",
+            expected="--snippet with --format safetensors or gguf.",
             remedy="leave one of the two out.",
         )
     if options.saved is not None:
@@ -126,7 +134,10 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
         with open_run(settings, options.run) as run:
             found = read_vectors(run, choice)
     name = options.out.name
-    snippets = [snippet(found, v, name) for v in found.vectors] if options.snippet else []
+    write = {"transformers": snippet, "vllm": vllm_snippet}[options.snippet_for]
+    if options.format == "gguf":
+        write = llama_cpp_command
+    snippets = [write(found, v, name) for v in found.vectors] if options.snippet else []
     with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:

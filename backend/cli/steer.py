@@ -116,8 +116,10 @@ def _steer(settings: Settings, options: argparse.Namespace) -> int:
 def _print(turn: Turn) -> None:
     print(f"\nuser: {turn.said}")
     for answer in turn.answers:
-        mean = answer.mean_projection
-        shown = "no tokens" if mean is None else f"mean projection {mean:.4g}"
+        before, after = answer.mean_before, answer.mean_after
+        shown = "nothing to read"
+        if before is not None and after is not None:
+            shown = f"mean projection of the text {before:.4g}, with steering {after:.4g}"
         end = "" if answer.finished else ", cut at the limit"
         print(f"\n{answer.name} ({len(answer.tokens)} tokens{end}, {shown}):\n{answer.text}")
     rate = turn.tokens_per_second

@@ -77,6 +77,35 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
         ExportError: the activations were simulated: there is no model to steer.
     """
     record = found.run.record
+    model, revision = model_reference(found)
+    return _TEXT.format(
+        where="to the embedding output (layer 0)"
+        if vector.layer == 0
+        else f"to the output of decoder block {vector.layer}, counted from 1",
+        title=comment(vector.title),
+        trait=comment(vector.trait),
+        norm=vector.norm,
+        weights=weights_comment(record),
+        dtype=f"torch.{record.dtype}" if record.dtype in _TYPES else '"auto"',
+        model=repr(model),
+        revision=repr(revision),
+        file=repr(file_name),
+        tensor=repr(tensor_name(vector)),
+        layer=vector.layer,
+        hook=_BEFORE if vector.layer == 0 else _AFTER,
+    )
+
+
+def model_reference(found: VectorSet) -> tuple[str, str | None]:
+    """Name or folder of the model as transformers and vLLM load it, and its revision.
+
+    Args:
+        found: the vectors that were exported.
+
+    Raises:
+        ExportError: the activations were simulated: there is no model to steer.
+    """
+    record = found.run.record
     if found.simulated:
         raise ExportError(
             f"The activations of run {record.run_id} were simulated: there is no model to steer.",
@@ -85,30 +114,16 @@ def snippet(found: VectorSet, vector: Vector, file_name: str) -> str:
         )
     preset = PRESETS_BY_NAME.get(record.model)
     model, at, revision = record.model.partition("@")
-    return _TEXT.format(
-        where="to the embedding output (layer 0)"
-        if vector.layer == 0
-        else f"to the output of decoder block {vector.layer}, counted from 1",
-        title=_comment(vector.title),
-        trait=_comment(vector.trait),
-        norm=vector.norm,
-        weights=_weights(record),
-        dtype=f"torch.{record.dtype}" if record.dtype in _TYPES else '"auto"',
-        model=repr(preset.hub_id if preset else model if at else record.model),
-        revision=repr(record.model_revision or revision or None),
-        file=repr(file_name),
-        tensor=repr(tensor_name(vector)),
-        layer=vector.layer,
-        hook=_BEFORE if vector.layer == 0 else _AFTER,
-    )
+    name = preset.hub_id if preset else model if at else record.model
+    return name, record.model_revision or revision or None
 
 
-def _weights(record: RunRecord) -> str:
-    """Which weights the vector was built on, as a comment."""
+def weights_comment(record: RunRecord) -> str:
+    """Which weights the vector was built on, as a comment. Args: record: of its run."""
     if record.model_source == IMPORTED:
         return (
             "# The activations were taken elsewhere: put in a name or folder that transformers\n"
-            f"# loads in place of {_comment(record.model)}."
+            f"# loads in place of {comment(record.model)}."
         )
     said = f"# The vector was built on weights from {_SOURCES.get(record.model_source, 'a folder')}"
     if record.model_source in _DEQUANTISED:
@@ -116,6 +131,6 @@ def _weights(record: RunRecord) -> str:
     return f"{said}.\n# sha256 of the weights: {record.weights_hash}."
 
 
-def _comment(text: str) -> str:
-    """A text inside a comment: one line."""
+def comment(text: str) -> str:
+    """A text inside a comment: one line. Args: text: of a study."""
     return " ".join(text.split())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,11 +50,18 @@ class VariantAnswer:
     tokens_reused: int
 
     @property
-    def mean_projection(self) -> float | None:
-        """Mean over the tokens of x . v̂ after the intervention; None without tokens."""
-        if not self.tokens:
-            return None
-        return sum(token.after for token in self.tokens) / len(self.tokens)
+    def mean_before(self) -> float | None:
+        """Mean over the tokens of x . v̂ before the intervention; None without tokens.
+
+        As there is one layer of intervention, and the blocks before it are as they were, this is
+        what the model without steering reads of the same text, where prompt and answer are its own.
+        """
+        return _mean([token.before for token in self.tokens])
+
+    @property
+    def mean_after(self) -> float | None:
+        """The same after the intervention."""
+        return _mean([token.after for token in self.tokens])
 
 
 @dataclass(frozen=True)
@@ -90,3 +97,7 @@ class Turn:
             for one in values["answers"]
         )
         return cls(**dict(values) | {"answers": answers, "notes": tuple(values["notes"])})
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

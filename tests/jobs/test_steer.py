@@ -55,7 +55,9 @@ def test_pieces_are_the_tokens_of_the_result(store, monkeypatch):
     STEER.check(store, values)
     told = Told()
     turn = Turn.from_json(STEER.work(store, values, told))
-    steps = [step for piece in told.pieces for step in piece]
+    steps = [step for piece in told.pieces for step in piece["steps"]]
+    seconds = [piece["seconds"] for piece in told.pieces]
+    assert seconds[0] == 0 and seconds == sorted(seconds)
     assert len(turn.answers) == 3
     for row, answer in enumerate(turn.answers):
         own = [step[row] for step in steps if step[row] is not None]

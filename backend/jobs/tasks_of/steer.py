@@ -27,8 +27,8 @@ def _check(settings: Settings, values: Values) -> None:
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     """Answer the turn.
 
-    A piece is a list of steps; a step has [text, before, after] of each variant, or null where its
-    answer has ended.
+    A piece has ``seconds`` since the first token, and ``steps``: a step has [text, before, after]
+    of each variant, or null where its answer has ended.
 
     Args:
         settings: where the store is.
@@ -42,21 +42,22 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     from backend.steering.session import answer_turn
 
     waiting: list[list[list[str | float] | None]] = []
-    told_at = time.monotonic()
+    told_at = first_at = 0.0
 
     def told(tokens: Sequence[SpokenToken | None]) -> None:
-        nonlocal told_at
+        nonlocal told_at, first_at
+        first_at = first_at or time.monotonic()
         waiting.append([None if t is None else [t.text, t.before, t.after] for t in tokens])
         if time.monotonic() - told_at < TELL_SECONDS:
             tell.check()
             return
-        tell.piece(list(waiting))
-        waiting.clear()
         told_at = time.monotonic()
+        tell.piece({"seconds": told_at - first_at, "steps": list(waiting)})
+        waiting.clear()
 
     turn = answer_turn(settings, SteerRequest.from_json(values), tell.progress, told)
     if waiting:
-        tell.piece(waiting)
+        tell.piece({"seconds": turn.seconds, "steps": waiting})
     return turn.to_json()
 
 
