@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-reuse bench-scale bench-ui clean setup setup-dev
+.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-reuse bench-scale bench-steer bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -61,6 +61,9 @@ bench-reuse: setup-dev
 
 bench-scale: setup-dev
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.scale $(SIZES)
+
+bench-steer: setup-dev
+	$(BIN)/python -m tests.benchmarks.steer
 
 bench-ui: setup-dev
 	$(BIN)/python -m tests.benchmarks.ui

@@ -37,6 +37,7 @@ page = st.navigation(
         st.Page("pages/methods.py", title="Methods", icon=":material/leaderboard:"),
         st.Page("pages/scores.py", title="Scores", icon=":material/gavel:"),
         st.Page("pages/trajectories.py", title="Turns", icon=":material/timeline:"),
+        st.Page("pages/steer.py", title="Steer", icon=":material/explore:"),
         st.Page("pages/dose.py", title="Dose-response", icon=":material/science:"),
         st.Page("pages/tokens.py", title="Tokens", icon=":material/match_word:"),
         st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),

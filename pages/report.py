@@ -11,6 +11,7 @@ import streamlit as st
 from backend.exports.download import as_bytes, size_text
 from backend.exports.report.page import expected_bytes, write_report
 from backend.exports.report.sections import SECTIONS
+from backend.exports.server_snippets import llama_cpp_command, vllm_snippet
 from backend.exports.snippet import must_name_model, snippet
 from backend.exports.tables import (
     FORMATS,
@@ -32,7 +33,15 @@ from backend.exports.vector_files import (
     write_vectors,
 )
 from backend.exports.vector_files import expected_bytes as expected_vector_bytes
-from backend.exports.vectors import BEST, Choice, VectorSet, method_titles, read_saved, read_vectors
+from backend.exports.vectors import (
+    BEST,
+    Choice,
+    Vector,
+    VectorSet,
+    method_titles,
+    read_saved,
+    read_vectors,
+)
 from backend.runs.saved_vectors import saved_vectors
 from backend.store.run_values import RunSummary, Table, TableFormat
 from backend.views.shared.view import View
@@ -50,6 +59,18 @@ _VECTOR_FORMAT_NAMES: dict[VectorFormat, str] = {
     "safetensors": "safetensors",
     "gguf": "GGUF for llama.cpp",
     "pt": "persona_vectors .pt",
+}
+# Format of the file -> what uses it -> a text that does.
+_SNIPPETS: dict[str, dict[str, Callable[[VectorSet, Vector, str, str], str]]] = {
+    "safetensors": {"transformers": snippet, "vLLM": vllm_snippet},
+    "gguf": {"llama.cpp": lambda found, vector, name, _: llama_cpp_command(found, vector, name)},
+}
+_SNIPPET_NOTES = {
+    "transformers": "With transformers alone; it reads the downloaded file.",
+    "vLLM": "With vLLM and the downloaded file, at every token of every request. Its hook was "
+    "tested on modules that call as vLLM's do, not inside vLLM.",
+    "llama.cpp": "With the downloaded file, one trait and method. llama.cpp counts blocks from 0. "
+    "Older releases take the strength after a space.",
 }
 
 
@@ -195,32 +216,38 @@ def _vectors(chosen: Selection, run: RunSummary) -> None:
         "application/octet-stream",
     )
     st.dataframe(vector_rows(found), hide_index=True, width="stretch")
-    if form == "safetensors" and not found.simulated:
-        _snippet(found, name)
+    if form in _SNIPPETS and not found.simulated:
+        _snippet(found, form, name)
 
 
-def _snippet(found: VectorSet, name: str) -> None:
-    """Code that adds one of the vectors."""
-    with st.expander("Steer with it in Python", icon=":material/code:"):
+def _snippet(found: VectorSet, form: str, name: str) -> None:
+    """What adds one of the vectors elsewhere."""
+    with st.expander("Steer with it elsewhere", icon=":material/code:"):
         by_name = {tensor_name(vector): vector for vector in found.vectors}
         chosen_name = next(iter(by_name))
         if len(by_name) > 1:
             chosen_name = st.selectbox("Vector", list(by_name))
-        own = found.run.record.model
-        asked = must_name_model(found)
-        model = st.text_input(
-            "Model that transformers loads",
-            key="snippet_model",
-            placeholder="name on the Hub, NAME@REVISION, or folder" if asked else own,
-        ).strip()
-        if asked and not model:
-            st.caption(
-                f"The activations were taken elsewhere, of a model called {as_text(own)}. Name the "
-                "model above to get the code."
-            )
-            return
-        st.caption("With transformers alone; it reads the downloaded file.")
-        st.code(snippet(found, by_name[chosen_name], name, model), language="python")
+        writers = _SNIPPETS[form]
+        where = segmented("With", list(writers), f"snippet_{form}", {one: one for one in writers})
+        model = ""
+        if form != "gguf":
+            own = found.run.record.model
+            asked = must_name_model(found)
+            model = st.text_input(
+                "Model that it loads",
+                key="snippet_model",
+                placeholder="name on the Hub, NAME@REVISION, or folder" if asked else own,
+            ).strip()
+            if asked and not model:
+                st.caption(
+                    f"The activations were taken elsewhere, of a model called {as_text(own)}. Name "
+                    "the model above to get the code."
+                )
+                return
+        st.caption(_SNIPPET_NOTES[where])
+        language = "bash" if form == "gguf" else "python"
+        with data.faults_shown():
+            st.code(writers[where](found, by_name[chosen_name], name, model), language=language)
 
 
 def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:

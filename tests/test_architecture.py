@@ -128,6 +128,7 @@ READING = (
     "backend.views.scorecard.compute",
     "backend.views.scorecard.figures",
     "backend.views.prompts.compute",
+    "backend.views.steer.compute",
     "backend.exports.report.page",
     "backend.cli.main",
     "backend.jobs.worker",

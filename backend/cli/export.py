@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from backend.cli.command import Command
 from backend.errors import ExportError
@@ -13,6 +14,9 @@ from backend.settings import Settings
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import list_run_ids, open_run
 from backend.store.study import list_studies
+
+if TYPE_CHECKING:
+    from backend.exports.vectors import Vector, VectorSet
 
 # What these commands need takes a second to import, so it is imported when one of them runs.
 
@@ -84,7 +88,14 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--snippet",
         action="store_true",
-        help="print Python that adds each vector with plain transformers (safetensors only)",
+        help="print what adds each vector: Python with plain transformers (safetensors), or a line "
+        "for llama.cpp (gguf)",
+    )
+    parser.add_argument(
+        "--snippet-for",
+        choices=("transformers", "vllm"),
+        default="transformers",
+        help="with --snippet and safetensors (default: %(default)s)",
     )
     parser.add_argument(
         "--snippet-model",
@@ -101,10 +112,21 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _snippet(options: argparse.Namespace, found: VectorSet, vector: Vector) -> str:
+    """What adds a vector elsewhere, for the tool that the options name."""
+    from backend.exports.server_snippets import llama_cpp_command, vllm_snippet
+    from backend.exports.snippet import snippet
+
+    name = options.out.name
+    if options.format == "gguf":
+        return llama_cpp_command(found, vector, name)
+    write = {"transformers": snippet, "vllm": vllm_snippet}[options.snippet_for]
+    return write(found, vector, name, options.snippet_model)
+
+
 def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     from backend.core.vectors.methods import MEAN_DIFFERENCE
     from backend.exports.atomic import atomic_file
-    from backend.exports.snippet import snippet
     from backend.exports.vector_files import write_vectors
     from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
 
@@ -114,10 +136,10 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             expected="either the id of a run or --saved and a name.",
             remedy="give one of the two.",
         )
-    if options.snippet and options.format != "safetensors":
+    if options.snippet and options.format == "pt":
         raise ExportError(
             f"A snippet cannot load a {options.format} file.",
-            expected="--snippet with --format safetensors.",
+            expected="--snippet with --format safetensors or gguf.",
             remedy="leave one of the two out.",
         )
     if options.snippet_model and not options.snippet:
@@ -138,12 +160,9 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
         )
         with open_run(settings, options.run) as run:
             found = read_vectors(run, choice)
-    name = options.out.name
-    snippets = (
-        [snippet(found, vector, name, options.snippet_model) for vector in found.vectors]
-        if options.snippet
-        else []
-    )
+    snippets = []
+    if options.snippet:
+        snippets = [_snippet(options, found, vector) for vector in found.vectors]
     with atomic_file(options.out) as path:
         write_vectors(found, options.format, path)
     for sentence in found.missing:

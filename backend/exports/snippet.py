@@ -86,33 +86,18 @@ def snippet(found: VectorSet, vector: Vector, file_name: str, model: str = "") -
             elsewhere, and no model is named.
     """
     record = found.run.record
-    if found.simulated:
-        raise ExportError(
-            f"The activations of run {record.run_id} were simulated: there is no model to steer.",
-            expected="a run that was extracted from a model.",
-            remedy="choose such a run.",
-        )
-    if must_name_model(found) and not model:
-        raise ExportError(
-            f"The activations of run {record.run_id} were taken elsewhere, of a model called "
-            f"{record.model!r}: which one transformers should load is not known.",
-            expected="its name on the Hub, NAME@REVISION, or its folder.",
-            remedy="name it (--snippet-model).",
-        )
-    preset = None if model else PRESETS_BY_NAME.get(record.model)
-    name, at, revision = (model or record.model).partition("@")
-    own_revision = None if model else record.model_revision
+    name, revision = model_reference(found, model)
     return _TEXT.format(
         where="to the embedding output (layer 0)"
         if vector.layer == 0
         else f"to the output of decoder block {vector.layer}, counted from 1",
-        title=_comment(vector.title),
-        trait=_comment(vector.trait),
+        title=comment(vector.title),
+        trait=comment(vector.trait),
         norm=vector.norm,
-        weights=_weights(record, named=bool(model)),
+        weights=weights_comment(record, named=bool(model)),
         dtype=f"torch.{record.dtype}" if record.dtype in _TYPES else '"auto"',
-        model=repr(preset.hub_id if preset else name if at else model or record.model),
-        revision=repr(own_revision or revision or None),
+        model=repr(name),
+        revision=repr(revision),
         file=repr(file_name),
         tensor=repr(tensor_name(vector)),
         layer=vector.layer,
@@ -120,13 +105,50 @@ def snippet(found: VectorSet, vector: Vector, file_name: str, model: str = "") -
     )
 
 
-def _weights(record: RunRecord, *, named: bool) -> str:
-    """Which weights the vector was built on, and whether another model was named, as a comment."""
+def model_reference(found: VectorSet, named: str) -> tuple[str, str | None]:
+    """Name or folder of the model as transformers and vLLM load it, and its revision.
+
+    Args:
+        found: the vectors that were exported.
+        named: name (``NAME@REVISION``) or folder of another model; empty for the run's own.
+
+    Raises:
+        ExportError: the activations were simulated, so that there is no model to steer; or they
+            were taken elsewhere, and no model is named.
+    """
+    record = found.run.record
+    if found.simulated:
+        raise ExportError(
+            f"The activations of run {record.run_id} were simulated: there is no model to steer.",
+            expected="a run that was extracted from a model.",
+            remedy="choose such a run.",
+        )
+    if must_name_model(found) and not named:
+        raise ExportError(
+            f"The activations of run {record.run_id} were taken elsewhere, of a model called "
+            f"{record.model!r}: which one should be loaded is not known.",
+            expected="its name on the Hub, NAME@REVISION, or its folder.",
+            remedy="name it (--snippet-model).",
+        )
+    preset = None if named else PRESETS_BY_NAME.get(record.model)
+    model, at, revision = (named or record.model).partition("@")
+    name = preset.hub_id if preset else model if at else named or record.model
+    own_revision = None if named else record.model_revision
+    return name, own_revision or revision or None
+
+
+def weights_comment(record: RunRecord, *, named: bool) -> str:
+    """Which weights the vector was built on, as a comment.
+
+    Args:
+        record: of its run.
+        named: whether another model was named.
+    """
     other = "\n# MODEL was named for this text; its weights were not compared." if named else ""
     if record.model_source == IMPORTED:
         return (
             "# The activations were taken elsewhere, of a model called "
-            f"{_comment(record.model)}.{other}"
+            f"{comment(record.model)}.{other}"
         )
     said = f"# The vector was built on weights from {_SOURCES.get(record.model_source, 'a folder')}"
     if record.model_source in _DEQUANTISED:
@@ -134,6 +156,6 @@ def _weights(record: RunRecord, *, named: bool) -> str:
     return f"{said}.\n# sha256 of the weights: {record.weights_hash}.{other}"
 
 
-def _comment(text: str) -> str:
-    """A text inside a comment: one line."""
+def comment(text: str) -> str:
+    """A text inside a comment: one line. Args: text: of a study."""
     return " ".join(text.split())

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 from backend.jobs.kind import Kind
-from backend.jobs.tasks_of import dose, tokens, vocabulary
+from backend.jobs.tasks_of import dose, steer, tokens, vocabulary
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (dose.KIND, tokens.KIND, vocabulary.KIND)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind for kind in (dose.KIND, steer.KIND, tokens.KIND, vocabulary.KIND)
+}

@@ -18,6 +18,7 @@ from backend.errors import (
     UnsupportedArchitecture,
 )
 from backend.models.files import ADAPTER, weight_files
+from backend.models.memory import SPARE
 from backend.models.memory import free_bytes as _free_bytes
 from backend.models.on_disk import HEADROOM, parameters
 
@@ -146,13 +147,17 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
 
 
 def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
-    """Refuse a model whose weights do not fit into what is free.
+    """Refuse a model whose weights do not fit into what is free, or is freed for it.
 
     Raises:
         NotEnoughMemory: with the gigabytes needed and free.
     """
     needed = HEADROOM * parameters(folder) * dtype.itemsize
     free = _free_bytes(device)
+    if free is not None and needed > free:
+        for let_go in SPARE:
+            let_go()
+        free = _free_bytes(device)
     if free is not None and needed > free:
         raise NotEnoughMemory(
             f"The weights need about {needed / 2**30:.1f} GiB as {dtype}, and "

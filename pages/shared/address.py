@@ -138,6 +138,21 @@ def segmented(
     return chosen
 
 
+def typed(label: str, key: str, default: str, help: str | None = None) -> str:
+    """A line of text that is read from and written to the address.
+
+    Args:
+        label: what is typed.
+        key: name of it in the address and in the session.
+        default: where neither says anything.
+        help: shown beside the label.
+    """
+    st.session_state[key] = st.session_state.get(key, st.query_params.get(key, default))
+    found = st.text_input(label, key=key, help=help)
+    write(key, found)
+    return found
+
+
 def slider(
     label: str,
     low: float,

@@ -1,0 +1,216 @@
+"""What is asked of a steered model, and the variants of a chat that come of it."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from backend.core.arrays import Floats
+from backend.errors import SteeringError
+from backend.settings import Settings
+from backend.steering.interventions import Intervention, Mode, Where, random_like
+from backend.steering.units import UNITS, Unit
+from backend.steering.vectors import SteeringVector, VectorSource, find_vector
+
+PLAIN = "plain"
+# Rows of one batch share a forward pass; more would not fit side by side on a screen either.
+MOST_STRENGTHS = 6
+MOST_TOKENS = 2000
+MOST_CHARACTERS = 50_000
+Kind = Literal["plain", "steered", "random"]
+
+
+@dataclass(frozen=True)
+class SteerRequest:
+    """One turn of a chat with a steered model, side by side in several variants.
+
+    Attributes:
+        source: which vector.
+        said: by the user, at least one; the last is not yet answered.
+        answered: of each variant, its answers so far, in the order of :func:`variants`; () at the
+            first turn.
+        system: the system prompt; empty for none.
+        mode: of :data:`backend.steering.interventions.MODES`.
+        where: at which tokens.
+        strengths: one variant each; not for cap.
+        unit: of the strengths of modes that add; ablate takes shares.
+        low: least allowed projection of cap, in units of activations; None for no limit.
+        high: greatest, likewise.
+        control: whether a random direction of equal length is beside them.
+        control_seed: of that direction.
+        temperature: 0 takes the likeliest token each time.
+        seed: of the noise, the same in every variant.
+        most_tokens: longest answer.
+        device: as for an extraction.
+    """
+
+    source: VectorSource
+    said: tuple[str, ...]
+    answered: tuple[tuple[str, ...], ...] = ()
+    system: str = ""
+    mode: Mode = "add"
+    where: Where = "both"
+    strengths: tuple[float, ...] = (1.0,)
+    unit: Unit = "poles"
+    low: float | None = None
+    high: float | None = None
+    control: bool = True
+    control_seed: int = 0
+    temperature: float = 0.0
+    seed: int = 0
+    most_tokens: int = 100
+    device: str = "auto"
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return dataclasses.asdict(self) | {
+            "said": list(self.said),
+            "answered": [list(one) for one in self.answered],
+            "strengths": list(self.strengths),
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> SteerRequest:
+        """Read back what :meth:`to_json` wrote.
+
+        Raises:
+            SteeringError: it is of another form.
+        """
+        try:
+            return cls(
+                **dict(values)
+                | {
+                    "source": VectorSource(**values["source"]),
+                    "said": tuple(values["said"]),
+                    "answered": tuple(tuple(one) for one in values["answered"]),
+                    "strengths": tuple(float(one) for one in values["strengths"]),
+                }
+            )
+        except (TypeError, KeyError, ValueError) as fault:
+            raise SteeringError(
+                f"This is no request to steer: {fault}.",
+                expected="what this version of Steerscope writes.",
+                remedy="use the same version for dashboard and worker.",
+            ) from fault
+
+
+@dataclass(frozen=True, eq=False)
+class Variant:
+    """One way to continue the chat.
+
+    Attributes:
+        name: for people.
+        kind: plain, steered or random.
+        strength: in the request's unit; None where there is none.
+        interventions: on the residual stream.
+    """
+
+    name: str
+    kind: Kind
+    strength: float | None
+    interventions: tuple[Intervention, ...]
+
+
+def variants(request: SteerRequest, vector: SteeringVector) -> tuple[Variant, ...]:
+    """The variants of a request: plain, its strengths, and the control at the largest of them.
+
+    Args:
+        request: what is asked.
+        vector: that steers.
+
+    Raises:
+        SteeringError: the strengths cannot be meant, or their unit is undefined for the vector.
+    """
+    _check_numbers(request)
+    found = [Variant(PLAIN, "plain", None, ())]
+    drawn = random_like(vector.vector, request.control_seed)
+    if request.mode == "cap":
+        found.append(Variant("capped", "steered", None, (_one(request, vector, vector.vector),)))
+        if request.control:
+            found.append(Variant("random", "random", None, (_one(request, vector, drawn),)))
+        return tuple(found)
+    for strength in request.strengths:
+        one = _one(request, vector, vector.vector, strength)
+        found.append(Variant(f"{strength:+g}", "steered", strength, (one,)))
+    if request.control:
+        largest = max(request.strengths, key=abs)
+        one = _one(request, vector, drawn, largest)
+        found.append(Variant(f"random {largest:+g}", "random", largest, (one,)))
+    return tuple(found)
+
+
+def check_request(settings: Settings, request: SteerRequest) -> None:
+    """Refuse a request that cannot be answered, before a model is loaded.
+
+    Args:
+        settings: where the store is.
+        request: what is asked.
+
+    Raises:
+        SteeringError: it names no vector or model, or its numbers or texts cannot be meant.
+        RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
+    """
+    found = variants(request, find_vector(settings, request.source))
+    texts = [request.system, *request.said, *(text for own in request.answered for text in own)]
+    turns = len(request.said) - 1
+    answered = request.answered or ((),) * len(found)
+    if turns < 0 or len(answered) != len(found) or any(len(own) != turns for own in answered):
+        raise SteeringError(
+            f"{len(request.said)} messages and answers of {len(answered)} variants to some of them "
+            "are no chat.",
+            expected=f"an answer of each of the {len(found)} variants to every message but the "
+            "last.",
+            remedy="begin the chat again.",
+        )
+    if sum(map(len, texts)) > MOST_CHARACTERS or not request.said[-1]:
+        raise SteeringError(
+            f"The chat has {sum(map(len, texts)):,} characters.",
+            expected=f"something to answer, and at most {MOST_CHARACTERS:,} characters in all.",
+            remedy="write a shorter message, or begin a new chat.",
+        )
+
+
+def _check_numbers(request: SteerRequest) -> None:
+    strengths = request.strengths
+    if request.mode != "cap" and (
+        not 0 < len(set(strengths)) == len(strengths) <= MOST_STRENGTHS
+        or not all(map(math.isfinite, strengths))
+    ):
+        raise SteeringError(
+            f"The strengths {', '.join(f'{one:g}' for one in strengths) or '(none)'} cannot be "
+            "shown side by side.",
+            expected=f"one to {MOST_STRENGTHS} different numbers.",
+            remedy="change the strengths.",
+        )
+    if not 0 <= request.temperature <= 10 or not 1 <= request.most_tokens <= MOST_TOKENS:
+        raise SteeringError(
+            f"A temperature of {request.temperature:g} and {request.most_tokens} tokens are not "
+            "possible.",
+            expected=f"a temperature from 0 to 10, and 1 to {MOST_TOKENS} tokens.",
+            remedy="change them.",
+        )
+    if request.unit not in UNITS or not 0 <= request.seed < 2**62 or request.control_seed < 0:
+        raise SteeringError(
+            f"Unit {request.unit!r} or seeds {request.seed} and {request.control_seed} are not "
+            "possible.",
+            expected=f"a unit of {', '.join(UNITS)}, and seeds from 0.",
+            remedy="change them.",
+        )
+
+
+def _one(
+    request: SteerRequest, vector: SteeringVector, along: Floats, strength: float = 1.0
+) -> Intervention:
+    adds = request.mode in ("add", "norm-add")
+    return Intervention(
+        layer=vector.layer,
+        vector=along,
+        mode=request.mode,
+        strength=vector.units.multiples(strength, request.unit) if adds else strength,
+        low=request.low,
+        high=request.high,
+        where=request.where,
+    )

@@ -1,0 +1,1 @@
+"""A chat with a steered model, side by side in several variants."""
