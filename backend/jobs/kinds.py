@@ -4,6 +4,17 @@
 from __future__ import annotations
 
 from backend.jobs.kind import Kind
-from backend.jobs.tasks_of import dose, tokens, vocabulary
+from backend.jobs.tasks_of import add_prompts, dose, judge, respond, tokens, vocabulary, write
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in (dose.KIND, tokens.KIND, vocabulary.KIND)}
+KINDS: dict[str, Kind] = {
+    kind.name: kind
+    for kind in (
+        dose.KIND,
+        tokens.KIND,
+        vocabulary.KIND,
+        write.KIND,
+        respond.KIND,
+        add_prompts.KIND,
+        judge.KIND,
+    )
+}
