@@ -41,6 +41,7 @@ page = st.navigation(
         st.Page("pages/dose.py", title="Dose-response", icon=":material/science:"),
         st.Page("pages/tokens.py", title="Tokens", icon=":material/match_word:"),
         st.Page("pages/study_tests.py", title="Study tests", icon=":material/fact_check:"),
+        st.Page("pages/new_study.py", title="New study", icon=":material/edit_note:"),
         st.Page("pages/runs.py", title="Runs", icon=":material/play_circle:"),
         st.Page("pages/report.py", title="Report", icon=":material/download:"),
     ],

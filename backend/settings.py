@@ -51,6 +51,8 @@ class Settings:
             nobody is asked.
         folders: models and studies may be named by path only below one of these; None for
             anywhere.
+        endpoints: base addresses of models that a page may name, which are asked with the server's
+            key; None for any.
     """
 
     cache: Path
@@ -61,6 +63,7 @@ class Settings:
     log_in: LogIn | None = None
     actor: Actor | None = None
     folders: tuple[Path, ...] | None = None
+    endpoints: tuple[str, ...] | None = None
 
     @property
     def studies(self) -> Path:
@@ -108,6 +111,11 @@ class Settings:
         return self.cache / "answers"
 
     @property
+    def drafts(self) -> Path:
+        """Studies that models wrote and nobody has judged yet, a folder each."""
+        return self.cache / "drafts"
+
+    @property
     def jobs(self) -> Path:
         """The queue's database, worker locks and heartbeats."""
         return self.cache / "jobs"
@@ -131,6 +139,10 @@ class Settings:
             return False
         return any(real.is_relative_to(folder) for folder in self.folders)
 
+    def may_ask(self, url: str) -> bool:
+        """Whether a page may name a model behind this base address."""
+        return self.endpoints is None or url.strip().rstrip("/") in self.endpoints
+
     def make_folders(self) -> None:
         """Create the folders that do not exist yet."""
         made = (
@@ -140,6 +152,7 @@ class Settings:
             self.imported_vectors,
             self.notes,
             self.doses,
+            self.drafts,
             self.work,
             self.models,
             self.jobs,
@@ -180,6 +193,7 @@ def load_settings() -> Settings:
         read_only=_switch("STEERSCOPE_READ_ONLY"),
         log_in=log_in,
         folders=_folders(log_in),
+        endpoints=_endpoints(log_in),
     )
 
 
@@ -213,6 +227,13 @@ def _folders(log_in: LogIn | None) -> tuple[Path, ...] | None:
     if said is None:
         return None if log_in is None else ()
     return tuple(Path(part).resolve() for part in said.split(os.pathsep) if part)
+
+
+def _endpoints(log_in: LogIn | None) -> tuple[str, ...] | None:
+    """Which models pages may have asked; none if others log in and nothing is said."""
+    if "STEERSCOPE_ENDPOINTS" not in os.environ:
+        return None if log_in is None else ()
+    return tuple(url.rstrip("/") for url in _list("STEERSCOPE_ENDPOINTS"))
 
 
 def folders_text(folders: Sequence[Path]) -> str:

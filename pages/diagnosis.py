@@ -15,6 +15,7 @@ from backend.views.diagnosis.figures import fix_gains
 from backend.views.diagnosis.tables import evidence_rows
 from backend.views.shared.numbers import r_text
 from pages.shared import data
+from pages.shared.add_prompts_form import add_prompts_form
 from pages.shared.address import segmented
 from pages.shared.evidence import evidence_on_request
 from pages.shared.figures import show
@@ -86,6 +87,7 @@ def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
 
 def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
     """The evidence of some causes, each under its own heading."""
+    offered = False
     for judgement in judgements:
         with st.expander(f"**{judgement.title}.** {judgement.summary}", expanded=opened):
             st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
@@ -95,6 +97,9 @@ def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
             if command := words.other_wording(judgement, run):
                 st.caption(words.OTHER_WORDING)
                 st.code(command, language=None)
+                offered = True
+    if offered:
+        add_prompts_form(run)
 
 
 def _details(diagnosis: Diagnosis) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from backend.access import NOBODY, Actor, LogIn
 from backend.errors import NotAllowed, SteerscopeError
+from backend.jobs import supervisor
 from backend.jobs.queue import JobQueue
 from backend.jobs.supervisor import Place, check_place
 from backend.models.model_reference import parse_reference, refuse_outside
@@ -207,3 +208,34 @@ def test_a_study_is_uploaded_where_it_may_not_be_named_by_path(settings, tmp_pat
         import_study(bound, folder)
     import_upload(bound, [("prompts.jsonl", prompts)], "mine")
     import_study(dataclasses.replace(settings, folders=(folder,)), folder)
+
+
+def test_endpoints_are_none_where_others_log_in_unless_said(monkeypatch, settings):
+    assert load_settings().endpoints is None and load_settings().may_ask("http://any.example/v1")
+    values = (URL, "id", "secret", LOG_IN.metadata_url, "a@b.example", "", "")
+    for name, value in zip(LOG_IN_VARIABLES, values, strict=True):
+        monkeypatch.setenv(name, value)
+    assert load_settings().endpoints == ()
+    assert not load_settings().may_ask("http://any.example/v1")
+    monkeypatch.setenv("STEERSCOPE_ENDPOINTS", "https://a.example/v1/, https://b.example/v1")
+    found = load_settings()
+    assert found.endpoints == ("https://a.example/v1", "https://b.example/v1")
+    assert found.may_ask("https://a.example/v1/") and not found.may_ask("https://c.example/v1")
+
+
+@pytest.mark.parametrize(
+    ("address", "given", "expected"),
+    [
+        ("127.0.0.1", None, None),
+        ("0.0.0.0", None, ""),
+        ("0.0.0.0", ("https://a.example/v1",), "https://a.example/v1"),
+        ("127.0.0.1", (), ""),
+    ],
+)
+def test_the_worker_is_told_which_endpoints_may_be_asked(
+    settings, monkeypatch, address, given, expected
+):
+    monkeypatch.delenv("STEERSCOPE_ENDPOINTS", raising=False)
+    limited = dataclasses.replace(settings, endpoints=given)
+    environment = supervisor._environment(Place(8501, address, insecure=True), limited)
+    assert environment.get("STEERSCOPE_ENDPOINTS") == expected

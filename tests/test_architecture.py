@@ -43,7 +43,8 @@ ONLY = {
 }
 # What a page may ask; the rest of its sentences and figures come from views.
 PAGE_MAY = {
-    "views", "runs", "jobs", "steering", "exports", "models", "studies", "phantom", "store", "core",
+    "views", "runs", "asking", "judging", "writing", "steering", "jobs", "exports", "models",
+    "studies", "phantom", "store", "core",
     "types", "turns", "errors", "access", "settings", "names", "poolings",
 }  # fmt: skip
 MODULES = sorted((ROOT / "backend").rglob("*.py"))

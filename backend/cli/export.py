@@ -34,8 +34,8 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.atomic import atomic_folder
     from backend.exports.tables import Source, list_tables, offered, write_tables
+    from backend.store.atomic import atomic_folder
 
     is_study = options.source in {
         name for ref in list_studies(settings) for name in (ref.key, ref.name)
@@ -62,7 +62,7 @@ def _study_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _study(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.study_folder import write_study_folder
+    from backend.studies.study_folder import write_study_folder
 
     for path in write_study_folder(settings, options.study, options.out):
         print(path)
@@ -126,9 +126,9 @@ def _snippet(options: argparse.Namespace, found: VectorSet, vector: Vector) -> s
 
 def _vectors(settings: Settings, options: argparse.Namespace) -> int:
     from backend.core.vectors.methods import MEAN_DIFFERENCE
-    from backend.exports.atomic import atomic_file
     from backend.exports.vector_files import write_vectors
     from backend.exports.vectors import BEST, Choice, read_saved, read_vectors
+    from backend.store.atomic import atomic_file
 
     if (options.run is None) == (options.saved is None):
         raise ExportError(
@@ -188,9 +188,9 @@ def _report_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _report(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.atomic import atomic_file
     from backend.exports.report.page import chosen_sections, write_report
     from backend.runs.results import Results
+    from backend.store.atomic import atomic_file
     from backend.views.shared.view import View, checked
 
     is_run = options.source in list_run_ids(settings)

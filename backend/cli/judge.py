@@ -15,7 +15,7 @@ from tqdm import tqdm
 from backend.asking.answers import answers_path, read_answers
 from backend.asking.asking import AT_ONCE
 from backend.asking.endpoint import KEY_VARIABLE, Endpoint
-from backend.asking.forecast import BY_CHARACTERS, Forecast, Price, forecast
+from backend.asking.forecast import BY_CHARACTERS, Price, forecast
 from backend.asking.question import Question
 from backend.cli.command import Command
 from backend.cli.diagnose import print_diagnoses
@@ -75,11 +75,17 @@ def _say_forecast(
     Raises:
         ModelError: the tokenizer is not on this machine.
     """
+    # Imported here: only a judging needs it.
+    from backend.views.new_study.words import forecast_sentence
+
     count = _counter(settings, options.tokenizer) if options.tokenizer else None
     counted = f"by the tokenizer of {options.tokenizer}" if count else BY_CHARACTERS
     answered = read_answers(settings, endpoint)
     told = forecast(questions, answered, options.at_once, count, counted)
-    print(_sentence(told, _price_of(options)), file=sys.stdout if options.forecast else sys.stderr)
+    print(
+        forecast_sentence(told, _price_of(options), "--price-in and --price-out"),
+        file=sys.stdout if options.forecast else sys.stderr,
+    )
 
 
 def _price_of(options: argparse.Namespace) -> Price | None:
@@ -107,25 +113,6 @@ def asking_bar() -> Iterator[Callable[[Progress], None]]:
         except KeyboardInterrupt:
             bar.write("Every answer so far is kept: the same command goes on.", file=sys.stderr)
             raise
-
-
-def _sentence(told: Forecast, price: Price | None) -> str:
-    # Imported here: only a judging needs it.
-    from backend.views.runs.tables import duration
-
-    kept = told.questions - told.left
-    parts = [
-        f"{told.left} requests" + (f" ({kept} of {told.questions} are answered)" if kept else ""),
-        f"about {told.tokens_in:,} tokens in ({told.counted}), at most "
-        f"{told.most_tokens_out:,} out",
-        "time not known before the first answers"
-        if told.seconds is None
-        else f"about {duration(told.seconds)}",
-        "cost not known without --price-in and --price-out"
-        if price is None
-        else f"cost at most about {price.of(told.tokens_in, told.most_tokens_out):.2f}",
-    ]
-    return f"{'; '.join(parts)}."
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:

@@ -23,9 +23,9 @@ from backend.store.study import find_study, load_study, publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import checked_name
 from backend.studies.prompts import LEAST_PER_POLE
-from backend.writing.new_study import Ask, Wanted, template, written
+from backend.writing.new_study import MOST_PAIRS, MOST_SAMPLES, Ask, Wanted, template, written
 from backend.writing.prompt_set import with_written_prompts
-from backend.writing.responding import responded
+from backend.writing.responding import left_out, responded
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +71,7 @@ def _check_writer(options: argparse.Namespace) -> None:
 
 def _new(settings: Settings, options: argparse.Namespace) -> int:
     # Imported here: what is wrong with the options is said at once.
-    from backend.exports.study_folder import check_empty, write_folder
+    from backend.studies.study_folder import check_empty, write_folder
 
     wanted = Wanted(
         name=options.folder.resolve().name.lower(),
@@ -119,7 +119,7 @@ def _respond_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _respond(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.study_folder import check_empty, write_folder
+    from backend.studies.study_folder import check_empty, write_folder
 
     name = checked_name(options.out.resolve().name.lower())
     check_empty(options.out)
@@ -136,8 +136,8 @@ def _respond(settings: Settings, options: argparse.Namespace) -> int:
         temperature=options.temperature,
         answer_tokens=options.answer_tokens,
     )
-    if lost:
-        print(f"note: {lost} answers are left out: empty, or none to keep.", file=sys.stderr)
+    for note in left_out(lost):
+        print(f"note: {note}", file=sys.stderr)
     for path in write_folder(made, options.out):
         print(path)
     return 0
@@ -177,15 +177,15 @@ def _add(settings: Settings, options: argparse.Namespace) -> int:
 
 def _pairs(text: str) -> int:
     number = int(text)
-    if not LEAST_PER_POLE <= number <= 500:
-        raise argparse.ArgumentTypeError(f"{LEAST_PER_POLE} to 500")
+    if not LEAST_PER_POLE <= number <= MOST_PAIRS:
+        raise argparse.ArgumentTypeError(f"{LEAST_PER_POLE} to {MOST_PAIRS}")
     return number
 
 
 def _few(text: str) -> int:
     number = int(text)
-    if not 1 <= number <= 100:
-        raise argparse.ArgumentTypeError("1 to 100")
+    if not 1 <= number <= MOST_SAMPLES:
+        raise argparse.ArgumentTypeError(f"1 to {MOST_SAMPLES}")
     return number
 
 

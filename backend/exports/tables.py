@@ -56,7 +56,7 @@ def write_table(
         source: whose table.
         name: a table of it.
         form: csv, with a header line and lists as ``[1, 2]``; or parquet.
-        path: the file; see :func:`backend.exports.atomic.atomic_file`.
+        path: the file; see :func:`backend.store.atomic.atomic_file`.
 
     Raises:
         ExportError: there is no such table, or it is not offered in this format.

@@ -4,8 +4,27 @@
 from __future__ import annotations
 
 from backend.jobs.kind import Kind
-from backend.jobs.tasks_of import dose, steer, tokens, vocabulary
+from backend.jobs.tasks_of import (
+    add_prompts,
+    dose,
+    judge,
+    respond,
+    steer,
+    tokens,
+    vocabulary,
+    write,
+)
 
 KINDS: dict[str, Kind] = {
-    kind.name: kind for kind in (dose.KIND, steer.KIND, tokens.KIND, vocabulary.KIND)
+    kind.name: kind
+    for kind in (
+        steer.KIND,
+        dose.KIND,
+        tokens.KIND,
+        vocabulary.KIND,
+        write.KIND,
+        respond.KIND,
+        add_prompts.KIND,
+        judge.KIND,
+    )
 }

@@ -182,12 +182,17 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
 def _environment(place: Place, settings: Settings) -> dict[str, str]:
     """Of the dashboard: this process's, with what follows from the settings and the place."""
     environment = os.environ | {"STEERSCOPE_CACHE": str(settings.cache)}
-    folders = settings.folders
-    # Who reaches it from elsewhere does not choose among this machine's files unless told so.
-    if folders is None and not ipaddress.ip_address(place.address).is_loopback:
-        folders = ()
+    folders, endpoints = settings.folders, settings.endpoints
+    # Who reaches it from elsewhere chooses neither among this machine's files nor where its key is
+    # sent, unless told so.
+    if not ipaddress.ip_address(place.address).is_loopback:
+        folders = () if folders is None else folders
+        endpoints = () if endpoints is None else endpoints
     if folders is not None:
         environment["STEERSCOPE_FOLDERS"] = folders_text(folders)
+    # The worker cannot tell by itself whether others log in.
+    if endpoints is not None:
+        environment["STEERSCOPE_ENDPOINTS"] = " ".join(endpoints)
     return environment
 
 

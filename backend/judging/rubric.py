@@ -78,6 +78,22 @@ def read_rubric(path: Path, study: Study) -> Rubric:
         text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as fault:
         raise _unfit(path, f"cannot be read: {fault}") from fault
+    return rubric_of_text(path, text, study)
+
+
+def rubric_of_text(path: Path, text: str, study: Study) -> Rubric:
+    """A rubric from a text that has been read already.
+
+    Args:
+        path: how its file is called, which need not exist.
+        text: what would stand in it; see :func:`read_rubric`.
+        study: whose traits it is for.
+
+    Raises:
+        JudgeError: it is no rubric, is too long, or names what is no trait of the study.
+    """
+    if len(text) > MOST_METADATA_BYTES:
+        raise _unfit(path, f"is larger than {size(MOST_METADATA_BYTES)}")
     own = rubric_of_study(study)
     if path.suffix == ".json":
         return Rubric(path.name, "", own.traits, _template(path, text, study))

@@ -11,7 +11,7 @@ from backend.names import name_problem
 from backend.studies.importer import checked_name
 from backend.studies.prompts import LEAST_PER_POLE
 from backend.studies.tables import text_problem
-from backend.types import POLES, Message, Prompt, Response, Study
+from backend.types import POLES, Message, Pole, Prompt, Response, Study
 from backend.writing.wording import (
     GRADES,
     different,
@@ -30,6 +30,7 @@ _ROUNDS = 5
 # Of an answer: for each question of a list, and for the two lines of a rubric.
 _QUESTION_TOKENS = 40
 _RUBRIC_TOKENS = 200
+MOST_PAIRS, MOST_QUESTIONS, MOST_SAMPLES = 500, 500, 100
 
 
 @dataclass(frozen=True)
@@ -63,22 +64,25 @@ class Wanted:
             raise SteerscopeError(
                 f"{self.trait!r} cannot name a trait.",
                 expected="a short name such as warmth.",
-                remedy="correct --trait.",
+                remedy="correct the name of the trait (--trait).",
             )
         if not self.meaning.strip():
             raise SteerscopeError(
                 "Nothing says what the trait means.",
                 expected="a sentence such as: names and stays with what the person feels.",
-                remedy="write it with --means.",
+                remedy="write the trait in a sentence (--means).",
             )
-        counts = {"pairs": (self.pairs, LEAST_PER_POLE, 500), "samples": (self.samples, 1, 100)}
-        counts["questions"] = (self.questions, 2, 500)
+        counts = {
+            "pairs": (self.pairs, LEAST_PER_POLE, MOST_PAIRS),
+            "samples": (self.samples, 1, MOST_SAMPLES),
+            "questions": (self.questions, 2, MOST_QUESTIONS),
+        }
         for what, (count, least, most) in counts.items():
             if not least <= count <= most:
                 raise SteerscopeError(
                     f"{count} {what} cannot be written.",
                     expected=f"{least} to {most}.",
-                    remedy=f"correct --{what}.",
+                    remedy=f"choose another number (--{what}).",
                 )
 
 
@@ -227,11 +231,7 @@ def write_pairs(
     Raises:
         EndpointError: these are too few.
     """
-    chats = {
-        (number, pole): pole_chat(wanted.meaning, pole, question)
-        for number, question in enumerate(questions, start=1)
-        for pole in POLES
-    }
+    chats = _pole_chats(wanted, questions)
     asked = {place: _answering(wanted, chat) for place, chat in chats.items()}
     answers = ask(list(asked.values()))
     texts = {place: _text(answers[question.key]) for place, question in asked.items()}
@@ -254,9 +254,54 @@ def _parted(texts: Sequence[str], first: int, second: int) -> tuple[list[str], l
     return [t for t, is_first in kinds if is_first], [t for t, is_first in kinds if not is_first]
 
 
-def _responses(
-    wanted: Wanted, questions: Sequence[str], respond: Ask, responder: str
-) -> list[Response]:
+_Chats = dict[tuple[int, Pole], tuple[Message, ...]]
+_Sampled = tuple[int, int]
+
+
+def expected(wanted: Wanted) -> tuple[list[Question], list[Question]]:
+    """What will be asked, for a forecast: of the writer, and of the responder.
+
+    Args:
+        wanted: the study. Its questions are not written yet: each counts as long as it may be in
+            the list. A list that comes out too short is asked for again, which is not counted.
+    """
+    count = wanted.pairs + wanted.questions
+    every = [f"{number:04d}".rjust(4 * _QUESTION_TOKENS, "x") for number in range(count)]
+    lists = [
+        (questions_request(wanted.trait, wanted.meaning, count), _QUESTION_TOKENS * count),
+        (rubric_request(wanted.trait, wanted.meaning), _RUBRIC_TOKENS),
+    ]
+    first = [
+        Question((Message("user", text),), wanted.temperature, 0, most) for text, most in lists
+    ]
+    poles = [_answering(wanted, c) for c in _pole_chats(wanted, every[: wanted.pairs]).values()]
+    _, asked = _response_chats(wanted, every[wanted.pairs :])
+    return [*first, *poles], list(asked.values())
+
+
+def expected_set(wanted: Wanted) -> list[Question]:
+    """What will be asked of the writer of one prompt set of one trait; see :func:`expected`.
+
+    Args:
+        wanted: the trait and the pairs.
+    """
+    first, poles = expected(wanted)[0][0], expected(wanted)[0][2:]
+    return [first, *poles]
+
+
+def _pole_chats(wanted: Wanted, questions: Sequence[str]) -> _Chats:
+    """Number of a question and pole -> the chat that is answered."""
+    return {
+        (number, pole): pole_chat(wanted.meaning, pole, question)
+        for number, question in enumerate(questions, start=1)
+        for pole in POLES
+    }
+
+
+def _response_chats(
+    wanted: Wanted, questions: Sequence[str]
+) -> tuple[dict[_Sampled, tuple[Message, ...]], dict[_Sampled, Question]]:
+    """Number of a question and sample -> the chat before the response, and what is asked."""
     chats = {
         # In turn over all responses, so that few samples of a question do not leave grades out.
         (number, sample): graded_chat(
@@ -271,6 +316,13 @@ def _responses(
         (number, sample): _answering(wanted, chat, sample // len(GRADES))
         for (number, sample), chat in chats.items()
     }
+    return chats, asked
+
+
+def _responses(
+    wanted: Wanted, questions: Sequence[str], respond: Ask, responder: str
+) -> list[Response]:
+    chats, asked = _response_chats(wanted, questions)
     answers = respond(list(asked.values()))
     return [
         Response(
@@ -315,6 +367,15 @@ def _study(
         prompts=tuple(prompts),
         responses=tuple(responses),
     )
+
+
+def rubric_of_traits(traits: Mapping[str, str]) -> str:
+    """A rubric that says of each trait what its study says.
+
+    Args:
+        traits: name -> description; those without one are left out.
+    """
+    return "\n".join(f"# {trait}\n\n{text}\n" for trait, text in traits.items() if text.strip())
 
 
 def _rubric(wanted: Wanted, poles: Mapping[str, str]) -> str:

@@ -6,9 +6,9 @@ from backend.errors import SteerscopeError
 from backend.names import name_problem
 from backend.studies.faults import FaultList
 from backend.studies.prompt_sets import LONGEST_NAME, add_prompt_set
-from backend.studies.prompts import Place
+from backend.studies.prompts import LEAST_PER_POLE, Place
 from backend.types import Study
-from backend.writing.new_study import Ask, Wanted, write_pairs, write_questions
+from backend.writing.new_study import MOST_PAIRS, Ask, Wanted, write_pairs, write_questions
 
 
 def with_written_prompts(
@@ -37,15 +37,7 @@ def with_written_prompts(
         EndpointError: too few questions or pairs could be read from the answers.
         StudyFaults: what is wrong with the set or its name.
     """
-    bare = [trait for trait, text in study.traits.items() if not text.strip()]
-    if bare:
-        raise SteerscopeError(
-            f"Nothing says what {', '.join(bare)} means.",
-            expected="a description of every trait.",
-            remedy="describe them in study.json (traits) and import the study again.",
-        )
-    # A name that cannot be used is said before anything is asked.
-    _check_name(study, name)
+    check_new_set(study, name, pairs)
     placed = []
     for trait, meaning in study.traits.items():
         wanted = Wanted(
@@ -59,6 +51,33 @@ def with_written_prompts(
         prompts = write_pairs(wanted, write_questions(wanted, pairs, ask), ask, name)
         placed += [(prompt, Place(trait, at)) for at, prompt in enumerate(prompts, start=1)]
     return add_prompt_set(study, name, placed, f"the model {writer}", FaultList())
+
+
+def check_new_set(study: Study, name: str, pairs: int) -> None:
+    """Refuse a set that cannot be written or kept, before anything is asked.
+
+    Args:
+        study: describes its traits.
+        name: of the new set.
+        pairs: of prompts, of each trait.
+
+    Raises:
+        SteerscopeError: a trait is not described, or the name or number cannot be used.
+    """
+    bare = [trait for trait, text in study.traits.items() if not text.strip()]
+    if bare:
+        raise SteerscopeError(
+            f"Nothing says what {', '.join(bare)} means.",
+            expected="a description of every trait.",
+            remedy="describe them in study.json (traits) and import the study again.",
+        )
+    if not LEAST_PER_POLE <= pairs <= MOST_PAIRS:
+        raise SteerscopeError(
+            f"{pairs} pairs cannot be written.",
+            expected=f"{LEAST_PER_POLE} to {MOST_PAIRS}.",
+            remedy="choose another number.",
+        )
+    _check_name(study, name)
 
 
 def _check_name(study: Study, name: str) -> None:

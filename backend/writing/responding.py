@@ -8,7 +8,7 @@ from backend.asking.question import Question
 from backend.errors import SteerscopeError
 from backend.studies.tables import text_problem
 from backend.types import Message, Response, Study, Turn
-from backend.writing.new_study import Ask
+from backend.writing.new_study import MOST_SAMPLES, Ask
 
 
 def responded(
@@ -42,20 +42,15 @@ def responded(
     Raises:
         SteerscopeError: the study has no chats, or no answer can be kept.
     """
-    chats: dict[tuple[str, Turn | None], Response] = {}
-    for response in study.responses:
-        if response.messages:
-            chats.setdefault((response.scenario, response.turn), response)
-    if not chats:
-        raise SteerscopeError(
-            f"No response of study {study.name!r} has a chat before it.",
-            expected="responses with messages.",
-            remedy="add messages to responses.jsonl (docs/studies.md) and import it again.",
-        )
+    chats = check_responding(study, samples)
+    places = [(old, sample) for old in chats for sample in range(samples)]
     asked = [
-        (old, sample, _question(study, old.messages, sample, temperature, answer_tokens))
-        for old in chats.values()
-        for sample in range(samples)
+        (*place, question)
+        for place, question in zip(
+            places,
+            questions_to_respond(study, samples, temperature, answer_tokens),
+            strict=True,
+        )
     ]
     answers = respond([question for *_, question in asked])
     made = []
@@ -85,6 +80,65 @@ def responded(
     )
     new = dataclasses.replace(study, name=name, responses=tuple(made), provenance=provenance)
     return new, len(asked) - len(made)
+
+
+def check_responding(study: Study, samples: int) -> tuple[Response, ...]:
+    """One response of each chat that would be answered.
+
+    Args:
+        study: with chats before its responses.
+        samples: responses to each chat.
+
+    Raises:
+        SteerscopeError: the study has no chats, or so many samples cannot be written.
+    """
+    if not 1 <= samples <= MOST_SAMPLES:
+        raise SteerscopeError(
+            f"{samples} samples cannot be written.",
+            expected=f"1 to {MOST_SAMPLES}.",
+            remedy="choose another number (--samples).",
+        )
+    chats: dict[tuple[str, Turn | None], Response] = {}
+    for response in study.responses:
+        if response.messages:
+            chats.setdefault((response.scenario, response.turn), response)
+    if not chats:
+        raise SteerscopeError(
+            f"No response of study {study.name!r} has a chat before it.",
+            expected="responses with messages.",
+            remedy="add messages to responses.jsonl (docs/studies.md) and import it again.",
+        )
+    return tuple(chats.values())
+
+
+def questions_to_respond(
+    study: Study, samples: int, temperature: float, answer_tokens: int
+) -> list[Question]:
+    """What the model is asked: every chat, and of each all samples.
+
+    Args:
+        study: with chats before its responses.
+        samples: responses to each chat.
+        temperature: of the answers.
+        answer_tokens: longest answer.
+
+    Raises:
+        SteerscopeError: see :func:`check_responding`.
+    """
+    return [
+        _question(study, old.messages, sample, temperature, answer_tokens)
+        for old in check_responding(study, samples)
+        for sample in range(samples)
+    ]
+
+
+def left_out(lost: int) -> tuple[str, ...]:
+    """What the author of the new study should know of answers that are left out.
+
+    Args:
+        lost: how many.
+    """
+    return (f"{lost} answers are left out: empty, or none to keep.",) if lost else ()
 
 
 def _question(

@@ -91,6 +91,16 @@ def _ahead(job: Job) -> str:
     return f"{job.run_id} ({_words(progress) if progress else job.state})"
 
 
+def progress_words(progress: Progress) -> tuple[float, str]:
+    """How far something is, as a share from 0 to 1, and in words.
+
+    Args:
+        progress: what it said last.
+    """
+    counted = f", {progress.done} of {progress.total}" if progress.total else ""
+    return _fraction(progress), f"{progress.stage}{counted}{_left(progress)}"
+
+
 def _fraction(progress: Progress) -> float:
     return progress.done / progress.total if progress.total else 0.0
 

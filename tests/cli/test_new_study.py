@@ -8,7 +8,8 @@ import pytest
 
 from backend.cli.main import main
 from backend.store.catalog import run_list
-from tests.support.endpoint import completion, served
+from tests.support.endpoint import served
+from tests.support.written import writes_and_judges
 
 
 @pytest.fixture
@@ -17,26 +18,11 @@ def store(settings, monkeypatch):
     return settings
 
 
-def model(body):
-    """Writes lists, a rubric and answers, and judges by the words of a response."""
-    *_, user = (message["content"] for message in body["messages"])
-    if "numbered list" in user:
-        return completion("\n".join(f"{i}. Why is it {i} o'clock?" for i in range(1, 21)))
-    if "two lines" in user:
-        return completion("High: warm words.\nLow: cold words.")
-    found = re.search("<response>\n(.*)\n</response>", user)
-    if found is not None:
-        return completion(f"{found[1].count('dear') * 2}")
-    system = body["messages"][0]["content"]
-    warm = 0 if "opposite" in system else 4 if "clearly" in system else 2
-    return completion(f"{'dear ' * warm}because of {user}")
-
-
 def test_from_a_sentence_to_a_diagnosis(store, tmp_path, tiny_llama, capsys):
     folder = tmp_path / "warm"
     begin = ["new-study", str(folder), "--trait", "warmth", "--means", "is warm."]
     sizes = ["--pairs", "5", "--questions", "8"]
-    with served(model) as server:
+    with served(writes_and_judges) as server:
         endpoint = ["--endpoint", server.url, "--model", "big"]
         assert main([*begin, *endpoint, *sizes]) == 0
         asked = len(server.asked)

@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 from backend.errors import ExportError
-from backend.exports.atomic import atomic_file, atomic_folder
 from backend.exports.download import as_bytes, size_text
 from backend.exports.tables import (
     FORMATS,
@@ -23,6 +22,7 @@ from backend.exports.tables import (
     write_table,
     write_tables,
 )
+from backend.store.atomic import atomic_file, atomic_folder
 from backend.store.study import ACTIVATION_TABLES, publish_study
 from backend.studies.hashing import content_hash
 from tests.support.runs import publish_run

@@ -2,23 +2,10 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from backend.views.diagnosis import words
 from tests.support.pages import opened
 from tests.support.runs import publish_run
-from tests.support.studies import small_study
-
-
-def reworded():
-    """Prompts whose poles differ in one word of many."""
-    study = small_study(scenarios=12)
-    rest = "about what you told me of the box in the corridor and the desk"
-    prompts = tuple(
-        dataclasses.replace(prompt, text=f"{prompt.pole} {number % 5} {rest}")
-        for number, prompt in enumerate(study.prompts)
-    )
-    return dataclasses.replace(study, prompts=prompts)
+from tests.support.studies import reworded
 
 
 def test_the_command_names_study_and_run(store, tiny_llama):

@@ -33,7 +33,7 @@ def publish_kind(settings, model, kind):
 
 
 def test_all_pages_are_there():
-    assert len(PAGES) == 16 and all((ROOT / page).exists() for page in PAGES)
+    assert len(PAGES) == 17 and all((ROOT / page).exists() for page in PAGES)
     scripts = {f"pages/{path.name}" for path in (ROOT / "pages").glob("*.py")}
     assert scripts - {"pages/__init__.py"} == set(PAGES)
 

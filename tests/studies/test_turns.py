@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from backend.core.behaviour import behaviour_of
-from backend.exports.study_folder import write_study_folder
 from backend.store.study import load_study, publish_study
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
+from backend.studies.study_folder import write_study_folder
 from backend.studies.tables import FORMATS
 from backend.turns import ends_of, turn_of, turn_order, turn_title
 from backend.types import Response

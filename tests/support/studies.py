@@ -102,3 +102,14 @@ def two_responders() -> Study:
 
     doubled = study.responses + tuple(other(r) for r in study.responses)
     return dataclasses.replace(study, responses=doubled)
+
+
+def reworded():
+    """Prompts whose poles differ in one word of many."""
+    study = small_study(scenarios=12)
+    rest = "about what you told me of the box in the corridor and the desk"
+    prompts = tuple(
+        dataclasses.replace(prompt, text=f"{prompt.pole} {number % 5} {rest}")
+        for number, prompt in enumerate(study.prompts)
+    )
+    return dataclasses.replace(study, prompts=prompts)

@@ -6,9 +6,9 @@ import pytest
 
 from backend.asking.question import Answer
 from backend.errors import EndpointError, SteerscopeError
-from backend.exports.study_folder import write_folder
 from backend.judging.rubric import read_rubric
 from backend.studies.importer import read_study
+from backend.studies.study_folder import write_folder
 from backend.writing.new_study import Wanted, template, written
 from backend.writing.wording import GRADES, read_list, read_poles
 

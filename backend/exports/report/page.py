@@ -33,7 +33,7 @@ def write_report(
     Args:
         results: what the sections compute from.
         view: what it shows.
-        path: the file; see :func:`backend.exports.atomic.atomic_file`.
+        path: the file; see :func:`backend.store.atomic.atomic_file`.
         sections: names of the sections, in the registry's order; empty for all.
         made_at: the date in its head; now unless given.
 

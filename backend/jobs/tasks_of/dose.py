@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.asking.writer import refuse_endpoint
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import QUEUE
 from backend.models.model_reference import refuse_outside
@@ -15,6 +16,7 @@ def _check(settings: Settings, values: Values) -> None:
     request = DoseRequest.from_json(values)
     if request.plan.source.model:
         refuse_outside(request.plan.source.model, settings)
+    _refuse_judge(settings, request)
     check_dose(settings, request)
 
 
@@ -22,8 +24,15 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     # Imported here: it needs torch and transformers, which take seconds.
     from backend.steering.dose_session import measure_doses
 
-    made = measure_doses(settings, DoseRequest.from_json(values), tell.progress)
+    request = DoseRequest.from_json(values)
+    _refuse_judge(settings, request)
+    made = measure_doses(settings, request, tell.progress)
     return [record.name for record in made]
+
+
+def _refuse_judge(settings: Settings, request: DoseRequest) -> None:
+    if request.judge is not None:
+        refuse_endpoint(settings, request.judge.url)
 
 
 KIND = Kind("dose", QUEUE, _check, _work)

@@ -25,7 +25,7 @@ GAINS = (
 _OF_WORDING = frozenset({poles.LENGTHS, poles.WORDS, outliers.DIRECTION, probes.UNLIKE})
 OTHER_WORDING = (
     "To compare with prompts in other words: this command has a model write 20 pairs of each trait "
-    "as a prompt set of their own, and extracts them like this run."
+    "as a prompt set of their own, and extracts them like this run. The form below does the same."
 )
 STEERING = "Whether this vector also steers is not measured at this layer: measure it"
 NOT_MEASURED = "This run cannot measure the gain: {reason}."

@@ -8,11 +8,11 @@ import pytest
 
 from backend.cli.main import main
 from backend.errors import ExportError, StudyNotFound
-from backend.exports.study_folder import write_study_folder
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
 from backend.studies.sample import sample_path
+from backend.studies.study_folder import write_study_folder
 from tests.support.studies import chat_study, small_study
 
 

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from backend.errors import ExportError, StudyFaults
-from backend.exports.atomic import atomic_folder
 from backend.settings import Settings
+from backend.store.atomic import atomic_folder
 from backend.store.study import find_study, load_study
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study

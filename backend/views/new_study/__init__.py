@@ -1,0 +1,1 @@
+"""New studies: what writing and judging will take, the draft, and what came of it."""
