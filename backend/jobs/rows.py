@@ -17,6 +17,7 @@ from dbos import _serialization as dbos_serialization
 
 from backend.errors import JobError
 from backend.jobs.system import WORKFLOW
+from backend.jobs.workers import queue_engine
 from backend.names import may_name_file
 from backend.runs.requests import request_from_json
 from backend.settings import Settings
@@ -65,7 +66,7 @@ class QueueTables:
 
     def __init__(self, settings: Settings) -> None:
         disarm()
-        self._engine = sa.create_engine(settings.jobs_url)
+        self._engine = queue_engine(settings)
         known = sa.inspect(self._engine)
         schema = "dbos" if "dbos" in known.get_schema_names() else None
         described = sa.MetaData()
@@ -75,6 +76,7 @@ class QueueTables:
             for table in described.sorted_tables
             if _COLUMN in table.columns.keys()  # noqa: SIM118
         ]
+        self._jobs = next(t for t in self._tables if t.name == "workflow_status")
 
     def refused(self) -> JobError | None:
         """Why this queue must not be worked on; None if all its rows are plain JSON.
@@ -107,6 +109,23 @@ class QueueTables:
                     )
         return None
 
+    def move(self, job_id: str, source: str, target: str) -> bool:
+        """Move a queued job into another lane, unless somebody was faster.
+
+        Args:
+            job_id: the job.
+            source: the lane in which it waits.
+            target: the other lane.
+
+        Returns:
+            Whether it was moved.
+        """
+        row = self._jobs.c
+        waits = (row.workflow_uuid == job_id, row.status == "ENQUEUED", row.queue_name == source)
+        with self._engine.begin() as connection:
+            moved = connection.execute(self._jobs.update().where(*waits).values(queue_name=target))
+            return moved.rowcount == 1
+
     def close(self) -> None:
         """Release the connection."""
         self._engine.dispose()
@@ -134,6 +153,20 @@ def request_of(status: WorkflowStatus) -> ExtractionRequest | None:
             return None
     logger.warning("a row of the queue is no job: %r", str(status.workflow_id)[:80])
     return None
+
+
+def model_of(status: WorkflowStatus) -> str:
+    """The model that a row of the queue asks for; empty where it names none.
+
+    Args:
+        status: as DBOS lists it, with its input.
+    """
+    given: Any = status.input
+    args = given["args"] if isinstance(given, dict) else []
+    for values in args:
+        if isinstance(values, dict) and isinstance(values.get("model"), str):
+            return str(values["model"])
+    return ""
 
 
 def progress_of(values: Any) -> Progress | None:

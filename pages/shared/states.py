@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import streamlit as st
 
 from backend.jobs.queue import Job
-from backend.jobs.workers import live_workers
 from backend.store.run_values import RunSummary
 from backend.types import Progress
 from backend.views.runs.tables import duration
@@ -36,7 +35,7 @@ def _waiting(chosen: Selection) -> None:
     if any(run.study_key == key for run in data.run_list().runs):
         st.rerun(scope="app")
     active = [job for job in data.queue().jobs() if job.active and key in (None, job.request.study)]
-    if not live_workers(data.settings()):
+    if not data.queue().workers():
         no_worker()
     if active:
         st.info(
