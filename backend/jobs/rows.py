@@ -52,8 +52,9 @@ def _refuse(*_: object) -> NoReturn:
 
 
 _REMEDY = (
-    "stop Steerscope and move the queue's file, jobs/queue.sqlite in the cache, away: studies, "
-    "runs and vectors stay, and a new queue is made at the next start."
+    "stop Steerscope and move the queue's file, jobs/queue.sqlite in the cache, away (or give "
+    "STEERSCOPE_QUEUE_URL an empty database): studies, runs and vectors stay, and a new queue is "
+    "made at the next start."
 )
 
 

@@ -79,7 +79,10 @@ def _finished(entry: Entry) -> None:
 
 
 def _deleted(run_id: str) -> None:
-    st.markdown(f"**{as_text(run_id)}** was finished, and its file has been deleted since.")
+    gone = "its file has been deleted since"
+    if data.settings().shared:
+        gone = "its file is still on its way from the shared place, or has been deleted since"
+    st.markdown(f"**{as_text(run_id)}** was finished, and {gone}.")
     _button("Remove from the history", "forget", run_id, data.queue().remove)
 
 
