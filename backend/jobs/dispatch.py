@@ -17,10 +17,13 @@ import sqlalchemy as sa
 from dbos import WorkflowStatus
 from dbos import error as dbos_error
 
-from backend.jobs.rows import model_of
+from backend.errors import StoreError
+from backend.jobs.rows import named_in
 from backend.jobs.system import LANES, OWN, QUEUE
 from backend.models.model_reference import path_elsewhere
 from backend.settings import Settings
+from backend.store.catalog import run_summary
+from backend.store.run_record import IMPORTED, SIMULATED
 
 logger = logging.getLogger("steerscope.worker")
 # How often an idle worker looks for a job, seconds.
@@ -43,11 +46,26 @@ def next_job(waiting: list[WorkflowStatus], lane: str, settings: Settings) -> Wo
     fit = [
         status
         for status in waiting
-        if status.queue_name == lane and not path_elsewhere(model_of(status), settings)
+        if status.queue_name == lane and not path_elsewhere(_model_of(status, settings), settings)
     ]
     return min(
         fit, key=lambda job: (job.priority or 0, job.created_at or 0, job.workflow_id), default=None
     )
+
+
+def _model_of(status: WorkflowStatus, settings: Settings) -> str:
+    """The model that a job asks for by itself or by the run it names; empty where neither says.
+    What only derives needs no model."""
+    if named_in(status.input, "derives"):
+        return ""
+    model, run_id = named_in(status.input, "model"), named_in(status.input, "run_id")
+    if model or not run_id:
+        return model
+    try:
+        record = run_summary(settings, run_id).record
+    except StoreError:  # not here yet, or damaged: the job's own checks say so
+        return ""
+    return "" if record.model_source in (SIMULATED, IMPORTED) else record.model
 
 
 class Dispatcher(threading.Thread):

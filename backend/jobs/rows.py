@@ -156,18 +156,20 @@ def request_of(status: WorkflowStatus) -> ExtractionRequest | None:
     return None
 
 
-def model_of(status: WorkflowStatus) -> str:
-    """The model that a row of the queue asks for; empty where it names none.
+def named_in(values: Any, name: str) -> str:
+    """The first text of this name in the values of a job, however deep; empty where there is none.
 
     Args:
-        status: as DBOS lists it, with its input.
+        values: JSON values.
+        name: such as ``model``.
     """
-    given: Any = status.input
-    args = given["args"] if isinstance(given, dict) else []
-    for values in args:
-        if isinstance(values, dict) and isinstance(values.get("model"), str):
-            return str(values["model"])
-    return ""
+    if isinstance(values, dict):
+        if isinstance(found := values.get(name), str) and found:
+            return found
+        values = list(values.values())
+    if not isinstance(values, list):
+        return ""
+    return next((found for value in values if (found := named_in(value, name))), "")
 
 
 def progress_of(values: Any) -> Progress | None:

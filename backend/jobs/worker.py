@@ -295,7 +295,7 @@ def register(extractor: Extractor) -> None:
             raise
 
 
-def serve(settings: Settings, *, with_sample: bool, exchanging: bool) -> None:
+def serve(settings: Settings, *, with_sample: bool, exchanging: bool = True) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
     Args:

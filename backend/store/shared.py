@@ -80,6 +80,7 @@ KINDS = {
     for kind in (
         Kind("logs", "jobs/logs", ".log"),
         Kind("notes", "notes", ".json"),
+        Kind("doses", "doses", ".json"),
         Kind("studies", "studies", ".duckdb"),
         Kind("vectors", "vectors", ".duckdb"),
         Kind("imported-vectors", "vectors/imported", ".duckdb"),

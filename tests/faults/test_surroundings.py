@@ -97,7 +97,7 @@ def test_a_queue_that_is_locked_is_told_and_waited_for(settings):
 
 
 def extractor(settings, stopping=lambda: False, removed=lambda _: False):
-    return worker.Extractor(settings, stopping, lambda _: False, removed)
+    return worker.Extractor(settings, "worker", stopping, lambda _: False, removed)
 
 
 def test_a_job_resumed_within_a_step_waits_for_the_end_of_the_step(settings):

@@ -72,6 +72,12 @@ def files(settings):
     }
 
 
+def test_all_that_a_cache_keeps_is_shared_but_for_what_is_its_own(settings):
+    kept = {path.relative_to(settings.cache).as_posix() for path in settings.cache.rglob("*")}
+    own = {"work", "models", "jobs"}
+    assert {kind.folder for kind in shared.KINDS.values()} - {"jobs/logs"} == kept - own
+
+
 def test_both_caches_come_to_hold_the_same(caches):
     one, two = caches
     _, runs = publish_small_phantom(one)
