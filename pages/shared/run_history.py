@@ -21,7 +21,8 @@ _SIGNS = {"failed": ":material/error:", "cancelled": ":material/cancel:"}
 
 def show_history() -> None:
     """Everything that ended, newest first, with what can be done about each."""
-    entries = history(data.queue().jobs(), data.run_list().runs)
+    shared = bool(data.settings().shared)
+    entries = history(data.queue().jobs(), data.run_list().runs, shared=shared)
     if not entries:
         st.caption("No extraction has ended yet.")
         return

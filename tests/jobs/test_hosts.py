@@ -401,7 +401,7 @@ def test_a_model_of_one_machine_waits_for_that_machine(site, tiny_llama, tmp_pat
 
 def test_both_caches_show_one_history(site):
     def shown(host):
-        found = history(host.queue.jobs(), run_list(host.settings).runs)
+        found = history(host.queue.jobs(), run_list(host.settings).runs, shared=True)
         return [(entry.run_id, entry.state, entry.model, entry.study) for entry in found]
 
     assert len(shown(site.one)) >= 5
