@@ -8,7 +8,7 @@ import pytest
 
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
-from backend.jobs.workers import WorkerSlot
+from backend.jobs.workers import WorkerSlot, WorkerTable
 from backend.models.presets import Preset
 from backend.store.catalog import run_list
 from backend.store.note import About, note_list, publish_note
@@ -217,6 +217,8 @@ def test_workers_of_all_machines_are_shown_and_what_a_model_of_one_waits_for(
     url = f"sqlite:///{tmp_path / 'queue.sqlite'}"
     settings = dataclasses.replace(store, queue_url=url)
     queue = JobQueue(settings)
+    # This one gives no further signs, however long the page takes.
+    monkeypatch.setattr(WorkerTable.live, "__defaults__", (3600.0,))
     monkeypatch.setenv("STEERSCOPE_QUEUE_URL", url)
     ref = publish_run(store, small_study(), tiny_llama, "run-1")
     queue.enqueue(ExtractionRequest(ref.key, "/data/model", (1,)), run_id="waits")
