@@ -160,14 +160,14 @@ def named_in(values: Any, name: str) -> str:
     """The first text of this name in the values of a job, however deep; empty where there is none.
 
     Args:
-        values: JSON values.
+        values: JSON values, or as DBOS lists them, whose arguments are a tuple.
         name: such as ``model``.
     """
     if isinstance(values, dict):
         if isinstance(found := values.get(name), str) and found:
             return found
         values = list(values.values())
-    if not isinstance(values, list):
+    if not isinstance(values, list | tuple):
         return ""
     return next((found for value in values if (found := named_in(value, name))), "")
 
