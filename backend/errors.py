@@ -159,6 +159,10 @@ class NoRoom(StoreError):
     """The disk is full, or does not let a file be written."""
 
 
+class SharedAway(StoreError):
+    """The shared place cannot be asked now, or is another than it was."""
+
+
 class ReadOnly(StoreError):
     """Nothing may be started, imported, saved, cancelled or deleted here."""
 

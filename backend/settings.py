@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,6 +13,8 @@ from backend.errors import SteerscopeError
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_LAYERS = "8-19"
+# Workers give a sign of life every two seconds; a machine that swaps may miss some.
+LEAST_LOST_AFTER = 5.0
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,10 @@ class Settings:
         cache: root of everything written at run time.
         thresholds: see :class:`StatusThresholds`.
         queue_url: SQLAlchemy URL of the job queue; SQLite inside ``cache`` unless set.
+        shared: where all caches on one queue keep studies, runs, vectors, notes and logs together:
+            a folder's path or ``s3://bucket/prefix``; empty where this cache is the only one.
+        lost_after: seconds without a sign of life, by the queue's clock, after which a worker on
+            another machine counts as lost and its job goes on elsewhere.
         hosts: names the dashboard answers to besides those of this machine's loopback address;
             ``*.example.org`` for all below one.
         read_only: whether nothing may be started, imported, saved, cancelled or deleted.
@@ -58,6 +65,8 @@ class Settings:
     cache: Path
     thresholds: StatusThresholds = field(default_factory=StatusThresholds)
     queue_url: str = ""
+    shared: str = ""
+    lost_after: float = 30.0
     hosts: tuple[str, ...] = ()
     read_only: bool = False
     log_in: LogIn | None = None
@@ -189,6 +198,8 @@ def load_settings() -> Settings:
             working=_number("STEERSCOPE_WORKING", 0.3), close=_number("STEERSCOPE_CLOSE", 0.2)
         ),
         queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
+        shared=os.environ.get("STEERSCOPE_SHARED", ""),
+        lost_after=_lost_after(),
         hosts=_list("STEERSCOPE_HOSTS"),
         read_only=_switch("STEERSCOPE_READ_ONLY"),
         log_in=log_in,
@@ -256,7 +267,23 @@ def _switch(variable: str) -> bool:
     return text == "1"
 
 
-def _number(variable: str, default: float) -> float:
+def _lost_after() -> float:
+    """Raises: SteerscopeError: it is too short for a busy machine to be heard of in time."""
+    seconds = _number("STEERSCOPE_LOST_AFTER", 30.0, "a number of seconds, such as 30.")
+    if not LEAST_LOST_AFTER <= seconds < math.inf:
+        raise SteerscopeError(
+            f"STEERSCOPE_LOST_AFTER={seconds:g} would take workers for lost that are busy.",
+            expected=f"{LEAST_LOST_AFTER:g} seconds or more.",
+            remedy="change or unset STEERSCOPE_LOST_AFTER.",
+        )
+    return seconds
+
+
+def _number(
+    variable: str,
+    default: float,
+    expected: str = "a correlation between -1 and 1, such as 0.3.",
+) -> float:
     text = os.environ.get(variable)
     if text is None:
         return default
@@ -265,6 +292,6 @@ def _number(variable: str, default: float) -> float:
     except ValueError as fault:
         raise SteerscopeError(
             f"{variable}={text!r} is not a number.",
-            expected="a correlation between -1 and 1, such as 0.3.",
+            expected=expected,
             remedy=f"change or unset {variable}.",
         ) from fault

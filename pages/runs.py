@@ -10,6 +10,7 @@ from pages.shared.run_compare import COMPARE, VIEW, compare_runs
 from pages.shared.run_form import new_extraction
 from pages.shared.run_history import show_history
 from pages.shared.run_prompts import new_prompt_set, outcome_shown
+from pages.shared.run_workers import workers_shown
 from pages.shared.sidebar import selection
 from pages.shared.states import show_broken
 from pages.shared.study_import import study_import
@@ -30,6 +31,7 @@ else:
     st.subheader("Queued and running")
     active_jobs()
     just_ended()
+    workers_shown()
     st.subheader("New extraction")
     new_extraction(chosen)
     st.subheader("History")

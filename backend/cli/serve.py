@@ -48,7 +48,7 @@ def _worker(settings: Settings, options: argparse.Namespace) -> int:
     # Imported here: reading a run on the command line needs neither torch nor the queue.
     from backend.jobs.worker import serve
 
-    serve(settings, with_sample=not options.no_sample)
+    serve(settings, with_sample=not options.no_sample, exchanging=not options.supervised)
     return 0
 
 

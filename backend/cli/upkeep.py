@@ -12,6 +12,7 @@ from backend.exports.download import size_text
 from backend.runs.upkeep import Candidate, check_store, prunable
 from backend.settings import Settings
 from backend.store.changes import changes
+from backend.store.shared import exchange
 
 
 def _check(settings: Settings, _: argparse.Namespace) -> int:
@@ -84,8 +85,34 @@ def _audit(settings: Settings, _: argparse.Namespace) -> int:
     return 0
 
 
+def _exchange(settings: Settings, _: argparse.Namespace) -> int:
+    if not settings.shared:
+        raise SteerscopeError(
+            "There is no shared place to exchange with.",
+            expected="STEERSCOPE_SHARED: a folder, or s3://bucket/prefix.",
+            remedy="set it (docs/hosts.md).",
+        )
+    done = exchange(settings)
+    if done is None:
+        print("Another process of this cache exchanges at this moment.")
+        return 0
+    print(
+        f"{done.published} published, {done.fetched} fetched, {done.removed} removed as they were "
+        f"deleted elsewhere, {done.aside} put aside."
+    )
+    for text in done.failed:
+        print(text, file=sys.stderr)
+    return 1 if done.failed else 0
+
+
 COMMANDS = (
     Command("check", "Read every file of the store and name the damaged.", lambda _: None, _check),
     Command("prune", "List runs by age or size, and delete them.", _prune_arguments, _prune),
+    Command(
+        "exchange",
+        "Bring this cache and the shared place to the same state, once.",
+        lambda _: None,
+        _exchange,
+    ),
     Command("audit", "List who changed what, and when.", lambda _: None, _audit),
 )

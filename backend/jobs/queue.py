@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
@@ -12,15 +12,18 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, Workflo
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
 from backend.jobs.rows import STATES, QueueTables, State, error_of, progress_of, request_of
-from backend.jobs.system import APPLICATION_VERSION, PROGRESS, QUEUE, TASK, WORKFLOW, migrate
+from backend.jobs.system import APPLICATION_VERSION, OWN, PROGRESS, QUEUE, TASK, WORKFLOW, migrate
 from backend.jobs.tasks import Tasks
+from backend.jobs.workers import WorkerBeat, WorkerTable
 from backend.models.model_reference import refuse_outside
+from backend.names import may_name_file
 from backend.runs.requests import new_run_id, request_to_json
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.connection import discard
 from backend.store.run import delete_run, run_path
 from backend.store.run_values import RunSummary
+from backend.store.shared import share
 from backend.store.work_file import derivation_path, work_path
 from backend.types import ExtractionRequest, Progress
 
@@ -72,6 +75,7 @@ class JobQueue:
         migrate(settings)
         self._settings = settings
         self._tables = QueueTables(settings)
+        self._workers = WorkerTable(settings)
         self._client = DBOSClient(
             system_database_url=settings.jobs_url, serializer=DBOSPortableJSONSerializer()
         )
@@ -108,6 +112,7 @@ class JobQueue:
         Raises:
             StoreError: the name cannot be a file's.
             NotAllowed: the model is named by a path that may not be named here.
+            SharedAway: the study or run cannot be brought to the shared place.
         """
         if not request.derives:
             refuse_outside(request.model, self._settings)
@@ -115,6 +120,11 @@ class JobQueue:
         work_path(self._settings, name)  # refuses what cannot be a file's name
         if not self._client.list_workflows(workflow_ids=[name], load_input=False):
             changing(self._settings, "start job", name)
+            # Before a worker elsewhere looks for it.
+            if request.derives:
+                share(self._settings, "runs", request.derives)
+            elif may_name_file(request.study):
+                share(self._settings, "studies", request.study)
         options: EnqueueOptions = {
             "workflow_name": WORKFLOW,
             "queue_name": QUEUE,
@@ -192,12 +202,18 @@ class JobQueue:
         """Whether a job is not in the queue's history any more."""
         return not self._client.list_workflows(workflow_ids=[run_id], load_input=False)
 
-    def is_cancelled(self, run_id: str) -> bool:
-        """Whether a job has been cancelled, or removed from the queue, since it was started."""
+    def is_left(self, run_id: str, worker: str) -> bool:
+        """Whether a job that a worker has begun is not its to do any more: cancelled, removed, or
+        gone on elsewhere while nothing was heard of it.
+
+        Args:
+            run_id: the job.
+            worker: name of the worker.
+        """
         found = self._client.list_workflows(
             workflow_ids=[run_id], load_input=False, load_output=False
         )
-        return not found or found[0].status == "CANCELLED"
+        return not found or (found[0].status, found[0].executor_id) != ("PENDING", worker)
 
     def progress(self, run_id: str) -> Progress | None:
         """The newest progress the worker published; None before the first, and for what is none."""
@@ -273,28 +289,81 @@ class JobQueue:
         if found:
             self.remove(run_id)
 
-    def release(self, executors: Sequence[str]) -> tuple[str, ...]:
-        """Queue again the running jobs of workers that are known to be dead.
+    def release(self, living: Callable[[], Collection[str]]) -> tuple[str, ...]:
+        """Queue again the running jobs of workers that are gone, and give back what was waiting for
+        one of them alone. Of several workers that do so at once, one succeeds.
 
         Args:
-            executors: names of the dead workers.
+            living: names of the workers that must be left alone. Asked after the jobs have been
+                listed: a worker has its name before it takes a job.
 
         Returns:
-            The run ids that were queued again.
+            The jobs that were queued again.
         """
-        if not executors:
-            return ()
-        stranded = self._client.list_workflows(
-            name=[WORKFLOW, TASK], status="PENDING", executor_id=list(executors)
+        found = self._client.list_workflows(
+            name=[WORKFLOW, TASK],
+            status=["PENDING", "ENQUEUED"],
+            load_input=False,
+            load_output=False,
         )
-        for status in stranded:
-            lane = status.queue_name or QUEUE
-            self._client.resume_workflow(status.workflow_id, queue_name=lane)
-        return tuple(status.workflow_id for status in stranded)
+        taken = [status for status in found if status.status == "PENDING"]
+        waiting = [status for status in found if OWN in (status.queue_name or "")]
+        if not taken and not waiting:
+            return ()
+        alive = living()
+        again = []
+        for status in taken:
+            job, worker = status.workflow_id, status.executor_id
+            # The public call would take a job from a worker that was given it a moment ago.
+            if worker not in alive and self._client._sys_db.reenqueue_for_recovery(
+                job, [worker or ""], QUEUE
+            ):
+                again.append(job)
+        for status in waiting:
+            lane, _, worker = (status.queue_name or "").partition(OWN)
+            if worker not in alive:
+                self._tables.move(status.workflow_id, f"{lane}{OWN}{worker}", lane)
+        return tuple(again)
+
+    def queued(self, lanes: list[str]) -> list[WorkflowStatus]:
+        """What waits or runs in some lanes, as rows of the queue.
+
+        Args:
+            lanes: their names.
+        """
+        return self._client.list_workflows(
+            status=["ENQUEUED", "PENDING"], queue_name=lanes, load_output=False
+        )
+
+    def move(self, job: str, source: str, target: str) -> bool:
+        """Move a queued job into another lane. Returns whether nobody was faster.
+
+        Args:
+            job: its id.
+            source: the lane in which it waits.
+            target: the other lane.
+        """
+        return self._tables.move(job, source, target)
+
+    def workers(self) -> tuple[WorkerBeat, ...]:
+        """The workers that are alive, on all machines.
+
+        Raises:
+            JobError: the queue cannot be read now.
+        """
+        return self._workers.live()
+
+    def places(self) -> dict[str, str]:
+        """Job at work -> name of the worker that does it."""
+        found = self._client.list_workflows(
+            name=[WORKFLOW, TASK], status="PENDING", load_input=False, load_output=False
+        )
+        return {status.workflow_id: status.executor_id or "" for status in found}
 
     def close(self) -> None:
         """Release the connections."""
         self._tables.close()
+        self._workers.close()
         self._client.destroy()
 
     def _require(self, run_id: str, states: tuple[State, ...], verb: str) -> Job:

@@ -17,6 +17,7 @@ from dbos import _serialization as dbos_serialization
 
 from backend.errors import JobError
 from backend.jobs.system import WORKFLOW
+from backend.jobs.workers import queue_engine
 from backend.names import may_name_file
 from backend.runs.requests import request_from_json
 from backend.settings import Settings
@@ -51,8 +52,9 @@ def _refuse(*_: object) -> NoReturn:
 
 
 _REMEDY = (
-    "stop Steerscope and move the queue's file, jobs/queue.sqlite in the cache, away: studies, "
-    "runs and vectors stay, and a new queue is made at the next start."
+    "stop Steerscope and move the queue's file, jobs/queue.sqlite in the cache, away (or give "
+    "STEERSCOPE_QUEUE_URL an empty database): studies, runs and vectors stay, and a new queue is "
+    "made at the next start."
 )
 
 
@@ -65,7 +67,7 @@ class QueueTables:
 
     def __init__(self, settings: Settings) -> None:
         disarm()
-        self._engine = sa.create_engine(settings.jobs_url)
+        self._engine = queue_engine(settings)
         known = sa.inspect(self._engine)
         schema = "dbos" if "dbos" in known.get_schema_names() else None
         described = sa.MetaData()
@@ -75,6 +77,7 @@ class QueueTables:
             for table in described.sorted_tables
             if _COLUMN in table.columns.keys()  # noqa: SIM118
         ]
+        self._jobs = next(t for t in self._tables if t.name == "workflow_status")
 
     def refused(self) -> JobError | None:
         """Why this queue must not be worked on; None if all its rows are plain JSON.
@@ -107,6 +110,23 @@ class QueueTables:
                     )
         return None
 
+    def move(self, job_id: str, source: str, target: str) -> bool:
+        """Move a queued job into another lane, unless somebody was faster.
+
+        Args:
+            job_id: the job.
+            source: the lane in which it waits.
+            target: the other lane.
+
+        Returns:
+            Whether it was moved.
+        """
+        row = self._jobs.c
+        waits = (row.workflow_uuid == job_id, row.status == "ENQUEUED", row.queue_name == source)
+        with self._engine.begin() as connection:
+            moved = connection.execute(self._jobs.update().where(*waits).values(queue_name=target))
+            return moved.rowcount == 1
+
     def close(self) -> None:
         """Release the connection."""
         self._engine.dispose()
@@ -134,6 +154,22 @@ def request_of(status: WorkflowStatus) -> ExtractionRequest | None:
             return None
     logger.warning("a row of the queue is no job: %r", str(status.workflow_id)[:80])
     return None
+
+
+def named_in(values: Any, name: str) -> str:
+    """The first text of this name in the values of a job, however deep; empty where there is none.
+
+    Args:
+        values: JSON values, or as DBOS lists them, whose arguments are a tuple.
+        name: such as ``model``.
+    """
+    if isinstance(values, dict):
+        if isinstance(found := values.get(name), str) and found:
+            return found
+        values = list(values.values())
+    if not isinstance(values, list | tuple):
+        return ""
+    return next((found for value in values if (found := named_in(value, name))), "")
 
 
 def progress_of(values: Any) -> Progress | None:

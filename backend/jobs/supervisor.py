@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import SteerscopeError
+from backend.jobs.exchanging import Exchanging
 from backend.jobs.lifeline import GRACE_SECONDS, start_held
 from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
 from backend.store.locks import require_locks
@@ -125,6 +126,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    Exchanging(settings, stop).start()
     worker_command = [sys.executable, "-m", "backend", "worker", "--supervised"]
     if not with_sample:
         worker_command.append("--no-sample")

@@ -7,6 +7,7 @@ import logging
 
 from dbos import DBOS
 
+from backend.jobs.workers import WorkerTable
 from backend.settings import Settings
 from backend.store.locks import require_locks
 from backend.store.room import writing
@@ -21,6 +22,9 @@ TASK = "task"
 PIECES = "pieces"
 CONVERSATIONS, ASKING = "conversations", "asking"
 LANES = (CONVERSATIONS, ASKING)
+# Where a queue has a database of its own, no worker takes jobs from these lanes: each moves what it
+# can do, one job at a time, into a lane that only it listens to (dispatch.py).
+OWN = "@"
 # Jobs in flight are stranded when this changes: version the payload instead.
 APPLICATION_VERSION = "steerscope-1"
 
@@ -30,7 +34,7 @@ def migrate(settings: Settings) -> None:
 
     Raises:
         NoRoom: the jobs folder may not be written to.
-        JobError: its file system cannot lock.
+        JobError: its file system cannot lock, or the queue's database cannot be reached.
     """
     with writing(settings.jobs):
         settings.make_folders()
@@ -38,4 +42,9 @@ def migrate(settings: Settings) -> None:
     logging.getLogger("dbos").setLevel(logging.WARNING)
     with (settings.jobs / "migrate.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        DBOS.migrate(settings.jobs_url)
+        workers = WorkerTable(settings)
+        try:
+            workers.make()  # first, as it says in a sentence that the database is away
+            DBOS.migrate(settings.jobs_url)
+        finally:
+            workers.close()

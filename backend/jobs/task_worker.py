@@ -16,6 +16,7 @@ from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
 from backend.jobs.logs import add_to_log
 from backend.jobs.system import PIECES, PROGRESS, TASK
 from backend.settings import Settings
+from backend.store.shared import exchange
 from backend.types import Progress
 
 # How often a task asks whether it is cancelled, and publishes its progress, seconds.
@@ -82,6 +83,7 @@ def register_tasks(
     def work(task_id: str, kind: str, values: dict[str, Any]) -> Any:
         telling = _Telling(settings, task_id, stopping, cancelled)
         telling.piece(None)  # what a worker that died has told is void
+        bring(settings, telling.check)
         return _known(kind)(settings, values, telling)
 
     @DBOS.workflow(name=TASK, max_recovery_attempts=MAX_RECOVERIES)
@@ -105,6 +107,22 @@ def register_tasks(
                     remedy="see its log.",
                 ) from fault
             raise
+
+
+def bring(settings: Settings, check: Callable[[], None]) -> None:
+    """Have in this cache what is in the shared place now: a task names runs, vectors and studies
+    that may have been made elsewhere a moment ago. Nothing where there is no shared place.
+
+    Args:
+        settings: of the cache.
+        check: raises where the task is to be left.
+
+    Raises:
+        SharedAway: the shared place cannot be asked.
+    """
+    while settings.shared and exchange(settings) is None:  # another process is at it
+        check()
+        time.sleep(PROGRESS_SECONDS)
 
 
 def _known(kind: str) -> Callable[[Settings, dict[str, Any], _Telling], Any]:

@@ -10,12 +10,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS, DBOSPortableJSONSerializer
 
-from backend.errors import JobError, NoRoom, ReadOnly
+from backend.errors import JobError, NoRoom, ReadOnly, SharedAway
 from backend.jobs.bundled import enqueue_bundled
+from backend.jobs.dispatch import Dispatcher, own_lanes
+from backend.jobs.exchanging import Exchanging
 from backend.jobs.job_log import JobLog, fault_text, stage_text
 from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
 from backend.jobs.logs import add_to_log
@@ -24,10 +27,12 @@ from backend.jobs.rows import QueueTables
 from backend.jobs.system import APPLICATION_VERSION, LANES, PROGRESS, QUEUE, WORKFLOW, migrate
 from backend.jobs.task_worker import register_tasks
 from backend.jobs.workers import WorkerSlot
+from backend.names import may_name_file
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import request_from_json
 from backend.settings import Settings
-from backend.types import Progress
+from backend.store.shared import share
+from backend.types import ExtractionRequest, Progress
 
 if TYPE_CHECKING:
     from backend.runs.steps import Session
@@ -59,6 +64,7 @@ class Extractor:
 
     Args:
         settings: where the store is.
+        worker: name of this worker.
         stopping: whether this worker is to end.
         cancelled: whether a job is not this worker's to do any more, by its id.
         removed: whether a job has been removed from the history, by its id.
@@ -67,11 +73,13 @@ class Extractor:
     def __init__(
         self,
         settings: Settings,
+        worker: str,
         stopping: Callable[[], bool],
         cancelled: Callable[[str], bool],
         removed: Callable[[str], bool],
     ) -> None:
         self._settings = settings
+        self._worker = worker
         self._stopping = stopping
         self._cancelled = cancelled
         self._removed = removed
@@ -97,14 +105,36 @@ class Extractor:
 
     def derive_some(self, run_id: str, request: dict[str, Any]) -> bool:
         """Step: one layer of derived tables. Returns whether layers remain."""
-        return self._patiently(run_id, lambda: self._of(run_id, request).derive_some())
+        return self._patiently(run_id, lambda: self._derive_some(run_id, request))
+
+    def _derive_some(self, run_id: str, request: dict[str, Any]) -> bool:
+        session = self._of(run_id, request)
+        # A job that went on elsewhere begins anew here, though the queue knows that its extraction
+        # has ended once.
+        return session.extract_some(STEP_SECONDS) or session.derive_some()
 
     def publish(self, run_id: str, request: dict[str, Any]) -> str:
         """Step: publish. Returns the name of the file."""
-        return self._patiently(run_id, lambda: self._of(run_id, request).publish().name)
+        path = self._patiently(run_id, lambda: self._publish(run_id, request))
+        self._check_now(run_id)
+        self._patiently(run_id, lambda: share(self._settings, "runs", path.stem))
+        return path.name
+
+    def _publish(self, run_id: str, request: dict[str, Any]) -> Path:
+        while self._derive_some(run_id, request):
+            self.check(run_id)
+        self._check_now(run_id)
+        return self._of(run_id, request).publish()
+
+    def _fetch(self, request: ExtractionRequest) -> None:
+        """Have what a job needs in this cache, where other caches may have made it."""
+        if request.derives:
+            share(self._settings, "runs", request.derives)
+        elif may_name_file(request.study):
+            share(self._settings, "studies", request.study)
 
     def _patiently(self, run_id: str, act: Callable[[], T]) -> T:
-        """Do part of a job; while the disk is full, wait and do it again.
+        """Do part of a job; while the disk is full or the shared place away, wait and do it again.
 
         Raises:
             Left: this worker is to end, or the job has been cancelled.
@@ -113,12 +143,13 @@ class Extractor:
         while True:
             try:
                 return act()
-            except NoRoom as fault:
+            except (NoRoom, SharedAway) as fault:
                 self._release()
                 if not told:
                     told = True
                     self.log(run_id, f"waiting: {fault.what}\nremedy: {fault.remedy}")
-                    self._report(run_id, Progress(f"waiting for room on the disk ({fault.what})"))
+                    what = "room on the disk" if isinstance(fault, NoRoom) else "the shared place"
+                    self._report(run_id, Progress(f"waiting for {what} ({fault.what})"))
                 until = time.monotonic() + ROOM_SECONDS
                 while time.monotonic() < until:
                     self.check(run_id)
@@ -161,9 +192,10 @@ class Extractor:
     def _of(self, run_id: str, request: dict[str, Any]) -> Session:
         if self._session is None or self._session[0] != run_id:
             self._release()
-            self.log(run_id, "a worker takes up the job")
+            self.log(run_id, f"a worker takes up the job: {self._worker}")
             self._logged = ""
             wanted = request_from_json(request)
+            self._fetch(wanted)
             check_request(self._settings, wanted)
             # Imported here: a worker is ready, and refuses what cannot be, before torch is there.
             from backend.runs.session import session_of
@@ -171,6 +203,11 @@ class Extractor:
             made = session_of(self._settings, run_id, wanted, partial(self._report, run_id))
             self._session = (run_id, made)
         return self._session[1]
+
+    def _check_now(self, run_id: str) -> None:
+        """As :meth:`check`, however lately it asked: what follows is seen by others."""
+        self._asked_at = 0.0
+        self.check(run_id)
 
     def check(self, run_id: str) -> None:
         """Go on with the job, or leave it.
@@ -258,16 +295,18 @@ def register(extractor: Extractor) -> None:
             raise
 
 
-def serve(settings: Settings, *, with_sample: bool) -> None:
+def serve(settings: Settings, *, with_sample: bool, exchanging: bool = True) -> None:
     """Run a worker until SIGTERM or SIGINT.
 
     Args:
         settings: where the store and the queue are.
         with_sample: import the bundled studies and enqueue their runs if neither has happened in
             this cache yet.
+        exchanging: keep the cache equal to the shared place, as nobody else does.
 
     Raises:
-        JobError: no worker slot is free, or the queue holds what is not plain JSON.
+        JobError: no worker slot is free, the queue holds what is not plain JSON or cannot be
+            reached, or a worker on it has another shared place.
         ReadOnly: nothing may be changed here.
     """
     if settings.read_only:
@@ -284,7 +323,11 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
     _require_plain(tables)
     slot = WorkerSlot(settings)
     queue = JobQueue(settings)
-    extractor = Extractor(settings, stop.is_set, queue.is_cancelled, queue.is_removed)
+
+    def left(job: str) -> bool:
+        return queue.is_left(job, slot.name)
+
+    extractor = Extractor(settings, slot.name, stop.is_set, left, queue.is_removed)
     DBOS(
         config={
             "name": "steerscope",
@@ -296,24 +339,29 @@ def serve(settings: Settings, *, with_sample: bool) -> None:
         }
     )
     register(extractor)
-    register_tasks(settings, stop.is_set, queue.is_cancelled)
+    register_tasks(settings, stop.is_set, left)
     job_log = JobLog(settings, lambda: extractor.run_id)
+    if exchanging:
+        Exchanging(settings, stop).start()
+    # A queue in this cache has no workers but those of this cache, who can all do the same.
+    lanes = own_lanes(slot.name) if settings.queue_url else (QUEUE, *LANES)
+    DBOS.listen_queues(lanes)
     DBOS.launch()
-    for lane in (QUEUE, *LANES):
+    for lane in lanes:
         DBOS.register_queue(lane, worker_concurrency=1, polling_interval_sec=0.2)
+    if settings.queue_url:
+        Dispatcher(settings, slot.name, stop, queue.queued, queue.move).start()
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
     if with_sample:
         enqueue_bundled(settings, queue)
     fault: JobError | None = None
     while not stop.wait(BEAT_SECONDS) and fault is None:
-        slot.beat()
         try:
-            fault = tables.refused()
+            fault = slot.beat() or tables.refused()
+            for run_id in queue.release(slot.living):
+                logger.info("queued %s again, as its worker is gone", run_id)
         except JobError as away:  # locked, or its server is away: asked again after a while
             logger.warning("%s", away.what)
-            continue
-        for run_id in queue.release(slot.dead_names()):
-            logger.info("took over %s from a dead worker", run_id)
     logger.info("%s stops; a running job goes on when a worker starts again", slot.name)
     stop.set()
     DBOS.destroy(workflow_completion_timeout_sec=STOP_SECONDS)

@@ -62,7 +62,7 @@ def parse_reference(text: str, settings: Settings) -> ModelReference:
     refuse_unusable(text)
     if text in PRESETS_BY_NAME:
         return ModelReference("preset", text)
-    if _is_path(text):
+    if is_path(text):
         refuse_outside(text, settings)
         return _local(text)
     # Outside the folders it is not looked at, and can only be a Hub's.
@@ -110,7 +110,7 @@ def refuse_outside(text: str, settings: Settings) -> None:
     Raises:
         NotAllowed: it is a path that leads elsewhere.
     """
-    if not _is_path(text.strip()) or settings.may_name(Path(text.strip())):
+    if not is_path(text.strip()) or settings.may_name(Path(text.strip())):
         return
     folders = ", ".join(map(str, settings.folders or ())) or "none on this machine"
     raise NotAllowed(
@@ -120,7 +120,28 @@ def refuse_outside(text: str, settings: Settings) -> None:
     )
 
 
-def _is_path(text: str) -> bool:
+def path_elsewhere(text: str, settings: Settings) -> bool:
+    """Whether a model is named by a path that does not lead to anything on this machine.
+
+    Args:
+        text: a model string.
+        settings: which folders a path may lead to.
+    """
+    text = text.strip()
+    if not is_path(text):
+        return False
+    try:
+        return not settings.may_name(Path(text)) or not Path(text).expanduser().exists()
+    except (OSError, RuntimeError):  # cannot be asked, or ~name of a user that does not exist
+        return True
+
+
+def is_path(text: str) -> bool:
+    """Whether a model string is a path, which only some machines may have.
+
+    Args:
+        text: a model string without white space around it.
+    """
     return text.lower().endswith(".gguf") or text.startswith(("/", ".", "~"))
 
 

@@ -25,6 +25,7 @@ from backend.store.changes import changing
 from backend.store.connection import by_age, publish
 from backend.store.file_cache import FileCache
 from backend.store.room import writing
+from backend.store.shared import share_deletion
 
 NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 # Whatever stands in the folder is read no further than this.
@@ -210,7 +211,9 @@ def delete_dose(settings: Settings, name: str) -> None:
             remedy="list them with: python -m backend dose --list.",
         )
     changing(settings, "delete dose-response", name)
-    path.unlink()
+    share_deletion(settings, "doses", name)
+    # By then another process of this cache may have learned of it.
+    path.unlink(missing_ok=True)
 
 
 def _paths(settings: Settings) -> tuple[Path, ...]:

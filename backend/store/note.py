@@ -18,6 +18,7 @@ from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.connection import by_age, publish
 from backend.store.file_cache import FileCache
+from backend.store.shared import share_deletion
 
 Kind = Literal["run", "cell", "prompt"]
 KINDS: tuple[Kind, ...] = ("run", "cell", "prompt")
@@ -163,6 +164,7 @@ def delete_note(settings: Settings, name: str) -> None:
     Raises:
         StoreError: no note is called so.
         ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
+        SharedAway: it is in a shared place that cannot be asked.
     """
     path = settings.notes / f"{name}.json"
     if not NAME.fullmatch(name) or not path.is_file():
@@ -172,7 +174,9 @@ def delete_note(settings: Settings, name: str) -> None:
             remedy="list them with: python -m backend notes.",
         )
     changing(settings, "delete note", name)
-    path.unlink()
+    share_deletion(settings, "notes", name)
+    # By then another process of this cache may have learned of it.
+    path.unlink(missing_ok=True)
 
 
 def _paths(settings: Settings) -> tuple[Path, ...]:

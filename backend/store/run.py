@@ -56,6 +56,7 @@ from backend.store.run_values import (
     TurnValues,
 )
 from backend.store.schema import LABELLED_RANGE, RANGED_LABELS
+from backend.store.shared import share_deletion
 from backend.store.study import StudyFile
 from backend.turns import turn_order
 
@@ -133,11 +134,14 @@ def delete_run(settings: Settings, run_id: str) -> None:
         RunNotFound: there is no such run.
         UnreadableFile: the file is no run of this version.
         ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
+        SharedAway: it is in a shared place that cannot be asked.
     """
     with open_run(settings, run_id, derived=False):
         pass
     changing(settings, "delete run", run_id)
-    run_path(settings, run_id).unlink()
+    share_deletion(settings, "runs", run_id)
+    # By then another process of this cache may have learned of it.
+    run_path(settings, run_id).unlink(missing_ok=True)
 
 
 class Run(StudyFile):

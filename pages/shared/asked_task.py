@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from backend.jobs.tasks import Task
-from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.plain import as_text
@@ -80,7 +79,7 @@ def following(task_id: str, kind: str) -> None:
     tasks = data.queue().tasks
     if not tasks.task(task_id).active:
         st.rerun(scope="app")
-    if not live_workers(data.settings()):
+    if not data.queue().workers():
         no_worker()
     progress = tasks.progress(task_id)
     share = 0.0 if progress is None or not progress.total else progress.done / progress.total

@@ -6,7 +6,6 @@ import streamlit as st
 
 from backend.jobs.logs import read_log
 from backend.jobs.queue import ahead_of
-from backend.jobs.workers import live_workers
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.plain import as_text
@@ -70,7 +69,7 @@ def active_jobs() -> None:
     """Live panel of queued and running jobs; reloads the page when one ends."""
     jobs = data.queue().jobs()
     active = [job for job in jobs if job.active]
-    if not live_workers(data.settings()):
+    if not data.queue().workers():
         no_worker()
     before = st.session_state.get("active_jobs", set())
     st.session_state["active_jobs"] = {job.run_id for job in active}

@@ -21,7 +21,8 @@ _SIGNS = {"failed": ":material/error:", "cancelled": ":material/cancel:"}
 
 def show_history() -> None:
     """Everything that ended, newest first, with what can be done about each."""
-    entries = history(data.queue().jobs(), data.run_list().runs)
+    shared = bool(data.settings().shared)
+    entries = history(data.queue().jobs(), data.run_list().runs, shared=shared)
     if not entries:
         st.caption("No extraction has ended yet.")
         return
@@ -79,7 +80,10 @@ def _finished(entry: Entry) -> None:
 
 
 def _deleted(run_id: str) -> None:
-    st.markdown(f"**{as_text(run_id)}** was finished, and its file has been deleted since.")
+    gone = "its file has been deleted since"
+    if data.settings().shared:
+        gone = "its file is still on its way from the shared place, or has been deleted since"
+    st.markdown(f"**{as_text(run_id)}** was finished, and {gone}.")
     _button("Remove from the history", "forget", run_id, data.queue().remove)
 
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import streamlit as st
 
 from backend.jobs.queue import Job
-from backend.jobs.workers import live_workers
 from backend.store.run_values import RunSummary
 from backend.types import Progress
 from backend.views.runs.tables import duration
+from backend.views.runs.workers import waits_for
 from pages.shared import data
 from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
@@ -36,7 +36,7 @@ def _waiting(chosen: Selection) -> None:
     if any(run.study_key == key for run in data.run_list().runs):
         st.rerun(scope="app")
     active = [job for job in data.queue().jobs() if job.active and key in (None, job.request.study)]
-    if not live_workers(data.settings()):
+    if not data.queue().workers():
         no_worker()
     if active:
         st.info(
@@ -80,7 +80,8 @@ def show_progress(job: Job, ahead: Sequence[Job] = ()) -> None:
     """
     progress = data.queue().progress(job.run_id)
     if job.state == "queued" or progress is None:
-        waits = f"behind {'; '.join(map(_ahead, ahead))}" if ahead else "waiting for a worker"
+        own = waits_for(job, data.settings())
+        waits = f"behind {'; '.join(map(_ahead, ahead))}" if ahead else own
         st.progress(0.0, text=f"**{as_text(job.run_id)}**: {job.state}, {as_text(waits)}")
         return
     st.progress(_fraction(progress), text=f"**{as_text(job.run_id)}**: {as_text(_words(progress))}")

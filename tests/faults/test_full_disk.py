@@ -74,6 +74,12 @@ def test_a_job_waits_for_room_and_goes_on(settings, monkeypatch):
     tries = []
 
     class Session:
+        def extract_some(self, seconds):
+            return False
+
+        def derive_some(self):
+            return False
+
         def publish(self):
             tries.append(1)
             if len(tries) < 3:
@@ -83,7 +89,9 @@ def test_a_job_waits_for_room_and_goes_on(settings, monkeypatch):
         def close(self):
             pass
 
-    extractor = worker.Extractor(settings, lambda: False, lambda _: False, lambda _: False)
+    extractor = worker.Extractor(
+        settings, "worker", lambda: False, lambda _: False, lambda _: False
+    )
     monkeypatch.setattr(extractor, "_of", lambda *_: Session())
     request = request_to_json(ExtractionRequest("a@b", "m", (1,)))
     assert extractor.publish("run", request) == "run.duckdb"
@@ -95,7 +103,7 @@ def test_a_job_that_waits_for_room_can_be_cancelled_and_paused(settings, monkeyp
     monkeypatch.setattr(worker.Extractor, "_report", lambda *_: None)
     stop, cancelled = threading.Event(), threading.Event()
     extractor = worker.Extractor(
-        settings, stop.is_set, lambda _: cancelled.is_set(), lambda _: False
+        settings, "worker", stop.is_set, lambda _: cancelled.is_set(), lambda _: False
     )
 
     def full(*_):

@@ -12,14 +12,14 @@ import pytest
 
 from backend.jobs.logs import read_log
 from backend.jobs.queue import JobQueue
-from backend.jobs.workers import WorkerSlot, live_workers
+from backend.jobs.workers import WorkerSlot
 from backend.settings import Settings
 from backend.store.catalog import run_list
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import contents, extract, request_for
-from tests.support.served import PARTS, Served, alive, wait_for
+from tests.support.served import PARTS, Served, alive, set_age, wait_for
 from tests.support.studies import small_study
 
 SEED = int(os.environ.get("STEERSCOPE_TEST_SEED", "13"))
@@ -123,11 +123,12 @@ def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
     try:
         time.sleep(0.5)
         stopped_at = house.at_work()
-        (beat,) = house.settings.jobs.glob("worker-1.json")
-        os.utime(beat, (time.time() - 60,) * 2)
-        assert live_workers(house.settings) == ()
+        (beat,) = house.queue.workers()
+        set_age(house.settings, beat.name, 60.0)
+        assert house.queue.workers() == ()
         other = WorkerSlot(house.settings)
-        assert other.name == "worker-2" and other.dead_names() == ()
+        assert other.name != beat.name and other.living() == {other.name, beat.name}
+        assert house.queue.release(other.living) == ()
         other.release()
         assert house.at_work() == stopped_at
     finally:
@@ -139,7 +140,7 @@ def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
 def test_two_of_them_on_one_store_share_the_jobs(house):
     other = Served(house.settings)
     try:
-        wait_for(lambda: len(live_workers(house.settings)) == 2)
+        wait_for(lambda: len(house.queue.workers()) == 2)
         for _ in range(2):
             house.runs.append(house.queue.enqueue(house.request))
         house.end()

@@ -18,13 +18,14 @@ import torch
 
 from backend.errors import JobError, NoRoom, NotEnoughMemory
 from backend.extraction.pooling import PooledForward
-from backend.jobs import locks, worker
+from backend.jobs import worker
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
 from backend.jobs.supervisor import Place, supervise
 from backend.runs.requests import request_to_json
 from backend.runs.session import session_of
 from backend.settings import Settings
+from backend.store import locks
 from backend.store.catalog import run_list
 from backend.store.run import run_path
 from backend.store.schema import FORMAT, READABLE
@@ -97,7 +98,7 @@ def test_a_queue_that_is_locked_is_told_and_waited_for(settings):
 
 
 def extractor(settings, stopping=lambda: False, removed=lambda _: False):
-    return worker.Extractor(settings, stopping, lambda _: False, removed)
+    return worker.Extractor(settings, "worker", stopping, lambda _: False, removed)
 
 
 def test_a_job_resumed_within_a_step_waits_for_the_end_of_the_step(settings):
@@ -139,6 +140,23 @@ def test_a_job_removed_within_a_step_leaves_nothing(settings):
             add_to_log(settings, "run", "of the rest of the step")
         assert work_path(settings, "run").exists() is not gone
         assert log_path(settings, "run").exists() is not gone
+
+
+@pytest.mark.parametrize("step", ["derive_some", "publish"])
+def test_a_job_whose_batches_are_on_another_machine_is_done_anew(
+    settings, tiny_llama, monkeypatch, step
+):
+    """The queue knows of the steps that have ended, though their work file is elsewhere."""
+    monkeypatch.setattr(worker.Extractor, "_report", lambda *_: None)
+    study = small_study()
+    request = request_for(publish_study(settings, study, content_hash(study)), tiny_llama)
+    extract(settings, "undisturbed", request)
+    jobs, values = extractor(settings), request_to_json(request)
+    with jobs.alone("run", values):
+        while step == "derive_some" and jobs.derive_some("run", values):
+            pass
+        assert jobs.publish("run", values) == "run.duckdb"
+    assert contents(settings, "run") == contents(settings, "undisturbed")
 
 
 def test_a_device_without_memory_is_told_and_the_run_goes_on_after(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,9 +17,11 @@ from dataclasses import dataclass
 import pytest
 
 from backend.errors import JobError, LayerOutOfRange
+from backend.jobs.cache_id import _cache_id, cache_id, host_name
 from backend.jobs.logs import log_path, read_log
 from backend.jobs.queue import JobQueue
-from backend.jobs.workers import WorkerSlot, live_workers
+from backend.jobs.system import migrate
+from backend.jobs.workers import WorkerSlot
 from backend.runs.requests import (
     model_name,
     new_run_id,
@@ -32,7 +36,7 @@ from backend.store.work_file import work_path
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from tests.support.runs import contents, extract, request_for
-from tests.support.served import wait_for
+from tests.support.served import set_age, wait_for
 from tests.support.studies import small_study
 
 
@@ -78,58 +82,54 @@ def test_the_queue_without_a_worker(settings):
 
 
 def test_worker_slots_are_exclusive_and_show_life_and_death(settings):
+    migrate(settings)
     first, second = WorkerSlot(settings), WorkerSlot(settings)
-    assert (first.name, second.name) == ("worker-1", "worker-2")
-    assert [beat.name for beat in live_workers(settings)] == ["worker-1", "worker-2"]
-    assert first.dead_names() == ()
-    os.utime(settings.jobs / "worker-2.json", (0, 0))
-    assert [beat.name for beat in live_workers(settings)] == ["worker-1"]
-    second.release()
-    assert first.dead_names() == ("worker-2",)
+    own = f"{host_name()}-{cache_id(settings)}"
+    assert (first.name, second.name) == (f"{own}-1", f"{own}-2")
+    shown = first.table.live()
+    assert [(beat.name, beat.pid) for beat in shown] == [
+        (first.name, os.getpid()),
+        (second.name, os.getpid()),
+    ]
+    assert {(beat.host, beat.cache, beat.folder) for beat in shown} == {
+        (host_name(), cache_id(settings), str(settings.cache))
+    }
+    assert all(0 <= beat.seconds < 5 for beat in shown)
+    set_age(settings, second.name, 60.0)
+    assert [beat.name for beat in first.table.live()] == [first.name]
+    # Its process is there, and holds its lock: it was stopped, or is busy.
+    assert first.living() == {first.name, second.name}
+    assert second.beat() is None
+    assert len(first.table.live()) == 2
+    second._lock.close()  # as when it is killed; its row is still fresh
+    assert first.living() == {first.name}
     again = WorkerSlot(settings)
-    assert again.name == "worker-2"
+    assert again.name == second.name
     again.release()
+    assert [beat.name for beat in first.table.live()] == [first.name]
     first.release()
 
 
-DAMAGED_BEATS = {
-    "empty": b"",
-    "cut": b'{"pid": 1',
-    "bytes": b"\xff\x00\x81",
-    "list": b"[1]",
-    "number": b"7",
-    "null": b"null",
-    "other": b'{"p": 1}',
-    "text": b'{"pid": "x"}',
-    "truth": b'{"pid": true}',
-    "fraction": b'{"pid": 1.5}',
-    "negative": b'{"pid": -1}',
-    "deep": b"[" * 100_000,
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGED_BEATS)
-def test_a_damaged_heartbeat_is_no_worker_and_hides_none(settings, damage):
-    slot, other = WorkerSlot(settings), WorkerSlot(settings)
-    path = settings.jobs / "worker-1.json"
-    path.write_bytes(DAMAGED_BEATS[damage])
-    assert [beat.name for beat in live_workers(settings)] == ["worker-2"]
-    assert slot.dead_names() == ()
-    slot.beat()
-    assert [beat.pid for beat in live_workers(settings)] == [os.getpid()] * 2
-    slot.release()
-    other.release()
-
-
-def test_odd_files_beside_the_heartbeats_hide_no_worker(settings):
+def test_a_sign_of_life_from_the_future_is_none(settings):
+    migrate(settings)
     slot = WorkerSlot(settings)
-    (settings.jobs / "worker-7.json").mkdir()
-    (settings.jobs / "worker-8.json").symlink_to("nothing")
-    ahead = settings.jobs / "worker-9.json"
-    ahead.write_text('{"pid": 1}')
-    os.utime(ahead, (time.time() + 3600,) * 2)
-    assert [beat.name for beat in live_workers(settings)] == [slot.name]
+    set_age(settings, slot.name, -3600.0)
+    assert slot.table.live() == ()
     slot.release()
+
+
+def test_a_cache_keeps_its_id_and_a_copy_gets_its_own(settings, tmp_path):
+    own = cache_id(settings)
+    _cache_id.cache_clear()
+    assert cache_id(settings) == own
+    copy = Settings(cache=tmp_path / "copy")
+    shutil.copytree(settings.cache, copy.cache)
+    assert cache_id(copy) != own
+    _cache_id.cache_clear()
+    for damage in (b"", b"[1]", b"\xff", b'{"id": "../../x", "of": 1}', b"[" * 100_000):
+        (copy.jobs / "cache.json").write_bytes(damage)
+        _cache_id.cache_clear()
+        assert re.fullmatch("[0-9a-f]{8}", cache_id(copy))
 
 
 class Worker:
@@ -273,7 +273,7 @@ def test_a_killed_worker_goes_on_from_its_last_batch(shop):
 def test_another_worker_takes_over_the_job_of_a_dead_one(shop):
     other = Worker(shop.settings)
     try:
-        wait_for(lambda: len(live_workers(shop.settings)) == 2)
+        wait_for(lambda: len(shop.queue.workers()) == 2)
         runs = [shop.queue.enqueue(shop.request) for _ in range(2)]
         wait_for(lambda: all(shop.batches(run_id) >= 3 for run_id in runs))
         shop.worker.kill()  # it had one of the two
@@ -281,6 +281,6 @@ def test_another_worker_takes_over_the_job_of_a_dead_one(shop):
             shop.finished(run_id)
             assert contents(shop.settings, run_id) == shop.expected
         assert other.stop() == 0
-        assert other.process.pid not in [beat.pid for beat in live_workers(shop.settings)]
+        assert other.process.pid not in [beat.pid for beat in shop.queue.workers()]
     finally:
         other.kill()

@@ -8,6 +8,7 @@ import pytest
 
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
+from backend.jobs.workers import WorkerSlot, WorkerTable
 from backend.models.presets import Preset
 from backend.store.catalog import run_list
 from backend.store.note import About, note_list, publish_note
@@ -210,6 +211,30 @@ def test_queued_jobs_say_what_they_wait_for_and_show_their_logs(store, tiny_llam
     queue.cancel("first")
     press(opened(PAGE), "Remove")
     assert not log_path(store, "first").exists()
+    queue.close()
+
+
+def test_workers_of_all_machines_are_shown_and_what_a_model_of_one_waits_for(
+    store, tiny_llama, tmp_path, monkeypatch
+):
+    """On a queue outside the cache there can be several."""
+    url = f"sqlite:///{tmp_path / 'queue.sqlite'}"
+    settings = dataclasses.replace(store, queue_url=url)
+    queue = JobQueue(settings)
+    # This one gives no further signs, however long the page takes.
+    monkeypatch.setattr(WorkerTable.live, "__defaults__", (3600.0,))
+    monkeypatch.setenv("STEERSCOPE_QUEUE_URL", url)
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    queue.enqueue(ExtractionRequest(ref.key, "/data/model", (1,)), run_id="waits")
+    slot = WorkerSlot(settings)
+    app = opened(PAGE)
+    assert "1 worker on 1 machine. If nothing is heard of a worker for 30 seconds" in words(app)
+    (frame,) = [frame.value for frame in app.dataframe if "machine" in frame.value]
+    assert list(frame["worker"]) == [slot.name] and list(frame["works on"]) == ["nothing"]
+    bars = " ".join(str(bar.proto.text) for bar in app.get("progress"))
+    assert "waiting for a worker on a machine that has /data/model" in as_read(bars)
+    slot.release()
+    assert "No worker is running" in words(opened(PAGE))
     queue.close()
 
 

@@ -18,7 +18,7 @@ class Entry:
         run_id: name of the job; also of its run, unless it derived another one.
         state: finished, failed or cancelled as the queue has it; ``derived`` for a finished
             derivation; ``published`` for a run without a job; ``deleted`` for a finished job
-            whose run is gone.
+            whose run is gone, or ``not here`` where it may also be on its way.
         model: as the user gave it.
         layers: first and last, and how many.
         pooling: how tokens were pooled.
@@ -43,25 +43,29 @@ class Entry:
     run: RunSummary | None
 
 
-def history(jobs: Sequence[Job], runs: Sequence[RunSummary]) -> tuple[Entry, ...]:
+def history(
+    jobs: Sequence[Job], runs: Sequence[RunSummary], *, shared: bool = False
+) -> tuple[Entry, ...]:
     """Ended jobs and published runs, newest first.
 
     Args:
         jobs: all jobs; active ones are left out.
         runs: published runs.
+        shared: whether runs come here from a shared place, some moments after their jobs have
+            ended.
     """
     published = {run.run_id: run for run in runs}
     known = {job.run_id for job in jobs}
-    entries = [_of_job(job, published.get(job.target)) for job in jobs if not job.active]
+    entries = [_of_job(job, published.get(job.target), shared) for job in jobs if not job.active]
     entries += [_of_run(run) for run_id, run in published.items() if run_id not in known]
     return tuple(sorted(entries, key=lambda entry: (entry.at, entry.run_id), reverse=True))
 
 
-def _of_job(job: Job, run: RunSummary | None) -> Entry:
+def _of_job(job: Job, run: RunSummary | None, shared: bool) -> Entry:
     queued = datetime.datetime.fromtimestamp(job.created_at / 1000, datetime.UTC)
     return Entry(
         run_id=job.run_id,
-        state=_state(job, run),
+        state=_state(job, run, shared),
         model=job.request.model,
         layers=_span(job.request.layers),
         pooling=job.request.pooling,
@@ -91,9 +95,9 @@ def _of_run(run: RunSummary) -> Entry:
     )
 
 
-def _state(job: Job, run: RunSummary | None) -> str:
+def _state(job: Job, run: RunSummary | None, shared: bool) -> str:
     if job.state == "finished" and run is None:
-        return "deleted"
+        return "not here" if shared else "deleted"
     return "derived" if job.state == "finished" and job.target != job.run_id else job.state
 
 

@@ -28,6 +28,8 @@ def test_the_history_joins_jobs_and_runs(settings, tiny_llama):
         "gone": "deleted",
         "broken": "failed",
     }
+    shared = history(jobs, runs, shared=True)
+    assert [entry.state for entry in shared if entry.run_id == "gone"] == ["not here"]
     assert entries["gone"].seconds == 1.5 and entries["gone"].megabytes is None
     assert entries["run-1"].study == ref.key
     assert entries["run-1"].megabytes == round(runs[0].bytes / 1e6, 1)
