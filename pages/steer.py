@@ -6,7 +6,6 @@ import streamlit as st
 
 from backend.errors import SteerscopeError
 from backend.exports.vectors import method_titles
-from backend.jobs.workers import live_workers
 from backend.steering.units import Unit
 from backend.store.run_values import RunSummary
 from backend.views.steer import words
@@ -135,7 +134,8 @@ def _show(fresh: SteerChat | None) -> None:
     if actor is not None and not actor.may_change:
         may = False
         st.info(words.LOOK_ONLY, icon=":material/lock:")
-    elif not live_workers(data.settings()):
+    # A store that never had a job gets no queue by looking.
+    elif not (data.settings().has_queue() and data.queue().workers()):
         no_worker()
     fault_shown(_PLACE)
     failure_shown()

@@ -8,7 +8,6 @@ from typing import Any
 import streamlit as st
 
 from backend.jobs.tasks import Task
-from backend.jobs.workers import live_workers
 from backend.views.new_study.words import KINDS, result_lines, title
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
@@ -54,7 +53,7 @@ def _active() -> None:
     st.session_state[_BEFORE] = {task.task_id for task in active}
     if before - st.session_state[_BEFORE]:
         st.rerun(scope="app")
-    if active and not live_workers(data.settings()):
+    if active and not data.queue().workers():
         no_worker()
     for task in reversed(active):
         bar, button = st.columns([5, 1], vertical_alignment="center")
