@@ -35,6 +35,9 @@ def _send(fresh: SteerChat) -> None:
     """Ask for an answer to what was written; a chat of other choices is begun anew."""
     text = str(st.session_state[_SAY])
     chat: SteerChat = st.session_state.get(CHAT, fresh)
+    if chat.task is not None:
+        # The browser may send a message twice where the first run of it was interrupted.
+        return
     if chat.base != fresh.base:
         chat = fresh
     task = data.queue().tasks.start("steer", chat.request(text).to_json())

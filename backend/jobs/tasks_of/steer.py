@@ -46,13 +46,14 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
 
     def told(tokens: Sequence[SpokenToken | None]) -> None:
         nonlocal told_at, first_at
-        first_at = first_at or time.monotonic()
+        now = time.monotonic()
+        first_at = first_at or now
         waiting.append([None if t is None else [t.text, t.before, t.after] for t in tokens])
-        if time.monotonic() - told_at < TELL_SECONDS:
+        if now - told_at < TELL_SECONDS:
             tell.check()
             return
-        told_at = time.monotonic()
-        tell.piece({"seconds": told_at - first_at, "steps": list(waiting)})
+        told_at = now
+        tell.piece({"seconds": now - first_at, "steps": list(waiting)})
         waiting.clear()
 
     turn = answer_turn(settings, SteerRequest.from_json(values), tell.progress, told)
