@@ -350,6 +350,6 @@ def test_the_model_of_a_snippet_is_named_or_that_of_the_run_but_never_guessed(st
         ),
     )
     assert must_name_model(elsewhere) and not must_name_model(found)
-    with pytest.raises(ExportError, match="which one transformers should load is not known"):
+    with pytest.raises(ExportError, match="which one should be loaded is not known"):
         snippet(elsewhere, vector, "v.safetensors")
     assert model_of(elsewhere, "org/one") == ("org/one", None, True)
