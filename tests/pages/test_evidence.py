@@ -41,6 +41,23 @@ def test_the_lab_steps_through_them_by_residual(store, tiny_llama):
     assert app.query_params["case"].endswith("|author")
 
 
+def test_the_open_conversation_is_seen_token_by_token(store, tiny_llama, monkeypatch):
+    asked = []
+    monkeypatch.setattr("pages.shared.token_link.open_page", lambda *move: asked.append(move))
+    publish_run(store, small_study(), tiny_llama, "run-1")
+    app = opened("pages/diagnosis.py", read="on", case="s03|author")
+    next(button for button in app.button if button.label == "See its tokens").click().run()
+    assert not app.exception
+    ((page, choices, parameters),) = asked
+    assert page == "pages/tokens.py" and choices == {}
+    there = opened(page, **parameters)
+    assert there.selectbox(key="tokens_conversation").value == "6"
+    assert there.query_params["tokens_turn"] == "all" and "layer 2" in words(there)
+    # A link may name a conversation by another of its responses.
+    other = opened(page, tokens_conversation="7")
+    assert other.selectbox(key="tokens_conversation").value == "6"
+
+
 def test_a_study_without_scores_says_so(store, tiny_llama):
     publish_run(store, small_study(scenarios=0), tiny_llama, "run-1")
     app = opened("pages/filter_lab.py", lab_more="evidence")

@@ -116,7 +116,7 @@ def _cell(
         cause=None if causes is None else causes[run_id].get(trait, ""),
         about=hover_text(cell, card.target).replace("<br>", "\n"),
         fill=fill,
-        ink=INK if contrast(fill, INK) >= contrast(fill, PAPER) else PAPER,
+        ink=ink_on(fill),
     )
 
 
@@ -128,6 +128,11 @@ def _r(cell: ScorecardCell) -> str:
 def colour_of(r: float | None) -> str:
     """The heatmap's colour of an r, on a scale from -1 to 1; where there is no r, that of 0."""
     return diverging(0.0 if r is None else r)
+
+
+def ink_on(fill: str) -> str:
+    """The colour of text on a ground, black or white. Args: fill: as #RRGGBB."""
+    return INK if contrast(fill, INK) >= contrast(fill, PAPER) else PAPER
 
 
 def contrast(one: str, other: str) -> float:

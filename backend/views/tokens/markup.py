@@ -9,7 +9,8 @@ import numpy as np
 
 from backend.runs.token_view import TokenText, TokenView
 from backend.turns import turn_title
-from backend.views.shared.style import DIVERGING, INK, diverging
+from backend.views.scorecard.grid import ink_on
+from backend.views.shared.style import DIVERGING, diverging
 from backend.views.tokens.compute import Of, Shares
 from backend.views.tokens.tables import kind_of, visible
 from backend.views.tokens.words import UNITS
@@ -22,7 +23,7 @@ STYLE = f"""<style>
 .read p {{ white-space: pre-wrap; overflow-wrap: anywhere; line-height: 1.9; font-size: 0.95rem;
   margin: 4px 0; }}
 .read summary {{ cursor: pointer; opacity: 0.8; font-size: 0.9rem; }}
-.read .t {{ color: {INK}; padding: 2px 0; border-radius: 2px; }}
+.read .t {{ padding: 2px 0; border-radius: 2px; }}
 .read .other {{ opacity: 0.75; }}
 .read .special {{ color: inherit; border: 1px dotted currentColor; padding: 0 3px;
   font-family: monospace; font-size: 0.8em; opacity: 0.75; }}
@@ -170,7 +171,10 @@ def _token(
     if kind == "special":
         return f'<span class="t special" title="{escaped}">{shown}</span>'
     coloured = value if scale.of == "projection" else _of_token(own, text, place)
-    ground = "" if coloured != coloured else f' style="background:{scale.colour(coloured)}"'
+    ground = ""
+    if coloured == coloured:
+        fill = scale.colour(coloured)
+        ground = f' style="background:{fill};color:{ink_on(fill)}"'
     line, mark = marks.get(place, ("", ""))
     names = " ".join(
         name
