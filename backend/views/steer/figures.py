@@ -6,11 +6,10 @@ import html
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from plotly.colors import sample_colorscale
-
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
-from backend.views.shared.style import DIVERGING, INK
+from backend.views.scorecard.grid import INK, PAPER, contrast
+from backend.views.shared.style import DIVERGING, diverging
 
 # What tokens are coloured by: the projection before or after the intervention.
 SHOWN = {"before": "the text alone", "after": "with steering"}
@@ -103,13 +102,13 @@ def text_html(text: str) -> str:
 def _span(token: SpokenToken, colours: Colours, value: float) -> str:
     if not token.text:
         return ""
-    place = min(1.0, max(0.0, 0.5 + (value - colours.centre) / (2 * colours.reach)))
-    (colour,) = sample_colorscale(DIVERGING, [place])
+    colour = diverging((value - colours.centre) / colours.reach)
+    ink = INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
     line = ""
     if colours.high is not None and value > colours.high:
         line = ";text-decoration:underline"
     elif colours.low is not None and value < colours.low:
         line = ";text-decoration:underline dotted"
-    style = f"background:{colour};color:{INK}{line}"
+    style = f"background:{colour};color:{ink}{line}"
     title = f"before {token.before:.4g}, after {token.after:.4g}"
     return f"<span style='{style}' title='{title}'>{html.escape(token.text)}</span>"

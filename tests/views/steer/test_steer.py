@@ -13,6 +13,7 @@ from backend.errors import SteeringError
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
 from backend.steering.vectors import SteeringVector, VectorSource
+from backend.views.scorecard.grid import contrast
 from backend.views.shared.style import DIVERGING
 from backend.views.steer import words
 from backend.views.steer.compute import Typed, new_chat, request_of
@@ -118,9 +119,10 @@ def test_colours_are_centred_between_the_poles():
     colours = colours_of([made], UNITS, "before")
     assert (colours.centre, colours.reach) == (1.0, 6.0)
     shown = [tokens_html(one, colours, "before") for one in made.answers]
-    found = [re.search(r"background:rgb\((\d+), (\d+), (\d+)\)", one).groups() for one in shown]
-    ends = [tuple(str(int(colour[i : i + 2], 16)) for i in (1, 3, 5)) for _, colour in DIVERGING]
-    assert (found[0], found[1], found[2]) == (ends[2], ends[4], ends[0])
+    found = [re.search(r"background:(#\w{6});color:(#\w{6})", one).groups() for one in shown]
+    ends = [colour.upper() for _, colour in DIVERGING]
+    assert [fill.upper() for fill, _ in found[:3]] == [ends[2], ends[4], ends[0]]
+    assert all(contrast(fill, ink) >= 4.5 for fill, ink in found)
     underlined = ["underline" in one and "dotted" not in one for one in shown]
     assert underlined == [False, True, False, False]
     assert ["underline dotted" in one for one in shown] == [False, False, True, False]
