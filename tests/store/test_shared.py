@@ -74,7 +74,7 @@ def files(settings):
 
 def test_all_that_a_cache_keeps_is_shared_but_for_what_is_its_own(settings):
     kept = {path.relative_to(settings.cache).as_posix() for path in settings.cache.rglob("*")}
-    own = {"work", "models", "jobs"}
+    own = {"work", "models", "jobs", "drafts"}
     assert {kind.folder for kind in shared.KINDS.values()} - {"jobs/logs"} == kept - own
 
 
