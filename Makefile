@@ -75,7 +75,7 @@ setup-dev: .venv/run.done .venv/dev.done
 	sh .ci/install requirements.txt
 	touch $@
 
-.venv/dev.done: requirements-dev.txt .venv/run.done
+.venv/dev.done: requirements-dev.txt requirements-ray.txt .venv/run.done
 	sh .ci/install requirements-dev.txt
 	touch $@
 

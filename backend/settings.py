@@ -43,6 +43,8 @@ class Settings:
         cache: root of everything written at run time.
         thresholds: see :class:`StatusThresholds`.
         queue_url: SQLAlchemy URL of the job queue; SQLite inside ``cache`` unless set.
+        ray_address: host:port of the Ray cluster that the engine ray uses, or ``auto``; empty for
+            one of its own on this machine.
         hosts: names the dashboard answers to besides those of this machine's loopback address;
             ``*.example.org`` for all below one.
         read_only: whether nothing may be started, imported, saved, cancelled or deleted.
@@ -56,6 +58,7 @@ class Settings:
     cache: Path
     thresholds: StatusThresholds = field(default_factory=StatusThresholds)
     queue_url: str = ""
+    ray_address: str = ""
     hosts: tuple[str, ...] = ()
     read_only: bool = False
     log_in: LogIn | None = None
@@ -176,6 +179,7 @@ def load_settings() -> Settings:
             working=_number("STEERSCOPE_WORKING", 0.3), close=_number("STEERSCOPE_CLOSE", 0.2)
         ),
         queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
+        ray_address=os.environ.get("STEERSCOPE_RAY_ADDRESS", ""),
         hosts=_list("STEERSCOPE_HOSTS"),
         read_only=_switch("STEERSCOPE_READ_ONLY"),
         log_in=log_in,

@@ -34,6 +34,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY = {
     "torch": {"models", "extraction", "steering"},
     "transformers": {"models", "steering"},
+    "ray": set(),
     "duckdb": {"store"},
     "dbos": {"jobs"},
     "openai": {"asking"},

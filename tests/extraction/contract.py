@@ -6,8 +6,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
-from backend.extraction.engine import LOCAL, OpenEngine
+from backend.extraction.engine import LOCAL, RAY
+from tests.support.ray_nodes import kill, ray_nodes
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,13 @@ class Place:
     """Where an engine runs.
 
     Attributes:
+        ray_address: as in the settings.
         kill: ends one of the processes that pool for an open engine; None where that is this one.
         left: how many such processes are alive.
     """
 
-    kill: Callable[[OpenEngine], None] | None = None
+    ray_address: str = ""
+    kill: Callable[[Any], None] | None = None
     left: Callable[[], int] = lambda: 0
 
 
@@ -42,6 +46,13 @@ def this_process() -> Iterator[Place]:
     yield Place()
 
 
-CONTRACT = [Contracted(LOCAL, this_process)]
+@contextmanager
+def two_nodes() -> Iterator[Place]:
+    """Nodes of Ray, each with room for one worker."""
+    with ray_nodes() as nodes:
+        yield Place(nodes.address, lambda opened: kill(opened.workers.loaded[0].pid), nodes.left)
+
+
+CONTRACT = [Contracted(LOCAL, this_process), Contracted(RAY, two_nodes)]
 # They run no model: what they hold was drawn or made elsewhere.
 WITHOUT_MODEL = ("phantom", "imported")
