@@ -171,6 +171,7 @@ def test_the_top_level_is_as_agreed():
         "SECURITY.md",
         "docs",
         "requirements-dev.txt",
+        "requirements-ray.txt",
         "Makefile",
         "Dockerfile",
         ".dockerignore",

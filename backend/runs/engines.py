@@ -66,6 +66,11 @@ ENGINES: list[EngineKind] = [
 ]
 
 
+def has_workers(engine: str) -> bool:
+    """Whether an engine of ``CHOICES`` can be told how many workers to start."""
+    return engine == RAY
+
+
 def engine_of(request: ExtractionRequest) -> EngineKind:
     """The engine that makes the activations of a request.
 

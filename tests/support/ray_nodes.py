@@ -7,7 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,34 +29,34 @@ _STARTS = 4
 
 @dataclass
 class Nodes:
-    """A cluster of nodes with one CPU each.
+    """A cluster of two nodes with one CPU each.
 
     Attributes:
         cluster: of ray.cluster_utils.
-        nodes: those with a CPU; the head has none.
+        other: the node that is not the head; None when it is killed.
     """
 
     cluster: Any
-    nodes: list[Any]
+    other: Any
 
     @property
     def address(self) -> str:
         """Of its head."""
         return str(self.cluster.address)
 
-    def add(self) -> None:
-        """One more node."""
-        self.nodes.append(self.cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES))
+    def has(self, pid: int) -> bool:
+        """Whether a worker runs on the node that is not the head."""
+        return parent(pid) == raylet(self.other)
 
-    def remove(self, pid: int) -> None:
-        """Kill the node whose worker has this process id, with all its processes."""
-        (node,) = [node for node in self.nodes if raylet(node) == parent(pid)]
-        self.cluster.remove_node(node, allow_graceful=False)
-        self.nodes.remove(node)
+    def kill_other(self) -> None:
+        """Kill the node that is not the head, with all its processes."""
+        self.cluster.remove_node(self.other, allow_graceful=False)
+        self.other = None
 
     def workers(self) -> list[int]:
         """Processes of workers of this program that are alive on the nodes."""
-        raylets = {raylet(node) for node in self.nodes}
+        nodes = [self.cluster.head_node, *([self.other] if self.other else [])]
+        raylets = {raylet(node) for node in nodes}
         return [pid for pid in processes() if title(pid) and parent(pid) in raylets]
 
     def left(self) -> int:
@@ -68,38 +68,31 @@ class Nodes:
 
 
 @contextmanager
-def ray_nodes(count: int = 2) -> Iterator[Nodes]:
-    """A head without a CPU, and nodes with one each."""
+def ray_nodes() -> Iterator[Nodes]:
+    """A head and another node, with one CPU each."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     from ray.cluster_utils import Cluster
 
-    with ExitStack() as stack:
-        cluster = _started(Cluster)
-        stack.callback(cluster.shutdown)
-        found = Nodes(cluster, [])
-        for _ in range(count):
-            found.add()
-        yield found
+    cluster = Cluster()
+    try:
+        _added(cluster, include_dashboard=False, _system_config=_CONFIG)
+        yield Nodes(cluster, _added(cluster))
+    finally:
+        cluster.shutdown()
 
 
-def _started(kind: Any) -> Any:
-    """A cluster's head; tried again where the machine is too busy for Ray's time limit."""
+def _added(cluster: Any, **options: Any) -> Any:
+    """A new node; tried again where the machine is too busy for Ray's time limit."""
     for left in reversed(range(_STARTS)):
-        cluster = kind()
         try:
-            cluster.add_node(
-                num_cpus=0,
-                object_store_memory=_STORE_BYTES,
-                include_dashboard=False,
-                _system_config=_CONFIG,
-            )
+            return cluster.add_node(num_cpus=1, object_store_memory=_STORE_BYTES, **options)
         except Exception:
-            cluster.shutdown()
             if not left:
                 raise
-        else:
-            return cluster
+            if cluster.head_node is None:
+                # Of a head that did not start, the cluster knows its processes only.
+                cluster.shutdown()
     raise AssertionError("not reached")
 
 
