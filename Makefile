@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-reuse bench-scale bench-steer bench-ui clean setup setup-dev
+.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-ray bench-reuse bench-scale bench-steer bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -55,6 +55,9 @@ bench-libraries: setup-dev
 bench-load: setup-dev
 	$(BIN)/python -m tests.benchmarks.load $(LOAD)
 
+bench-ray: setup-dev
+	$(BIN)/python -m tests.benchmarks.ray_engine
+
 # About ten minutes; with SIZES=--full, the largest sizes too.
 bench-reuse: setup-dev
 	$(BIN)/python -m tests.benchmarks.reuse
@@ -78,7 +81,7 @@ setup-dev: .venv/run.done .venv/dev.done
 	sh .ci/install requirements.txt
 	touch $@
 
-.venv/dev.done: requirements-dev.txt .venv/run.done
+.venv/dev.done: requirements-dev.txt requirements-ray.txt .venv/run.done
 	sh .ci/install requirements-dev.txt
 	touch $@
 

@@ -123,6 +123,10 @@ class ExtractionError(SteerscopeError):
     """Activations could not be extracted from these texts with this model."""
 
 
+class ClusterError(ExtractionError):
+    """A Ray cluster cannot be reached, lacks what is asked for, or has lost its workers."""
+
+
 class LayerOutOfRange(ExtractionError):
     """A wanted layer does not exist in the model."""
 

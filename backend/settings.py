@@ -50,6 +50,8 @@ class Settings:
             a folder's path or ``s3://bucket/prefix``; empty where this cache is the only one.
         lost_after: seconds without a sign of life, by the queue's clock, after which a worker on
             another machine counts as lost and its job goes on elsewhere.
+        ray_address: host:port of the Ray cluster that the engine ray uses, or ``auto``; empty for
+            one of its own on this machine.
         hosts: names the dashboard answers to besides those of this machine's loopback address;
             ``*.example.org`` for all below one.
         read_only: whether nothing may be started, imported, saved, cancelled or deleted.
@@ -67,6 +69,7 @@ class Settings:
     queue_url: str = ""
     shared: str = ""
     lost_after: float = 30.0
+    ray_address: str = ""
     hosts: tuple[str, ...] = ()
     read_only: bool = False
     log_in: LogIn | None = None
@@ -200,6 +203,7 @@ def load_settings() -> Settings:
         queue_url=os.environ.get("STEERSCOPE_QUEUE_URL", ""),
         shared=os.environ.get("STEERSCOPE_SHARED", ""),
         lost_after=_lost_after(),
+        ray_address=os.environ.get("STEERSCOPE_RAY_ADDRESS", ""),
         hosts=_list("STEERSCOPE_HOSTS"),
         read_only=_switch("STEERSCOPE_READ_ONLY"),
         log_in=log_in,

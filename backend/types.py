@@ -175,6 +175,9 @@ class ExtractionRequest:
         derives: id of a published run whose derived tables are to be computed anew, from its
             stored activations; empty for an extraction.
         fresh: extract every text, also those whose activations a published run holds.
+        engine: ``local`` (this process) or ``ray`` (a cluster, which the settings name).
+        workers: of the engine ray; 0 for as many as its cluster has room for.
+        worker_cpus: CPUs that each of them asks for, and threads it uses on a CPU.
     """
 
     study: str
@@ -186,6 +189,9 @@ class ExtractionRequest:
     dtype: str = "auto"
     derives: str = ""
     fresh: bool = False
+    engine: str = "local"
+    workers: int = 0
+    worker_cpus: int = 1
 
 
 @dataclass(frozen=True)

@@ -34,6 +34,7 @@ LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 ONLY = {
     "torch": {"models", "extraction", "steering"},
     "transformers": {"models", "steering"},
+    "ray": set(),
     "duckdb": {"store"},
     "boto3": {"store"},
     "dbos": {"jobs"},
@@ -174,6 +175,7 @@ def test_the_top_level_is_as_agreed():
         "docs",
         "requirements-dev.txt",
         "requirements-s3.txt",
+        "requirements-ray.txt",
         "Makefile",
         "Dockerfile",
         ".dockerignore",

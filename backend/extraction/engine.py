@@ -18,8 +18,12 @@ from backend.core.first_token import FirstTokens
 from backend.types import Pooling, Progress, Prompt, PromptTokens, Study
 
 Report = Callable[[Progress], None]
-# Name of the engine of this process, in a run's provenance.
+# Names of engines in a run's provenance: this process, and a Ray cluster.
 LOCAL = "local"
+RAY = "ray"
+# Engines that run the same forward pass over the same batches elsewhere -> whose pass it is. Their
+# activations are as much the same as those of two machines with one engine.
+_SAME_PASS = {RAY: LOCAL}
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,7 @@ class Identity:
     in common have the same activation of a text at that layer, up to rounding.
 
     Attributes:
-        engine: kind of the engine.
+        engine: whose forward pass it is (:func:`forward_pass`), wherever it runs.
         weights_hash: sha256 over the weights.
         tokenizer_hash: sha256 of the tokenizer file.
         chat_template_hash: sha256 of the chat template, or empty.
@@ -72,6 +76,15 @@ class Identity:
     config_hash: str
     pooling: Pooling
     dtype: str
+
+
+def forward_pass(engine: str) -> str:
+    """The engine whose forward pass an engine runs: its own, or another's on other machines.
+
+    Args:
+        engine: as in a run's provenance.
+    """
+    return _SAME_PASS.get(engine, engine)
 
 
 @dataclass(frozen=True)

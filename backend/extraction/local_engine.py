@@ -10,7 +10,7 @@ from backend.extraction.engine import LOCAL, Identity, ModelSource, OpenEngine, 
 from backend.models.identity import ModelIdentity, dtype_name, identify
 from backend.models.model_reference import model_name
 from backend.models.notices import model_notices
-from backend.models.resolve import FoundModel, checked, find_model
+from backend.models.resolve import FoundModel, ResolvedModel, checked, find_model
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Study
 
@@ -74,7 +74,7 @@ class LocalEngine:
         from backend.extraction.local import open_model
         from backend.models.load import load
 
-        resolved = checked(self._request.model, self._find(report), self._settings, _told(report))
+        resolved, _ = self.resolved(report)
         report(Progress("loading the model"))
         loaded = load(
             resolved,
@@ -86,6 +86,18 @@ class LocalEngine:
         waiting = partial(report, _TOKENISING)
         with open_model(loaded, study, self._request, waiting) as opened:
             yield opened
+
+    def resolved(self, report: Report) -> tuple[ResolvedModel, FoundModel]:
+        """The model's files, after seeing that they can be loaded.
+
+        Args:
+            report: told what is being done.
+
+        Raises:
+            ModelError: they cannot be found or loaded.
+        """
+        found = self._find(report)
+        return checked(self._request.model, found, self._settings, _told(report)), found
 
     def _find(self, report: Report) -> FoundModel:
         if self._found is None:

@@ -145,7 +145,7 @@ def dtype_name(wanted: str, device: str) -> str:
         return wanted
     if device != "auto":
         return "bfloat16" if device.startswith("cuda") else "float32"
-    if not _may_have_cuda():
+    if not may_have_cuda():
         return "float32"
     # Imported here: it needs torch.
     from backend.models.check import choose_device, choose_dtype
@@ -153,7 +153,8 @@ def dtype_name(wanted: str, device: str) -> str:
     return str(choose_dtype("auto", choose_device("auto"))).removeprefix("torch.")
 
 
-def _may_have_cuda() -> bool:
+def may_have_cuda() -> bool:
+    """Whether this machine may have a CUDA device; torch is not asked."""
     if sys.platform == "darwin":
         return False
     return sys.platform != "linux" or any(Path(node).exists() for node in _CUDA_NODES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,15 +41,12 @@ CANNOT_BUILD = (
 
 
 @dataclass(frozen=True)
-class LoadedModel:
-    """A model ready to run.
+class ModelReader:
+    """What of a model reads texts: all but its weights.
 
     Attributes:
-        model: transformers causal language model, in eval mode, without gradients.
         tokenizer: fast tokenizer that pads on the right.
         resolved: where it came from.
-        device: such as cpu or cuda:0.
-        dtype: such as float32.
         depth: number of decoder blocks.
         width: coordinates of an activation.
         max_positions: longest text in tokens; None if the config names no limit.
@@ -56,16 +54,58 @@ class LoadedModel:
         chat_template_hash: sha256 of the chat template; None without one.
     """
 
-    model: Any
     tokenizer: Any
     resolved: ResolvedModel
-    device: str
-    dtype: str
     depth: int
     width: int
     max_positions: int | None
     tokenizer_hash: str
     chat_template_hash: str | None
+
+
+@dataclass(frozen=True)
+class LoadedModel(ModelReader):
+    """A model ready to run.
+
+    Attributes:
+        model: transformers causal language model, in eval mode, without gradients.
+        device: such as cpu or cuda:0.
+        dtype: such as float32.
+    """
+
+    model: Any
+    device: str
+    dtype: str
+
+
+def load_reader(resolved: ResolvedModel, *, need_chat_template: bool) -> ModelReader:
+    """The tokenizer and shape of a model from local files; no weights are read.
+
+    Args:
+        resolved: from :func:`backend.models.resolve.resolve`.
+        need_chat_template: whether the study has conversations.
+
+    Raises:
+        SlowTokenizer: the tokenizer cannot report character offsets.
+        MissingChatTemplate: a template is needed and there is none.
+        UnsupportedArchitecture: transformers cannot build the model without remote code.
+        ModelError: the config names more blocks than there are weights.
+    """
+    transformers_logging.disable_progress_bar()
+    config = _config(resolved)
+    depth, width = shape_of(config, resolved.reference)
+    _check_depth(depth, resolved)
+    tokenizer = load_tokenizer(resolved.folder, resolved.reference)
+    template = _chat_template(tokenizer, resolved, needed=need_chat_template)
+    return ModelReader(
+        tokenizer=tokenizer,
+        resolved=resolved,
+        depth=depth,
+        width=width,
+        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        tokenizer_hash=tokenizer_hash_of(tokenizer, resolved.folder),
+        chat_template_hash=template,
+    )
 
 
 def load(
@@ -86,32 +126,18 @@ def load(
     Raises:
         DeviceUnavailable: the device does not exist here.
         NotEnoughMemory: the weights do not fit on it.
-        SlowTokenizer: the tokenizer cannot report character offsets.
-        MissingChatTemplate: a template is needed and there is none.
-        UnsupportedArchitecture: transformers cannot build the model without remote code.
-        ModelError: the weights are damaged or incomplete.
+        ModelError: the weights are damaged or incomplete, or see :func:`load_reader`.
     """
-    transformers_logging.disable_progress_bar()
-    config = _config(resolved)
-    depth, width = shape_of(config, resolved.reference)
-    _check_depth(depth, resolved)
-    tokenizer = load_tokenizer(resolved.folder, resolved.reference)
-    template = _chat_template(tokenizer, resolved, needed=need_chat_template)
+    reader = load_reader(resolved, need_chat_template=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
     check_memory(resolved.folder, chosen_dtype, chosen_device)
     model = _model(resolved, chosen_dtype, chosen_device)
     return LoadedModel(
+        **{entry.name: getattr(reader, entry.name) for entry in dataclasses.fields(reader)},
         model=model,
-        tokenizer=tokenizer,
-        resolved=resolved,
         device=str(model.device),
         dtype=str(chosen_dtype).removeprefix("torch."),
-        depth=depth,
-        width=width,
-        max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
-        tokenizer_hash=tokenizer_hash_of(tokenizer, resolved.folder),
-        chat_template_hash=template,
     )
 
 

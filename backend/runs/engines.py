@@ -9,13 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from backend.core.vectors.methods import METHODS, Method
-from backend.extraction.engine import LOCAL, Engine
+from backend.errors import ExtractionError
+from backend.extraction.engine import LOCAL, RAY, Engine
 from backend.extraction.local_engine import LocalEngine
+from backend.extraction.ray_engine import RayEngine
 from backend.extraction.simulated import SimulatedEngine
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
 from backend.types import ExtractionRequest
 
+# Engines that a user chooses from; of a simulated model there is nothing to choose.
+CHOICES = (LOCAL, RAY)
 # A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
 SIMULATED_PREFIX = "simulated:"
 
@@ -57,13 +61,30 @@ ENGINES: list[EngineKind] = [
         # No planted cause needs what takes nine tenths of the time of deriving.
         costly_methods=False,
     ),
-    EngineKind(LOCAL, lambda _: True, LocalEngine),
+    EngineKind(RAY, lambda request: request.engine == RAY, RayEngine),
+    EngineKind(LOCAL, lambda request: request.engine == LOCAL, LocalEngine),
 ]
 
 
+def has_workers(engine: str) -> bool:
+    """Whether an engine of ``CHOICES`` can be told how many workers to start."""
+    return engine == RAY
+
+
 def engine_of(request: ExtractionRequest) -> EngineKind:
-    """The engine that makes the activations of a request."""
-    return next(kind for kind in ENGINES if kind.takes(request))
+    """The engine that makes the activations of a request.
+
+    Raises:
+        ExtractionError: the request names none.
+    """
+    found = next((kind for kind in ENGINES if kind.takes(request)), None)
+    if found is None:
+        raise ExtractionError(
+            f"There is no engine {request.engine!r}.",
+            expected=f"one of {', '.join(CHOICES)}.",
+            remedy="change --engine.",
+        )
+    return found
 
 
 def methods_of_engine(name: str) -> Sequence[Method]:

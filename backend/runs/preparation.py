@@ -213,7 +213,7 @@ def source_record(model: ModelSource, before: RunRecord) -> SourceRecord:
 
     Args:
         model: as it is now.
-        before: of the run that gives most of them; its device and libraries made them.
+        before: of the run that gives most of them; its engine, device and libraries made them.
     """
     return SourceRecord(
         model=model.model,
@@ -231,7 +231,7 @@ def source_record(model: ModelSource, before: RunRecord) -> SourceRecord:
         batch_tokens=model.batch_tokens or before.batch_tokens,
         device=before.device,
         dtype=model.identity.dtype,
-        engine=model.identity.engine,
+        engine=before.engine,
         versions=before.versions,
         notices=model.notices,
         config_hash=model.identity.config_hash,

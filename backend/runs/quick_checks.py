@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from backend.models.layers import check_layers
 from backend.models.on_disk import model_size
-from backend.runs.engines import SIMULATED_PREFIX
+from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.settings import Settings
 from backend.store.run import open_run
 from backend.store.study import find_study
@@ -22,12 +22,14 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
     Raises:
         StudyNotFound, RunNotFound: there is none of that name.
         LayerOutOfRange: the model has no such layer.
+        ExtractionError: there is no such engine.
         ModelNotFound, ModelError: the model's name or files are of no use.
     """
     if request.derives:
         check_run(settings, request.derives)
         return
     find_study(settings, request.study)
+    engine_of(request)
     if request.model.startswith(SIMULATED_PREFIX):
         return
     size = model_size(request.model, settings)

@@ -17,7 +17,13 @@ from backend.types import ExtractionRequest
 HIGHEST_LAYER = 999
 _LONGEST_LAYERS = 10_000
 # Fields of a request that are no text.
-_KINDS: dict[str, type] = {"layers": tuple, "batch_tokens": int, "fresh": bool}
+_KINDS: dict[str, type] = {
+    "layers": tuple,
+    "batch_tokens": int,
+    "fresh": bool,
+    "workers": int,
+    "worker_cpus": int,
+}
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
 
@@ -57,7 +63,8 @@ def new_run_id(study_key: str, model: str) -> str:
 
 
 def request_like(record: RunRecord, study: str) -> ExtractionRequest:
-    """The request that extracts another study as a run was extracted, on the device that is here.
+    """The request that extracts another study as a run was extracted, by the same engine on the
+    device that is there.
 
     Args:
         record: of the run.
@@ -85,6 +92,7 @@ def request_like(record: RunRecord, study: str) -> ExtractionRequest:
         pooling=record.pooling,
         batch_tokens=record.batch_tokens,
         dtype=record.dtype,
+        engine=record.engine,
     )
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backend.core.vectors.methods import Method
 from backend.errors import StoreError
-from backend.extraction.engine import Identity
+from backend.extraction.engine import Identity, forward_pass
 from backend.runs.derive import same_numbers
 from backend.settings import Settings
 from backend.store.connection import MALFORMED
@@ -229,7 +229,7 @@ def made_alike(record: RunRecord, identity: Identity) -> bool:
         identity: what is wanted.
     """
     return (
-        record.engine == identity.engine
+        forward_pass(record.engine) == identity.engine
         and record.weights_hash == identity.weights_hash
         and record.tokenizer_hash == identity.tokenizer_hash
         and record.chat_template_hash == identity.chat_template_hash

@@ -8,6 +8,7 @@ from backend.errors import SteerscopeError
 from backend.models.model_reference import refuse_unusable
 from backend.models.presets import PRESETS
 from backend.poolings import POOLINGS, parse_pooling, pooling_title
+from backend.runs.engines import CHOICES, has_workers
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
@@ -24,6 +25,7 @@ _START = "start"
 _STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "form_pooling"
 _BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
 _FRESH = "form_fresh"
+_ENGINE, _WORKERS = "form_engine", "form_workers"
 
 
 def new_extraction(chosen: Selection) -> None:
@@ -115,6 +117,17 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         help="When off, activations of the same text, model, pooling and number type are copied "
         "from earlier runs, and only new texts are extracted.",
     )
+    left.selectbox(
+        "Engine",
+        CHOICES,
+        help="local: the worker that takes the job. ray: the workers of the Ray cluster that "
+        "STEERSCOPE_RAY_ADDRESS names there, or of its machine alone; the results are the same.",
+        key=_ENGINE,
+    )
+    if has_workers(st.session_state[_ENGINE]):
+        middle.number_input(
+            "Workers on Ray", 0, 10_000, 0, key=_WORKERS, help="0 for as many as there is room for."
+        )
     return study
 
 
@@ -137,6 +150,8 @@ def _request(study: str) -> ExtractionRequest:
         device=said[_DEVICE],
         dtype=said[_DTYPE],
         fresh=bool(said[_FRESH]),
+        engine=said[_ENGINE],
+        workers=int(said[_WORKERS]) if has_workers(said[_ENGINE]) else 0,
     )
 
 

@@ -13,6 +13,7 @@ from backend.extraction.pooling import PooledForward
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.poolings import POOLINGS
 from backend.types import Message, Prompt, Response
+from tests.support.hidden_states import hidden_states, reference, relative_error
 from tests.support.tiny_models import DEPTH, FAMILIES, without_bos
 
 # The last layer's hidden state is after the final norm in transformers and is not comparable,
@@ -36,53 +37,6 @@ def texts(tokenizer, count=7):
         else:
             found.append(encode_prompt(tokenizer, Prompt("t", "high", text)))
     return found
-
-
-def hidden_states(model, encoded, layers):
-    """Per text [layers, tokens, d], one text at a time; the last block by its own hook."""
-    found = []
-    blocks = model.get_decoder().layers
-    for text in encoded:
-        last = {}
-        hook = blocks[-1].register_forward_hook(
-            lambda _m, _a, out, last=last: last.update(h=out[0] if isinstance(out, tuple) else out)
-        )
-        with torch.no_grad():
-            states = model(torch.tensor([text.ids]), output_hidden_states=True).hidden_states
-        hook.remove()
-        found.append(
-            np.stack(
-                [
-                    (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
-                    for layer in layers
-                ]
-            )
-        )
-    return found
-
-
-def reference(model, encoded, layers, pooling):
-    """Pooled by hand from :func:`hidden_states`, [layers, texts, d]."""
-    rows = []
-    for text, states in zip(encoded, hidden_states(model, encoded, layers), strict=True):
-        places = np.flatnonzero(text.wanted)
-        if pooling == "last":
-            places = places[-1:]
-        elif pooling == "mean_rest":
-            places = places[places > 0]
-        elif pooling == "before":
-            places = places[:1] - 1
-        elif pooling == "first-3":
-            places = places[:3]
-        elif pooling == "end-2":
-            places = places[-2:-1]
-        rows.append(states[:, places].mean(axis=1))
-    return np.stack(rows, axis=1)
-
-
-def relative_error(found, expected):
-    """Largest error of a coordinate, relative to the largest coordinate of its vector."""
-    return (np.abs(found - expected).max(-1) / np.abs(expected).max(-1)).max()
 
 
 @pytest.fixture(scope="module", params=FAMILIES)

@@ -11,7 +11,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from backend.errors import ExtractionError, SpanNotFound
-from backend.extraction.local import check_finite
+from backend.extraction.planned import check_finite
 from backend.extraction.spans import encode_all, encode_response
 from backend.runs.session import session_of
 from backend.store.study import publish_study

@@ -72,6 +72,16 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     for row in rows[:2]:
         assert f"{row['what']}: **{row['estimate']}**" in words(app)
     assert "counted by an earlier run" in words(app)
+    app.selectbox(key="form_engine").select("ray").run()
+    app.number_input(key="form_workers").set_value(2).run()
+    assert not app.exception, app.exception
+    # What a run took in one process says nothing of a cluster.
+    assert "no earlier run of this model by the engine ray" in words(app)
+    press(app, "Start extraction")
+    queue = JobQueue(store)
+    (job,) = queue.jobs()
+    assert (job.request.engine, job.request.workers) == ("ray", 2)
+    queue.close()
     app.text_input(key="form_layers").set_value("1-7").run()
     assert "Layer 7 does not exist" in words(app)
 

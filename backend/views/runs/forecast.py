@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from backend.extraction.engine import LOCAL, RAY
 from backend.extraction.local_engine import identity_of
 from backend.models.identity import remembered_identity
 from backend.models.memory import free_bytes
@@ -56,7 +57,7 @@ class Forecast:
         memory: bytes for weights and one batch.
         disk: bytes of the run's file.
         free_memory: bytes free on this machine; None where it cannot be told, or the model runs
-            on another device.
+            on another device or machine.
         free_disk: bytes free where runs are kept.
         faults: what will make the extraction fail, as far as it can be told.
     """
@@ -96,7 +97,7 @@ def forecast(
     texts = len(study.prompts) + len(study.responses)
     reuse = _reuse(settings, study, request)
     tokens = _tokens_left(_tokens(study, request, own), study, reuse)
-    device = request.device
+    device, here = request.device, request.engine == LOCAL
     return Forecast(
         texts=texts,
         reuse=reuse,
@@ -105,7 +106,7 @@ def forecast(
         derive=_derive(request, real, reuse),
         memory=_memory(request, size),
         disk=_disk(request, texts, width, real),
-        free_memory=free_bytes("cpu") if device in ("auto", "cpu") else None,
+        free_memory=free_bytes("cpu") if here and device in ("auto", "cpu") else None,
         free_disk=shutil.disk_usage(settings.runs).free,
         faults=_faults(request, depth),
     )
@@ -114,6 +115,8 @@ def forecast(
 def _reuse(settings: Settings, study: Study, request: ExtractionRequest) -> Reuse | None:
     if request.model.startswith(SIMULATED_PREFIX):
         return None
+    if request.engine == RAY and settings.ray_address and request.device == request.dtype == "auto":
+        return None  # the number type follows the cluster's device
     if request.fresh:
         return Reuse(len(study.prompts) + len(study.responses))
     model = remembered_identity(request.model, settings)
@@ -173,6 +176,7 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
         for run in own
         if run.forward_seconds > 0
         and run.tokens > 0
+        and run.record.engine == request.engine
         and (request.device == "auto" or run.record.device.startswith(request.device))
         and request.dtype in ("auto", run.record.dtype)
     ]
@@ -180,6 +184,7 @@ def _forward(request: ExtractionRequest, own: Sequence[RunSummary], tokens: Rang
         return Range(0, 0, "nothing is left to extract; the model is not loaded")
     if not alike or tokens.low is None or tokens.high is None:
         where = "" if request.device == "auto" else f" on {request.device}"
+        where += "" if request.engine == LOCAL else f" by the engine {request.engine}"
         return Range(
             None,
             None,
