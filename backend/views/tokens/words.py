@@ -168,7 +168,8 @@ def lens_chance(found: Vocabulary) -> str:
         if max(layer.top[0].z, -layer.bottom[0].z) > found.chance
     ]
     where = (
-        f"The vector is beyond that at layer {', '.join(beyond)}."
+        f"The vector is beyond that at layer {', '.join(beyond)}, {len(beyond)} of "
+        f"{len(found.layers)} layers; a random direction is at one in twenty."
         if beyond
         else "The vector is beyond that at no layer."
     )
