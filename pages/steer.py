@@ -14,6 +14,7 @@ from backend.views.steer.compute import (
     SteerChat,
     Typed,
     new_chat,
+    ready_chat,
     request_of,
     vector_layers,
     vector_of,
@@ -34,12 +35,9 @@ _PLACE, _SAY, _SYSTEM = "steer", "steer_say", "steer_system"
 def _send(fresh: SteerChat) -> None:
     """Ask for an answer to what was written; a chat of other choices is begun anew."""
     text = str(st.session_state[_SAY])
-    chat: SteerChat = st.session_state.get(CHAT, fresh)
-    if chat.task is not None:
-        # The browser may send a message twice where the first run of it was interrupted.
+    chat = ready_chat(st.session_state.get(CHAT), fresh)
+    if chat is None:
         return
-    if chat.base != fresh.base:
-        chat = fresh
     task = data.queue().tasks.start("steer", chat.request(text).to_json())
     st.session_state[CHAT] = chat.asked(task, text)
 

@@ -230,6 +230,24 @@ def new_chat(base: SteerRequest, vector: SteeringVector) -> SteerChat:
     return SteerChat(base, variants(base, vector), vector.units)
 
 
+def ready_chat(chat: SteerChat | None, fresh: SteerChat) -> SteerChat | None:
+    """The chat that a message goes on with.
+
+    Args:
+        chat: so far; None before the first message.
+        fresh: one of the present choices, in which nothing has been said.
+
+    Returns:
+        The fresh one where the choices have changed; None while an answer is being written: the
+        browser may send a message twice, where the first run of it was interrupted.
+    """
+    if chat is None:
+        return fresh
+    if chat.task is not None:
+        return None
+    return chat if chat.base == fresh.base else fresh
+
+
 def _number(what: str, text: str) -> float:
     try:
         return float(text)

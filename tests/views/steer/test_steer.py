@@ -16,7 +16,7 @@ from backend.steering.vectors import SteeringVector, VectorSource
 from backend.views.scorecard.grid import contrast
 from backend.views.shared.style import DIVERGING
 from backend.views.steer import words
-from backend.views.steer.compute import Typed, new_chat, request_of
+from backend.views.steer.compute import Typed, new_chat, ready_chat, request_of
 from backend.views.steer.figures import colours_of, legend_html, text_html, tokens_html
 from backend.views.steer.tables import token_rows
 
@@ -98,6 +98,14 @@ def test_a_chat_goes_on_with_the_answers_of_each_variant():
     # After a cancel what was heard is the answer; a task that was begun again has told nothing.
     assert chat.ended(None).turns[0].answers[0].text == "add"
     assert chat.heard(4, [None]).ended(None).turns == ()
+
+
+def test_a_message_sent_twice_is_asked_once_and_other_choices_begin_anew():
+    fresh, other = new_chat(base(), VECTOR), new_chat(base(Typed(strengths="3")), VECTOR)
+    asked = fresh.asked("task-1", "hello")
+    assert ready_chat(None, fresh) is fresh and ready_chat(asked, fresh) is None
+    ended = asked.ended(turn_of(fresh, "hello", 1, 2, 3, 4).to_json())
+    assert ready_chat(ended, fresh) is ended and ready_chat(ended, other) is other
 
 
 def test_a_turn_is_the_same_after_the_queue():
