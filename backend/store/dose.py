@@ -148,7 +148,7 @@ def new_name() -> tuple[str, str]:
     """A name for a new one, and its time."""
     moment = datetime.datetime.now(datetime.UTC)
     name = f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    return name, moment.isoformat(timespec="seconds")
+    return name, moment.isoformat(timespec="microseconds")
 
 
 def publish_dose(settings: Settings, record: DoseRecord) -> None:

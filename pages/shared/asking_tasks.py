@@ -34,8 +34,10 @@ def start_task(kind: str, values: Mapping[str, Any]) -> None:
 
 
 def asking_tasks() -> None:
-    """What is queued and running, and what has ended; nothing where there is neither."""
+    """What is queued and running, and what has ended."""
+    # A store that never had a job gets no queue by looking.
     if not data.settings().has_queue():
+        no_worker()
         return
     _active()
     fault_shown(_PLACE)
@@ -53,7 +55,7 @@ def _active() -> None:
     st.session_state[_BEFORE] = {task.task_id for task in active}
     if before - st.session_state[_BEFORE]:
         st.rerun(scope="app")
-    if active and not data.queue().workers():
+    if not data.queue().workers():
         no_worker()
     for task in reversed(active):
         bar, button = st.columns([5, 1], vertical_alignment="center")

@@ -191,16 +191,27 @@ def test_too_few_pairs_are_a_fault(tmp_path):
         read(path)
 
 
+OTHER = "neither a folder nor a zip"
+
+
 @pytest.mark.parametrize(
-    "content",
-    ["", "[", "{}", "[1, 2]", '[{"a": 1}]', '{"positive": "x", "negative": "y"}', "\ud800"],
+    ("content", "fault"),
+    [
+        ("", "Not JSON"),
+        ("[", "Not JSON"),
+        ("\ud800", "Not UTF-8"),
+        ("{}", OTHER),
+        ("[1, 2]", OTHER),
+        ('[{"a": 1}]', OTHER),
+        ('{"positive": "x", "negative": "y"}', OTHER),
+    ],
 )
-def test_other_files_are_refused_as_before(tmp_path, content):
+def test_other_files_are_refused_by_name(tmp_path, content, fault):
     path = tmp_path / "file.json"
     path.write_bytes(content.encode(errors="surrogatepass"))
-    with pytest.raises(StudyFaults, match="neither a folder nor a zip"):
+    with pytest.raises(StudyFaults, match=fault):
         read(path)
-    with pytest.raises(StudyFaults, match="There is no prompts file"):
+    with pytest.raises(StudyFaults, match="There is no prompts file" if fault == OTHER else fault):
         read(tmp_path)
 
 
