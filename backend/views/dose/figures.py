@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
 from backend.views.dose.compute import DoseResult, MeasureResult
-from backend.views.dose.measures import UNITS
+from backend.views.dose.measures import unit_words
 from backend.views.dose.words import band_text
 from backend.views.shared.intervals import band, error_bars
 from backend.views.shared.numbers import estimate_text
@@ -66,7 +66,7 @@ def dose_figure(result: DoseResult, found: MeasureResult) -> go.Figure:
                 annotation_position="top left" if side < 0 else "top right",
             )
     figure.add_hline(y=0, line={"width": 1, "color": GREY})
-    figure.update_xaxes(title=f"strength ({UNITS[result.record.steered.unit]})", tickvals=x)
+    figure.update_xaxes(title=f"strength ({unit_words(result.record.steered.unit)})", tickvals=x)
     figure.update_yaxes(title=found.measure.axis)
     return tidy(figure, height=420)
 
@@ -106,7 +106,7 @@ def slopes_figure(result: DoseResult, found: MeasureResult) -> go.Figure:
             )
         )
     figure.add_vline(x=0, line={"width": 1, "color": GREY})
-    unit = UNITS[record.steered.unit]
+    unit = unit_words(record.steered.unit)
     figure.update_xaxes(title=f"slope of one item (per unit of strength: {unit})")
     figure.update_yaxes(title="items, lowest slope first", showgrid=False)
     return tidy(figure, height=160 + 16 * max(4, len(known)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from backend.steering.units import UNITS
 from backend.store.dose import PAIRED
 
 
@@ -65,9 +66,8 @@ MEASURES = (
         limit=-0.2,
     ),
 )
-BY_NAME = {measure.name: measure for measure in MEASURES}
-UNITS = {
-    "poles": "distances between the poles",
-    "norm": "mean residual norms",
-    "vector": "lengths of the vector",
-}
+
+
+def unit_words(unit: str) -> str:
+    """A unit of strength in words. Args: unit: as a dose-response keeps it."""
+    return next(words for name, words in UNITS.items() if name == unit)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backend.core.dose import Band, Steerability
 from backend.core.estimate import Estimate
 from backend.views.dose.compute import DoseResult, MeasureResult
-from backend.views.dose.measures import UNITS
+from backend.views.dose.measures import unit_words
 
 NONE = (
     "No dose-response of this trait has been measured on this run. Choose a layer and strengths "
@@ -81,7 +81,7 @@ def answer(result: DoseResult) -> str:
     head = STEERS[found.steerability.steers]
     if slope.value is None:
         return f"{head}: the {what} has no slope, as {slope.reason}."
-    unit = UNITS[result.record.steered.unit].replace("distances", "distance", 1)
+    unit = unit_words(result.record.steered.unit).replace("distances", "distance", 1)
     unit = unit.replace("norms", "norm", 1).replace("lengths", "length", 1)
     return (
         f"{head}: the {what} changes by {_number(slope)} per {unit}; one more random direction "
