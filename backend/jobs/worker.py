@@ -24,7 +24,15 @@ from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
-from backend.jobs.system import APPLICATION_VERSION, LANES, PROGRESS, QUEUE, WORKFLOW, migrate
+from backend.jobs.system import (
+    APPLICATION_VERSION,
+    CONVERSATIONS,
+    LANES,
+    PROGRESS,
+    QUEUE,
+    WORKFLOW,
+    migrate,
+)
 from backend.jobs.task_worker import register_tasks
 from backend.jobs.workers import WorkerSlot
 from backend.names import may_name_file
@@ -44,6 +52,9 @@ T = TypeVar("T")
 # this many seconds have passed.
 STEP_SECONDS = 0.5
 BEAT_SECONDS = 2.0
+# How often a worker looks for jobs: somebody waits for an answer in a conversation, and each look
+# takes a few milliseconds of an idle machine.
+POLL_SECONDS, PATIENT_SECONDS = 0.2, 0.6
 # How soon a job that met a full disk tries again.
 ROOM_SECONDS = 5.0
 # A worker that is to end waits so long for its job to come to the end of a step.
@@ -348,7 +359,8 @@ def serve(settings: Settings, *, with_sample: bool, exchanging: bool = True) -> 
     DBOS.listen_queues(lanes)
     DBOS.launch()
     for lane in lanes:
-        DBOS.register_queue(lane, worker_concurrency=1, polling_interval_sec=0.2)
+        soon = POLL_SECONDS if CONVERSATIONS in lane else PATIENT_SECONDS
+        DBOS.register_queue(lane, worker_concurrency=1, polling_interval_sec=soon)
     if settings.queue_url:
         Dispatcher(settings, slot.name, stop, queue.queued, queue.move).start()
     logger.info("%s is ready, cache %s", slot.name, settings.cache)
