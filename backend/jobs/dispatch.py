@@ -13,9 +13,7 @@ import logging
 import threading
 from collections.abc import Callable
 
-import sqlalchemy as sa
 from dbos import WorkflowStatus
-from dbos import error as dbos_error
 
 from backend.errors import StoreError
 from backend.jobs.rows import named_in
@@ -100,10 +98,11 @@ class Dispatcher(threading.Thread):
             try:
                 self.look()
                 told = ""
-            except (sa.exc.SQLAlchemyError, dbos_error.DBOSException) as fault:
+            # Whatever it is: a worker whose dispatcher has ended would take nothing more.
+            except Exception as fault:
                 if str(fault) != told:
                     told = str(fault)
-                    logger.warning("no job can be taken now: %s", fault)
+                    logger.exception("no job can be taken now")
 
     def look(self) -> None:
         """Take one job in each lane in which the worker has none."""

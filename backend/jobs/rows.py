@@ -158,12 +158,15 @@ def request_of(status: WorkflowStatus) -> ExtractionRequest | None:
 
 def named_in(values: Any, name: str) -> str:
     """The first text of this name in the values of a job, however deep; empty where there is none.
+    What is behind an endpoint is left out: its model is none of this machine's.
 
     Args:
         values: JSON values, or as DBOS lists them, whose arguments are a tuple.
         name: such as ``model``.
     """
     if isinstance(values, dict):
+        if values.get("endpoint"):
+            return ""
         if isinstance(found := values.get(name), str) and found:
             return found
         values = list(values.values())

@@ -7,12 +7,9 @@ from functools import partial
 from backend.core.dose import SteeringResult, steerability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.settings import Settings
-from backend.store.dose import DoseRecord, dose_list
+from backend.store.dose import BEHAVIOUR, DoseRecord, dose_list
 from backend.store.file_cache import FileCache
 
-# Of behaviour first: a judge's score, then what the model would say, and last what its answers
-# read like to the vector itself.
-BEHAVIOUR = ("score", "propensity", "reading")
 _RESULTS = FileCache(256)
 
 

@@ -158,6 +158,12 @@ def check_dose(settings: Settings, request: DoseRequest) -> None:
         JudgeError, EndpointError: its answers cannot be scored.
         RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
     """
+    if request.plan.source.model:
+        raise SteeringError(
+            "A dose-response is kept with its run, and another model was named.",
+            expected="the model of the run.",
+            remedy="extract the study with that model, and measure that run.",
+        )
     for layer in request.layers or (request.plan.source.layer,):
         source = dataclasses.replace(request.plan.source, layer=layer)
         found = find_vector(settings, source)

@@ -31,10 +31,16 @@ NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 # Whatever stands in the folder is read no further than this.
 LARGEST_FILE = 64_000_000
 MOST_DOSES = 2_000
-_FILES = FileCache(64)
+_FILES = FileCache(MOST_DOSES)
 _VERSION = 1
 # The measure that is of pairs; see :mod:`backend.steering.dose`.
 PAIRED = "propensity"
+# Measures of behaviour: a judge's score, then what the model would say, and last what its answers
+# read like to the vector itself.
+BEHAVIOUR = ("score", PAIRED, "reading")
+MEASURES = (*BEHAVIOUR, "nll", "distinct")
+UNITS = ("poles", "norm", "vector")
+PLACES = ("prompt", "generated", "both")
 _TYPES: dict[str, tuple[type, ...]] = {
     "str": (str,),
     "int": (int,),
@@ -285,11 +291,32 @@ def _read(path: Path) -> DoseRecord:
             measures,
             answers,
         )
-        for name in measures:
-            record.dose(name)
+        _check(record)
     except (TypeError, ValueError, LookupError, AttributeError) as fault:
         raise _unreadable(path, f"it is no dose-response: {str(fault)[:120]}") from fault
     return record
+
+
+def _check(record: DoseRecord) -> None:
+    """Raises: ValueError, TypeError: it is nothing that could have been measured."""
+    steered = record.steered
+    if steered.unit not in UNITS or steered.where not in PLACES:
+        raise ValueError(f"unit {steered.unit!r} at {steered.where!r} tokens")
+    if not record.measures or not set(record.measures) <= set(MEASURES):
+        raise ValueError(f"measures {', '.join(record.measures) or '(none)'}")
+    if not set(BEHAVIOUR) & set(record.measures):
+        raise ValueError("no measure of behaviour")
+    if not all(map(math.isfinite, (*record.strengths, steered.unit_size))):
+        raise ValueError("a strength is not finite")
+    if len(record.answers) != len(record.items) or any(
+        len(row) != len(record.strengths) for row in record.answers
+    ):
+        raise ValueError("answers do not fit to questions and strengths")
+    for item in (*record.items, *record.pairs):
+        if not all(isinstance(part, str) for part in dataclasses.astuple(item)):
+            raise TypeError("an item is no text")
+    for name in record.measures:
+        record.dose(name)
 
 
 def _steered(values: Mapping[str, Any]) -> Steered:

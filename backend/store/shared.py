@@ -248,7 +248,8 @@ class _Exchange:
         found = self._there(kind).get(name, [])
         if found and not max(found).deleted:
             self._announce(kind, name, Version(max(found).revision + 1, ""), found, io.BytesIO())
-        self._memory.forget(kind, name)
+        # What is known of the file stays: an exchange before it is gone here would take it for one
+        # that was made anew, and the next exchange forgets it.
 
     # -- what there is ---------------------------------------------------------------------------
 

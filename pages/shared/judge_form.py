@@ -129,7 +129,7 @@ def _fields(source: str, rubric: str) -> None:
     middle.number_input(
         "Least coherence",
         min_value=0.0,
-        max_value=100.0,
+        max_value=SCALES[st.session_state[_SCALE]].high,
         value=None,
         placeholder="no limit",
         key=_LEAST,

@@ -65,7 +65,7 @@ def no_worker() -> None:
         )
         return
     st.warning(
-        "No worker is running, so queued extractions wait. Start one with `make run` "
+        "No worker is running, so queued jobs wait. Start one with `make run` "
         "(dashboard and worker) or `make worker`.",
         icon=":material/power_off:",
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.errors import JobError
 from backend.steering.answer import Turn
 from backend.views.steer import words
 from backend.views.steer.compute import SteerChat
@@ -60,7 +61,11 @@ def answering(shown: str) -> None:
         return
     task_id, tasks = chat.task, data.queue().tasks
     # Before its pieces, so that of a task that has ended none is missed.
-    task = tasks.task(task_id)
+    try:
+        task = tasks.task(task_id)
+    except JobError:  # removed from the history, or pushed out of it by newer ones
+        st.session_state[CHAT] = chat.ended(None)
+        st.rerun(scope="app")
     chat = chat.heard(*tasks.pieces(task_id, chat.known))
     if not task.active:
         st.session_state[CHAT] = chat.ended(task.result)

@@ -39,7 +39,7 @@ def test_none_of_either_kind_is_read_again(settings):
     )
     publish_dose(settings, made)
     (found,) = dose_list(settings).doses
-    assert found.dose("nll").controls.shape == (0, 2, 3)
+    assert found.dose("reading").controls.shape == (0, 2, 3)
 
 
 DAMAGES = {
@@ -51,6 +51,9 @@ DAMAGES = {
     "a word": lambda values: values | {"measures": {"reading": [[["x"]], []]}},
     "strengths": lambda values: values | {"strengths": [1.0, 2.0, 3.0]},
     "a field": lambda values: values | {"steered": values["steered"] | {"layer": "4"}},
+    "an unknown unit": lambda values: values | {"steered": values["steered"] | {"unit": "miles"}},
+    "no behaviour": lambda values: values | {"measures": {"nll": values["measures"]["reading"]}},
+    "too few answers": lambda values: values | {"answers": values["answers"][:1]},
     "an item": lambda values: values | {"items": [1]},
 }
 

@@ -59,7 +59,7 @@ MEASURES = (
     ),
     Measure(
         "distinct",
-        "Distinct token pairs",
+        "Share of distinct token pairs",
         "change of distinct pairs<br>(share)",
         "Share of neighbouring token pairs that are no repeats: near 1 for text, near 0 for an "
         "answer that repeats itself.",

@@ -7,6 +7,7 @@ from backend.core.finding import Row, Verdict
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis.cause import Earlier, Judgement, Rule, Subject
 from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.dose.measures import unit_words
 
 MONITORS_ONLY = Subject(
     "monitors_not_steers",
@@ -88,8 +89,9 @@ def _judged(
         said = f"The {what} has no slope: {slope.reason}."
     else:
         said = (
-            f"The {what} changes by {slope.value:+.2g} per distance between the poles; one more "
-            f"random direction would change it by {_band(found.band)}."
+            f"The {what} changes by {slope.value:+.2g} per unit of strength "
+            f"({unit_words(evidence.steering.unit)}); one more random direction would change it by "
+            f"{_band(found.band)}."
         )
     rows = (
         Row(f"slope of the {what}", slope, note=f"random direction: {_band(found.band)}"),
