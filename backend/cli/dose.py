@@ -38,10 +38,12 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=plan.strengths,
         metavar="S",
-        help="besides 0 (default: %(default)s)",
+        help=f"besides 0 (default: {' '.join(f'{s:g}' for s in plan.strengths)})",
     )
     parser.add_argument("--unit", choices=tuple(UNITS), default=plan.unit, help="(%(default)s)")
-    parser.add_argument("--mode", choices=("add", "norm-add"), default=plan.mode)
+    parser.add_argument(
+        "--mode", choices=("add", "norm-add"), default=plan.mode, help="(%(default)s)"
+    )
     parser.add_argument("--where", choices=tuple(WHERE), default=plan.where, help="(%(default)s)")
     parser.add_argument(
         "--questions", type=int, default=plan.questions, help="chats to answer (%(default)s)"
@@ -52,9 +54,13 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tokens", type=int, default=plan.tokens, help="longest answer (%(default)s)"
     )
-    parser.add_argument("--temperature", type=float, default=plan.temperature)
-    parser.add_argument("--seed", type=int, default=plan.seed)
-    parser.add_argument("--device", default="auto")
+    parser.add_argument(
+        "--temperature", type=float, default=plan.temperature, help="of answers (%(default)s)"
+    )
+    parser.add_argument(
+        "--seed", type=int, default=plan.seed, help="of answers and directions (%(default)s)"
+    )
+    parser.add_argument("--device", default="auto", help="as for extract (%(default)s)")
     parser.add_argument(
         "--judge-endpoint", default="", metavar="URL", help="have the answers scored there"
     )
@@ -142,7 +148,7 @@ def _json(result: DoseResult) -> object:
             one.measure.name: {
                 "changes": to_json(one.changes),
                 "steerability": to_json(one.steerability),
-                "steers": one.steerability.steers,
+                "steers": one.steerability.steers if one.measure.limit is None else None,
                 "lost_from": list(one.lost),
             }
             for one in result.measures

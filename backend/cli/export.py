@@ -148,6 +148,14 @@ def _vectors(settings: Settings, options: argparse.Namespace) -> int:
             expected="a snippet that loads this model.",
             remedy="add --snippet, or leave it out.",
         )
+    if options.snippet_for != "transformers" and not (
+        options.snippet and options.format == "safetensors"
+    ):
+        raise ExportError(
+            f"--snippet-for {options.snippet_for} is given without a snippet that it is for.",
+            expected="it with --snippet and --format safetensors.",
+            remedy="add these, or leave it out.",
+        )
     if options.saved is not None:
         found = read_saved(settings, options.saved)
     else:

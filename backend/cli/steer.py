@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from backend.cli.command import Command
 from backend.cli.json_output import to_json
+from backend.errors import SteeringError
 from backend.settings import Settings
 from backend.steering.answer import Turn
 from backend.steering.interventions import MODES, WHERE
@@ -53,6 +54,18 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _steer(settings: Settings, options: argparse.Namespace) -> int:
+    if not options.vector and not (options.run and options.trait):
+        raise SteeringError(
+            "Nothing says which vector steers.",
+            expected="--run with --trait, or --vector.",
+            remedy="name them.",
+        )
+    if options.mode != "cap" and (options.low is not None or options.high is not None):
+        raise SteeringError(
+            f"--low and --high limit nothing in the mode {options.mode}.",
+            expected="limits with --mode cap.",
+            remedy="leave them out, or use that mode.",
+        )
     request = SteerRequest(
         source=VectorSource(
             run_id=options.run,

@@ -20,6 +20,7 @@ from backend.core.statistics.describe import mean, share
 
 # With fewer random directions their spread is a guess.
 LEAST_DIRECTIONS = 4
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +174,8 @@ def changes(dose: Dose) -> tuple[Change, ...]:
 
 
 def steerability(dose: Dose) -> Steerability:
-    """Slope of the measure over the strength by least squares, item by item, as steerability of
+    """Slope of the measure over the strength by least squares, item by item (0 where only rounding
+    moves it), as steerability of
     Tan et al. 2024 (arXiv 2407.12404), with the share of items that move the wrong way.
 
     Args:
@@ -250,10 +252,11 @@ def _slopes(strengths: Floats, values: Floats) -> Floats:
     dx = np.where(there, strengths - (x.sum(axis=1) / enough)[:, None], 0.0)
     dy = np.where(there, y - (y.sum(axis=1) / enough)[:, None], 0.0)
     square = np.square(dx).sum(axis=1)
-    slopes: Floats = np.where(
-        count >= 2, (dx * dy).sum(axis=1) / np.where(square > 0, square, 1.0), np.nan
-    )
-    return slopes
+    slopes = (dx * dy).sum(axis=1) / np.where(square > 0, square, 1.0)
+    # What a model's float32 numbers differ by from rounding alone is no movement.
+    noise = _ROUNDING * np.abs(y).max(axis=1, initial=0.0) / np.abs(strengths).max()
+    found: Floats = np.where(count >= 2, np.where(np.abs(slopes) > noise, slopes, 0.0), np.nan)
+    return found
 
 
 def _renumbered(groups: Integers) -> Integers:

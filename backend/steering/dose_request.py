@@ -54,7 +54,7 @@ class DosePlan:
             "questions": (self.questions, 2, 500),
             "random directions": (self.directions, 0, 50),
             "tokens of an answer": (self.tokens, 1, 1000),
-            "strengths": (len(set(self.strengths) - {0.0}), 1, 40),
+            "strengths other than 0": (len(set(self.strengths) - {0.0}), 1, 40),
         }
         for what, (number, least, most) in limits.items():
             if not least <= number <= most:

@@ -165,10 +165,16 @@ def check_request(settings: Settings, request: SteerRequest) -> None:
             "last.",
             remedy="begin the chat again.",
         )
-    if sum(map(len, texts)) > MOST_CHARACTERS or not request.said[-1]:
+    if not request.said[-1]:
+        raise SteeringError(
+            "The last message is empty.",
+            expected="something to answer.",
+            remedy="write a message.",
+        )
+    if sum(map(len, texts)) > MOST_CHARACTERS:
         raise SteeringError(
             f"The chat has {sum(map(len, texts)):,} characters.",
-            expected=f"something to answer, and at most {MOST_CHARACTERS:,} characters in all.",
+            expected=f"at most {MOST_CHARACTERS:,} characters in all.",
             remedy="write a shorter message, or begin a new chat.",
         )
 
@@ -182,7 +188,7 @@ def _check_numbers(request: SteerRequest) -> None:
         raise SteeringError(
             f"The strengths {', '.join(f'{one:g}' for one in strengths) or '(none)'} cannot be "
             "shown side by side.",
-            expected=f"one to {MOST_STRENGTHS} different numbers.",
+            expected=f"one to {MOST_STRENGTHS} different finite numbers.",
             remedy="change the strengths.",
         )
     if not 0 <= request.temperature <= 10 or not 1 <= request.most_tokens <= MOST_TOKENS:

@@ -90,6 +90,17 @@ def test_items_that_move_the_wrong_way_are_counted():
     )
 
 
+def test_rounding_moves_no_item():
+    still = Dose(
+        STRENGTHS,
+        3.0 + np.random.default_rng(0).normal(0, 1e-8, (8, 5)),
+        np.arange(8),
+        np.zeros((0, 8, 5)),
+    )
+    found = steerability(still)
+    assert set(found.slopes) == {0.0} and found.wrong_way.value == 0.0 and found.slope.value == 0.0
+
+
 def test_dependent_items_widen_the_interval():
     dose = planted(items=12)
     doubled = Dose(

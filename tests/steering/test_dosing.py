@@ -127,7 +127,7 @@ def test_pairs_are_told_by_the_first_token_in_which_they_differ(settings, plante
 def test_what_cannot_be_measured_is_refused():
     with pytest.raises(SteeringError, match="1 questions"):
         DosePlan(VectorSource(), questions=1)
-    with pytest.raises(SteeringError, match="0 strengths"):
+    with pytest.raises(SteeringError, match="0 strengths other than 0"):
         DosePlan(VectorSource(), strengths=(0.0,))
     with pytest.raises(SteeringError, match="no strengths to compare"):
         DosePlan(VectorSource(), mode="cap")

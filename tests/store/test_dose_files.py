@@ -35,7 +35,7 @@ def test_what_is_kept_is_read_again(settings):
 
 def test_none_of_either_kind_is_read_again(settings):
     made = dose_record(
-        directions=0, pairs=(), measures={"nll": (np.ones((2, 3)), np.zeros((0, 2, 3)))}
+        directions=0, pairs=(), measures={"reading": (np.ones((2, 3)), np.zeros((0, 2, 3)))}
     )
     publish_dose(settings, made)
     (found,) = dose_list(settings).doses
