@@ -221,8 +221,9 @@ class _Exchange:
                 discard(left)
         for kind in KINDS.values():
             here = self._here(kind)
-            there = self._there(kind)
+            # Before what is there: of a file that is published meanwhile, less is known than is so.
             known = self._memory.all(kind)
+            there = self._there(kind)
             for name in sorted(here.keys() | there.keys() | known.keys()):
                 try:
                     self._bring(kind, name, here.get(name), there.get(name, []), known.get(name))
@@ -327,7 +328,11 @@ class _Exchange:
         elif same and known is not None and known.version == newest:
             return
         elif same and known is not None and known.version < newest:
-            self._follow(kind, name, newest, here)
+            if known.version.revision == newest.revision and not newest.deleted:
+                # Two caches published this name at once, each as the first.
+                self._put_aside(kind, name, newest, here)
+            else:
+                self._follow(kind, name, newest, here)
         elif newest.deleted and known is None:  # made anew since
             self._publish(kind, name, here, newest.revision + 1, there)
         elif not newest.deleted and self._digest(kind, here) == newest.digest:

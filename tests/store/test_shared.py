@@ -160,6 +160,23 @@ def test_two_files_of_one_name_are_both_kept(caches, caplog):
     assert counts(two) == (0, 0, 0, 0)
 
 
+def test_two_first_files_of_one_moment_are_both_kept(caches):
+    one, _ = caches
+
+    def digest(content):
+        return hashlib.sha256(content).hexdigest()[:32]
+
+    own, others = sorted((b"of one", b"of two"), key=digest)
+    put(one, "r", own)
+    counts(one)
+    # As another cache that listed before this one had published.
+    place_of(one).put("runs", f"r~1~{digest(others)}.duckdb", io.BytesIO(others))
+    assert counts(one)[3] == 1
+    assert run_path(one, "r").read_bytes() == others
+    (aside,) = (one.cache / "aside" / "runs").iterdir()
+    assert aside.read_bytes() == own
+
+
 def test_of_two_revisions_of_one_moment_every_cache_takes_the_same(caches, url):
     one, two = caches
     put(one, "r", b"first")

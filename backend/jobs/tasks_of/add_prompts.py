@@ -57,7 +57,11 @@ def _queued(settings: Settings, wanted: ExtractionRequest) -> str:
 
     queue = JobQueue(settings)
     try:
-        known = (job.run_id for job in queue.jobs() if job.request.study == wanted.study)
+        known = (
+            job.run_id
+            for job in queue.jobs()
+            if job.request == wanted and job.state not in ("failed", "cancelled")
+        )
         return next(known, None) or queue.enqueue(wanted)
     finally:
         queue.close()
