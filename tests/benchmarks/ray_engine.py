@@ -32,8 +32,8 @@ from tests.support.tiny_models import DEPTH, save_tiny_model
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LAYERS = tuple(range(8, 20))
-TEXTS = 96
-ROUNDS = 3
+TEXTS = 12
+ROUNDS = 2
 
 
 def seconds_of(engine: Engine, study: Study) -> tuple[float, float, int]:
