@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from backend.asking.asking import AT_ONCE, ask_all
@@ -47,10 +47,6 @@ class Writer:
                 expected="model, endpoint and at_once.",
                 remedy="start it again on the New study page.",
             ) from fault
-
-    def json(self) -> dict[str, Any]:
-        """As plain JSON; it holds no key."""
-        return asdict(self)
 
     @property
     def name(self) -> str:

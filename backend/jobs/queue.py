@@ -11,8 +11,8 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, Workflo
 
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
-from backend.jobs.rows import STATES, QueueTables, State, error_of, progress_of, request_of
-from backend.jobs.system import APPLICATION_VERSION, OWN, PROGRESS, QUEUE, TASK, WORKFLOW, migrate
+from backend.jobs.rows import STATES, QueueTables, State, error_of, published_progress, request_of
+from backend.jobs.system import APPLICATION_VERSION, OWN, QUEUE, TASK, WORKFLOW, migrate
 from backend.jobs.tasks import Tasks
 from backend.jobs.workers import WorkerBeat, WorkerTable
 from backend.models.model_reference import refuse_outside
@@ -217,11 +217,7 @@ class JobQueue:
 
     def progress(self, run_id: str) -> Progress | None:
         """The newest progress the worker published; None before the first, and for what is none."""
-        try:
-            values = self._client.get_event(run_id, PROGRESS, timeout_seconds=0)
-        except JobError:  # not plain JSON: told by refused()
-            return None
-        return None if values is None else progress_of(values)
+        return published_progress(self._client, run_id)
 
     def cancel(self, run_id: str) -> None:
         """Cancel a job; a running one stops after its current batch and keeps what it has.

@@ -12,11 +12,11 @@ import logging
 from typing import Any, Literal, NoReturn
 
 import sqlalchemy as sa
-from dbos import DBOSPortableJSONSerializer, WorkflowStatus
+from dbos import DBOSClient, DBOSPortableJSONSerializer, WorkflowStatus
 from dbos import _serialization as dbos_serialization
 
 from backend.errors import JobError
-from backend.jobs.system import WORKFLOW
+from backend.jobs.system import PROGRESS, WORKFLOW
 from backend.jobs.workers import queue_engine
 from backend.names import may_name_file
 from backend.runs.requests import request_from_json
@@ -173,6 +173,21 @@ def named_in(values: Any, name: str) -> str:
     if not isinstance(values, list | tuple):
         return ""
     return next((found for value in values if (found := named_in(value, name))), "")
+
+
+def published_progress(client: DBOSClient, job: str) -> Progress | None:
+    """The newest progress that the worker of a job published; None before the first, and for what
+    is none.
+
+    Args:
+        client: of the queue.
+        job: its name.
+    """
+    try:
+        values = client.get_event(job, PROGRESS, timeout_seconds=0)
+    except JobError:  # not plain JSON: told by QueueTables.refused
+        return None
+    return None if values is None else progress_of(values)
 
 
 def progress_of(values: Any) -> Progress | None:

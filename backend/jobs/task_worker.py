@@ -5,14 +5,15 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from dbos import DBOS
 
 from backend.errors import JobError
-from backend.jobs.job_log import fault_text, stage_text
+from backend.jobs.job_log import stage_text
 from backend.jobs.kinds import KINDS
-from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
+from backend.jobs.leaving import PAUSED_TEXT, STOPPED_TEXT, Left, end_told
 from backend.jobs.logs import add_to_log
 from backend.jobs.system import PIECES, PROGRESS, TASK
 from backend.settings import Settings
@@ -90,23 +91,11 @@ def register_tasks(
     def task(kind: str, values: dict[str, Any]) -> Any:
         task_id = str(DBOS.workflow_id)
         add_to_log(settings, task_id, "a worker takes up the task")
-        try:
+        log = partial(add_to_log, settings, task_id)
+        with end_told("task", "see its log.", log, stopping):
             result = work(task_id, kind, values)
-            add_to_log(settings, task_id, "done")
+            log("done")
             return result
-        except BaseException as fault:
-            why = _why_left(fault, stopping())
-            add_to_log(settings, task_id, fault_text(fault) if why is None else why)
-            if why is PAUSED_TEXT:
-                raise Left(why) from fault
-            if why is None and not isinstance(fault, Exception):
-                # The queue writes down the end of a job only if it is an Exception.
-                raise JobError(
-                    f"The task was ended by {type(fault).__name__}: {fault}",
-                    expected="libraries that raise errors.",
-                    remedy="see its log.",
-                ) from fault
-            raise
 
 
 def bring(settings: Settings, check: Callable[[], None]) -> None:
@@ -133,12 +122,3 @@ def _known(kind: str) -> Callable[[Settings, dict[str, Any], _Telling], Any]:
             remedy="use the same version of Steerscope for dashboard and worker.",
         )
     return KINDS[kind].work
-
-
-def _why_left(fault: BaseException, stopping: bool) -> str | None:
-    """What to log where a task ends that has not failed; None where it has."""
-    if isinstance(fault, Left):
-        return fault.why
-    if stopping:
-        return PAUSED_TEXT
-    return STOPPED_TEXT if isinstance(fault, STOPPED) else None

@@ -15,8 +15,8 @@ from backend.errors import JobError
 from backend.jobs.kind import Values
 from backend.jobs.kinds import KINDS
 from backend.jobs.logs import remove_log
-from backend.jobs.rows import STATES, State, error_of, progress_of
-from backend.jobs.system import APPLICATION_VERSION, PIECES, PROGRESS, TASK
+from backend.jobs.rows import STATES, State, error_of, published_progress
+from backend.jobs.system import APPLICATION_VERSION, PIECES, TASK
 from backend.names import may_name_file
 from backend.settings import Settings
 from backend.store.changes import changing
@@ -125,11 +125,7 @@ class Tasks:
 
     def progress(self, task_id: str) -> Progress | None:
         """The newest progress of a task; None before the first, and for what is none."""
-        try:
-            values = self._client.get_event(task_id, PROGRESS, timeout_seconds=0)
-        except JobError:  # not plain JSON: told by refused()
-            return None
-        return None if values is None else progress_of(values)
+        return published_progress(self._client, task_id)
 
     def pieces(self, task_id: str, since: int = 0) -> tuple[int, tuple[Any, ...]]:
         """What a task has told so far; waits for nothing.

@@ -19,8 +19,8 @@ from backend.errors import JobError, NoRoom, ReadOnly, SharedAway
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.dispatch import Dispatcher, own_lanes
 from backend.jobs.exchanging import Exchanging
-from backend.jobs.job_log import JobLog, fault_text, stage_text
-from backend.jobs.leaving import PAUSED_TEXT, STOPPED, STOPPED_TEXT, Left
+from backend.jobs.job_log import JobLog, stage_text
+from backend.jobs.leaving import PAUSED_TEXT, STOPPED_TEXT, Left, end_told
 from backend.jobs.logs import add_to_log
 from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
@@ -234,18 +234,10 @@ class Extractor:
             if self._cancelled(run_id):
                 raise Left(STOPPED_TEXT)
 
-    def why_left(self, fault: BaseException) -> str | None:
-        """What to log where a job ends that has not failed; None where it has.
-
-        Args:
-            fault: what ended it.
-        """
-        if isinstance(fault, Left):
-            return fault.why
-        # What a step meets while the queue is closed under it is no fault of the job.
-        if self._stopping():
-            return PAUSED_TEXT
-        return STOPPED_TEXT if isinstance(fault, STOPPED) else None
+    @property
+    def stopping(self) -> Callable[[], bool]:
+        """Whether this worker is to end."""
+        return self._stopping
 
     def _report(self, run_id: str, progress: Progress) -> None:
         self.check(run_id)
@@ -283,7 +275,8 @@ def register(extractor: Extractor) -> None:
             return _extracted(run_id, request)
 
     def _extracted(run_id: str, request: dict[str, Any]) -> str:
-        try:
+        remedy = "see the job's log; use another model if its tokenizer gave up."
+        with end_told("job", remedy, partial(extractor.log, run_id), extractor.stopping):
             while extract_some(run_id, request):
                 extractor.check(run_id)
             while derive_some(run_id, request):
@@ -291,19 +284,6 @@ def register(extractor: Extractor) -> None:
             name = publish(run_id, request)
             extractor.log(run_id, f"published {name}")
             return name
-        except BaseException as fault:
-            why = extractor.why_left(fault)
-            extractor.log(run_id, fault_text(fault) if why is None else why)
-            if why is PAUSED_TEXT:
-                raise Left(why) from fault
-            if why is None and not isinstance(fault, Exception):
-                # The queue writes down the end of a job only if it is an Exception.
-                raise JobError(
-                    f"The job was ended by {type(fault).__name__}: {fault}",
-                    expected="libraries that raise errors.",
-                    remedy="see the job's log; use another model if its tokenizer gave up.",
-                ) from fault
-            raise
 
 
 def serve(settings: Settings, *, with_sample: bool, exchanging: bool = True) -> None:

@@ -96,10 +96,6 @@ class Intervention:
         vector = np.ascontiguousarray(about.pop("vector"), dtype=np.float64)
         return hashlib.sha256(repr(sorted(about.items())).encode() + vector.tobytes()).hexdigest()
 
-    def at(self, strength: float) -> Intervention:
-        """The same with another strength."""
-        return dataclasses.replace(self, strength=strength)
-
 
 def check_interventions(interventions: Sequence[Intervention], depth: int, width: int) -> None:
     """Refuse interventions that a model has no place for.

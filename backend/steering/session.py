@@ -49,10 +49,6 @@ class SteeringSession:
         self._loaded = loaded
         self._speaker = Speaker(steerable(loaded))
 
-    def forget(self) -> None:
-        """Let go of what was read."""
-        self._speaker.forget()
-
     def say(
         self, request: SteerRequest, vector: SteeringVector, told: Callable[[Tokens], None]
     ) -> Turn:

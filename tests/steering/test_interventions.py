@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
@@ -257,6 +259,11 @@ def test_what_does_not_fit_the_model_is_refused(tiny):
 def test_a_digest_says_whether_two_are_the_same():
     one = Intervention(1, V)
     assert one.digest == Intervention(1, V.copy()).digest
-    others = [one.at(2.0), Intervention(2, V), Intervention(1, V, "ablate"), Intervention(1, -V)]
+    others = [
+        dataclasses.replace(one, strength=2.0),
+        Intervention(2, V),
+        Intervention(1, V, "ablate"),
+        Intervention(1, -V),
+    ]
     others.append(Intervention(1, V, where="prompt"))
     assert len({one.digest, *(other.digest for other in others)}) == 6

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
-from backend.views.scorecard.grid import INK, PAPER, contrast
+from backend.views.scorecard.grid import ink_on
 from backend.views.shared.style import DIVERGING, diverging
 
 # What tokens are coloured by: the projection before or after the intervention.
@@ -103,12 +103,11 @@ def _span(token: SpokenToken, colours: Colours, value: float) -> str:
     if not token.text:
         return ""
     colour = diverging((value - colours.centre) / colours.reach)
-    ink = INK if contrast(colour, INK) >= contrast(colour, PAPER) else PAPER
     line = ""
     if colours.high is not None and value > colours.high:
         line = ";text-decoration:underline"
     elif colours.low is not None and value < colours.low:
         line = ";text-decoration:underline dotted"
-    style = f"background:{colour};color:{ink}{line}"
+    style = f"background:{colour};color:{ink_on(colour)}{line}"
     title = f"before {token.before:.4g}, after {token.after:.4g}"
     return f"<span style='{style}' title='{title}'>{html.escape(token.text)}</span>"
