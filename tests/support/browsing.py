@@ -10,7 +10,9 @@ from tests.support.pages import PAGES
 PATHS = ("/", *(f"/{page.removeprefix('pages/').removesuffix('.py')}" for page in PAGES[1:]))
 _CALM = """ms => {
   const app = document.querySelector("[data-testid=stApp]");
-  const resting = app?.dataset.testScriptState === "notRunning" &&
+  // Connected and at rest is also a page whose script the server has not begun yet.
+  const drawn = document.querySelector("[data-testid=stMain] [data-testid=stElementContainer]");
+  const resting = app?.dataset.testScriptState === "notRunning" && drawn &&
     app.dataset.testConnectionState === "CONNECTED";
   if (!resting) window.restingSince = undefined;
   else window.restingSince ??= performance.now();
@@ -29,7 +31,7 @@ def preset_study(application) -> str:
 
 
 def settled(page: Page) -> Page:
-    """Wait until the script has run to its end, and no other run has begun for half a second."""
+    """Wait until something is drawn, and the script has ended and not begun again for 0.5 s."""
     page.evaluate("window.restingSince = undefined")
     page.wait_for_function(_CALM, arg=500, polling=50)
     return page
