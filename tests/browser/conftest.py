@@ -68,7 +68,10 @@ def _as_a_user(cache: Path) -> dict[str, str]:
 
 @contextmanager
 def serving(
-    cache: Path, *options: str, variables: Callable[[str], Mapping[str, str]] = lambda _: {}
+    cache: Path,
+    *options: str,
+    variables: Callable[[str], Mapping[str, str]] = lambda _: {},
+    program: Path = ROOT,
 ) -> Iterator[Application]:
     """``python -m backend serve`` on a store that knows SmolLM2's weights.
 
@@ -76,6 +79,7 @@ def serving(
         cache: the store.
         options: of ``serve``.
         variables: of the environment, from the dashboard's address.
+        program: folder that it is started in.
     """
     models = cache / "models"
     models.mkdir(parents=True, exist_ok=True)
@@ -89,7 +93,7 @@ def serving(
     with (cache / "serve.log").open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "backend", "serve", "--port", str(port), *options],
-            cwd=ROOT,
+            cwd=program,
             env=_as_a_user(cache) | variables(url),
             stdout=log,
             stderr=log,
