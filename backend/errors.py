@@ -127,6 +127,10 @@ class ClusterError(ExtractionError):
     """A Ray cluster cannot be reached, lacks what is asked for, or has lost its workers."""
 
 
+class VllmError(ExtractionError):
+    """vLLM is not there, cannot do what is asked for, or has ended."""
+
+
 class LayerOutOfRange(ExtractionError):
     """A wanted layer does not exist in the model."""
 

@@ -50,8 +50,10 @@ class Settings:
             a folder's path or ``s3://bucket/prefix``; empty where this cache is the only one.
         lost_after: seconds without a sign of life, by the queue's clock, after which a worker on
             another machine counts as lost and its job goes on elsewhere.
-        ray_address: host:port of the Ray cluster that the engine ray uses, or ``auto``; empty for
-            one of its own on this machine.
+        ray_address: host:port of the Ray cluster that the engine ray uses, and vllm for the parts
+            of a split model, or ``auto``; empty for this machine alone.
+        vllm_python: interpreter of the environment in which vLLM is installed; empty for that of
+            ``.venv-vllm`` beside the program, or this one's.
         hosts: names the dashboard answers to besides those of this machine's loopback address;
             ``*.example.org`` for all below one.
         read_only: whether nothing may be started, imported, saved, cancelled or deleted.
@@ -70,6 +72,7 @@ class Settings:
     shared: str = ""
     lost_after: float = 30.0
     ray_address: str = ""
+    vllm_python: str = ""
     hosts: tuple[str, ...] = ()
     read_only: bool = False
     log_in: LogIn | None = None
@@ -204,6 +207,7 @@ def load_settings() -> Settings:
         shared=os.environ.get("STEERSCOPE_SHARED", ""),
         lost_after=_lost_after(),
         ray_address=os.environ.get("STEERSCOPE_RAY_ADDRESS", ""),
+        vllm_python=os.environ.get("STEERSCOPE_VLLM_PYTHON", ""),
         hosts=_list("STEERSCOPE_HOSTS"),
         read_only=_switch("STEERSCOPE_READ_ONLY"),
         log_in=log_in,

@@ -175,9 +175,12 @@ class ExtractionRequest:
         derives: id of a published run whose derived tables are to be computed anew, from its
             stored activations; empty for an extraction.
         fresh: extract every text, also those whose activations a published run holds.
-        engine: ``local`` (this process) or ``ray`` (a cluster, which the settings name).
+        engine: ``local`` (this process), ``ray`` (a cluster, which the settings name) or ``vllm``
+            (vLLM, in an environment of its own).
         workers: of the engine ray; 0 for as many as its cluster has room for.
         worker_cpus: CPUs that each of them asks for, and threads it uses on a CPU.
+        tensor_parallel: of the engine vllm; how many devices share each layer.
+        pipeline_parallel: likewise; how many groups of devices have some of the layers each.
     """
 
     study: str
@@ -192,6 +195,8 @@ class ExtractionRequest:
     engine: str = "local"
     workers: int = 0
     worker_cpus: int = 1
+    tensor_parallel: int = 1
+    pipeline_parallel: int = 1
 
 
 @dataclass(frozen=True)

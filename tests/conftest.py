@@ -50,6 +50,14 @@ def tiny_llama(tiny_folders) -> Path:
 
 
 @pytest.fixture(scope="session")
+def wide_llama(tmp_path_factory) -> Path:
+    """Folder of a random 3-layer Llama whose heads are wide enough for vLLM on a CPU."""
+    from tests.support.tiny_models import WIDE_HEADS, save_tiny_model
+
+    return save_tiny_model(tmp_path_factory.mktemp("wide") / "llama", "llama", **WIDE_HEADS)
+
+
+@pytest.fixture(scope="session")
 def smollm2():
     """SmolLM2-135M-Instruct, fetched once into the repository's cache."""
     from backend.models.load import load

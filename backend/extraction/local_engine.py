@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from backend.extraction.engine import LOCAL, Identity, ModelSource, OpenEngine, Report
+from backend.extraction.engine import Identity, ModelSource, OpenEngine, Report, forward_pass
 from backend.models.identity import ModelIdentity, dtype_name, identify
 from backend.models.model_reference import model_name
 from backend.models.notices import model_notices
@@ -109,11 +109,11 @@ def identity_of(request: ExtractionRequest, model: ModelIdentity) -> Identity:
     """What the activations of a request depend on besides the texts.
 
     Args:
-        request: pooling, device and number type.
+        request: engine, pooling, device and number type.
         model: its model.
     """
     return Identity(
-        engine=LOCAL,
+        engine=forward_pass(request.engine),
         weights_hash=model.weights_hash,
         tokenizer_hash=model.tokenizer_hash,
         chat_template_hash=model.chat_template_hash,

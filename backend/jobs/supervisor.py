@@ -17,7 +17,7 @@ from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.jobs.exchanging import Exchanging
-from backend.jobs.lifeline import GRACE_SECONDS, start_held
+from backend.lifeline import GRACE_SECONDS, signal_group, start_held
 from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
 from backend.store.locks import require_locks
 from backend.store.room import writing
@@ -166,7 +166,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
                 return dashboard.returncode or 1
             if worker is None or worker.poll() is None:
                 continue
-            _signal(worker, signal.SIGKILL)  # what it had started outlives it otherwise
+            signal_group(worker, signal.SIGKILL)  # what it had started outlives it otherwise
             if time.monotonic() - started > HEALTHY_SECONDS:
                 pause = FIRST_PAUSE
             logger.warning(
@@ -200,22 +200,14 @@ def _environment(place: Place, settings: Settings) -> dict[str, str]:
 
 def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
     for process in processes:
-        _signal(process, signal.SIGTERM)
+        signal_group(process, signal.SIGTERM)
     deadline = time.monotonic() + GRACE_SECONDS
     for process in processes:
         try:
             process.wait(max(0.1, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
-            _signal(process, signal.SIGKILL)
+            signal_group(process, signal.SIGKILL)
             process.wait()
-
-
-def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
-    """Signal the whole group, so that a download or conversion it started ends too."""
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return  # it has ended by itself
 
 
 def _require_free(place: Place) -> None:

@@ -10,16 +10,17 @@ from dataclasses import dataclass
 
 from backend.core.vectors.methods import METHODS, Method
 from backend.errors import ExtractionError
-from backend.extraction.engine import LOCAL, RAY, Engine
+from backend.extraction.engine import LOCAL, RAY, VLLM, Engine
 from backend.extraction.local_engine import LocalEngine
 from backend.extraction.ray_engine import RayEngine
 from backend.extraction.simulated import SimulatedEngine
+from backend.extraction.vllm_engine import VllmEngine
 from backend.phantom.published.phantom import PublishedPhantom
 from backend.settings import Settings
 from backend.types import ExtractionRequest
 
 # Engines that a user chooses from; of a simulated model there is nothing to choose.
-CHOICES = (LOCAL, RAY)
+CHOICES = (LOCAL, RAY, VLLM)
 # A model reference of this form names a model of the bundled phantom; nothing is loaded for it.
 SIMULATED_PREFIX = "simulated:"
 
@@ -62,6 +63,7 @@ ENGINES: list[EngineKind] = [
         costly_methods=False,
     ),
     EngineKind(RAY, lambda request: request.engine == RAY, RayEngine),
+    EngineKind(VLLM, lambda request: request.engine == VLLM, VllmEngine),
     EngineKind(LOCAL, lambda request: request.engine == LOCAL, LocalEngine),
 ]
 
@@ -69,6 +71,11 @@ ENGINES: list[EngineKind] = [
 def has_workers(engine: str) -> bool:
     """Whether an engine of ``CHOICES`` can be told how many workers to start."""
     return engine == RAY
+
+
+def splits_models(engine: str) -> bool:
+    """Whether an engine of ``CHOICES`` can split a model over several devices."""
+    return engine == VLLM
 
 
 def engine_of(request: ExtractionRequest) -> EngineKind:

@@ -9,6 +9,7 @@ import secrets
 from typing import Any
 
 from backend.errors import LayerOutOfRange, StoreError
+from backend.extraction.engine import split_of
 from backend.models.model_reference import model_name
 from backend.store.run_record import IMPORTED, SIMULATED, RunRecord
 from backend.types import ExtractionRequest
@@ -23,6 +24,8 @@ _KINDS: dict[str, type] = {
     "fresh": bool,
     "workers": int,
     "worker_cpus": int,
+    "tensor_parallel": int,
+    "pipeline_parallel": int,
 }
 _RANGE = re.compile(r"([0-9]{1,9})(?:-([0-9]{1,9}))?")
 
@@ -85,6 +88,7 @@ def request_like(record: RunRecord, study: str) -> ExtractionRequest:
             expected="a run that a model made.",
             remedy="choose a run of a real model.",
         )
+    tensor, pipeline = split_of(record.device)
     return ExtractionRequest(
         study=study,
         model=record.model,
@@ -93,6 +97,8 @@ def request_like(record: RunRecord, study: str) -> ExtractionRequest:
         batch_tokens=record.batch_tokens,
         dtype=record.dtype,
         engine=record.engine,
+        tensor_parallel=tensor,
+        pipeline_parallel=pipeline,
     )
 
 

@@ -45,7 +45,7 @@ class RunRecord:
         batch_tokens: padded tokens per batch.
         device: device that ran it.
         dtype: floating-point type of the weights; activations are stored as float32.
-        engine: local, ray, phantom or imported.
+        engine: local, ray, vllm, phantom or imported.
         seed: seed of everything random in the derived numbers.
         versions: library -> version.
         notices: what a reader of the run should know of its texts and model, as sentences; empty in

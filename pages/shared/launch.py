@@ -19,7 +19,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.secrets import SecretsValue
 
 from backend.access import LogIn
-from backend.jobs.lifeline import end_with_starter
+from backend.lifeline import end_with_starter
 from backend.settings import load_settings
 from pages.shared.light_loading import LightLoadingMiddleware
 from pages.shared.policy import PolicyMiddleware

@@ -8,7 +8,7 @@ from backend.errors import SteerscopeError
 from backend.models.model_reference import refuse_unusable
 from backend.models.presets import PRESETS
 from backend.poolings import POOLINGS, parse_pooling, pooling_title
-from backend.runs.engines import CHOICES, has_workers
+from backend.runs.engines import CHOICES, has_workers, splits_models
 from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
@@ -26,6 +26,7 @@ _STUDY, _MODEL, _LAYERS, _POOLING = "form_study", "form_model", "form_layers", "
 _BATCH, _DEVICE, _DTYPE = "form_batch", "form_device", "form_dtype"
 _FRESH = "form_fresh"
 _ENGINE, _WORKERS = "form_engine", "form_workers"
+_TENSOR, _PIPELINE = "form_tensor", "form_pipeline"
 
 
 def new_extraction(chosen: Selection) -> None:
@@ -121,12 +122,25 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         "Engine",
         CHOICES,
         help="local: the worker that takes the job. ray: the workers of the Ray cluster that "
-        "STEERSCOPE_RAY_ADDRESS names there, or of its machine alone; the results are the same.",
+        "STEERSCOPE_RAY_ADDRESS names there, or of its machine alone; the results are the same. "
+        "vllm: vLLM in an environment of its own there; the same up to rounding.",
         key=_ENGINE,
     )
     if has_workers(st.session_state[_ENGINE]):
         middle.number_input(
             "Workers on Ray", 0, 10_000, 0, key=_WORKERS, help="0 for as many as there is room for."
+        )
+    if splits_models(st.session_state[_ENGINE]):
+        middle.number_input(
+            "Tensor parallel", 1, 1_000, 1, key=_TENSOR, help="Devices that share each layer."
+        )
+        right.number_input(
+            "Pipeline parallel",
+            1,
+            1_000,
+            1,
+            key=_PIPELINE,
+            help="Groups of devices that have some of the layers each.",
         )
     return study
 
@@ -152,6 +166,8 @@ def _request(study: str) -> ExtractionRequest:
         fresh=bool(said[_FRESH]),
         engine=said[_ENGINE],
         workers=int(said[_WORKERS]) if has_workers(said[_ENGINE]) else 0,
+        tensor_parallel=int(said[_TENSOR]) if splits_models(said[_ENGINE]) else 1,
+        pipeline_parallel=int(said[_PIPELINE]) if splits_models(said[_ENGINE]) else 1,
     )
 
 

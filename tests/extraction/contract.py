@@ -8,8 +8,9 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from backend.extraction.engine import LOCAL, RAY
+from backend.extraction.engine import LOCAL, RAY, VLLM
 from tests.support.ray_nodes import kill, ray_nodes
+from tests.support.vllm_process import hosts, require_vllm
 
 
 @dataclass(frozen=True)
@@ -20,11 +21,18 @@ class Place:
         ray_address: as in the settings.
         kill: ends one of the processes that pool for an open engine; None where that is this one.
         left: how many such processes are alive.
+        others: whether others take over what it was at; else the job ends, and goes on in another
+            opening.
+        any_batch: whether texts are read as they are, so that they can be asked for in any batch.
+        wide: whether a model's heads must be wide.
     """
 
     ray_address: str = ""
     kill: Callable[[Any], None] | None = None
     left: Callable[[], int] = lambda: 0
+    others: bool = True
+    any_batch: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,23 @@ def two_nodes() -> Iterator[Place]:
         yield Place(nodes.address, lambda opened: kill(opened.workers.loaded[0].pid), nodes.left)
 
 
-CONTRACT = [Contracted(LOCAL, this_process), Contracted(RAY, two_nodes)]
+@contextmanager
+def own_environment() -> Iterator[Place]:
+    """vLLM for CPUs, if it is there; each opening starts a process."""
+    require_vllm()
+    yield Place(
+        kill=lambda opened: kill(opened.process.pid),
+        left=hosts,
+        others=False,
+        any_batch=True,
+        wide=True,
+    )
+
+
+CONTRACT = [
+    Contracted(LOCAL, this_process),
+    Contracted(RAY, two_nodes),
+    Contracted(VLLM, own_environment),
+]
 # They run no model: what they hold was drawn or made elsewhere.
 WITHOUT_MODEL = ("phantom", "imported")

@@ -12,6 +12,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import ExtractionError, LayerOutOfRange
+from backend.extraction.engine import LOCAL, RAY, Batch, forward_pass
 from backend.extraction.local_engine import LocalEngine
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.runs.engines import ENGINES
@@ -34,6 +35,11 @@ FEW = 160
 def tested(request):
     with request.param.place() as place:
         yield request.param.name, place
+
+
+@pytest.fixture(scope="module")
+def model_folder(tested, tiny_llama, wide_llama):
+    return wide_llama if tested[1].wide else tiny_llama
 
 
 @pytest.fixture(scope="module")
@@ -87,16 +93,16 @@ def same_bits(one, other):
 
 
 @pytest.fixture(scope="module")
-def encoded(tiny_llama):
-    tokenizer = AutoTokenizer.from_pretrained(tiny_llama)
+def encoded(model_folder):
+    tokenizer = AutoTokenizer.from_pretrained(model_folder)
     prompts = [encode_prompt(tokenizer, prompt) for prompt in STUDY.prompts]
     return [*prompts, *(encode_response(tokenizer, response) for response in STUDY.responses)]
 
 
 @pytest.fixture(scope="module")
-def by_hand(tiny_llama, encoded):
+def by_hand(model_folder, encoded):
     """Mean of the wanted tokens by ``output_hidden_states`` in float64, [texts, layers, d]."""
-    double = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float64).eval()
+    double = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float64).eval()
     pooled = reference(double, encoded, LAYERS, "mean").swapaxes(0, 1)
     return pooled, hidden_states(double, encoded, LAYERS)
 
@@ -107,11 +113,13 @@ def test_every_engine_with_a_model_is_under_contract():
 
 
 @pytest.fixture(scope="module")
-def whole(tested, store, tiny_llama):
+def whole(tested, store, model_folder, encoded):
     """What one opening gives, asked in several orders. Opening takes seconds on other machines."""
-    engine = engine_of(tested, store, wanted(tiny_llama))
+    engine = engine_of(tested, store, wanted(model_folder))
     source = engine.source(silent)
     with engine.opened(STUDY, silent) as opened:
+        lengths = [len(text.ids) for text in encoded]
+        single = [Batch((text,), length) for text, length in enumerate(lengths)]
         middle = len(opened.batches) // 2
         return SimpleNamespace(
             source=source,
@@ -121,6 +129,7 @@ def whole(tested, store, tiny_llama):
             forward=all_of(opened),
             backward=all_of(opened, opened.batches[::-1]),
             twice=[opened.pool(opened.batches[middle]).activations for _ in range(2)],
+            alone=all_of(opened, single)[0] if tested[1].any_batch else None,
         )
 
 
@@ -143,32 +152,38 @@ def test_exact_in_order_and_counted(tested, whole, encoded, by_hand):
     assert (record.layers, record.dtype, record.depth) == (LAYERS, "float32", DEPTH)
 
 
-def test_the_same_batches_and_bits_as_this_process_in_any_order(whole, store, tiny_llama):
-    batches, expected = local_result(store, wanted(tiny_llama))
+def test_the_same_batches_and_bits_as_this_process_in_any_order(tested, whole, store, model_folder):
+    """Of a forward pass of its own, the same up to rounding: test_exact_in_order_and_counted."""
+    batches, expected = local_result(store, wanted(model_folder))
     assert whole.batches == batches
-    assert same_bits(whole.forward, expected)
-    assert same_bits(whole.backward, expected)
+    assert same_bits(whole.forward, whole.backward)
+    assert same_bits(whole.forward, expected) == (forward_pass(tested[0]) == LOCAL)
     assert np.array_equal(*whole.twice)
 
 
-def test_what_earlier_runs_hold_is_found_by_the_same_identity(whole, store, tiny_llama):
-    assert whole.source == LocalEngine(store, wanted(tiny_llama)).source(silent)
+def test_what_earlier_runs_hold_is_found_by_the_same_identity(tested, whole, store, model_folder):
+    here = LocalEngine(store, wanted(model_folder)).source(silent)
+    identity = dataclasses.replace(here.identity, engine=forward_pass(tested[0]))
+    assert whole.source == dataclasses.replace(here, identity=identity)
+    assert (identity == here.identity) == (tested[0] in (LOCAL, RAY))
     assert len(whole.tokens) == len(STUDY.prompts)
     assert whole.tokens == whole.record.prompt_tokens
 
 
-def test_padding_changes_nothing(tested, whole, store, tiny_llama):
-    request = wanted(tiny_llama, batch_tokens=1, workers=1)
-    with engine_of(tested, store, request).opened(STUDY, silent) as opened:
-        assert len(opened.batches) == TEXTS
-        alone = all_of(opened)[0]
+def test_padding_changes_nothing(tested, whole, store, model_folder):
+    alone = whole.alone
+    if alone is None:
+        request = wanted(model_folder, batch_tokens=1, workers=1)
+        with engine_of(tested, store, request).opened(STUDY, silent) as opened:
+            assert len(opened.batches) == TEXTS
+            alone = all_of(opened)[0]
     assert relative_error(whole.forward[0], alone) < TOLERANCE
 
 
-def test_what_is_not_finite_is_named(tested, store, tiny_llama, tmp_path):
+def test_what_is_not_finite_is_named(tested, store, model_folder, tmp_path):
     folder = tmp_path / "loud"
-    shutil.copytree(tiny_llama, folder)
-    model = AutoModelForCausalLM.from_pretrained(tiny_llama, dtype=torch.float32)
+    shutil.copytree(model_folder, folder)
+    model = AutoModelForCausalLM.from_pretrained(model_folder, dtype=torch.float32)
     with torch.no_grad():
         model.get_input_embeddings().weight.mul_(4e5)
     model.save_pretrained(folder)
@@ -182,8 +197,8 @@ def test_what_is_not_finite_is_named(tested, store, tiny_llama, tmp_path):
     assert "prompt '" in fault.value.what or "response s" in fault.value.what
 
 
-def test_a_layer_that_is_not_there_is_refused_before_the_first_batch(tested, store, tiny_llama):
-    request = ExtractionRequest("small@0", str(tiny_llama), (1, DEPTH + 1))
+def test_a_layer_that_is_not_there_is_refused_before_the_first_batch(tested, store, model_folder):
+    request = ExtractionRequest("small@0", str(model_folder), (1, DEPTH + 1))
     with (
         pytest.raises(LayerOutOfRange, match=f"{DEPTH} decoder blocks"),
         engine_of(tested, store, request).opened(STUDY, silent),
@@ -200,23 +215,28 @@ def cancelling(progress):
         raise Cancelled
 
 
-def test_a_cancel_ends_the_opening_and_leaves_nothing(tested, store, tiny_llama):
-    engine = engine_of(tested, store, wanted(tiny_llama))
+def test_a_cancel_ends_the_opening_and_leaves_nothing(tested, store, model_folder):
+    engine = engine_of(tested, store, wanted(model_folder))
     with pytest.raises(Cancelled), engine.opened(chat_study(), cancelling):
         raise AssertionError("opened")
     assert tested[1].left() == 0
 
 
-def test_a_process_that_dies_in_the_middle_loses_nothing(tested, whole, store, tiny_llama):
+def test_a_process_that_dies_in_the_middle_loses_nothing(tested, whole, store, model_folder):
     """Of an engine in this process, the job goes on in another, which opens the same batches; that
     they give the same is tested above."""
     kill = tested[1].kill
-    engine = engine_of(tested, store, wanted(tiny_llama))
+    engine = engine_of(tested, store, wanted(model_folder))
     with pytest.raises(Cancelled), engine.opened(STUDY, silent) as opened:
         assert opened.batches == whole.batches
         opened.pool(opened.batches[0])
         if kill is not None:
             kill(opened)
+            if not tested[1].others:
+                with pytest.raises(ExtractionError, match="SIGKILL") as fault:
+                    opened.pool(opened.batches[1])
+                assert "the run can be continued" in fault.value.remedy
+                raise Cancelled
             assert same_bits(all_of(opened), whole.forward)
             # Further batches are on their way when it is left.
             opened.pool(opened.batches[0])

@@ -21,11 +21,11 @@ import sqlalchemy as sa
 from backend.errors import JobError
 from backend.jobs.cache_id import cache_id, host_name
 from backend.jobs.dispatch import Dispatcher, own_lanes
-from backend.jobs.lifeline import start_held
 from backend.jobs.logs import add_to_log, read_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.system import QUEUE, migrate
 from backend.jobs.workers import WorkerSlot, queue_engine
+from backend.lifeline import start_held
 from backend.settings import Settings
 from backend.store.catalog import run_list
 from backend.store.places import place_of
@@ -46,7 +46,7 @@ LOST_AFTER = 12.0
 wait_for = partial(wait_until, seconds=300.0)
 # As the command, which would let everything else on the machine go first.
 WORKER = """
-from backend.jobs.lifeline import end_with_starter
+from backend.lifeline import end_with_starter
 from backend.jobs.worker import serve
 from backend.settings import load_settings
 

@@ -51,7 +51,7 @@ def test_layers_as_users_write_them():
 def test_requests_survive_json_and_names_are_plain():
     request = ExtractionRequest("a@b", "org/Model-X@main", (1, 2), "last", 9, "cpu", "float32")
     assert request_from_json(request_to_json(request)) == request
-    newer = ("engine", "workers", "worker_cpus")
+    newer = ("engine", "workers", "worker_cpus", "tensor_parallel", "pipeline_parallel")
     older = {key: value for key, value in request_to_json(request).items() if key not in newer}
     assert request_from_json(older) == request
     assert model_name("org/Model-X@main") == "Model-X"

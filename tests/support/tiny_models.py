@@ -9,6 +9,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import (
     AutoModelForCausalLM,
+    CohereConfig,
+    Gemma2Config,
     Gemma3TextConfig,
     GemmaConfig,
     GPT2Config,
@@ -26,10 +28,14 @@ FAMILIES = {
     "gemma": (GemmaConfig, {"head_dim": 16}),
     "gemma3": (Gemma3TextConfig, {"head_dim": 16, "sliding_window": 16}),
 }
+# vLLM has no attention on CPUs for heads as narrow as those above.
+WIDE_HEADS = {"num_attention_heads": 2, "num_key_value_heads": 1, "head_dim": 32}
 # Built where a test asks for them; no other test is run on them.
 MORE_FAMILIES = {
     "gpt2": (GPT2Config, {"n_inner": 128}),
     "qwen2-untied": (Qwen2Config, {"tie_word_embeddings": False}),
+    "gemma2": (Gemma2Config, {"sliding_window": 16, "query_pre_attn_scalar": 32}),
+    "cohere": (CohereConfig, {}),
 }
 TEMPLATE = (
     "{{ bos_token }}{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] | trim }}"
@@ -70,23 +76,29 @@ def without_bos(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFast:
     return found
 
 
-def save_tiny_model(folder: Path, family: str) -> Path:
-    """Save a seeded random model of a family, with its tokenizer, and return the folder."""
+def save_tiny_model(folder: Path, family: str, **changes: int) -> Path:
+    """Save a seeded random model of a family, with its tokenizer, and return the folder.
+
+    Args:
+        folder: where.
+        family: of those above.
+        changes: of the config.
+    """
     config_class, extra = (FAMILIES | MORE_FAMILIES)[family]
     tokenizer = tiny_tokenizer()
-    config = config_class(
-        vocab_size=len(tokenizer),
-        hidden_size=WIDTH,
-        intermediate_size=128,
-        num_hidden_layers=DEPTH,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        max_position_embeddings=512,
-        pad_token_id=1,
-        bos_token_id=0,
-        eos_token_id=1,
-        **extra,
-    )
+    shape = {
+        "vocab_size": len(tokenizer),
+        "hidden_size": WIDTH,
+        "intermediate_size": 128,
+        "num_hidden_layers": DEPTH,
+        "num_attention_heads": 4,
+        "num_key_value_heads": 2,
+        "max_position_embeddings": 512,
+        "pad_token_id": 1,
+        "bos_token_id": 0,
+        "eos_token_id": 1,
+    }
+    config = config_class(**(shape | extra | changes))
     torch.manual_seed(11)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     with torch.no_grad():

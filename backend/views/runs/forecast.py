@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from backend.extraction.engine import LOCAL, RAY
+from backend.extraction.engine import LOCAL, RAY, VLLM
 from backend.extraction.local_engine import identity_of
 from backend.models.identity import remembered_identity
 from backend.models.memory import free_bytes
@@ -115,8 +115,9 @@ def forecast(
 def _reuse(settings: Settings, study: Study, request: ExtractionRequest) -> Reuse | None:
     if request.model.startswith(SIMULATED_PREFIX):
         return None
-    if request.engine == RAY and settings.ray_address and request.device == request.dtype == "auto":
-        return None  # the number type follows the cluster's device
+    elsewhere = request.engine == VLLM or (request.engine == RAY and settings.ray_address)
+    if elsewhere and request.device == request.dtype == "auto":
+        return None  # the number type follows the device there
     if request.fresh:
         return Reuse(len(study.prompts) + len(study.responses))
     model = remembered_identity(request.model, settings)
