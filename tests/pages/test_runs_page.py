@@ -81,6 +81,12 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     queue = JobQueue(store)
     (job,) = queue.jobs()
     assert (job.request.engine, job.request.workers) == ("ray", 2)
+    app.selectbox(key="form_engine").select("vllm").run()
+    app.number_input(key="form_tensor").set_value(4).run()
+    assert "earlier runs are looked through at start" in words(app)
+    press(app, "Start extraction")
+    (split,) = [job.request for job in queue.jobs() if job.request.engine == "vllm"]
+    assert (split.workers, split.tensor_parallel, split.pipeline_parallel) == (0, 4, 1)
     queue.close()
     app.text_input(key="form_layers").set_value("1-7").run()
     assert "Layer 7 does not exist" in words(app)
