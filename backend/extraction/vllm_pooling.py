@@ -107,6 +107,7 @@ class _Pooler:
         self._runner, self._device = runner, device
         self.layers: list[int] = []
         self._speaks = False
+        self._width = 0
         self._step: _Step | None = None
         self._trial = _Trial()
         self._sums = self._first = torch.empty(0)

@@ -201,6 +201,10 @@ class VllmProcess:
         logger.warning("vLLM said last:\n%s", lines)
 
     def _gone(self) -> VllmError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_GRACE_SECONDS)
+        # One that answers no more may still hold the memory.
+        signal_group(self._process, signal.SIGKILL)
         self._process.wait()
         self._listener.join(_GRACE_SECONDS)
         self._tell()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from backend.errors import ExtractionError
 from backend.models.layers import check_layers
 from backend.models.on_disk import model_size
-from backend.runs.engines import SIMULATED_PREFIX, engine_of
+from backend.runs.engines import SIMULATED_PREFIX, engine_of, splits_models
 from backend.settings import Settings
 from backend.store.run import open_run
 from backend.store.study import find_study
@@ -22,7 +23,7 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
     Raises:
         StudyNotFound, RunNotFound: there is none of that name.
         LayerOutOfRange: the model has no such layer.
-        ExtractionError: there is no such engine.
+        ExtractionError: there is no such engine, or it cannot split a model.
         ModelNotFound, ModelError: the model's name or files are of no use.
     """
     if request.derives:
@@ -30,11 +31,22 @@ def check_request(settings: Settings, request: ExtractionRequest) -> None:
         return
     find_study(settings, request.study)
     engine_of(request)
+    if max(request.tensor_parallel, request.pipeline_parallel) > 1:
+        _check_splits(request.engine)
     if request.model.startswith(SIMULATED_PREFIX):
         return
     size = model_size(request.model, settings)
     if size is not None:
         check_layers(size.depth, request.layers)
+
+
+def _check_splits(engine: str) -> None:
+    if not splits_models(engine):
+        raise ExtractionError(
+            f"The engine {engine} does not split a model over several devices.",
+            expected="tensor and pipeline parallel sizes of 1.",
+            remedy="use --engine vllm, or leave --tensor-parallel and --pipeline-parallel out.",
+        )
 
 
 def check_run(settings: Settings, run_id: str) -> None:

@@ -17,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from backend.errors import (
+    ExtractionError,
     NotEnoughMemory,
     TextTooLong,
     UnsupportedArchitecture,
@@ -27,6 +28,7 @@ from backend.extraction.engine import split_device, split_of
 from backend.extraction.spans import encode_prompt
 from backend.extraction.vllm_engine import VllmEngine
 from backend.extraction.vllm_process import VllmProcess, find_vllm
+from backend.runs.quick_checks import check_request
 from backend.runs.session import session_of
 from backend.store.run import open_run
 from backend.store.study import publish_study
@@ -339,6 +341,15 @@ def test_without_vllm_it_is_said_how_to_get_it(settings, python, said):
 def test_what_vllm_cannot_be_given_is_refused_at_once(settings, values, said):
     with pytest.raises(VllmError, match=said):
         VllmEngine(settings, wanted("m", **values))
+
+
+@pytest.mark.parametrize("engine", ["local", "ray"])
+def test_other_engines_say_that_they_split_no_model(settings, engine):
+    ref = publish_study(settings, PROMPTS, content_hash(PROMPTS))
+    request = ExtractionRequest(ref.key, "m", LAYERS, engine=engine, tensor_parallel=2)
+    with pytest.raises(ExtractionError, match=f"engine {engine} does not split") as fault:
+        check_request(settings, request)
+    assert "--engine vllm" in fault.value.remedy
 
 
 def test_how_a_model_was_split_is_read_from_its_provenance():
