@@ -118,6 +118,8 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         help="When off, activations of the same text, model, pooling and number type are copied "
         "from earlier runs, and only new texts are extracted.",
     )
+    # A row of its own, so that what an engine is asked stands beside it.
+    left, middle, right = st.columns(3)
     left.selectbox(
         "Engine",
         CHOICES,
