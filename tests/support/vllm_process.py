@@ -11,7 +11,7 @@ import pytest
 
 from backend.errors import VllmError
 from backend.extraction.vllm_process import find_vllm
-from tests.support.ray_nodes import processes
+from tests.support.ray_nodes import parent, processes
 
 _HOST = b"backend.extraction.vllm_host"
 
@@ -29,8 +29,8 @@ def require_vllm() -> None:
 
 
 def hosts() -> int:
-    """How many processes that run vLLM are alive."""
-    return sum(map(is_host, processes()))
+    """How many processes that run vLLM, started by this one, are alive: tests run side by side."""
+    return sum(parent(pid) == os.getpid() and is_host(pid) for pid in processes())
 
 
 def is_host(pid: int) -> bool:
