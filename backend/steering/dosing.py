@@ -159,6 +159,7 @@ def measure_dose(
             temperature=plan.temperature,
             seed=plan.seed,
             judge=judge if score is not None else "",
+            vector_hash=vector.digest,
         ),
         strengths=plan.ascending,
         directions=plan.directions,

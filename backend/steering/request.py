@@ -45,6 +45,8 @@ class SteerRequest:
         seed: of the noise, the same in every variant.
         most_tokens: longest answer.
         device: as for an extraction.
+        asked_of: digest of the vector when it was asked; empty for whichever the source names when
+            it is answered, though the run was derived again since.
     """
 
     source: VectorSource
@@ -63,6 +65,7 @@ class SteerRequest:
     seed: int = 0
     most_tokens: int = 100
     device: str = "auto"
+    asked_of: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -142,6 +145,28 @@ def variants(request: SteerRequest, vector: SteeringVector) -> tuple[Variant, ..
     return tuple(found)
 
 
+def vector_asked_of(settings: Settings, request: SteerRequest) -> SteeringVector:
+    """The vector of a request.
+
+    Args:
+        settings: where the store is.
+        request: what is asked.
+
+    Raises:
+        SteeringError: it names no vector or model, or the vector is another than when it was asked.
+        RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
+    """
+    vector = find_vector(settings, request.source)
+    if request.asked_of not in ("", vector.digest):
+        raise SteeringError(
+            f"The vector ({vector.title}) is not the one that this was asked of: it was derived "
+            "again or replaced since.",
+            expected="the vector as it was when the message was sent.",
+            remedy="send the message again.",
+        )
+    return vector
+
+
 def check_request(settings: Settings, request: SteerRequest) -> None:
     """Refuse a request that cannot be answered, before a model is loaded.
 
@@ -150,10 +175,10 @@ def check_request(settings: Settings, request: SteerRequest) -> None:
         request: what is asked.
 
     Raises:
-        SteeringError: it names no vector or model, or its numbers or texts cannot be meant.
+        SteeringError: as :func:`vector_asked_of`, or its numbers or texts cannot be meant.
         RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
     """
-    found = variants(request, find_vector(settings, request.source))
+    found = variants(request, vector_asked_of(settings, request))
     texts = [request.system, *request.said, *(text for own in request.answered for text in own)]
     turns = len(request.said) - 1
     answered = request.answered or ((),) * len(found)

@@ -73,6 +73,8 @@ class Steered:
         temperature: of the answers.
         seed: of the answers and of the random directions.
         judge: model that scored, or empty.
+        vector_hash: digest of the vector (:func:`backend.core.arrays.digest_of`); empty where it
+            was not kept.
     """
 
     run_id: str
@@ -93,6 +95,7 @@ class Steered:
     temperature: float
     seed: int
     judge: str
+    vector_hash: str = ""
 
 
 @dataclass(frozen=True)

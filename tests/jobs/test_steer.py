@@ -12,7 +12,8 @@ from backend.models import check
 from backend.steering import session as held
 from backend.steering.answer import Turn
 from backend.steering.request import SteerRequest
-from backend.steering.vectors import VectorSource
+from backend.steering.vectors import VectorSource, find_vector
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -87,6 +88,17 @@ def test_a_cancel_takes_effect_at_the_next_token(store):
     with pytest.raises(InterruptedError):
         STEER.work(store, REQUEST.to_json(), told)
     assert told.checks == 3
+
+
+def test_what_was_asked_of_another_vector_is_not_answered(store):
+    digest = find_vector(store, REQUEST.source).digest
+    request = dataclasses.replace(REQUEST, asked_of=digest)
+    STEER.check(store, request.to_json())
+    damage(store, "run-1", OTHER_VECTORS)
+    for refused in (STEER.check, lambda *given: STEER.work(*given, Told())):
+        with pytest.raises(SteeringError, match="not the one that this was asked of"):
+            refused(store, request.to_json())
+    STEER.check(store, REQUEST.to_json())
 
 
 def test_what_is_no_chat_is_refused(store):

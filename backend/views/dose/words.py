@@ -18,6 +18,10 @@ NO_MODEL = (
     "The activations of this run were simulated or imported: there is no model to steer. Choose a "
     "run that was extracted from a model."
 )
+OTHER_VECTOR = (
+    "This was measured with another vector of this name: the run was derived again or replaced "
+    "since, or the vector was. It says nothing of the present one."
+)
 ANSWERS = "What the model answered at each strength. Scroll sideways; a click shows a whole cell."
 SEE = (
     "Mean change against the same questions unsteered, with its 95% interval. Grey: what one more "

@@ -36,7 +36,10 @@ COLOURED = (
     "after it; added strength raises every token, whatever the text says."
 )
 EMPTY = "Write a message below. The model answers it plain and steered, side by side."
-CHANGED = "The choices have changed. Your next message begins a new chat with them."
+CHANGED = (
+    "The choices have changed, or the vector was derived again. Your next message begins a new "
+    "chat with them."
+)
 NO_MODEL = (
     "This run has no model to steer: its activations were simulated or taken elsewhere. Choose a "
     "run that was extracted from a model here."

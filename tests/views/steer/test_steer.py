@@ -26,9 +26,9 @@ VECTOR = SteeringVector("a vector", "haste", 2, np.array([2.0, 0.0]), "tiny", UN
 SOURCE = VectorSource("run-1", "haste")
 
 
-def base(typed=None, **values):
+def base(typed=None, vector=VECTOR, **values):
     given = {"mode": "add", "where": "both", "unit": "poles", "control": True, "system": " "}
-    return request_of(SOURCE, VECTOR, typed or Typed(), **(given | values))
+    return request_of(SOURCE, vector, typed or Typed(), **(given | values))
 
 
 def tokens(*values):
@@ -106,6 +106,9 @@ def test_a_message_sent_twice_is_asked_once_and_other_choices_begin_anew():
     assert ready_chat(None, fresh) is fresh and ready_chat(asked, fresh) is None
     ended = asked.ended(turn_of(fresh, "hello", 1, 2, 3, 4).to_json())
     assert ready_chat(ended, fresh) is ended and ready_chat(ended, other) is other
+    derived = dataclasses.replace(VECTOR, vector=np.array([2.0, 1e-7]))
+    again = new_chat(base(vector=derived), derived)
+    assert ready_chat(ended, again) is again
 
 
 def test_a_turn_is_the_same_after_the_queue():
