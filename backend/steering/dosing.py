@@ -38,8 +38,9 @@ QUESTIONS = (
 # Variants of one chat that are answered together.
 ROWS = 32
 LONGEST_TEXT = 200
-# Asks a judge: chats and their answers -> a score each, None where there is none.
-Score = Callable[[Sequence[tuple[Chat, str]]], Sequence[float | None]]
+# Asks a judge: chats with their answers, and what is told of the stage -> a score each, None where
+# there is none.
+Score = Callable[[Sequence[tuple[Chat, str]], Callable[[str], None]], Sequence[float | None]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +109,10 @@ def measure_dose(
         found["score"] = np.full(shape, np.nan)
     speaker = Speaker(model, keep=False)
     answers: list[tuple[str, ...]] = []
+
+    def stage_at(place: int) -> Callable[[str], None]:
+        return lambda stage: told(Progress(stage, place, total))
+
     reading = Reading(vector.layer, vector.vector)
     for place, one in enumerate(asked):
         told(Progress("answering", place, total))
@@ -121,8 +126,10 @@ def measure_dose(
             "distinct": [m.distinct for m in measured],
         }
         if score is not None:
-            told(Progress("asking the judge", place, total))
-            scores = score([(one.chat, text) for text in texts])
+            scores = score(
+                [(one.chat, text) for text in texts],
+                stage_at(place),
+            )
             by_name["score"] = [np.nan if value is None else value for value in scores]
         for name, values in by_name.items():
             found[name][:, place] = rows.folded(values)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import hashlib
 import json
 import math
 import re
@@ -160,8 +161,34 @@ def new_name() -> tuple[str, str]:
     return name, moment.isoformat(timespec="microseconds")
 
 
+def name_of_job(job: str, layer: int) -> str:
+    """The name of what a job measures at a layer: the same whenever it is begun again.
+
+    Args:
+        job: its id, which holds the time at which it was asked for.
+        layer: where the vector is added.
+
+    Raises:
+        StoreError: it is no id of a job.
+    """
+    moment = re.search(r"[0-9]{8}-[0-9]{6}", job)
+    if moment is None:
+        raise StoreError(
+            f"{job[:60]!r} is the name of no job.",
+            expected="a name with its time, such as dose-20260131-120000-0a1b2c3d.",
+            remedy="start the measurement again.",
+        )
+    return f"{moment[0]}-{hashlib.sha256(f'{job}/{layer}'.encode()).hexdigest()[:8]}"
+
+
+def has_dose(settings: Settings, name: str) -> bool:
+    """Whether a dose-response of this name is kept. Args: where the store is; its name."""
+    return (settings.doses / f"{name}.json").is_file()
+
+
 def publish_dose(settings: Settings, record: DoseRecord) -> None:
-    """Keep a dose-response; it is never changed, only deleted.
+    """Keep a dose-response; it is never changed, only deleted. One that is kept under its name
+    already stays as it is.
 
     Raises:
         StoreError: there are too many.

@@ -47,7 +47,7 @@ class Listening:
     def piece(self, value):
         raise AssertionError("no pieces")
 
-    def check(self):
+    def check(self, *, now=False):
         pass
 
 

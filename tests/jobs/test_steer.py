@@ -41,7 +41,7 @@ class Told:
         self.check()
         self.pieces.append(value)
 
-    def check(self):
+    def check(self, *, now=False):
         self.checks += 1
         if self.checks == self.cancel_at:
             raise InterruptedError
