@@ -147,7 +147,7 @@ def _at_work() -> None:
     # A store that never had a job gets no queue by looking.
     if not data.settings().has_queue():
         return
-    active = [task for task in data.queue().tasks.all("dose") if task.active]
+    active = data.queue().tasks.all("dose", active=True)
     if active:
         following(active[-1].task_id, "dose")
     if len(active) > 1:

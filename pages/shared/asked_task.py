@@ -44,7 +44,8 @@ def asked(kind: str, values: Mapping[str, Any], label: str, about: str) -> Any |
         following(task.task_id, kind)
         return None
     if task is not None and task.state == "failed":
-        st.error(f"**This failed.** {as_text(task.error or '')}")
+        why = data.queue().tasks.task(task.task_id).error or ""
+        st.error(f"**This failed.** {as_text(why)}")
     elif task is not None:
         st.caption("This was cancelled.")
     st.caption(about)
@@ -77,7 +78,7 @@ def _newest(kind: str, values: Mapping[str, Any]) -> Task | None:
 def following(task_id: str, kind: str) -> None:
     """How far a task is; the page is drawn again when it ends."""
     tasks = data.queue().tasks
-    if not tasks.task(task_id).active:
+    if not tasks.is_active(task_id):
         st.rerun(scope="app")
     if not data.queue().workers():
         no_worker()

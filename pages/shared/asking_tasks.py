@@ -42,15 +42,14 @@ def asking_tasks() -> None:
     _active()
     fault_shown(_PLACE)
     tasks = data.queue().tasks
-    ended = [task for task in tasks.all() if task.kind in KINDS and not task.active]
-    for task in ended[:_MOST_ENDED]:
+    for task in tasks.all(*KINDS, active=False, most=_MOST_ENDED):
         _ended(tasks.task(task.task_id))
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _active() -> None:
     tasks = data.queue().tasks
-    active = [task for task in tasks.all() if task.kind in KINDS and task.active]
+    active = tasks.all(*KINDS, active=True)
     before: set[str] = st.session_state.get(_BEFORE, set())
     st.session_state[_BEFORE] = {task.task_id for task in active}
     if before - st.session_state[_BEFORE]:

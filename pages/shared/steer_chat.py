@@ -62,12 +62,13 @@ def answering(shown: str) -> None:
     task_id, tasks = chat.task, data.queue().tasks
     # Before its pieces, so that of a task that has ended none is missed.
     try:
-        task = tasks.task(task_id)
+        active = tasks.is_active(task_id)
     except JobError:  # removed from the history, or pushed out of it by newer ones
         st.session_state[CHAT] = chat.ended(None)
         st.rerun(scope="app")
     chat = chat.heard(*tasks.pieces(task_id, chat.known))
-    if not task.active:
+    if not active:
+        task = tasks.task(task_id)
         st.session_state[CHAT] = chat.ended(task.result)
         if task.state == "failed":
             st.session_state[_FAILED] = task.error or "It failed."

@@ -63,8 +63,8 @@ def worked(monkeypatch):
 
     every, one = Tasks.all, Tasks.task
 
-    def all_done(self, kind=None):
-        return tuple(done(task, self._settings) for task in every(self, kind))
+    def all_done(self, *kinds):
+        return tuple(done(task, self._settings) for task in every(self, *kinds))
 
     monkeypatch.setattr(Tasks, "all", all_done)
     monkeypatch.setattr(Tasks, "task", lambda self, name: done(one(self, name), self._settings))
@@ -161,3 +161,20 @@ def test_a_study_without_responses_says_so(store, tiny_llama):
     app = opened()
     assert "no responses, so there are no tokens" in words(app)
     assert "no responses to show" in words(opened(tokens_view="says"))
+
+
+def test_why_it_failed_is_told(store, tiny_llama, monkeypatch):
+    publish(store, tiny_llama)
+    app = opened()
+    button(app, ASK).click().run()
+    every, one = Tasks.all, Tasks.task
+
+    # As the queue: of a list, nobody is told why one failed.
+    def failed(self, *kinds):
+        return tuple(dataclasses.replace(task, state="failed") for task in every(self, *kinds))
+
+    monkeypatch.setattr(Tasks, "all", failed)
+    monkeypatch.setattr(
+        Tasks, "task", lambda self, name: dataclasses.replace(one(self, name), error="No model.")
+    )
+    assert "This failed.** No model." in words(app.run())
