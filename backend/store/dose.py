@@ -21,16 +21,14 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.dose import Dose
 from backend.errors import StoreError, UnreadableFile
+from backend.names import DATED_NAME
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.connection import by_age, publish
 from backend.store.file_cache import FileCache
 from backend.store.room import writing
-from backend.store.shared import share_deletion
+from backend.store.shared import DOSE_BYTES, share_deletion
 
-NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
-# Whatever stands in the folder is read no further than this.
-LARGEST_FILE = 64_000_000
 MOST_DOSES = 2_000
 _FILES = FileCache(MOST_DOSES)
 _VERSION = 1
@@ -240,7 +238,7 @@ def delete_dose(settings: Settings, name: str) -> None:
         ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
     """
     path = settings.doses / f"{name}.json"
-    if not NAME.fullmatch(name) or not path.is_file():
+    if not DATED_NAME.fullmatch(name) or not path.is_file():
         raise StoreError(
             f"No dose-response is called {name[:60]!r}.",
             expected="the name of one, such as 20260131-120000-0a1b2c3d.",
@@ -282,12 +280,12 @@ def _read(path: Path) -> DoseRecord:
         UnreadableFile: it is damaged, too large or no dose-response.
         FileNotFoundError: it is gone.
     """
-    if not NAME.fullmatch(path.stem):
+    if not DATED_NAME.fullmatch(path.stem):
         raise _unreadable(path, "its name is none of a dose-response")
     with path.open("rb") as handle:
-        content = handle.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise _unreadable(path, f"it has more than {LARGEST_FILE:,} bytes")
+        content = handle.read(DOSE_BYTES + 1)
+    if len(content) > DOSE_BYTES:
+        raise _unreadable(path, f"it has more than {DOSE_BYTES:,} bytes")
     try:
         values = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as fault:

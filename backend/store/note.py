@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import json
-import re
 import secrets
 import uuid
 from dataclasses import dataclass
@@ -14,19 +13,16 @@ from pathlib import Path
 from typing import Literal
 
 from backend.errors import StoreError, UnreadableFile
+from backend.names import DATED_NAME
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.connection import by_age, publish
 from backend.store.file_cache import FileCache
-from backend.store.shared import share_deletion
+from backend.store.shared import NOTE_BYTES, share_deletion
 
 Kind = Literal["run", "cell", "prompt"]
 KINDS: tuple[Kind, ...] = ("run", "cell", "prompt")
-# Time of writing, and what tells notes of one second apart.
-NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 LONGEST_TEXT, LONGEST_AUTHOR = 4_000, 60
-# Whatever stands in the folder is read no further than this.
-LARGEST_FILE = 32_768
 MOST_NOTES = 2_000
 # Pages list all notes at every click: a file is read again only when it has changed.
 _FILES = FileCache(MOST_NOTES)
@@ -167,7 +163,7 @@ def delete_note(settings: Settings, name: str) -> None:
         SharedAway: it is in a shared place that cannot be asked.
     """
     path = settings.notes / f"{name}.json"
-    if not NAME.fullmatch(name) or not path.is_file():
+    if not DATED_NAME.fullmatch(name) or not path.is_file():
         raise StoreError(
             f"No note is called {name[:60]!r}.",
             expected="the name of a note, such as 20260131-120000-0a1b2c3d.",
@@ -190,12 +186,12 @@ def _read(path: Path) -> Note:
         UnreadableFile: it is damaged, too large or of no note.
         FileNotFoundError: it is gone.
     """
-    if not NAME.fullmatch(path.stem):
+    if not DATED_NAME.fullmatch(path.stem):
         raise _unreadable(path, "its name is none of a note")
     with path.open("rb") as handle:
-        content = handle.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise _unreadable(path, f"it has more than {LARGEST_FILE:,} bytes")
+        content = handle.read(NOTE_BYTES + 1)
+    if len(content) > NOTE_BYTES:
+        raise _unreadable(path, f"it has more than {NOTE_BYTES:,} bytes")
     try:
         values = json.loads(content.decode("utf-8"))
     except (ValueError, RecursionError) as fault:
