@@ -27,7 +27,7 @@ from pages.shared.address import layer_slider, segmented, select, toggle, typed
 from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import no_worker, require_run
-from pages.shared.steer_chat import CHAT, answering, failure_shown, show_turns
+from pages.shared.steer_chat import CHAT, answering, await_answer, failure_shown, show_turns
 
 _PLACE, _SAY, _SYSTEM = "steer", "steer_say", "steer_system"
 
@@ -40,6 +40,7 @@ def _send(fresh: SteerChat) -> None:
         return
     task = data.queue().tasks.start("steer", chat.request(text).to_json())
     st.session_state[CHAT] = chat.asked(task, text)
+    await_answer(task)
 
 
 def _vector(chosen: Selection, run: RunSummary) -> tuple[str, str, int | None]:

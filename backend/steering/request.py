@@ -216,20 +216,27 @@ def _check_numbers(request: SteerRequest) -> None:
             expected=f"one to {MOST_STRENGTHS} different finite numbers.",
             remedy="change the strengths.",
         )
-    if not 0 <= request.temperature <= 10 or not 1 <= request.most_tokens <= MOST_TOKENS:
-        raise SteeringError(
-            f"A temperature of {request.temperature:g} and {request.most_tokens} tokens are not "
-            "possible.",
-            expected=f"a temperature from 0 to 10, and 1 to {MOST_TOKENS} tokens.",
-            remedy="change them.",
-        )
-    if request.unit not in UNITS or not 0 <= request.seed < 2**62 or request.control_seed < 0:
-        raise SteeringError(
-            f"Unit {request.unit!r} or seeds {request.seed} and {request.control_seed} are not "
-            "possible.",
-            expected=f"a unit of {', '.join(UNITS)}, and seeds from 0.",
-            remedy="change them.",
-        )
+    for possible, what, expected in (
+        (
+            0 <= request.temperature <= 10,
+            f"A temperature of {request.temperature:g}",
+            "a number from 0 to 10.",
+        ),
+        (
+            1 <= request.most_tokens <= MOST_TOKENS,
+            f"An answer of at most {request.most_tokens:,} tokens",
+            f"1 to {MOST_TOKENS:,} tokens.",
+        ),
+        (request.unit in UNITS, f"The unit {request.unit!r}", f"one of {', '.join(UNITS)}."),
+        (0 <= request.seed < 2**62, f"The seed {request.seed}", "a number from 0 to 2^62 - 1."),
+        (
+            request.control_seed >= 0,
+            f"The seed {request.control_seed} of the random direction",
+            "a number from 0.",
+        ),
+    ):
+        if not possible:
+            raise SteeringError(f"{what} is not possible.", expected=expected, remedy="change it.")
 
 
 def _one(

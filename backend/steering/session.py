@@ -96,6 +96,7 @@ class SteeringSession:
                 finished=one.finished,
                 tokens_in=one.tokens_in,
                 tokens_reused=one.tokens_reused,
+                ids=one.ids,
             )
             for variant, one in zip(found, spoken, strict=True)
         )

@@ -40,6 +40,10 @@ CHANGED = (
     "The choices have changed, or the vector was derived again. Your next message begins a new "
     "chat with them."
 )
+LEFT = (
+    "The answer was stopped: this page was left, or the browser lost its connection. What was "
+    "written is kept."
+)
 NO_MODEL = (
     "This run has no model to steer: its activations were simulated or taken elsewhere. Choose a "
     "run that was extracted from a model here."
