@@ -16,7 +16,7 @@ from backend.settings import Settings
 from backend.steering.answer import Turn
 from backend.steering.interventions import MODES, WHERE
 from backend.steering.request import SteerRequest, check_request, variants
-from backend.steering.units import UNITS, Unit
+from backend.steering.units import ONE_UNIT, UNITS, Unit
 from backend.steering.vectors import SteeringVector, VectorSource, find_vector
 from backend.types import Progress
 
@@ -187,7 +187,7 @@ def _about(vector: SteeringVector) -> str:
     return (
         f"{vector.title}, layer {vector.layer} of {vector.model}; length {units.length:.4g}\n"
         + "\n".join(
-            f"1 of {UNITS[unit]}: "
+            f"1 {ONE_UNIT[unit]}: "
             + (
                 f"undefined, {size.reason}"
                 if size.value is None

@@ -60,7 +60,7 @@ def test_the_command_prints_text_and_json(store, tiny_llama, capsys):
             np.testing.assert_allclose(moved, poles * vector.units.poles.value, atol=1e-3)
     assert main([*ASKED, *strengths]) == 0
     said = capsys.readouterr().out
-    assert f"1 of distances between the poles: {vector.units.poles.value:.4g}" in said
+    assert f"1 distance between the poles: {vector.units.poles.value:.4g}" in said
     for turn in found["turns"]:
         assert f"user: {turn['said']}" in said
         for answer in turn["answers"]:

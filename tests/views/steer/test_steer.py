@@ -13,8 +13,7 @@ from backend.errors import SteeringError
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
 from backend.steering.vectors import SteeringVector, VectorSource
-from backend.views.scorecard.grid import contrast
-from backend.views.shared.style import DIVERGING
+from backend.views.shared.style import DIVERGING, contrast
 from backend.views.steer import words
 from backend.views.steer.compute import Typed, new_chat, ready_chat, request_of
 from backend.views.steer.figures import colours_of, legend_html, text_html, tokens_html
@@ -160,7 +159,7 @@ def test_sentences_say_the_numbers():
     assert words.under(made.answers[1], live=False) == (
         "1 tokens; mean of the text 3.50, with steering 4.50"
     )
-    assert "pole distance = 4;" in words.about(VECTOR)
+    assert "1 distance between the poles = 4;" in words.about(VECTOR)
     assert "residual norm undefined (the layer was not extracted)" in words.about(VECTOR)
     assert "low prompts: -1; of the high prompts: 3" in words.poles(VECTOR)
     assert words.rate(made) == "4.0 tokens/s in 4 columns together"
