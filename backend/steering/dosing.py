@@ -17,7 +17,8 @@ from backend.steering.interventions import Intervention, random_like
 from backend.steering.measures import logit_differences, read_again
 from backend.steering.speaking import Speaker
 from backend.steering.vectors import SteeringVector, VectorSource
-from backend.store.dose import PAIRED, DoseRecord, Item, Steered, new_name
+from backend.store.dated_files import new_name
+from backend.store.dose import PAIRED, DoseRecord, Item, Steered
 from backend.types import Message, Progress, Prompt, Study
 
 # Asked where a study has no chats.
