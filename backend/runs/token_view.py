@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from backend.core.arrays import Bools, Floats
-from backend.errors import StoreError
+from backend.errors import StoreError, read_back
 from backend.runs.directions import DirectionKey, Directions, check_identity, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
@@ -65,9 +65,9 @@ class TokenRequest:
         """From what :meth:`to_values` gave.
 
         Raises:
-            StoreError: it is something else.
+            JobError: it is something else.
         """
-        try:
+        with read_back("for tokens"):
             return cls(
                 run_id=str(values["run_id"]),
                 prompt_set=str(values["prompt_set"]),
@@ -76,12 +76,6 @@ class TokenRequest:
                 responses=tuple(int(number) for number in values["responses"]),
                 asked_of=str(values["asked_of"]),
             )
-        except (KeyError, TypeError, ValueError) as fault:
-            raise StoreError(
-                f"The job does not say which tokens are asked for: {fault!r}.",
-                expected="a run, a prompt set, vectors, layers and responses.",
-                remedy="ask again on the Tokens page.",
-            ) from fault
 
 
 @dataclass(frozen=True, eq=False)

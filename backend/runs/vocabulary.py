@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.core.extremes import ExtremesOf
-from backend.errors import StoreError
+from backend.errors import read_back
 from backend.runs.directions import DirectionKey, check_identity, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
@@ -59,9 +59,9 @@ class VocabularyRequest:
         """From what :meth:`to_values` gave.
 
         Raises:
-            StoreError: it is something else.
+            JobError: it is something else.
         """
-        try:
+        with read_back("for tokens of the vocabulary"):
             return cls(
                 run_id=str(values["run_id"]),
                 prompt_set=str(values["prompt_set"]),
@@ -69,12 +69,6 @@ class VocabularyRequest:
                 layers=tuple(int(layer) for layer in values["layers"]),
                 asked_of=str(values["asked_of"]),
             )
-        except (KeyError, TypeError, ValueError) as fault:
-            raise StoreError(
-                f"The job does not say which vector is asked for: {fault!r}.",
-                expected="a run, a prompt set, a vector and layers.",
-                remedy="ask again on the Tokens page.",
-            ) from fault
 
 
 @dataclass(frozen=True)

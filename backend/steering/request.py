@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.core.arrays import Floats
-from backend.errors import SteeringError
+from backend.errors import SteeringError, read_back
 from backend.settings import Settings
 from backend.steering.interventions import Intervention, Mode, Where, random_like
 from backend.steering.units import UNITS, Unit
@@ -80,9 +80,9 @@ class SteerRequest:
         """Read back what :meth:`to_json` wrote.
 
         Raises:
-            SteeringError: it is of another form.
+            JobError: it is of another form.
         """
-        try:
+        with read_back("to steer"):
             return cls(
                 **dict(values)
                 | {
@@ -92,12 +92,6 @@ class SteerRequest:
                     "strengths": tuple(float(one) for one in values["strengths"]),
                 }
             )
-        except (TypeError, KeyError, ValueError) as fault:
-            raise SteeringError(
-                f"This is no request to steer: {fault}.",
-                expected="what this version of Steerscope writes.",
-                remedy="use the same version for dashboard and worker.",
-            ) from fault
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@ import dataclasses
 
 import pytest
 
-from backend.errors import SteeringError
+from backend.errors import JobError, SteeringError
 from backend.jobs.kinds import KINDS
 from backend.models import check
 from backend.steering import session as held
@@ -110,5 +110,5 @@ def test_what_is_no_chat_is_refused(store):
     ):
         with pytest.raises(SteeringError):
             STEER.check(store, dataclasses.replace(REQUEST, **wrong).to_json())
-    with pytest.raises(SteeringError, match="no request to steer"):
+    with pytest.raises(JobError, match="no request to steer"):
         STEER.check(store, {"said": []})

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from backend.core.vectors.pipeline import Pipeline
-from backend.errors import ModelNotFound, StoreError
+from backend.errors import JobError, ModelNotFound, StoreError
 from backend.runs import token_view as module
 from backend.runs.directions import DirectionKey, direction_key, directions, identity_of
 from backend.runs.imported_vectors import named_vectors
@@ -88,7 +88,7 @@ def test_a_view_survives_json(store):
     assert again.texts[0].values == pytest.approx(view.texts[0].values, rel=1e-6)
     assert again.texts[0].projections == pytest.approx(view.texts[0].projections, rel=1e-5)
     assert (again.texts[0].pooled == view.texts[0].pooled).all()
-    with pytest.raises(StoreError, match="which tokens"):
+    with pytest.raises(JobError, match="no request for tokens"):
         TokenRequest.from_values({"run_id": "run-1"})
 
 
