@@ -32,7 +32,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     vector.add_argument("--model", default="", help="a model in place of the run's")
     how = parser.add_argument_group("how it steers")
     how.add_argument("--mode", choices=list(MODES), default="add", help=_listed(MODES))
-    how.add_argument("--where", choices=list(WHERE), default="both", help=_listed(WHERE))
+    how.add_argument(
+        "--where", choices=list(WHERE), default="both", help=f"steered tokens. {_listed(WHERE)}"
+    )
     how.add_argument(
         "--strength", type=float, nargs="+", help="one variant each; not for cap (default: 1)"
     )

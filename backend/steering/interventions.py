@@ -25,8 +25,8 @@ MODES: dict[Mode, str] = {
 }
 WHERE: dict[Where, str] = {
     "both": "prompt and answer",
-    "prompt": "the prompt alone",
-    "generated": "the answer alone",
+    "prompt": "prompt",
+    "generated": "answer",
 }
 
 
