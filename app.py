@@ -11,6 +11,7 @@ from pages.shared.data import faults_shown
 from pages.shared.log_in import require_user, user_shown
 from pages.shared.run_active import job_chip
 from pages.shared.sidebar import choose, selection
+from pages.shared.steer_chat import leave_answer
 
 st.set_page_config(page_title="Steerscope", page_icon="🧭", layout="wide")
 # A page begins just below Streamlit's bar, which leaves twice as much room.
@@ -59,6 +60,7 @@ with gathered():
     navigate.follow()
     tour.bar()
     breadcrumb(selection(), page.url_path)
+    leave_answer(page.url_path)
     job_chip(page.url_path)
     with faults_shown():
         page.run()

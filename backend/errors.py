@@ -7,7 +7,8 @@ keeps its traceback.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 
@@ -201,3 +202,23 @@ class EndpointError(SteerscopeError):
 
 class JudgeError(SteerscopeError):
     """Responses cannot be scored in this way."""
+
+
+@contextmanager
+def read_back(what: str) -> Iterator[None]:
+    """Around what makes a request of the plain JSON in which it was queued.
+
+    Args:
+        what: it asks for, such as ``for tokens``.
+
+    Raises:
+        JobError: the JSON is of no such request.
+    """
+    try:
+        yield
+    except (LookupError, TypeError, ValueError) as fault:
+        raise JobError(
+            f"This is no request {what}: {fault!r}.",
+            expected="what this version of Steerscope writes.",
+            remedy="ask again, and use one version for dashboard and worker.",
+        ) from fault

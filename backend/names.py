@@ -27,6 +27,11 @@ _REFUSED = {
 # Of a study, run, vector or job; studies are called name@hash.
 _FILE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9@_-]|\.(?!\.)){0,199}")
 
+# Of a note or a dose-response: when it was made, and what tells those of one second apart.
+DATED_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
+# Of a vector that was saved or imported.
+VECTOR_NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
+
 
 def name_problem(column: str, name: str) -> tuple[str, str] | None:
     """What is wrong with a name, with ``{}`` where it stands, and the remedy; None if nothing.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.errors import SteerscopeError
+from backend.runs.doses import another_vector
 from backend.runs.requests import parse_layers
 from backend.steering.dose_request import DosePlan, DoseRequest
 from backend.steering.interventions import WHERE
@@ -36,6 +37,9 @@ def _shown(results: tuple[DoseResult, ...]) -> None:
     by_name = {one.record.name: one for one in results}
     names = {name: words.title(one) for name, one in by_name.items()}
     result = by_name[select("Dose-response", list(by_name), "dose", names)]
+    steered = result.record.steered
+    if data.results().with_saved(another_vector, (steered.run_id,), steered):
+        st.warning(words.OTHER_VECTOR, icon=":material/history:")
     st.markdown(f"**{words.answer(result)}** {words.wrong_way(result.behaviour.steerability)}")
     st.markdown(words.coherence(result))
     st.caption(as_text(words.how(result)))
@@ -143,7 +147,7 @@ def _at_work() -> None:
     # A store that never had a job gets no queue by looking.
     if not data.settings().has_queue():
         return
-    active = [task for task in data.queue().tasks.all("dose") if task.active]
+    active = data.queue().tasks.all("dose", active=True)
     if active:
         following(active[-1].task_id, "dose")
     if len(active) > 1:

@@ -6,7 +6,8 @@ import streamlit as st
 
 from backend.errors import SteerscopeError
 from backend.exports.vectors import method_titles
-from backend.steering.units import Unit
+from backend.steering.interventions import WHERE
+from backend.steering.units import UNITS, Unit
 from backend.store.run_values import RunSummary
 from backend.views.steer import words
 from backend.views.steer.compute import (
@@ -27,7 +28,7 @@ from pages.shared.address import layer_slider, segmented, select, toggle, typed
 from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import no_worker, require_run
-from pages.shared.steer_chat import CHAT, answering, failure_shown, show_turns
+from pages.shared.steer_chat import CHAT, answering, await_answer, failure_shown, show_turns
 
 _PLACE, _SAY, _SYSTEM = "steer", "steer_say", "steer_system"
 
@@ -40,6 +41,7 @@ def _send(fresh: SteerChat) -> None:
         return
     task = data.queue().tasks.start("steer", chat.request(text).to_json())
     st.session_state[CHAT] = chat.asked(task, text)
+    await_answer(task)
 
 
 def _vector(chosen: Selection, run: RunSummary) -> tuple[str, str, int | None]:
@@ -91,12 +93,12 @@ def _fresh(chosen: Selection, run: RunSummary) -> SteerChat:
                 f"Strengths{kind}", f"steer_strengths{'' if adds else '_share'}", default
             )
         if adds:
-            defined = [u for u in words.UNIT_NAMES if vector.units.size(u).value is not None]
+            defined = [u for u in UNITS if vector.units.size(u).value is not None]
             with right:
-                unit = select("In", defined, "steer_unit", words.UNIT_NAMES)
+                unit = select("In", defined, "steer_unit", UNITS)
     left, right = st.columns([1.3, 2.4], vertical_alignment="bottom")
     with left:
-        where = segmented("Where", list(words.WHERE), "steer_where", words.WHERE, words.WHERE_HELP)
+        where = segmented("Where", list(WHERE), "steer_where", WHERE, words.WHERE_HELP)
     with right:
         control = not toggle("Without the random direction", "steer_no_control")
     with st.expander("System prompt, seed, length", icon=":material/tune:"):

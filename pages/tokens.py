@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.runs.directions import DirectionKey
+from backend.runs.directions import DirectionKey, identity_of
 from backend.runs.token_view import TokenRequest, TokenText, TokenView
 from backend.runs.vocabulary import Vocabulary, VocabularyRequest
 from backend.store.run_values import RunSummary
@@ -110,9 +111,15 @@ def _tokens(cell: _Cell) -> None:
         layers=cell.run.record.layers if which == "all" else (cell.layer,),
         responses=tuple(place.response_id for place in chosen),
     )
+    request = dataclasses.replace(request, asked_of=_identity(cell, request.keys, request.layers))
     result = asked("tokens", request.to_values(), "Read it token by token", words.ASK_TOKENS)
     if result is not None:
         _read(cell, TokenView.from_values(result))
+
+
+def _identity(cell: _Cell, keys: tuple[DirectionKey, ...], layers: tuple[int, ...]) -> str:
+    """Of what is asked: a result is shown as long as this is the same."""
+    return data.results().with_saved(identity_of, (cell.run.run_id,), keys, cell.prompt_set, layers)
 
 
 def _first_response(found: Mapping[str, Conversation]) -> None:
@@ -211,9 +218,9 @@ def _says(cell: _Cell) -> None:
     """The vocabulary's tokens, the vectors and the responses that are nearest to a vector."""
     st.subheader("Nearest tokens of the vocabulary")
     if cell.run.has_model:
-        request = VocabularyRequest(
-            cell.run.run_id, cell.prompt_set, cell.key, cell.run.record.layers
-        )
+        layers = cell.run.record.layers
+        now = _identity(cell, (cell.key,), layers)
+        request = VocabularyRequest(cell.run.run_id, cell.prompt_set, cell.key, layers, now)
         result = asked(
             "vocabulary", request.to_values(), "Look in the vocabulary", words.ASK_VOCABULARY
         )

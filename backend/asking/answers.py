@@ -7,19 +7,22 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from backend.asking.question import Answer, Question
-from backend.errors import EndpointError, UnreadableFile
+from backend.errors import UnreadableFile
 from backend.settings import Settings
 from backend.store.locks import try_lock
 from backend.store.room import writing
-from backend.types import chat_values
+from backend.types import Progress, chat_values
 
 FORMAT = 1
+# How often it is looked whether another has ended, seconds.
+_LOOK_SECONDS = 0.3
 
 
 class Answerer(Protocol):
@@ -99,28 +102,27 @@ def read_answers(settings: Settings, answerer: Answerer) -> dict[str, Answer]:
 
 
 @contextmanager
-def open_answers(settings: Settings, answerer: Answerer) -> Iterator[Answers]:
-    """The kept answers, to add to.
+def open_answers(
+    settings: Settings, answerer: Answerer, report: Callable[[Progress], None]
+) -> Iterator[Answers]:
+    """The kept answers, to add to. One at a time, so that nothing is asked and paid for twice:
+    where another job or command is adding to them, it is waited for.
 
     Args:
         settings: where the store is.
         answerer: which model answers where.
+        report: told while another is waited for; what it raises ends the waiting.
 
     Raises:
-        EndpointError: another process is adding to them.
         UnreadableFile: a line of the file is none of an answer.
         NoRoom: the disk is full, or does not let it be written.
     """
     path = answers_path(settings, answerer)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        lock = try_lock(path)
-    if lock is None:
-        raise EndpointError(
-            f"Another process is asking {answerer.model} at {answerer.url}.",
-            expected="one at a time, so that nothing is asked and paid for twice.",
-            remedy="wait for it, or stop it; what was answered is kept.",
-        )
+        while (lock := try_lock(path)) is None:
+            report(Progress(f"waiting for another job or command that asks {answerer.model}"))
+            time.sleep(_LOOK_SECONDS)
     with lock:
         with writing(path):
             _cut_torn_line(path)

@@ -15,6 +15,8 @@ from backend.settings import Settings
 from backend.types import Progress
 
 AT_ONCE = 8
+# The stage while answers come.
+ASKING = "asking"
 
 
 def ask_all(
@@ -43,15 +45,15 @@ def ask_all(
         EndpointError: the endpoint cannot be asked; what was answered is kept.
         NoRoom, UnreadableFile: of the file of answers.
     """
-    with open_answers(settings, endpoint) as answers, connected(endpoint) as connection:
+    with open_answers(settings, endpoint, report) as answers, connected(endpoint) as connection:
         todo = unasked(questions, answers.answered)
         total = len({question.key for question in questions})
         done = total - len(todo)
-        report(Progress("asking", done, total))
+        report(Progress(ASKING, done, total))
         for answer in _answered(connection, answers, todo, at_once):
             check(answer)
             done += 1
-            report(Progress("asking", done, total))
+            report(Progress(ASKING, done, total))
         return {question.key: answers.answered[question.key] for question in questions}
 
 

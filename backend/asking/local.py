@@ -69,7 +69,6 @@ class LocalModel:
         Raises:
             ModelError: the model cannot be found or loaded.
             TextTooLong: a chat with its answer does not fit into the model.
-            EndpointError: another process is asking the same model.
             NoRoom, UnreadableFile: of the file of answers.
         """
         # Imported here: it takes seconds, and endpoints need none of it.
@@ -78,7 +77,7 @@ class LocalModel:
 
         resolved = resolve(self._reference, self._settings, lambda what, _: report(Progress(what)))
         local = _Local(f"local:{resolved.weights_hash[:12]}", self.name)
-        with open_answers(self._settings, local) as answers:
+        with open_answers(self._settings, local, report) as answers:
             todo = unasked(questions, answers.answered)
             total = len({question.key for question in questions})
             report(Progress("answering", total - len(todo), total))

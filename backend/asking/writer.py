@@ -10,7 +10,7 @@ from backend.asking.asking import AT_ONCE, ask_all
 from backend.asking.endpoint import Endpoint
 from backend.asking.local import LocalModel
 from backend.asking.question import Answer, Question
-from backend.errors import EndpointError, NotAllowed
+from backend.errors import EndpointError, NotAllowed, read_back
 from backend.models.model_reference import model_name, refuse_outside, refuse_unusable
 from backend.settings import Settings
 from backend.types import Progress
@@ -37,16 +37,10 @@ class Writer:
         """The model that a task's values name.
 
         Raises:
-            EndpointError: they name none.
+            JobError: they name none.
         """
-        try:
+        with read_back("to a model"):
             return cls(str(values["model"]), str(values["endpoint"]), int(values["at_once"]))
-        except (LookupError, TypeError, ValueError) as fault:
-            raise EndpointError(
-                f"The task does not say which model to ask: {fault}.",
-                expected="model, endpoint and at_once.",
-                remedy="start it again on the New study page.",
-            ) from fault
 
     @property
     def name(self) -> str:

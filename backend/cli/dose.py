@@ -18,7 +18,7 @@ from backend.steering.dose_request import DosePlan, DoseRequest, check_dose
 from backend.steering.interventions import WHERE
 from backend.steering.units import UNITS
 from backend.steering.vectors import VectorSource
-from backend.store.dose import dose_list
+from backend.store.dose import dose_list, publish_dose
 from backend.views.dose import words
 from backend.views.dose.compute import DoseResult, dose_result
 from backend.views.dose.tables import answer_rows, change_rows, measure_rows
@@ -108,11 +108,14 @@ def _dose(settings: Settings, options: argparse.Namespace) -> int:
     )
     check_dose(settings, request)
     # Imported here: what is wrong is said at once, and torch and transformers take seconds.
-    from backend.steering.dose_session import measure_doses
+    from backend.steering.dose_session import DoseSession
 
-    bar = ProgressBar()
+    bar, made = ProgressBar(), []
     try:
-        made = measure_doses(settings, request, bar)
+        session = DoseSession(settings, request, bar)
+        for layer in session.layers:
+            made.append(session.measure(layer))
+            publish_dose(settings, made[-1])
     finally:
         bar.close()
     found = [dose_result(record) for record in made]

@@ -10,9 +10,10 @@ from typing import Never
 from tqdm import tqdm
 
 from backend.cli.command import Command
+from backend.errors import ExtractionError
 from backend.extraction.engine import LOCAL
 from backend.poolings import GRAMMAR, parse_pooling
-from backend.runs.engines import CHOICES
+from backend.runs.engines import CHOICES, has_workers, splits_models
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
@@ -51,17 +52,16 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--ray-address",
-        default="",
         help="host:port of a running cluster's head, or auto (default: STEERSCOPE_RAY_ADDRESS, "
         "else Ray is started on this machine for the run); with vllm, its nodes hold the parts of "
         "a split model",
     )
     parser.add_argument(
-        "--workers", type=int, default=0, help="workers on Ray (default: as many as have room)"
+        "--workers",
+        type=int,
+        help="workers on Ray; 0 for as many as its cluster has room for (default: 0)",
     )
-    parser.add_argument(
-        "--worker-cpus", type=int, default=1, help="CPUs of each worker (default: %(default)s)"
-    )
+    parser.add_argument("--worker-cpus", type=int, help="CPUs of each worker on Ray (default: 1)")
     parser.add_argument(
         "--tensor-parallel",
         type=int,
@@ -119,6 +119,7 @@ class ProgressBar:
 
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
+    _refuse_meaningless(options)
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
         study=ref.key,
@@ -130,14 +131,33 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         dtype=options.dtype,
         fresh=options.fresh,
         engine=options.engine,
-        workers=options.workers,
-        worker_cpus=options.worker_cpus,
+        workers=options.workers or 0,
+        worker_cpus=1 if options.worker_cpus is None else options.worker_cpus,
         tensor_parallel=options.tensor_parallel,
         pipeline_parallel=options.pipeline_parallel,
     )
     if options.ray_address:
         settings = dataclasses.replace(settings, ray_address=options.ray_address)
     return extract_now(settings, request, options.run_id)
+
+
+def _refuse_meaningless(options: argparse.Namespace) -> None:
+    """Refuse options of the engine ray with another one.
+
+    Raises:
+        ExtractionError: one was given.
+    """
+    of_ray = {"--workers": options.workers, "--worker-cpus": options.worker_cpus}
+    if not splits_models(options.engine):
+        of_ray["--ray-address"] = options.ray_address
+    given = [name for name, value in of_ray.items() if value is not None]
+    if given and not has_workers(options.engine):
+        raise ExtractionError(
+            f"{' and '.join(given)} mean{'s' if len(given) == 1 else ''} nothing with the engine "
+            f"{options.engine}, which has no workers on Ray.",
+            expected="options of workers with --engine ray.",
+            remedy="leave them out, or choose that engine.",
+        )
 
 
 def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | None = None) -> int:

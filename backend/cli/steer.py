@@ -16,7 +16,7 @@ from backend.settings import Settings
 from backend.steering.answer import Turn
 from backend.steering.interventions import MODES, WHERE
 from backend.steering.request import SteerRequest, check_request, variants
-from backend.steering.units import UNITS, Unit
+from backend.steering.units import ONE_UNIT, UNITS, Unit
 from backend.steering.vectors import SteeringVector, VectorSource, find_vector
 from backend.types import Progress
 
@@ -32,15 +32,21 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     vector.add_argument("--model", default="", help="a model in place of the run's")
     how = parser.add_argument_group("how it steers")
     how.add_argument("--mode", choices=list(MODES), default="add", help=_listed(MODES))
-    how.add_argument("--where", choices=list(WHERE), default="both", help=_listed(WHERE))
     how.add_argument(
-        "--strength", type=float, nargs="+", default=[1.0], help="one variant each (default: 1)"
+        "--where", choices=list(WHERE), default="both", help=f"steered tokens. {_listed(WHERE)}"
     )
-    how.add_argument("--unit", choices=get_args(Unit), default="poles", help=_listed(UNITS))
+    how.add_argument(
+        "--strength", type=float, nargs="+", help="one variant each; not for cap (default: 1)"
+    )
+    how.add_argument(
+        "--unit",
+        choices=get_args(Unit),
+        help=f"of the strengths of add and norm-add. {_listed(UNITS)} (default: poles)",
+    )
     how.add_argument("--low", type=float, help="least projection that cap allows")
     how.add_argument("--high", type=float, help="greatest projection that cap allows")
     how.add_argument("--no-control", action="store_true", help="without the random direction")
-    how.add_argument("--control-seed", type=int, default=0, help="of the random direction")
+    how.add_argument("--control-seed", type=int, help="of the random direction (default: 0)")
     chat = parser.add_argument_group("the chat")
     chat.add_argument(
         "--say", action="append", required=True, metavar="TEXT", help="again for a further turn"
@@ -50,7 +56,9 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     chat.add_argument("--seed", type=int, default=0, help="the same in every variant (default: 0)")
     chat.add_argument("--tokens", type=int, default=100, help="longest answer (default: 100)")
     chat.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
-    parser.add_argument("--json", action="store_true", help="print JSON, with every token")
+    parser.add_argument(
+        "--json", action="store_true", help="print JSON, with every token and its number (ids)"
+    )
 
 
 def _steer(settings: Settings, options: argparse.Namespace) -> int:
@@ -60,12 +68,7 @@ def _steer(settings: Settings, options: argparse.Namespace) -> int:
             expected="--run with --trait, or --vector.",
             remedy="name them.",
         )
-    if options.mode != "cap" and (options.low is not None or options.high is not None):
-        raise SteeringError(
-            f"--low and --high limit nothing in the mode {options.mode}.",
-            expected="limits with --mode cap.",
-            remedy="leave them out, or use that mode.",
-        )
+    _refuse_meaningless(options)
     request = SteerRequest(
         source=VectorSource(
             run_id=options.run,
@@ -80,12 +83,12 @@ def _steer(settings: Settings, options: argparse.Namespace) -> int:
         system=options.system,
         mode=options.mode,
         where=options.where,
-        strengths=tuple(options.strength),
-        unit=options.unit,
+        strengths=tuple(options.strength or (1.0,)),
+        unit=options.unit or "poles",
         low=options.low,
         high=options.high,
         control=not options.no_control,
-        control_seed=options.control_seed,
+        control_seed=options.control_seed or 0,
         temperature=options.temperature,
         seed=options.seed,
         most_tokens=options.tokens,
@@ -126,6 +129,45 @@ def _steer(settings: Settings, options: argparse.Namespace) -> int:
     return 0
 
 
+def _refuse_meaningless(options: argparse.Namespace) -> None:
+    """Refuse options that would be left out of account.
+
+    Raises:
+        SteeringError: one means nothing in the chosen mode.
+    """
+    mode = options.mode
+    for given, what, expected in (
+        (
+            mode != "cap" and (options.low is not None or options.high is not None),
+            f"--low and --high limit nothing in the mode {mode}.",
+            "limits with --mode cap.",
+        ),
+        (
+            mode == "cap" and options.strength is not None,
+            "--strength means nothing in the mode cap, which moves a projection as far as its "
+            "limits.",
+            "--low or --high with --mode cap.",
+        ),
+        (
+            mode in ("cap", "ablate") and options.unit is not None,
+            f"--unit means nothing in the mode {mode}: "
+            + (
+                "limits are projections in units of activations."
+                if mode == "cap"
+                else "a strength is the share of the component that is removed."
+            ),
+            "--unit with --mode add or norm-add.",
+        ),
+        (
+            options.no_control and options.control_seed is not None,
+            "--control-seed draws nothing with --no-control.",
+            "one of the two.",
+        ),
+    ):
+        if given:
+            raise SteeringError(what, expected=expected, remedy="leave it out.")
+
+
 def _print(turn: Turn) -> None:
     print(f"\nuser: {turn.said}")
     for answer in turn.answers:
@@ -147,7 +189,7 @@ def _about(vector: SteeringVector) -> str:
     return (
         f"{vector.title}, layer {vector.layer} of {vector.model}; length {units.length:.4g}\n"
         + "\n".join(
-            f"1 of {UNITS[unit]}: "
+            f"1 {ONE_UNIT[unit]}: "
             + (
                 f"undefined, {size.reason}"
                 if size.value is None

@@ -86,6 +86,12 @@ def _tokens(settings: Settings, options: argparse.Namespace) -> int:
             expected="--longest of 1 or more.",
             remedy="leave --longest out for the default.",
         )
+    if options.scenario is None and (options.turn is not None or options.responder is not None):
+        raise StoreError(
+            "--turn and --responder choose among the responses of a scenario, and none was named.",
+            expected="--scenario with them.",
+            remedy="leave them out, or name the scenario.",
+        )
     named = named_vectors(settings)
     with open_run(settings, options.run) as run:
         keys = _keys(run, options, settings)
@@ -247,7 +253,13 @@ def _of_scenario(run: Run, options: argparse.Namespace) -> tuple[int, ...]:
         )
     own = [place for place in every if place.responder == (options.responder or who[0])]
     if options.turn is not None:
-        turns = [place.turn or "none" for place in own]
+        turns = [place.turn for place in own if place.turn is not None]
+        if not turns:
+            raise StoreError(
+                f"The responses of scenario {options.scenario!r} have no turns.",
+                expected="no --turn.",
+                remedy="leave --turn out.",
+            )
         own = [place for place in own if place.turn == turn_of(options.turn)]
         if not own:
             raise StoreError(

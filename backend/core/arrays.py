@@ -1,7 +1,9 @@
-"""Names for arrays of numbers, what in them is rounding, and how many to work on at a time."""
+"""Names for arrays of numbers, what tells one from another, what in them is rounding, and how many
+to work on at a time."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -34,6 +36,15 @@ def refuse_not_finite(**values: NDArray[np.floating] | float) -> None:
         bad = int(np.count_nonzero(~np.isfinite(value)))
         if bad:
             raise ValueError(f"{name} holds {bad} values that are not finite: leave them out first")
+
+
+def digest_of(values: Floats) -> str:
+    """What tells an array from any other of its shape: sha256 of its numbers, as hex digits.
+
+    Args:
+        values: float64, of any shape.
+    """
+    return hashlib.sha256(np.ascontiguousarray(values, dtype=np.float64).tobytes()).hexdigest()
 
 
 def flat(blocks: Floats) -> Floats:

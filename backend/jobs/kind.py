@@ -18,7 +18,14 @@ Values = Mapping[str, Any]
 
 
 class Tell(Protocol):
-    """What a job has to say while it runs."""
+    """What a job has to say while it runs.
+
+    Attributes:
+        task_id: its name: what it publishes is called after it, so that a job that is begun again
+            finds it.
+    """
+
+    task_id: str
 
     def progress(self, progress: Progress) -> None:
         """How far it is; also :meth:`check`."""
@@ -30,8 +37,11 @@ class Tell(Protocol):
             value: plain JSON.
         """
 
-    def check(self) -> None:
+    def check(self, *, now: bool = False) -> None:
         """Go on, or leave the job: call it often, as a cancel takes effect here.
+
+        Args:
+            now: ask, however lately that was done: what follows is seen by others.
 
         Raises:
             Left: the job has been cancelled, or this worker is to end.
@@ -46,11 +56,13 @@ class Kind:
         name: in the queue.
         lane: of the queue; jobs of one lane are done one after another by each worker.
         check: refuses values that cannot be meant, before they are queued, with a sentence.
+        bring: has in the worker's cache what the values name (:mod:`backend.jobs.bringing`).
         work: does it, in the worker; gives the result as plain JSON. It may be begun again from the
-            start, when its worker died.
+            start, when its worker died or the shared place was away.
     """
 
     name: str
     lane: str
     check: Callable[[Settings, Values], None]
+    bring: Callable[[Settings, Values], None]
     work: Callable[[Settings, Values, Tell], Any]

@@ -11,7 +11,15 @@ from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, Workflo
 
 from backend.errors import JobError
 from backend.jobs.logs import remove_log
-from backend.jobs.rows import STATES, QueueTables, State, error_of, published_progress, request_of
+from backend.jobs.rows import (
+    ACTIVE,
+    STATES,
+    QueueTables,
+    State,
+    error_of,
+    published_progress,
+    request_of,
+)
 from backend.jobs.system import APPLICATION_VERSION, OWN, QUEUE, TASK, WORKFLOW, migrate
 from backend.jobs.tasks import Tasks
 from backend.jobs.workers import WorkerBeat, WorkerTable
@@ -151,7 +159,7 @@ class JobQueue:
         Raises:
             JobError: the run is being derived already.
         """
-        if any(job.active and job.request.derives == run.run_id for job in self.jobs()):
+        if any(job.request.derives == run.run_id for job in self.jobs(active=True)):
             raise JobError(
                 f"Run {run.run_id} is being derived already.",
                 expected="one derivation of a run at a time.",
@@ -167,9 +175,11 @@ class JobQueue:
         )
         return self.enqueue(request, f"derive-{run.run_id}-{secrets.token_hex(2)}")
 
-    def jobs(self) -> tuple[Job, ...]:
-        """All jobs, newest first."""
-        found = self._client.list_workflows(name=WORKFLOW, sort_desc=True)
+    def jobs(self, *, active: bool = False) -> tuple[Job, ...]:
+        """All jobs, newest first. Args: active: only those that are queued or running."""
+        found = self._client.list_workflows(
+            name=WORKFLOW, status=ACTIVE if active else None, sort_desc=True
+        )
         return tuple(job for status in found if (job := _job(status)) is not None)
 
     def refused(self) -> JobError | None:
@@ -275,7 +285,7 @@ class JobQueue:
         found = self._client.list_workflows(workflow_ids=[run_id])
         if found:
             self._require(run_id, ("finished", "failed", "cancelled"), "deleted")
-        if any(job.active and job.request.derives == run_id for job in self.jobs()):
+        if any(job.request.derives == run_id for job in self.jobs(active=True)):
             raise JobError(
                 f"Run {run_id} is being derived and cannot be deleted.",
                 expected="a run that no job is at work on.",

@@ -34,6 +34,8 @@ STATES: dict[str, State] = {
     "MAX_RECOVERY_ATTEMPTS_EXCEEDED": "failed",
     "CANCELLED": "cancelled",
 }
+# Of what is queued or running.
+ACTIVE = [row for row, state in STATES.items() if state in ("queued", "running")]
 PORTABLE = DBOSPortableJSONSerializer().name()
 _COLUMN = "serialization"
 

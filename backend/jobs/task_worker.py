@@ -12,12 +12,13 @@ from dbos import DBOS
 
 from backend.errors import JobError
 from backend.jobs.job_log import stage_text
+from backend.jobs.kind import Kind, Tell
 from backend.jobs.kinds import KINDS
 from backend.jobs.leaving import PAUSED_TEXT, STOPPED_TEXT, Left, end_told
 from backend.jobs.logs import add_to_log
+from backend.jobs.patience import patiently
 from backend.jobs.system import PIECES, PROGRESS, TASK
 from backend.settings import Settings
-from backend.store.shared import exchange
 from backend.types import Progress
 
 # How often a task asks whether it is cancelled, and publishes its progress, seconds.
@@ -37,7 +38,7 @@ class _Telling:
         stopping: Callable[[], bool],
         cancelled: Callable[[str], bool],
     ) -> None:
-        self._settings, self._task_id = settings, task_id
+        self._settings, self.task_id = settings, task_id
         self._stopping, self._cancelled = stopping, cancelled
         self._asked_at = self._published_at = 0.0
         self._stage = ""
@@ -49,7 +50,7 @@ class _Telling:
         if stage == self._stage and now - self._published_at < PROGRESS_SECONDS:
             return
         if stage != self._stage:
-            add_to_log(self._settings, self._task_id, stage)
+            add_to_log(self._settings, self.task_id, stage)
         self._stage, self._published_at = stage, now
         DBOS.set_event(PROGRESS, dataclasses.asdict(progress))
 
@@ -58,14 +59,14 @@ class _Telling:
         self.check()
         DBOS.write_stream(PIECES, value)
 
-    def check(self) -> None:
+    def check(self, *, now: bool = False) -> None:
         """Go on, or leave. Raises: Left: cancelled, or this worker is to end."""
         if self._stopping():
             raise Left(PAUSED_TEXT)
-        now = time.monotonic()
-        if now - self._asked_at >= ASK_SECONDS:
-            self._asked_at = now
-            if self._cancelled(self._task_id):
+        moment = time.monotonic()
+        if now or moment - self._asked_at >= ASK_SECONDS:
+            self._asked_at = moment
+            if self._cancelled(self.task_id):
                 raise Left(STOPPED_TEXT)
 
 
@@ -82,10 +83,7 @@ def register_tasks(
 
     @DBOS.step(name="work")
     def work(task_id: str, kind: str, values: dict[str, Any]) -> Any:
-        telling = _Telling(settings, task_id, stopping, cancelled)
-        telling.piece(None)  # what a worker that died has told is void
-        bring(settings, telling.check)
-        return _known(kind)(settings, values, telling)
+        return do_task(settings, kind, values, _Telling(settings, task_id, stopping, cancelled))
 
     @DBOS.workflow(name=TASK, max_recovery_attempts=MAX_RECOVERIES)
     def task(kind: str, values: dict[str, Any]) -> Any:
@@ -98,27 +96,38 @@ def register_tasks(
             return result
 
 
-def bring(settings: Settings, check: Callable[[], None]) -> None:
-    """Have in this cache what is in the shared place now: a task names runs, vectors and studies
-    that may have been made elsewhere a moment ago. Nothing where there is no shared place.
+def do_task(settings: Settings, kind: str, values: dict[str, Any], tell: Tell) -> Any:
+    """Do a task; while the shared place is away or the disk full, wait and begin again.
 
     Args:
         settings: of the cache.
-        check: raises where the task is to be left.
+        kind: of :data:`backend.jobs.kinds.KINDS`.
+        values: what is asked.
+        tell: told what it makes.
+
+    Returns:
+        Its result.
 
     Raises:
-        SharedAway: the shared place cannot be asked.
+        JobError: the kind is not known here.
+        SteerscopeError: what the kind cannot do.
     """
-    while settings.shared and exchange(settings) is None:  # another process is at it
-        check()
-        time.sleep(PROGRESS_SECONDS)
+    known = _known(kind)
+
+    def begin() -> Any:
+        tell.piece(None)  # what an earlier begin has told is void
+        known.bring(settings, values)
+        return known.work(settings, values, tell)
+
+    log = partial(add_to_log, settings, tell.task_id)
+    return patiently(begin, tell.check, tell.progress, log)
 
 
-def _known(kind: str) -> Callable[[Settings, dict[str, Any], _Telling], Any]:
+def _known(kind: str) -> Kind:
     if kind not in KINDS:
         raise JobError(
             f"This worker knows no task of the kind {kind!r}.",
             expected=f"one of: {', '.join(KINDS) or 'none'}.",
             remedy="use the same version of Steerscope for dashboard and worker.",
         )
-    return KINDS[kind].work
+    return KINDS[kind]

@@ -15,7 +15,7 @@ from backend.errors import JobError
 from backend.jobs.kind import Values
 from backend.jobs.kinds import KINDS
 from backend.jobs.logs import remove_log
-from backend.jobs.rows import STATES, State, error_of, published_progress
+from backend.jobs.rows import ACTIVE, STATES, State, error_of, published_progress
 from backend.jobs.system import APPLICATION_VERSION, PIECES, TASK
 from backend.names import may_name_file
 from backend.settings import Settings
@@ -24,6 +24,7 @@ from backend.types import Progress
 
 # Ended tasks of one kind that are kept; older ones go when one of the kind is started.
 KEPT = 100
+ENDED = [row for row in STATES if row not in ACTIVE]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Task:
         values: what was asked.
         created_at: milliseconds since 1970.
         updated_at: milliseconds since 1970.
-        error: why it failed; None unless it did.
-        result: what came of it; None unless it has finished.
+        error: why it failed; None unless it did, or where it was not read.
+        result: what came of it; None unless it has finished, or where it was not read.
     """
 
     task_id: str
@@ -87,8 +88,16 @@ class Tasks:
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         task_id = f"{kind}-{moment}-{secrets.token_hex(4)}"
         changing(self._settings, f"start {kind}", task_id)
-        for old in [task for task in self.all(kind) if not task.active][KEPT:]:
-            self._forget(old.task_id)
+        kept = self._client.list_workflows(
+            name=TASK,
+            workflow_id_prefix=f"{kind}-",
+            status=ENDED,
+            sort_desc=True,
+            load_input=False,
+            load_output=False,
+        )
+        for old in kept[KEPT:]:
+            self._forget(old.workflow_id)
         self._client.enqueue(
             {
                 "workflow_name": TASK,
@@ -101,11 +110,40 @@ class Tasks:
         )
         return task_id
 
-    def all(self, kind: str | None = None) -> tuple[Task, ...]:
-        """Tasks of a kind, or of all kinds, newest first, without their results."""
-        found = self._client.list_workflows(name=TASK, sort_desc=True, load_output=False)
+    def all(
+        self, *kinds: str, active: bool | None = None, most: int | None = None
+    ) -> tuple[Task, ...]:
+        """Some tasks, newest first, without their results and without why they failed: of those,
+        :meth:`task` tells. Nothing is read of any other.
+
+        Args:
+            kinds: which; none for all.
+            active: only those that are queued or running (True), or that have ended (False).
+            most: of them.
+        """
+        found = self._client.list_workflows(
+            name=TASK,
+            workflow_id_prefix=[f"{kind}-" for kind in kinds] or None,
+            status={None: None, True: ACTIVE, False: ENDED}[active],
+            limit=most,
+            sort_desc=True,
+            load_output=False,
+        )
         tasks = (_task(status) for status in found)
-        return tuple(task for task in tasks if task is not None and kind in (None, task.kind))
+        return tuple(task for task in tasks if task is not None)
+
+    def is_active(self, task_id: str) -> bool:
+        """Whether a task is queued or running; nothing of what was asked is read.
+
+        Raises:
+            JobError: there is none of that name.
+        """
+        found = self._client.list_workflows(
+            workflow_ids=[task_id], name=TASK, load_input=False, load_output=False
+        )
+        if not found:
+            raise _no_task(task_id)
+        return found[0].status in ACTIVE
 
     def task(self, task_id: str) -> Task:
         """One task, with its result.
@@ -116,11 +154,7 @@ class Tasks:
         found = self._client.list_workflows(workflow_ids=[task_id])
         task = _task(found[0]) if found else None
         if task is None:
-            raise JobError(
-                f"No task is called {task_id!r}.",
-                expected="a task in the queue's history.",
-                remedy="start it again.",
-            )
+            raise _no_task(task_id)
         return task
 
     def progress(self, task_id: str) -> Progress | None:
@@ -157,7 +191,7 @@ class Tasks:
         Raises:
             JobError: it is not queued or running.
         """
-        if not self.task(task_id).active:
+        if not self.is_active(task_id):
             raise JobError(
                 f"Task {task_id} has ended and cannot be cancelled.",
                 expected="a task that is queued or running.",
@@ -172,7 +206,7 @@ class Tasks:
         Raises:
             JobError: it is queued or running.
         """
-        if self.task(task_id).active:
+        if self.is_active(task_id):
             raise JobError(
                 f"Task {task_id} is at work and cannot be removed.",
                 expected="a task that has ended.",
@@ -184,6 +218,14 @@ class Tasks:
     def _forget(self, task_id: str) -> None:
         self._client.delete_workflow(task_id)
         remove_log(self._settings, task_id)
+
+
+def _no_task(task_id: str) -> JobError:
+    return JobError(
+        f"No task is called {task_id!r}.",
+        expected="a task in the queue's history.",
+        remedy="start it again.",
+    )
 
 
 def _task(status: WorkflowStatus) -> Task | None:

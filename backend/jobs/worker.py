@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from dbos import DBOS, DBOSPortableJSONSerializer
 
-from backend.errors import JobError, NoRoom, ReadOnly, SharedAway
+from backend.errors import JobError, ReadOnly
 from backend.jobs.bundled import enqueue_bundled
 from backend.jobs.dispatch import Dispatcher, own_lanes
 from backend.jobs.exchanging import Exchanging
 from backend.jobs.job_log import JobLog, stage_text
 from backend.jobs.leaving import PAUSED_TEXT, STOPPED_TEXT, Left, end_told
 from backend.jobs.logs import add_to_log
+from backend.jobs.patience import patiently
 from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
 from backend.jobs.system import (
@@ -55,8 +56,6 @@ BEAT_SECONDS = 2.0
 # How often a worker looks for jobs: somebody waits for an answer in a conversation, and each look
 # takes a few milliseconds of an idle machine.
 POLL_SECONDS, PATIENT_SECONDS = 0.2, 0.6
-# How soon a job that met a full disk tries again.
-ROOM_SECONDS = 5.0
 # A worker that is to end waits so long for its job to come to the end of a step.
 STOP_SECONDS = 5
 PROGRESS_SECONDS = 0.2
@@ -145,26 +144,14 @@ class Extractor:
             share(self._settings, "studies", request.study)
 
     def _patiently(self, run_id: str, act: Callable[[], T]) -> T:
-        """Do part of a job; while the disk is full or the shared place away, wait and do it again.
-
-        Raises:
-            Left: this worker is to end, or the job has been cancelled.
-        """
-        told = False
-        while True:
-            try:
-                return act()
-            except (NoRoom, SharedAway) as fault:
-                self._release()
-                if not told:
-                    told = True
-                    self.log(run_id, f"waiting: {fault.what}\nremedy: {fault.remedy}")
-                    what = "room on the disk" if isinstance(fault, NoRoom) else "the shared place"
-                    self._report(run_id, Progress(f"waiting for {what} ({fault.what})"))
-                until = time.monotonic() + ROOM_SECONDS
-                while time.monotonic() < until:
-                    self.check(run_id)
-                    time.sleep(PROGRESS_SECONDS)
+        """Do part of a job, by :func:`backend.jobs.patience.patiently`."""
+        return patiently(
+            act,
+            partial(self.check, run_id),
+            partial(self._report, run_id),
+            partial(self.log, run_id),
+            self._release,
+        )
 
     @contextmanager
     def alone(self, run_id: str, request: dict[str, Any]) -> Iterator[None]:

@@ -158,7 +158,8 @@ def _local(text: str) -> ModelReference:
     raise ModelNotFound(
         f"The path {text[:_LONGEST_SHOWN]!r} {found}.",
         expected="a folder with config.json, tokenizer and safetensors, or a .gguf file.",
-        remedy="check the path; it is read on the machine the worker runs on.",
+        remedy="check the path. It is one of the machine that loads the model: for a job, its "
+        "worker's.",
     )
 
 

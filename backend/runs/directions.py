@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, digest_of
 from backend.core.vectors.methods import METHODS
 from backend.errors import StoreError
 from backend.runs.imported_vectors import NamedVector, misfit
 from backend.store.run import Run
 from backend.store.saved_vector import SavedVector
+from backend.store.schema import LABELLED_RANGE
+
+# Of an identity: half of a sha256.
+_DIGITS = 32
 
 
 @dataclass(frozen=True)
@@ -23,16 +31,33 @@ class DirectionKey:
         trait: the trait that it shows.
         method: by which it was built; empty for a named vector.
         name: of a vector that was saved or imported; empty for a method.
+        label_range: lowest and highest score at whose fractions the method's labels split the
+            run's responses; it names the vector on screen and does not choose it.
     """
 
     trait: str
     method: str = ""
     name: str = ""
+    label_range: tuple[float, float] = field(default=LABELLED_RANGE, compare=False)
+
+    def to_values(self) -> dict[str, Any]:
+        """As plain JSON."""
+        return dataclasses.asdict(self) | {"label_range": list(self.label_range)}
+
+    @classmethod
+    def from_values(cls, values: Mapping[str, Any]) -> DirectionKey:
+        """From what :meth:`to_values` gave.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is something else.
+        """
+        low, high = values["label_range"]
+        return cls(**dict(values) | {"label_range": (float(low), float(high))})
 
     @property
     def title(self) -> str:
         """In words: the trait, and the method or the name."""
-        titles = {method.name: method.title for method in METHODS}
+        titles = {method.name: method.title_on(self.label_range) for method in METHODS}
         how = self.name or titles.get(self.method, self.method)
         return f"{self.trait.replace('_', ' ')}, {how}"
 
@@ -76,6 +101,17 @@ class Directions:
                 )
 
 
+def method_key(run: Run, trait: str, method: str) -> DirectionKey:
+    """The vector of a method.
+
+    Args:
+        run: an open run that has it.
+        trait: of the run.
+        method: of the run.
+    """
+    return DirectionKey(trait, method=method, label_range=run.label_range)
+
+
 def direction_key(
     run: Run, named: Sequence[NamedVector], trait: str, vector: str, prompt_set: str
 ) -> DirectionKey:
@@ -110,7 +146,7 @@ def direction_key(
             expected=f"one of {', '.join(traits) or 'none: there is no such set'}.",
             remedy="name one of these.",
         )
-    return DirectionKey(trait, method=vector)
+    return method_key(run, trait, vector)
 
 
 def directions(
@@ -133,7 +169,7 @@ def directions(
     reasons: dict[tuple[int, int], str] = {}
     for place, key in enumerate(keys):
         for column, layer in enumerate(layers):
-            found = _vector(run, named, key, prompt_set, layer)
+            found = vector_of(run, named, key, prompt_set, layer)
             length = 0.0 if isinstance(found, str) else float(np.linalg.norm(found))
             if isinstance(found, str):
                 reasons[place, layer] = found
@@ -144,10 +180,73 @@ def directions(
     return Directions(tuple(keys), tuple(layers), units, reasons)
 
 
-def _vector(
+def identity_of(
+    runs: Sequence[Run],
+    named: Sequence[NamedVector],
+    keys: Sequence[DirectionKey],
+    prompt_set: str,
+    layers: Sequence[int],
+) -> str:
+    """What tells the numbers that follow from some vectors of a run from those that followed before
+    it was derived again, or was replaced, or a named vector was: a digest of the run's provenance
+    and of the vectors. It is the same on every machine.
+
+    Args:
+        runs: one open run.
+        named: all vectors that were saved or imported.
+        keys: which vectors.
+        prompt_set: of those of methods.
+        layers: of the run, ascending.
+    """
+    (run,) = runs
+    digest = hashlib.sha256(json.dumps(run.record.to_rows(), sort_keys=True).encode())
+    for key in keys:
+        for layer in layers:
+            # Not of length 1: machines need not round a length alike.
+            found = vector_of(run, named, key, prompt_set, layer)
+            digest.update((found if isinstance(found, str) else digest_of(found)).encode())
+    return digest.hexdigest()[:_DIGITS]
+
+
+def check_identity(
+    run: Run,
+    named: Sequence[NamedVector],
+    keys: Sequence[DirectionKey],
+    prompt_set: str,
+    layers: Sequence[int],
+    asked_of: str,
+) -> None:
+    """Refuse to answer what was asked of other vectors than these are now.
+
+    Arguments as for :func:`identity_of`.
+
+    Args:
+        asked_of: what that gave when it was asked; empty for whatever they are.
+
+    Raises:
+        StoreError: it is another now.
+    """
+    if asked_of and asked_of != identity_of([run], named, keys, prompt_set, layers):
+        raise StoreError(
+            f"Run {run.record.run_id} or a vector is not the one that this was asked of: it was "
+            "derived again or replaced since.",
+            expected="the run and the vectors as they were when it was asked.",
+            remedy="ask again.",
+        )
+
+
+def vector_of(
     run: Run, named: Sequence[NamedVector], key: DirectionKey, prompt_set: str, layer: int
 ) -> Floats | str:
-    """A vector, [d], or why there is none."""
+    """A vector as it is stored, [d], or why there is none.
+
+    Args:
+        run: an open run.
+        named: all vectors that were saved or imported.
+        key: which vector.
+        prompt_set: of a method's vector.
+        layer: of the run.
+    """
     if key.method:
         stored = run.vectors(prompt_set, [(key.trait, key.method, layer)])
         return stored[0].values if stored else "the method has no vector at this layer"

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from backend.core.arrays import Bools, Floats
-from backend.errors import StoreError
-from backend.runs.directions import DirectionKey, Directions, directions
+from backend.errors import StoreError, read_back
+from backend.runs.directions import DirectionKey, Directions, check_identity, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
 from backend.settings import Settings
@@ -41,6 +41,8 @@ class TokenRequest:
         keys: one or two vectors.
         layers: of the run, ascending.
         responses: ids of the responses, in the order of their turns.
+        asked_of: :func:`backend.runs.directions.identity_of` of these vectors when it was asked;
+            empty to take them as they are when it is answered.
     """
 
     run_id: str
@@ -48,13 +50,12 @@ class TokenRequest:
     keys: tuple[DirectionKey, ...]
     layers: tuple[int, ...]
     responses: tuple[int, ...]
+    asked_of: str = ""
 
     def to_values(self) -> dict[str, Any]:
         """As plain JSON."""
-        return {
-            "run_id": self.run_id,
-            "prompt_set": self.prompt_set,
-            "keys": [dataclasses.asdict(key) for key in self.keys],
+        return dataclasses.asdict(self) | {
+            "keys": [key.to_values() for key in self.keys],
             "layers": list(self.layers),
             "responses": list(self.responses),
         }
@@ -64,22 +65,17 @@ class TokenRequest:
         """From what :meth:`to_values` gave.
 
         Raises:
-            StoreError: it is something else.
+            JobError: it is something else.
         """
-        try:
+        with read_back("for tokens"):
             return cls(
                 run_id=str(values["run_id"]),
                 prompt_set=str(values["prompt_set"]),
-                keys=tuple(DirectionKey(**key) for key in values["keys"]),
+                keys=tuple(DirectionKey.from_values(key) for key in values["keys"]),
                 layers=tuple(int(layer) for layer in values["layers"]),
                 responses=tuple(int(number) for number in values["responses"]),
+                asked_of=str(values["asked_of"]),
             )
-        except (KeyError, TypeError, ValueError) as fault:
-            raise StoreError(
-                f"The job does not say which tokens are asked for: {fault!r}.",
-                expected="a run, a prompt set, vectors, layers and responses.",
-                remedy="ask again on the Tokens page.",
-            ) from fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -315,10 +311,10 @@ def _checked(settings: Settings, run: Run, request: TokenRequest) -> Directions:
             remedy="name fewer, or one.",
         )
     _responses(run, request.responses)
-    found = directions(
-        run, named_vectors(settings), request.keys, request.prompt_set, request.layers
-    )
+    which = run, named_vectors(settings), request.keys, request.prompt_set, request.layers
+    found = directions(*which)
     found.check_some()
+    check_identity(*which, request.asked_of)
     return found
 
 

@@ -14,8 +14,8 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.core.extremes import ExtremesOf
-from backend.errors import StoreError
-from backend.runs.directions import DirectionKey, directions
+from backend.errors import read_back
+from backend.runs.directions import DirectionKey, check_identity, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
 from backend.settings import Settings
@@ -40,37 +40,35 @@ class VocabularyRequest:
         prompt_set: of a method's vector.
         key: the vector.
         layers: of the run, ascending.
+        asked_of: as in :class:`backend.runs.token_view.TokenRequest`.
     """
 
     run_id: str
     prompt_set: str
     key: DirectionKey
     layers: tuple[int, ...]
+    asked_of: str = ""
 
     def to_values(self) -> dict[str, Any]:
         """As plain JSON."""
-        return dataclasses.asdict(self) | {"layers": list(self.layers)}
+        parts = {"key": self.key.to_values(), "layers": list(self.layers)}
+        return dataclasses.asdict(self) | parts
 
     @classmethod
     def from_values(cls, values: Mapping[str, Any]) -> VocabularyRequest:
         """From what :meth:`to_values` gave.
 
         Raises:
-            StoreError: it is something else.
+            JobError: it is something else.
         """
-        try:
+        with read_back("for tokens of the vocabulary"):
             return cls(
                 run_id=str(values["run_id"]),
                 prompt_set=str(values["prompt_set"]),
-                key=DirectionKey(**values["key"]),
+                key=DirectionKey.from_values(values["key"]),
                 layers=tuple(int(layer) for layer in values["layers"]),
+                asked_of=str(values["asked_of"]),
             )
-        except (KeyError, TypeError, ValueError) as fault:
-            raise StoreError(
-                f"The job does not say which vector is asked for: {fault!r}.",
-                expected="a run, a prompt set, a vector and layers.",
-                remedy="ask again on the Tokens page.",
-            ) from fault
 
 
 @dataclass(frozen=True)
@@ -273,10 +271,10 @@ def _units(
 ) -> tuple[dict[int, Floats], dict[int, str]]:
     """Layer -> unit vector, [1, d], and layer -> why there is none."""
     check_answers(run, request.layers)
-    found = directions(
-        run, named_vectors(settings), [request.key], request.prompt_set, request.layers
-    )
+    which = run, named_vectors(settings), [request.key], request.prompt_set, request.layers
+    found = directions(*which)
     found.check_some()
+    check_identity(*which, request.asked_of)
     units = {
         layer: found.units[:, place]
         for place, layer in enumerate(request.layers)

@@ -38,6 +38,7 @@ class VariantAnswer:
         finished: whether the model ended it, and not the limit.
         tokens_in: of the chat with its template.
         tokens_reused: of these, how many were read in an earlier turn.
+        ids: numbers of the tokens in the model's vocabulary; () while it is being written.
     """
 
     name: str
@@ -48,6 +49,7 @@ class VariantAnswer:
     finished: bool
     tokens_in: int
     tokens_reused: int
+    ids: tuple[int, ...] = ()
 
     @property
     def mean_before(self) -> float | None:
@@ -87,13 +89,20 @@ class Turn:
         values = dataclasses.asdict(self)
         for answer, one in zip(values["answers"], self.answers, strict=True):
             answer["tokens"] = [[token.text, token.before, token.after] for token in one.tokens]
+            answer["ids"] = list(one.ids)
         return values | {"answers": list(values["answers"]), "notes": list(self.notes)}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Turn:
         """Read back what :meth:`to_json` wrote."""
         answers = tuple(
-            VariantAnswer(**one | {"tokens": tuple(SpokenToken(*token) for token in one["tokens"])})
+            VariantAnswer(
+                **one
+                | {
+                    "tokens": tuple(SpokenToken(*token) for token in one["tokens"]),
+                    "ids": tuple(one["ids"]),
+                }
+            )
             for one in values["answers"]
         )
         return cls(**dict(values) | {"answers": answers, "notes": tuple(values["notes"])})

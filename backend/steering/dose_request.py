@@ -11,7 +11,7 @@ import numpy as np
 
 from backend.asking.endpoint import Endpoint
 from backend.core.dose import LEAST_DIRECTIONS
-from backend.errors import SteeringError
+from backend.errors import SteeringError, read_back
 from backend.judging.rubric import check_traits, rubric_of_study
 from backend.settings import Settings
 from backend.steering.interventions import Mode, Where
@@ -121,9 +121,10 @@ class DoseRequest:
         """Read back what :meth:`to_json` wrote.
 
         Raises:
-            SteeringError: it is of another form, or cannot be measured.
+            JobError: it is of another form.
+            SteeringError: it cannot be measured.
         """
-        try:
+        with read_back("for a dose-response"):
             plan = dict(values["plan"])
             return cls(
                 **dict(values)
@@ -138,12 +139,6 @@ class DoseRequest:
                     "layers": tuple(int(layer) for layer in values["layers"]),
                 }
             )
-        except (TypeError, KeyError, ValueError) as fault:
-            raise SteeringError(
-                f"This is no request for a dose-response: {fault}.",
-                expected="what this version of Steerscope writes.",
-                remedy="use the same version for dashboard and worker.",
-            ) from fault
 
 
 def check_dose(settings: Settings, request: DoseRequest) -> None:

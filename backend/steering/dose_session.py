@@ -1,11 +1,11 @@
-"""Measure and keep the dose-responses of a request."""
+"""Measure the dose-responses of a request."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Sequence
 
-from backend.asking.asking import AT_ONCE, ask_all
+from backend.asking.asking import ASKING, AT_ONCE, ask_all
 from backend.asking.question import Question
 from backend.errors import SteeringError
 from backend.judging.rubric import request_of, rubric_of_study
@@ -16,63 +16,72 @@ from backend.settings import Settings
 from backend.steering.chats import Chat
 from backend.steering.dose_request import DoseRequest, check_dose, study_of
 from backend.steering.dosing import Score, measure_dose
-from backend.steering.hooks import steerable
+from backend.steering.hooks import SteerableModel, steerable
 from backend.steering.vectors import find_vector
 from backend.store.changes import changing
-from backend.store.dose import DoseRecord, publish_dose
+from backend.store.dose import DoseRecord
 from backend.types import Message, Progress, Response, Study
 
 _SCALE = SCALES["0-10"]
 _ANSWER_TOKENS = 32
+_ASKING = "asking the judge"
 
 
-def measure_doses(
-    settings: Settings, request: DoseRequest, told: Callable[[Progress], None]
-) -> tuple[DoseRecord, ...]:
-    """Measure and keep a dose-response at each layer.
+class DoseSession:
+    """Measures the dose-responses of a request layer by layer, with a model that is loaded for the
+    first.
 
     Args:
         settings: where the store is.
         request: what is measured.
-        told: of the progress; what it raises ends the measurement, of which the layers that are
-            complete stay.
+        told: of the progress; what it raises ends the measurement.
 
     Raises:
-        SteeringError: as :func:`check_dose`, or the model has other weights than the run.
-        ModelError: the model cannot be found or loaded.
-        EndpointError: the judge cannot be asked.
-        ReadOnly, NotAllowed, NoRoom: nothing may or can be kept.
+        SteeringError, JudgeError, EndpointError, StoreError: as :func:`check_dose`.
+        ReadOnly, NotAllowed: nothing may be kept here, or not by who asks.
     """
-    check_dose(settings, request)
-    source = request.plan.source
-    changing(settings, "measure dose-response", source.run_id or source.name)
-    reference = find_vector(settings, source).model
-    resolved = resolve(reference, settings, lambda what, _: told(Progress(what)))
-    told(Progress("loading the model"))
-    model = steerable(load(resolved, device=request.device, need_chat_template=False))
-    study = study_of(settings, source)
-    made = []
-    for layer in request.layers or (source.layer,):
-        plan = dataclasses.replace(request.plan, source=dataclasses.replace(source, layer=layer))
-        vector = find_vector(settings, plan.source)
-        if vector.weights_hash not in (None, resolved.weights_hash):
+
+    def __init__(
+        self, settings: Settings, request: DoseRequest, told: Callable[[Progress], None]
+    ) -> None:
+        check_dose(settings, request)
+        source = request.plan.source
+        changing(settings, "measure dose-response", source.run_id or source.name)
+        self._settings, self._request, self._told = settings, request, told
+        self._model: SteerableModel | None = None
+        self.layers = request.layers or (find_vector(settings, source).layer,)
+
+    def measure(self, layer: int) -> DoseRecord:
+        """The dose-response at one layer; it is not kept.
+
+        Args:
+            layer: of ``layers``.
+
+        Raises:
+            SteeringError: the model has other weights than the run.
+            ModelError: the model cannot be found or loaded.
+            EndpointError: the judge cannot be asked.
+        """
+        settings, request = self._settings, self._request
+        source = dataclasses.replace(request.plan.source, layer=layer)
+        plan = dataclasses.replace(request.plan, source=source)
+        vector = find_vector(settings, source)
+        if self._model is None:
+            resolved = resolve(vector.model, settings, lambda what, _: self._told(Progress(what)))
+            self._told(Progress("loading the model"))
+            self._model = steerable(load(resolved, device=request.device, need_chat_template=False))
+        if vector.weights_hash not in (None, self._model.loaded.resolved.weights_hash):
             raise SteeringError(
-                f"The model {reference} has other weights now than those of run {source.run_id}.",
+                f"The model {vector.model} has other weights now than those of run "
+                f"{source.run_id}.",
                 expected="the weights that the vector was made from.",
                 remedy="extract the study again with these weights, and measure that run.",
             )
-        record = measure_dose(
-            model,
-            vector,
-            plan,
-            study,
-            told,
-            _score(settings, request, study),
-            request.judge_model,
+        study = study_of(settings, source)
+        score = _score(settings, request, study)
+        return measure_dose(
+            self._model, vector, plan, study, self._told, score, request.judge_model
         )
-        publish_dose(settings, record)
-        made.append(record)
-    return tuple(made)
 
 
 def _score(settings: Settings, request: DoseRequest, study: Study | None) -> Score | None:
@@ -82,7 +91,7 @@ def _score(settings: Settings, request: DoseRequest, study: Study | None) -> Sco
         return None
     rubric, trait = rubric_of_study(study), request.plan.source.trait
 
-    def score(asked: Sequence[tuple[Chat, str]]) -> list[float | None]:
+    def score(asked: Sequence[tuple[Chat, str]], told: Callable[[str], None]) -> list[float | None]:
         questions = []
         for chat, text in asked:
             response = Response(
@@ -94,7 +103,15 @@ def _score(settings: Settings, request: DoseRequest, study: Study | None) -> Sco
                     (Message("user", wanted),), most_tokens=_ANSWER_TOKENS, about={"dose": trait}
                 )
             )
-        answers = ask_all(settings, endpoint, questions, lambda _: None, at_once=AT_ONCE)
+        told(_ASKING)
+        answers = ask_all(
+            settings,
+            endpoint,
+            questions,
+            # What else there is to say, such as that another is waited for, is said as it is.
+            lambda at: told(_ASKING if at.stage == ASKING else at.stage),
+            at_once=AT_ONCE,
+        )
         return [_SCALE.read(answers[question.key]).score for question in questions]
 
     return score

@@ -17,7 +17,8 @@ from backend.steering.interventions import Intervention, random_like
 from backend.steering.measures import logit_differences, read_again
 from backend.steering.speaking import Speaker
 from backend.steering.vectors import SteeringVector, VectorSource
-from backend.store.dose import PAIRED, DoseRecord, Item, Steered, new_name
+from backend.store.dated_files import new_name
+from backend.store.dose import PAIRED, DoseRecord, Item, Steered
 from backend.types import Message, Progress, Prompt, Study
 
 # Asked where a study has no chats.
@@ -38,8 +39,9 @@ QUESTIONS = (
 # Variants of one chat that are answered together.
 ROWS = 32
 LONGEST_TEXT = 200
-# Asks a judge: chats and their answers -> a score each, None where there is none.
-Score = Callable[[Sequence[tuple[Chat, str]]], Sequence[float | None]]
+# Asks a judge: chats with their answers, and what is told of the stage -> a score each, None where
+# there is none.
+Score = Callable[[Sequence[tuple[Chat, str]], Callable[[str], None]], Sequence[float | None]]
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,10 @@ def measure_dose(
         found["score"] = np.full(shape, np.nan)
     speaker = Speaker(model, keep=False)
     answers: list[tuple[str, ...]] = []
+
+    def stage_at(place: int) -> Callable[[str], None]:
+        return lambda stage: told(Progress(stage, place, total))
+
     reading = Reading(vector.layer, vector.vector)
     for place, one in enumerate(asked):
         told(Progress("answering", place, total))
@@ -121,8 +127,10 @@ def measure_dose(
             "distinct": [m.distinct for m in measured],
         }
         if score is not None:
-            told(Progress("asking the judge", place, total))
-            scores = score([(one.chat, text) for text in texts])
+            scores = score(
+                [(one.chat, text) for text in texts],
+                stage_at(place),
+            )
             by_name["score"] = [np.nan if value is None else value for value in scores]
         for name, values in by_name.items():
             found[name][:, place] = rows.folded(values)
@@ -159,6 +167,7 @@ def measure_dose(
             temperature=plan.temperature,
             seed=plan.seed,
             judge=judge if score is not None else "",
+            vector_hash=vector.digest,
         ),
         strengths=plan.ascending,
         directions=plan.directions,

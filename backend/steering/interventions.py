@@ -24,9 +24,9 @@ MODES: dict[Mode, str] = {
     "cap": "moved along v̂ until x . v̂ lies within the limits",
 }
 WHERE: dict[Where, str] = {
-    "both": "prompt and generated tokens",
-    "prompt": "tokens of the prompt",
-    "generated": "tokens that the model wrote",
+    "both": "prompt and answer",
+    "prompt": "prompt",
+    "generated": "answer",
 }
 
 

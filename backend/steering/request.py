@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from backend.core.arrays import Floats
-from backend.errors import SteeringError
+from backend.errors import SteeringError, read_back
 from backend.settings import Settings
 from backend.steering.interventions import Intervention, Mode, Where, random_like
 from backend.steering.units import UNITS, Unit
@@ -45,6 +45,8 @@ class SteerRequest:
         seed: of the noise, the same in every variant.
         most_tokens: longest answer.
         device: as for an extraction.
+        asked_of: digest of the vector when it was asked; empty for whichever the source names when
+            it is answered, though the run was derived again since.
     """
 
     source: VectorSource
@@ -63,6 +65,7 @@ class SteerRequest:
     seed: int = 0
     most_tokens: int = 100
     device: str = "auto"
+    asked_of: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON."""
@@ -77,9 +80,9 @@ class SteerRequest:
         """Read back what :meth:`to_json` wrote.
 
         Raises:
-            SteeringError: it is of another form.
+            JobError: it is of another form.
         """
-        try:
+        with read_back("to steer"):
             return cls(
                 **dict(values)
                 | {
@@ -89,12 +92,6 @@ class SteerRequest:
                     "strengths": tuple(float(one) for one in values["strengths"]),
                 }
             )
-        except (TypeError, KeyError, ValueError) as fault:
-            raise SteeringError(
-                f"This is no request to steer: {fault}.",
-                expected="what this version of Steerscope writes.",
-                remedy="use the same version for dashboard and worker.",
-            ) from fault
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,6 +139,28 @@ def variants(request: SteerRequest, vector: SteeringVector) -> tuple[Variant, ..
     return tuple(found)
 
 
+def vector_asked_of(settings: Settings, request: SteerRequest) -> SteeringVector:
+    """The vector of a request.
+
+    Args:
+        settings: where the store is.
+        request: what is asked.
+
+    Raises:
+        SteeringError: it names no vector or model, or the vector is another than when it was asked.
+        RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
+    """
+    vector = find_vector(settings, request.source)
+    if request.asked_of not in ("", vector.digest):
+        raise SteeringError(
+            f"The vector ({vector.title}) is not the one that this was asked of: it was derived "
+            "again or replaced since.",
+            expected="the vector as it was when the message was sent.",
+            remedy="send the message again.",
+        )
+    return vector
+
+
 def check_request(settings: Settings, request: SteerRequest) -> None:
     """Refuse a request that cannot be answered, before a model is loaded.
 
@@ -150,10 +169,10 @@ def check_request(settings: Settings, request: SteerRequest) -> None:
         request: what is asked.
 
     Raises:
-        SteeringError: it names no vector or model, or its numbers or texts cannot be meant.
+        SteeringError: as :func:`vector_asked_of`, or its numbers or texts cannot be meant.
         RunNotFound, StoreError, UnreadableFile: the run or vector cannot be read.
     """
-    found = variants(request, find_vector(settings, request.source))
+    found = variants(request, vector_asked_of(settings, request))
     texts = [request.system, *request.said, *(text for own in request.answered for text in own)]
     turns = len(request.said) - 1
     answered = request.answered or ((),) * len(found)
@@ -191,20 +210,27 @@ def _check_numbers(request: SteerRequest) -> None:
             expected=f"one to {MOST_STRENGTHS} different finite numbers.",
             remedy="change the strengths.",
         )
-    if not 0 <= request.temperature <= 10 or not 1 <= request.most_tokens <= MOST_TOKENS:
-        raise SteeringError(
-            f"A temperature of {request.temperature:g} and {request.most_tokens} tokens are not "
-            "possible.",
-            expected=f"a temperature from 0 to 10, and 1 to {MOST_TOKENS} tokens.",
-            remedy="change them.",
-        )
-    if request.unit not in UNITS or not 0 <= request.seed < 2**62 or request.control_seed < 0:
-        raise SteeringError(
-            f"Unit {request.unit!r} or seeds {request.seed} and {request.control_seed} are not "
-            "possible.",
-            expected=f"a unit of {', '.join(UNITS)}, and seeds from 0.",
-            remedy="change them.",
-        )
+    for possible, what, expected in (
+        (
+            0 <= request.temperature <= 10,
+            f"A temperature of {request.temperature:g}",
+            "a number from 0 to 10.",
+        ),
+        (
+            1 <= request.most_tokens <= MOST_TOKENS,
+            f"An answer of at most {request.most_tokens:,} tokens",
+            f"1 to {MOST_TOKENS:,} tokens.",
+        ),
+        (request.unit in UNITS, f"The unit {request.unit!r}", f"one of {', '.join(UNITS)}."),
+        (0 <= request.seed < 2**62, f"The seed {request.seed}", "a number from 0 to 2^62 - 1."),
+        (
+            request.control_seed >= 0,
+            f"The seed {request.control_seed} of the random direction",
+            "a number from 0.",
+        ),
+    ):
+        if not possible:
+            raise SteeringError(f"{what} is not possible.", expected=expected, remedy="change it.")
 
 
 def _one(

@@ -15,9 +15,9 @@ from backend.settings import Settings
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.chats import Chat, encode_chat
 from backend.steering.hooks import Reading, steerable
-from backend.steering.request import SteerRequest, variants
+from backend.steering.request import SteerRequest, variants, vector_asked_of
 from backend.steering.speaking import Speaker, Step
-from backend.steering.vectors import SteeringVector, find_vector
+from backend.steering.vectors import SteeringVector
 from backend.types import Progress
 
 # A model that nobody has talked to for so long is let go.
@@ -96,6 +96,7 @@ class SteeringSession:
                 finished=one.finished,
                 tokens_in=one.tokens_in,
                 tokens_reused=one.tokens_reused,
+                ids=one.ids,
             )
             for variant, one in zip(found, spoken, strict=True)
         )
@@ -180,7 +181,7 @@ def answer_turn(
         SteerscopeError: see :func:`backend.steering.request.check_request` and
             :meth:`SteeringSession.say`.
     """
-    vector = find_vector(settings, request.source)
+    vector = vector_asked_of(settings, request)
     with HELD.session(settings, vector.model, request.device, report) as session:
         report(Progress("reading the chat"))
         return session.say(request, vector, told)

@@ -19,6 +19,11 @@ UNITS: dict[Unit, str] = {
     "norm": "mean residual norms",
     "vector": "lengths of the vector",
 }
+ONE_UNIT: dict[Unit, str] = {
+    "poles": "distance between the poles",
+    "norm": "mean residual norm",
+    "vector": "length of the vector",
+}
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from dataclasses import dataclass
 
-from backend.core.arrays import Floats
+from backend.core.arrays import Floats, digest_of
 from backend.errors import RunNotFound, SteeringError
 from backend.runs.imported_vectors import best_layer, correlations, misfit, on_run
 from backend.settings import Settings
@@ -62,6 +62,11 @@ class SteeringVector:
     model: str
     units: Units
     weights_hash: str | None
+
+    @property
+    def digest(self) -> str:
+        """What tells v from any other vector."""
+        return digest_of(self.vector)
 
 
 def find_vector(settings: Settings, source: VectorSource) -> SteeringVector:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
+import hashlib
 import math
 import re
-import secrets
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from backend.core.arrays import Floats
 from backend.core.dose import Dose
-from backend.errors import StoreError, UnreadableFile
+from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.changes import changing
-from backend.store.connection import by_age, publish
-from backend.store.file_cache import FileCache
-from backend.store.room import writing
-from backend.store.shared import share_deletion
+from backend.store.dated_files import DatedFiles
 
-NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
-# Whatever stands in the folder is read no further than this.
-LARGEST_FILE = 64_000_000
 MOST_DOSES = 2_000
-_FILES = FileCache(MOST_DOSES)
 _VERSION = 1
 # The measure that is of pairs; see :mod:`backend.steering.dose`.
 PAIRED = "propensity"
@@ -73,6 +60,8 @@ class Steered:
         temperature: of the answers.
         seed: of the answers and of the random directions.
         judge: model that scored, or empty.
+        vector_hash: digest of the vector (:func:`backend.core.arrays.digest_of`); empty where it
+            was not kept.
     """
 
     run_id: str
@@ -93,6 +82,7 @@ class Steered:
     temperature: float
     seed: int
     judge: str
+    vector_hash: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,56 +140,52 @@ class DoseList:
     broken: dict[str, str]
 
 
-def new_name() -> tuple[str, str]:
-    """A name for a new one, and its time."""
-    moment = datetime.datetime.now(datetime.UTC)
-    name = f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-    return name, moment.isoformat(timespec="microseconds")
+def name_of_job(job: str, layer: int) -> str:
+    """The name of what a job measures at a layer: the same whenever it is begun again.
+
+    Args:
+        job: its id, which holds the time at which it was asked for.
+        layer: where the vector is added.
+
+    Raises:
+        StoreError: it is no id of a job.
+    """
+    moment = re.search(r"[0-9]{8}-[0-9]{6}", job)
+    if moment is None:
+        raise StoreError(
+            f"{job[:60]!r} is the name of no job.",
+            expected="a name with its time, such as dose-20260131-120000-0a1b2c3d.",
+            remedy="start the measurement again.",
+        )
+    return f"{moment[0]}-{hashlib.sha256(f'{job}/{layer}'.encode()).hexdigest()[:8]}"
+
+
+def has_dose(settings: Settings, name: str) -> bool:
+    """Whether a dose-response of this name is kept. Args: where the store is; its name."""
+    return _DOSES.path(settings, name).is_file()
 
 
 def publish_dose(settings: Settings, record: DoseRecord) -> None:
-    """Keep a dose-response; it is never changed, only deleted.
+    """Keep a dose-response; it is never changed, only deleted. One that is kept under its name
+    already stays as it is.
 
     Raises:
         StoreError: there are too many.
         ReadOnly, NotAllowed: nothing may be written here, or not by who asks.
         NoRoom: the disk is full, or does not let it be written; nothing is left behind.
     """
-    if len(_paths(settings)) >= MOST_DOSES:
-        raise StoreError(
-            f"There are {MOST_DOSES:,} dose-responses already.",
-            expected="fewer, so that pages stay quick.",
-            remedy=f"delete those that are no longer needed, in {settings.doses}.",
-        )
-    changing(settings, "save dose-response", record.name)
-    settings.make_folders()
-    work = settings.work / f"dose-{uuid.uuid4().hex}.json"
     values = dataclasses.asdict(dataclasses.replace(record, measures={}))
     values["measures"] = {
         name: [_listed(own), _listed(controls)] for name, (own, controls) in record.measures.items()
     }
     values["version"] = _VERSION
     del values["name"]
-    try:
-        with writing(work):
-            work.write_text(json.dumps(values, ensure_ascii=False, allow_nan=False), "utf-8")
-        publish(work, settings.doses / f"{record.name}.json")
-    finally:
-        work.unlink(missing_ok=True)
+    _DOSES.keep(settings, record.name, values)
 
 
 def dose_list(settings: Settings) -> DoseList:
     """All dose-responses; a file that cannot be read is listed with its reason, not raised."""
-    found: list[DoseRecord] = []
-    broken: dict[str, str] = {}
-    for path in _paths(settings):
-        try:
-            found.append(_FILES.get("dose", [path], partial(_read, path)))
-        except UnreadableFile as fault:
-            broken[path.name] = fault.what
-        except FileNotFoundError:  # deleted since it was listed
-            continue
-    return DoseList(tuple(sorted(found, key=lambda one: (one.created_at, one.name))), broken)
+    return DoseList(*_DOSES.all(settings))
 
 
 def delete_dose(settings: Settings, name: str) -> None:
@@ -208,22 +194,9 @@ def delete_dose(settings: Settings, name: str) -> None:
     Raises:
         StoreError: none is called so.
         ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
+        SharedAway: it is in a shared place that cannot be asked.
     """
-    path = settings.doses / f"{name}.json"
-    if not NAME.fullmatch(name) or not path.is_file():
-        raise StoreError(
-            f"No dose-response is called {name[:60]!r}.",
-            expected="the name of one, such as 20260131-120000-0a1b2c3d.",
-            remedy="list them with: python -m backend dose --list.",
-        )
-    changing(settings, "delete dose-response", name)
-    share_deletion(settings, "doses", name)
-    # By then another process of this cache may have learned of it.
-    path.unlink(missing_ok=True)
-
-
-def _paths(settings: Settings) -> tuple[Path, ...]:
-    return by_age(settings.doses.glob("*.json"))
+    _DOSES.delete(settings, name)
 
 
 def _listed(values: Floats) -> Any:
@@ -233,67 +206,44 @@ def _listed(values: Floats) -> Any:
     return [float(value) if math.isfinite(value) else None for value in values]
 
 
-def _array(path: Path, values: object, shape: tuple[int, ...]) -> Floats:
+def _array(values: object, shape: tuple[int, ...]) -> Floats:
     try:
         found = np.array(values, dtype=object).astype(np.float64)
     except (TypeError, ValueError) as fault:
-        raise _unreadable(path, "a measure is no table of numbers") from fault
+        raise ValueError("a measure is no table of numbers") from fault
     if 0 in shape:
         return np.zeros(shape)
     if found.shape != shape:
-        raise _unreadable(path, f"a measure has the shape {found.shape} instead of {shape}")
+        raise ValueError(f"a measure has the shape {found.shape} instead of {shape}")
     return found
 
 
-def _read(path: Path) -> DoseRecord:
-    """One file.
-
-    Raises:
-        UnreadableFile: it is damaged, too large or no dose-response.
-        FileNotFoundError: it is gone.
-    """
-    if not NAME.fullmatch(path.stem):
-        raise _unreadable(path, "its name is none of a dose-response")
-    with path.open("rb") as handle:
-        content = handle.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise _unreadable(path, f"it has more than {LARGEST_FILE:,} bytes")
-    try:
-        values = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as fault:
-        raise _unreadable(path, "it is no JSON") from fault
-    wanted = {one.name for one in dataclasses.fields(DoseRecord)} - {"name"} | {"version"}
-    if not isinstance(values, dict) or set(values) != wanted:
-        raise _unreadable(path, f"it needs the keys {', '.join(sorted(wanted))}")
+def _record(name: str, values: Mapping[str, Any]) -> DoseRecord:
+    """Raises: ValueError, TypeError, LookupError, AttributeError: why it is none."""
     if values["version"] != _VERSION:
-        raise _unreadable(path, f"its version is {values['version']!r} and not {_VERSION}")
-    try:
-        steered = _steered(values["steered"])
-        items, pairs = (tuple(Item(**one) for one in values[key]) for key in ("items", "pairs"))
-        strengths = tuple(float(one) for one in values["strengths"])
-        answers = tuple(tuple(map(str, row)) for row in values["answers"])
-        directions = int(values["directions"])
-        measures = {}
-        for name, (own, controls) in values["measures"].items():
-            shape = (len(pairs if name == PAIRED else items), len(strengths))
-            measures[str(name)] = (
-                _array(path, own, shape),
-                _array(path, controls, (directions, *shape)),
-            )
-        record = DoseRecord(
-            path.stem,
-            str(values["created_at"])[:40],
-            steered,
-            strengths,
-            directions,
-            items,
-            pairs,
-            measures,
-            answers,
+        raise ValueError(f"its version is {values['version']!r} and not {_VERSION}")
+    items, pairs = (tuple(Item(**one) for one in values[key]) for key in ("items", "pairs"))
+    strengths = tuple(float(one) for one in values["strengths"])
+    directions = int(values["directions"])
+    measures = {}
+    for measure, (own, controls) in values["measures"].items():
+        shape = (len(pairs if measure == PAIRED else items), len(strengths))
+        measures[str(measure)] = (
+            _array(own, shape),
+            _array(controls, (directions, *shape)),
         )
-        _check(record)
-    except (TypeError, ValueError, LookupError, AttributeError) as fault:
-        raise _unreadable(path, f"it is no dose-response: {str(fault)[:120]}") from fault
+    record = DoseRecord(
+        name,
+        str(values["created_at"])[:40],
+        _steered(values["steered"]),
+        strengths,
+        directions,
+        items,
+        pairs,
+        measures,
+        tuple(tuple(map(str, row)) for row in values["answers"]),
+    )
+    _check(record)
     return record
 
 
@@ -331,9 +281,11 @@ def _steered(values: Mapping[str, Any]) -> Steered:
     return made
 
 
-def _unreadable(path: Path, why: str) -> UnreadableFile:
-    return UnreadableFile(
-        f"{path.name} cannot be read: {why}.",
-        expected="a dose-response as Steerscope saves it.",
-        remedy="delete the file.",
-    )
+_DOSES = DatedFiles(
+    "dose-response",
+    "doses",
+    {field.name for field in dataclasses.fields(DoseRecord)} - {"name"} | {"version"},
+    MOST_DOSES,
+    _record,
+    "dose --list",
+)

@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import datetime
-import json
-import re
-import secrets
-import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from backend.errors import StoreError, UnreadableFile
+from backend.errors import StoreError
 from backend.settings import Settings
-from backend.store.changes import changing
-from backend.store.connection import by_age, publish
-from backend.store.file_cache import FileCache
-from backend.store.shared import share_deletion
+from backend.store.dated_files import DatedFiles, new_name
 
 Kind = Literal["run", "cell", "prompt"]
 KINDS: tuple[Kind, ...] = ("run", "cell", "prompt")
-# Time of writing, and what tells notes of one second apart.
-NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{8}")
 LONGEST_TEXT, LONGEST_AUTHOR = 4_000, 60
-# Whatever stands in the folder is read no further than this.
-LARGEST_FILE = 32_768
 MOST_NOTES = 2_000
-# Pages list all notes at every click: a file is read again only when it has changed.
-_FILES = FileCache(MOST_NOTES)
-_KEYS = {"about", "text", "author", "created_at"}
 
 
 @dataclass(frozen=True)
@@ -112,50 +96,18 @@ def publish_note(settings: Settings, about: About, text: str, author: str = "") 
             expected=f"up to {LONGEST_AUTHOR} characters on one line.",
             remedy="write a shorter name, or none.",
         )
-    if len(_paths(settings)) >= MOST_NOTES:
-        raise StoreError(
-            f"There are {MOST_NOTES:,} notes already.",
-            expected="fewer, so that pages stay quick.",
-            remedy=f"delete notes that are no longer needed, in {settings.notes}.",
-        )
-    moment = datetime.datetime.now(datetime.UTC)
-    note = Note(
-        name=f"{moment:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}",
-        about=about,
-        text=wanted,
-        author=by,
-        created_at=moment.isoformat(timespec="microseconds"),
-    )
-    changing(settings, "save note", note.name)
-    settings.make_folders()
-    values = dataclasses.asdict(note)
-    del values["name"]
-    work = settings.work / f"note-{uuid.uuid4().hex}.json"
-    try:
-        work.write_text(json.dumps(values, ensure_ascii=False, indent=1), "utf-8")
-        if not publish(work, settings.notes / f"{note.name}.json"):
-            raise StoreError(
-                f"A note is called {note.name} already.",
-                expected="a new name for every note.",
-                remedy="save the note again.",
-            )
-    finally:
-        work.unlink(missing_ok=True)
-    return note
+    while True:  # a name of chance may be taken
+        name, at = new_name()
+        note = Note(name, about, wanted, by, at)
+        values = dataclasses.asdict(note)
+        del values["name"]
+        if _NOTES.keep(settings, name, values):
+            return note
 
 
 def note_list(settings: Settings) -> NoteList:
     """All notes; a file that cannot be read is listed with its reason, not raised."""
-    notes: list[Note] = []
-    broken: dict[str, str] = {}
-    for path in _paths(settings):
-        try:
-            notes.append(_FILES.get("note", [path], partial(_read, path)))
-        except UnreadableFile as fault:
-            broken[path.name] = fault.what
-        except FileNotFoundError:  # deleted since it was listed
-            continue
-    return NoteList(tuple(sorted(notes, key=lambda note: (note.created_at, note.name))), broken)
+    return NoteList(*_NOTES.all(settings))
 
 
 def delete_note(settings: Settings, name: str) -> None:
@@ -166,66 +118,37 @@ def delete_note(settings: Settings, name: str) -> None:
         ReadOnly, NotAllowed: nothing may be deleted here, or not by who asks.
         SharedAway: it is in a shared place that cannot be asked.
     """
-    path = settings.notes / f"{name}.json"
-    if not NAME.fullmatch(name) or not path.is_file():
-        raise StoreError(
-            f"No note is called {name[:60]!r}.",
-            expected="the name of a note, such as 20260131-120000-0a1b2c3d.",
-            remedy="list them with: python -m backend notes.",
-        )
-    changing(settings, "delete note", name)
-    share_deletion(settings, "notes", name)
-    # By then another process of this cache may have learned of it.
-    path.unlink(missing_ok=True)
+    _NOTES.delete(settings, name)
 
 
-def _paths(settings: Settings) -> tuple[Path, ...]:
-    return by_age(settings.notes.glob("*.json"))
-
-
-def _read(path: Path) -> Note:
-    """One note's file.
-
-    Raises:
-        UnreadableFile: it is damaged, too large or of no note.
-        FileNotFoundError: it is gone.
-    """
-    if not NAME.fullmatch(path.stem):
-        raise _unreadable(path, "its name is none of a note")
-    with path.open("rb") as handle:
-        content = handle.read(LARGEST_FILE + 1)
-    if len(content) > LARGEST_FILE:
-        raise _unreadable(path, f"it has more than {LARGEST_FILE:,} bytes")
-    try:
-        values = json.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as fault:
-        raise _unreadable(path, "it is no JSON") from fault
-    if not isinstance(values, dict) or set(values) != _KEYS:
-        raise _unreadable(path, f"it needs the keys {', '.join(sorted(_KEYS))}")
+def _note(name: str, values: Mapping[str, Any]) -> Note:
+    """Raises: ValueError, TypeError: why it is none."""
     text, author, moment = values["text"], values["author"], values["created_at"]
     if not all(isinstance(value, str) for value in (text, author, moment)):
-        raise _unreadable(path, "text, author and created_at must be texts")
+        raise TypeError("text, author and created_at must be texts")
     if not 0 < len(text) <= LONGEST_TEXT or len(author) > LONGEST_AUTHOR or len(moment) > 40:
-        raise _unreadable(path, "its text, author or date is empty or too long")
-    return Note(path.stem, _about(path, values["about"]), text, author, moment)
+        raise ValueError("its text, author or date is empty or too long")
+    return Note(name, _about(values["about"]), text, author, moment)
 
 
-def _about(path: Path, values: object) -> About:
+def _about(values: object) -> About:
     fields = {field.name for field in dataclasses.fields(About)}
     if not isinstance(values, dict) or set(values) != fields or values["kind"] not in KINDS:
-        raise _unreadable(path, "it does not say what it is about")
+        raise ValueError("it does not say what it is about")
     texts = (values[name] for name in ("study", "run_id", "trait", "prompt_set"))
     numbers = (values[name] for name in ("layer", "prompt_id"))
     if not all(isinstance(value, str) for value in texts) or not all(
         value is None or type(value) is int for value in numbers
     ):
-        raise _unreadable(path, "what it is about is of another form")
+        raise ValueError("what it is about is of another form")
     return About(**values)
 
 
-def _unreadable(path: Path, why: str) -> UnreadableFile:
-    return UnreadableFile(
-        f"{path.name} cannot be read: {why}.",
-        expected="a note as Steerscope saves it.",
-        remedy="delete the file.",
-    )
+_NOTES = DatedFiles(
+    "note",
+    "notes",
+    {field.name for field in dataclasses.fields(Note)} - {"name"},
+    MOST_NOTES,
+    _note,
+    "notes",
+)

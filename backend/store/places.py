@@ -17,7 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
 
-from backend.errors import SharedAway, SteerscopeError
+from backend.errors import SharedAway, SteerscopeError, StoreError
 from backend.settings import Settings
 
 # A file that is being written; it has its name when it is whole.
@@ -49,13 +49,17 @@ class Place(Protocol):
     def put_first(self, kind: str, name: str, content: bytes) -> bool:
         """Add a small file unless there is one of that name. Returns whether it was added."""
 
-    def fetch(self, kind: str, name: str, target: Path) -> bool:
+    def fetch(self, kind: str, name: str, target: Path, most: int) -> bool:
         """Copy a file. Returns whether there is one of that name.
 
         Args:
             kind: folder below the place.
             name: of the file.
             target: a new file of this machine.
+            most: bytes that it may have.
+
+        Raises:
+            StoreError: it has more, of which as many are written at most.
         """
 
     def remove(self, kind: str, names: list[str]) -> None:
@@ -104,7 +108,7 @@ class FolderPlace:
             )
 
     def names(self, kind: str) -> list[str]:
-        with self._asking():
+        with self.asking():
             try:
                 with os.scandir(self._folder / kind) as entries:
                     found = [entry.name for entry in entries]
@@ -125,14 +129,14 @@ class FolderPlace:
             return
 
     def read(self, kind: str, name: str) -> bytes | None:
-        with self._asking():
+        with self.asking():
             try:
                 return (self._folder / kind / name).read_bytes()
             except FileNotFoundError:
                 return None
 
     def put(self, kind: str, name: str, source: BinaryIO) -> None:
-        with self._asking(), self._part(kind) as part:
+        with self.asking(), self._part(kind) as part:
             with part.open("wb") as handle:
                 shutil.copyfileobj(source, handle, 2**20)
                 handle.flush()
@@ -140,7 +144,7 @@ class FolderPlace:
             part.replace(part.with_name(name))
 
     def put_first(self, kind: str, name: str, content: bytes) -> bool:
-        with self._asking(), self._part(kind) as part:
+        with self.asking(), self._part(kind) as part:
             part.write_bytes(content)
             try:
                 os.link(part, part.with_name(name))
@@ -155,24 +159,19 @@ class FolderPlace:
                 part.rename(part.with_name(name))
         return True
 
-    def fetch(self, kind: str, name: str, target: Path) -> bool:
+    def fetch(self, kind: str, name: str, target: Path, most: int) -> bool:
         try:
             source = (self._folder / kind / name).open("rb")
         except FileNotFoundError:
             return False
         except OSError as fault:
             raise self._away(fault) from fault
-        with source, target.open("wb") as handle:
-            while True:
-                # Only what reads from the place says that it is away; the disk may be full as well.
-                with self._asking():
-                    block = source.read(2**20)
-                if not block:
-                    return True
-                handle.write(block)
+        with source:
+            _write(source, target, f"{kind}/{name}", os.fstat(source.fileno()).st_size, most, self)
+        return True
 
     def remove(self, kind: str, names: list[str]) -> None:
-        with self._asking():
+        with self.asking():
             for name in names:
                 (self._folder / kind / name).unlink(missing_ok=True)
 
@@ -188,7 +187,8 @@ class FolderPlace:
             part.unlink(missing_ok=True)
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def asking(self) -> Iterator[None]:
+        """Around what reads from it. Raises: SharedAway: it cannot be read."""
         try:
             yield
         except OSError as fault:
@@ -226,12 +226,12 @@ class S3Place:
         self._faults = (BotoCoreError, ClientError, OSError)
         self._refused = ClientError
         self._bucket, self._prefix = bucket, prefix
-        with self._asking():
+        with self.asking():
             self._client = _s3_client(os.environ.get("AWS_ENDPOINT_URL_S3"))
 
     def names(self, kind: str) -> list[str]:
         start = self._key(kind, "")
-        with self._asking():
+        with self.asking():
             pages = self._client.get_paginator("list_objects_v2").paginate(
                 Bucket=self._bucket, Prefix=start, Delimiter="/"
             )
@@ -242,7 +242,7 @@ class S3Place:
             ]
 
     def read(self, kind: str, name: str) -> bytes | None:
-        with self._asking():
+        with self.asking():
             try:
                 found = self._client.get_object(Bucket=self._bucket, Key=self._key(kind, name))
             except self._refused as fault:
@@ -254,11 +254,11 @@ class S3Place:
     def put(self, kind: str, name: str, source: BinaryIO) -> None:
         # One PUT, or for a large file parts that become an object when all are there; boto3 sends
         # checksums with each, which the server compares.
-        with self._asking():
+        with self.asking():
             self._client.upload_fileobj(source, self._bucket, self._key(kind, name))
 
     def put_first(self, kind: str, name: str, content: bytes) -> bool:
-        with self._asking():
+        with self.asking():
             try:
                 self._client.put_object(
                     Bucket=self._bucket, Key=self._key(kind, name), Body=content, IfNoneMatch="*"
@@ -269,24 +269,20 @@ class S3Place:
                 raise
         return True
 
-    def fetch(self, kind: str, name: str, target: Path) -> bool:
+    def fetch(self, kind: str, name: str, target: Path, most: int) -> bool:
         try:
-            with self._asking():
+            with self.asking():
                 found = self._client.get_object(Bucket=self._bucket, Key=self._key(kind, name))
         except SharedAway as fault:
             if isinstance(fault.__cause__, self._refused) and _code(fault.__cause__) in _MISSING:
                 return False
             raise
-        with found["Body"] as body, target.open("wb") as handle:
-            while True:
-                with self._asking():
-                    block = body.read(2**20)
-                if not block:
-                    return True
-                handle.write(block)
+        with found["Body"] as body:
+            _write(body, target, f"{kind}/{name}", found["ContentLength"], most, self)
+        return True
 
     def remove(self, kind: str, names: list[str]) -> None:
-        with self._asking():
+        with self.asking():
             for at in range(0, len(names), _MOST_REMOVED):
                 keys = [{"Key": self._key(kind, name)} for name in names[at : at + _MOST_REMOVED]]
                 self._client.delete_objects(
@@ -298,7 +294,8 @@ class S3Place:
         return "/".join([*parts, name])
 
     @contextmanager
-    def _asking(self) -> Iterator[None]:
+    def asking(self) -> Iterator[None]:
+        """Around what asks it. Raises: SharedAway: it does not answer."""
         try:
             yield
         except self._faults as fault:
@@ -308,6 +305,45 @@ class S3Place:
                 "delete in it.",
                 remedy="see docs/hosts.md for what boto3 reads; what waits goes on by itself.",
             ) from fault
+
+
+def too_large(name: str, size: int, most: int) -> StoreError:
+    """The fault that a file is too large to be shared.
+
+    Args:
+        name: of the file.
+        size: its bytes.
+        most: that it may have.
+    """
+    return StoreError(
+        f"{name} has {size:,} bytes.",
+        expected=f"at most {most:,}, more than any file of its kind needs.",
+        remedy="delete it in the shared place; Steerscope did not write it.",
+    )
+
+
+def _write(
+    source: Any, target: Path, name: str, size: int, most: int, place: FolderPlace | S3Place
+) -> None:
+    """Copy what is read from a place into a new file, and no more than it may have.
+
+    Raises:
+        StoreError: it is larger.
+    """
+    if size > most:
+        raise too_large(name, size, most)
+    left = size
+    with target.open("wb") as handle:
+        while True:
+            # Only what reads from the place says that it is away; the disk may be full as well.
+            with place.asking():
+                block = source.read(min(2**20, left + 1))
+            if not block:
+                return
+            left -= len(block)
+            if left < 0:  # it grows while it is read, as nothing of Steerscope's does
+                raise too_large(name, size - left, size)
+            handle.write(block)
 
 
 @lru_cache(maxsize=4)

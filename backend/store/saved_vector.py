@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,14 +16,12 @@ from backend.core.arrays import Floats
 from backend.core.estimate import FISHER_Z, Estimate
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import StoreError
-from backend.names import file_in
+from backend.names import VECTOR_NAME, file_in
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.connection import by_age, discard, matrix_of, publish, reading
 from backend.store.room import writing
 from backend.store.schema import FORMAT, VECTOR_TABLES
-
-NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,58}[a-z0-9])?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +62,7 @@ def check_name(settings: Settings, name: str) -> None:
     Raises:
         StoreError: it is either.
     """
-    if not NAME.fullmatch(name):
+    if not VECTOR_NAME.fullmatch(name):
         raise StoreError(
             f"{name!r} cannot name a vector.",
             expected="up to 60 small letters, digits and dashes, with no dash at the ends.",

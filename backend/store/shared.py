@@ -23,21 +23,22 @@ import json
 import logging
 import re
 import secrets
+import shutil
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.errors import SharedAway, StoreError
-from backend.names import may_name_file
+from backend.errors import NoRoom, SharedAway, StoreError
+from backend.names import DATED_NAME, VECTOR_NAME, may_name_file
 from backend.settings import Settings
 from backend.store.connection import discard, publish
 from backend.store.file_cache import FileIdentity, identities
 from backend.store.locks import try_lock
-from backend.store.places import Place, place_of
+from backend.store.places import Place, place_of, too_large
 from backend.store.room import writing
 
 logger = logging.getLogger("steerscope.shared")
@@ -59,6 +60,20 @@ _TABLES = (
 )
 
 
+def _names_log(name: str) -> bool:
+    """A job's name, and the id of a cache after a sign that no job's holds."""
+    job, mark, cache = name.partition("~")
+    return may_name_file(job) and (not mark or may_name_file(cache))
+
+
+def _names_dated(name: str) -> bool:
+    return DATED_NAME.fullmatch(name) is not None
+
+
+def _names_vector(name: str) -> bool:
+    return VECTOR_NAME.fullmatch(name) is not None
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of file that is shared.
@@ -67,26 +82,37 @@ class Kind:
         name: its folder in the shared place.
         folder: where a cache keeps it, below the cache.
         suffix: of its files.
+        may_be_called: whether a file may have a name, without suffix; files of others are left
+            where they are.
+        most_bytes: of a file; None for as many as leave room on the disk.
     """
 
     name: str
     folder: str
     suffix: str
+    may_be_called: Callable[[str], bool]
+    most_bytes: int | None
 
 
+# Whatever stands in the folder of notes or dose-responses is read no further than this.
+NOTE_BYTES, DOSE_BYTES = 32_768, 64_000_000
+# What an import may hold at most (64 MiB, unpacked) takes less than this in a file of the store.
+_IMPORTED_BYTES = 256 * 2**20
 # In the order of fetching: small things first, and a run's study before the run.
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("logs", "jobs/logs", ".log"),
-        Kind("notes", "notes", ".json"),
-        Kind("doses", "doses", ".json"),
-        Kind("studies", "studies", ".duckdb"),
-        Kind("vectors", "vectors", ".duckdb"),
-        Kind("imported-vectors", "vectors/imported", ".duckdb"),
-        Kind("runs", "runs", ".duckdb"),
+        Kind("logs", "jobs/logs", ".log", _names_log, 64 * 2**20),
+        Kind("notes", "notes", ".json", _names_dated, NOTE_BYTES),
+        Kind("doses", "doses", ".json", _names_dated, DOSE_BYTES),
+        Kind("studies", "studies", ".duckdb", may_name_file, _IMPORTED_BYTES),
+        Kind("vectors", "vectors", ".duckdb", _names_vector, _IMPORTED_BYTES),
+        Kind("imported-vectors", "vectors/imported", ".duckdb", _names_vector, _IMPORTED_BYTES),
+        Kind("runs", "runs", ".duckdb", may_name_file, None),
     )
 }
+# Of the disk, what a file without a limit of its own leaves free.
+_ROOM_BYTES = 2**30
 
 
 @dataclass(frozen=True, order=True)
@@ -293,7 +319,7 @@ class _Exchange:
         if not folder.is_dir():
             return {}
         found = identities(folder, kind.suffix)
-        return {name: identity for name, identity in found.items() if _may_share(name)}
+        return {name: identity for name, identity in found.items() if kind.may_be_called(name)}
 
     def _there(self, kind: Kind) -> dict[str, list[Version]]:
         pattern = re.compile(
@@ -302,7 +328,12 @@ class _Exchange:
         found: dict[str, list[Version]] = {}
         for name in self._place.names(kind.name):
             match = pattern.fullmatch(name)
-            if match is not None and _may_share(match[1]):
+            if match is not None and not kind.may_be_called(match[1]):
+                self._done.failed.append(
+                    f"{match[1][:80]!r} of {kind.name} is left in the shared place: no file of "
+                    "this kind is called so."
+                )
+            elif match is not None:
                 found.setdefault(match[1], []).append(Version(int(match[2]), match[3] or ""))
         return found
 
@@ -347,6 +378,8 @@ class _Exchange:
     ) -> None:
         if self._settings.read_only:
             return
+        if kind.most_bytes is not None and here.size > kind.most_bytes:
+            raise too_large(f"{kind.name}/{name}", here.size, kind.most_bytes)
         with self._opened(kind, here.path) as source:
             version = Version(revision, _digest_of(source))
             source.seek(0)
@@ -407,7 +440,7 @@ class _Exchange:
         draft = self._settings.work / f"{_FETCHING}{uuid.uuid4().hex}{kind.suffix}"
         try:
             with writing(draft):
-                if not self._place.fetch(kind.name, newest.file(kind, name), draft):
+                if not self._copied(kind, newest.file(kind, name), draft):
                     return  # followed by another revision, or deleted, since it was listed
                 with draft.open("rb") as fetched:
                     digest = _digest_of(fetched)
@@ -430,6 +463,22 @@ class _Exchange:
         if kind.name == "runs":
             # A worker here may have begun this run before it went on elsewhere.
             discard(self._settings.work / f"{name}.duckdb")
+
+    def _copied(self, kind: Kind, file: str, draft: Path) -> bool:
+        """Copy a file of the shared place, unless it is too large. Returns whether it is there."""
+        if kind.most_bytes is not None:
+            return self._place.fetch(kind.name, file, draft, kind.most_bytes)
+        free = shutil.disk_usage(draft.parent).free - _ROOM_BYTES
+        try:
+            return self._place.fetch(kind.name, file, draft, max(0, free))
+        except SharedAway:
+            raise
+        except StoreError as fault:
+            raise NoRoom(
+                f"There is no room for {file} of the shared place: {fault.what}",
+                expected=f"room for it, and {_ROOM_BYTES:,} bytes more.",
+                remedy="make room in the cache, such as by deleting runs.",
+            ) from fault
 
     def _digest(self, kind: Kind, here: FileIdentity) -> str:
         with self._opened(kind, here.path) as source:
@@ -524,12 +573,6 @@ class _Memory:
                 remedy="make room on the disk; if it is damaged, move the file away: it is made "
                 "again, and nothing is lost.",
             ) from fault
-
-
-def _may_share(name: str) -> bool:
-    """A name of the store; a log's has the id of its cache after a sign that no job's holds."""
-    job, mark, cache = name.partition("~")
-    return may_name_file(job) and (not mark or may_name_file(cache))
 
 
 def _digest_of(source: Bytes) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from backend.asking.writer import Writer, check_writer, endpoint_of
-from backend.errors import JudgeError, StudyNotFound
+from backend.errors import JudgeError, StudyNotFound, read_back
 from backend.judging.judging import Judging, plan
 from backend.judging.rubric import rubric_of_study, rubric_of_text
 from backend.judging.scales import SCALES
@@ -41,13 +41,14 @@ class WriteRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> WriteRequest:
-        """Raises: SteerscopeError: what cannot be written."""
-        responder = values["responder"]
-        return cls(
-            Wanted(**values["wanted"]),
-            Writer.from_json(values["writer"]),
-            None if responder is None else Writer.from_json(responder),
-        )
+        """Raises: SteerscopeError: it is no such request, or what cannot be written."""
+        with read_back("to write a study"):
+            responder = values["responder"]
+            return cls(
+                Wanted(**values["wanted"]),
+                Writer.from_json(values["writer"]),
+                None if responder is None else Writer.from_json(responder),
+            )
 
     def check(self, settings: Settings) -> None:
         """Raises: SteerscopeError: a name is taken, or a model may not be asked here."""
@@ -79,8 +80,9 @@ class RespondRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> RespondRequest:
-        """Raises: SteerscopeError: which model is to answer is not said."""
-        return cls(**{**values, "writer": Writer.from_json(values["writer"])})
+        """Raises: JobError: it is no such request."""
+        with read_back("for new responses"):
+            return cls(**{**values, "writer": Writer.from_json(values["writer"])})
 
     def check(self, settings: Settings) -> None:
         """Raises: SteerscopeError: there is no such study, it has no chats, the name is taken, or
@@ -114,8 +116,9 @@ class AddRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> AddRequest:
-        """Raises: SteerscopeError: which model is to write is not said."""
-        return cls(**{**values, "writer": Writer.from_json(values["writer"])})
+        """Raises: JobError: it is no such request."""
+        with read_back("for a prompt set"):
+            return cls(**{**values, "writer": Writer.from_json(values["writer"])})
 
     def check(self, settings: Settings) -> None:
         """Raises: SteerscopeError: there is no such study, the name of the set cannot be used, or
@@ -157,9 +160,10 @@ class JudgeRequest:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> JudgeRequest:
-        """Raises: SteerscopeError: which model is to judge is not said."""
-        judge, traits = Writer.from_json(values["judge"]), tuple(values["traits"])
-        return cls(**{**values, "judge": judge, "traits": traits})
+        """Raises: JobError: it is no such request."""
+        with read_back("to judge"):
+            judge, traits = Writer.from_json(values["judge"]), tuple(values["traits"])
+            return cls(**{**values, "judge": judge, "traits": traits})
 
     def json(self) -> dict[str, Any]:
         """As plain JSON."""

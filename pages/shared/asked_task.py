@@ -12,6 +12,7 @@ from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.plain import as_text
 from pages.shared.states import no_worker
+from pages.shared.task_bar import task_bar
 
 # Of what takes a few seconds.
 _POLL_SECONDS = 0.5
@@ -44,7 +45,8 @@ def asked(kind: str, values: Mapping[str, Any], label: str, about: str) -> Any |
         following(task.task_id, kind)
         return None
     if task is not None and task.state == "failed":
-        st.error(f"**This failed.** {as_text(task.error or '')}")
+        why = data.queue().tasks.task(task.task_id).error or ""
+        st.error(f"**This failed.** {as_text(why)}")
     elif task is not None:
         st.caption("This was cancelled.")
     st.caption(about)
@@ -77,20 +79,9 @@ def _newest(kind: str, values: Mapping[str, Any]) -> Task | None:
 def following(task_id: str, kind: str) -> None:
     """How far a task is; the page is drawn again when it ends."""
     tasks = data.queue().tasks
-    if not tasks.task(task_id).active:
+    if not tasks.is_active(task_id):
         st.rerun(scope="app")
     if not data.queue().workers():
         no_worker()
-    progress = tasks.progress(task_id)
-    share = 0.0 if progress is None or not progress.total else progress.done / progress.total
-    stage = "waiting for a worker" if progress is None else progress.stage
-    left, right = st.columns([5, 1], vertical_alignment="center")
-    left.progress(share, text=as_text(stage))
-    right.button(
-        "Cancel",
-        key=f"cancel_{kind}",
-        icon=":material/stop:",
-        on_click=act,
-        args=(f"cancel {kind}", tasks.cancel, task_id),
-    )
+    task_bar(task_id, f"cancel {kind}")
     fault_shown(f"cancel {kind}")

@@ -14,7 +14,8 @@ from pages.shared.acting import act, fault_shown
 from pages.shared.navigate import open_page
 from pages.shared.plain import as_text
 from pages.shared.run_active import show_log
-from pages.shared.states import POLL_SECONDS, no_worker, progress_words
+from pages.shared.states import POLL_SECONDS, no_worker
+from pages.shared.task_bar import task_bar
 
 # Keys of the page's choices, which a result leads to.
 VIEW, SOURCE = "new_view", "judged"
@@ -42,15 +43,14 @@ def asking_tasks() -> None:
     _active()
     fault_shown(_PLACE)
     tasks = data.queue().tasks
-    ended = [task for task in tasks.all() if task.kind in KINDS and not task.active]
-    for task in ended[:_MOST_ENDED]:
+    for task in tasks.all(*KINDS, active=False, most=_MOST_ENDED):
         _ended(tasks.task(task.task_id))
 
 
 @st.fragment(run_every=POLL_SECONDS)
 def _active() -> None:
     tasks = data.queue().tasks
-    active = [task for task in tasks.all() if task.kind in KINDS and task.active]
+    active = tasks.all(*KINDS, active=True)
     before: set[str] = st.session_state.get(_BEFORE, set())
     st.session_state[_BEFORE] = {task.task_id for task in active}
     if before - st.session_state[_BEFORE]:
@@ -58,26 +58,7 @@ def _active() -> None:
     if not data.queue().workers():
         no_worker()
     for task in reversed(active):
-        bar, button = st.columns([5, 1], vertical_alignment="center")
-        with bar:
-            _progress(task)
-        button.button(
-            "Cancel",
-            key=f"cancel-{task.task_id}",
-            icon=":material/stop:",
-            on_click=act,
-            args=(_PLACE, tasks.cancel, task.task_id),
-        )
-
-
-def _progress(task: Task) -> None:
-    named = f"**{as_text(title(task.kind, task.values))}**"
-    progress = data.queue().tasks.progress(task.task_id)
-    if progress is None:
-        st.progress(0.0, text=f"{named}: {task.state}")
-        return
-    share, words = progress_words(progress)
-    st.progress(share, text=f"{named}: {as_text(words)}")
+        task_bar(task.task_id, _PLACE, f"**{as_text(title(task.kind, task.values))}**")
 
 
 def _ended(task: Task) -> None:

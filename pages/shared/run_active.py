@@ -35,7 +35,7 @@ def job_chip(page: str) -> None:
 @st.fragment(run_every=CHIP_SECONDS)
 def _chip() -> None:
     leave_if_asked()
-    active = [job for job in data.queue().jobs() if job.active]
+    active = data.queue().jobs(active=True)
     names = {job.run_id: job.target for job in active}
     before: dict[str, str] = st.session_state.get(_FOLLOWED, {})
     st.session_state[_FOLLOWED] = names
@@ -67,8 +67,7 @@ def _chip() -> None:
 @st.fragment(run_every=POLL_SECONDS)
 def active_jobs() -> None:
     """Live panel of queued and running jobs; reloads the page when one ends."""
-    jobs = data.queue().jobs()
-    active = [job for job in jobs if job.active]
+    active = data.queue().jobs(active=True)
     if not data.queue().workers():
         no_worker()
     before = st.session_state.get("active_jobs", set())
@@ -82,7 +81,7 @@ def active_jobs() -> None:
     for job in reversed(active):
         bar, button = st.columns([5, 1], vertical_alignment="center")
         with bar:
-            show_progress(job, ahead_of(job, jobs))
+            show_progress(job, ahead_of(job, active))
         button.button(
             "Cancel",
             key=f"cancel-{job.run_id}",

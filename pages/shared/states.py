@@ -35,7 +35,7 @@ def _waiting(chosen: Selection) -> None:
     key = chosen.study.key if chosen.study else None
     if any(run.study_key == key for run in data.run_list().runs):
         st.rerun(scope="app")
-    active = [job for job in data.queue().jobs() if job.active and key in (None, job.request.study)]
+    active = [job for job in data.queue().jobs(active=True) if key in (None, job.request.study)]
     if not data.queue().workers():
         no_worker()
     if active:

@@ -17,6 +17,10 @@ from backend.types import Message
 from tests.support.endpoint import after, completion, failure, served
 
 
+def unheard(progress):
+    raise AssertionError(f"nobody is waited for, but: {progress.stage}")
+
+
 def questions(count, **values):
     return [Question((Message("user", f"number {i}"),), **values) for i in range(count)]
 
@@ -105,16 +109,23 @@ def test_a_line_that_is_no_answer_is_named(settings):
         read_answers(settings, endpoint)
 
 
-def test_two_processes_do_not_ask_the_same(settings):
+def test_two_who_ask_the_same_model_wait_for_each_other(settings):
     endpoint = Endpoint("http://127.0.0.1:9/v1", "judge")
-    with (
-        open_answers(settings, endpoint),
-        pytest.raises(EndpointError, match="Another process is asking judge"),
-        open_answers(settings, endpoint),
-    ):
-        pass
-    # Another model's answers are in another file.
-    with open_answers(settings, endpoint), open_answers(settings, Endpoint(endpoint.url, "other")):
+    stages = []
+
+    def leave(progress):
+        stages.append(progress.stage)
+        if len(stages) == 2:
+            raise InterruptedError
+
+    with open_answers(settings, endpoint, unheard):
+        with pytest.raises(InterruptedError), open_answers(settings, endpoint, leave):
+            raise AssertionError("both ask")
+        # Another model's answers are in another file.
+        with open_answers(settings, Endpoint(endpoint.url, "other"), unheard):
+            pass
+    assert stages == ["waiting for another job or command that asks judge"] * 2
+    with open_answers(settings, endpoint, unheard):
         pass
 
 

@@ -77,6 +77,15 @@ def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     [
         (("import-study", "/no/such"), "does not exist"),
         (("extract", "--study", "none"), "No study is called 'none'"),
+        (("extract", "--study", "x", "--workers", "50"), "--workers means nothing with the engine"),
+        (
+            ("extract", "--study", "x", "--worker-cpus", "2", "--ray-address", "auto"),
+            "--worker-cpus and --ray-address mean nothing",
+        ),
+        (
+            ("extract", "--study", "x", "--workers", "2", "--engine", "ray"),
+            "No study is called 'x'",
+        ),
         (("show", "none"), "No run is called 'none'"),
         (("metrics", "none"), "No run is called 'none'"),
     ],

@@ -46,6 +46,12 @@ def test_the_command_prints_text_and_json(store, tiny_llama, capsys):
         )
         assert turn["answers"][0]["text"] == plain.text
     assert all(one["tokens_reused"] > 0 for one in second["answers"])
+    for turn in found["turns"]:
+        for answer in turn["answers"]:
+            # The numbers are those of the text: of special tokens nothing is shown.
+            assert len(answer["ids"]) == len(answer["tokens"]) > 0
+            spelled = loaded.tokenizer.decode(answer["ids"], skip_special_tokens=True)
+            assert spelled == answer["text"]
     # One distance between the poles is what a strength of 1 moves each token by.
     vector = find_vector(store, VectorSource("run-1", "haste", layer=2))
     for answer, poles in zip(first["answers"], (0, 2, -1, None), strict=True):
@@ -54,7 +60,7 @@ def test_the_command_prints_text_and_json(store, tiny_llama, capsys):
             np.testing.assert_allclose(moved, poles * vector.units.poles.value, atol=1e-3)
     assert main([*ASKED, *strengths]) == 0
     said = capsys.readouterr().out
-    assert f"1 of distances between the poles: {vector.units.poles.value:.4g}" in said
+    assert f"1 distance between the poles: {vector.units.poles.value:.4g}" in said
     for turn in found["turns"]:
         assert f"user: {turn['said']}" in said
         for answer in turn["answers"]:
@@ -75,9 +81,16 @@ def test_a_cap_is_given_in_projections(store, capsys):
     [
         (["--strength", "1", "1"], "cannot be shown side by side"),
         (["--strength", "nan"], "cannot be shown side by side"),
-        (["--temperature", "-1"], "are not possible"),
-        (["--tokens", "0"], "are not possible"),
-        (["--seed", "-4"], "not possible"),
+        (["--temperature", "-1"], "A temperature of -1 is not possible"),
+        (["--tokens", "5000"], "at most 5,000 tokens is not possible"),
+        (["--tokens", "0"], "at most 0 tokens is not possible"),
+        (["--seed", "-4"], "The seed -4 is not possible"),
+        (["--control-seed", "-4"], "The seed -4 of the random direction"),
+        (["--control-seed", "4", "--no-control"], "--control-seed draws nothing"),
+        (["--mode", "cap", "--low", "1", "--strength", "2"], "--strength means nothing"),
+        (["--mode", "cap", "--low", "1", "--unit", "norm"], "limits are projections"),
+        (["--mode", "ablate", "--unit", "norm"], "is the share of the component"),
+        (["--low", "1"], "limit nothing in the mode add"),
         (["--mode", "cap"], "no range"),
         (["--say", ""], None),
         (["--vector", "nobody"], "No vector is called"),

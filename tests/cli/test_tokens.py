@@ -8,7 +8,7 @@ import pytest
 
 from backend.cli.main import main
 from tests.support.runs import publish_run
-from tests.support.studies import long_study
+from tests.support.studies import long_study, small_study
 
 
 def test_the_command_prints_text_and_json(settings, tiny_llama, monkeypatch, capsys):
@@ -49,6 +49,8 @@ def test_what_a_run_lacks_is_named(settings, tiny_llama, monkeypatch, capsys):
         (["--scenario", "c03", "--turn", "9"], "no turn '9'"),
         (["--scenario", "c03", "--responder", "me"], "no responder 'me'"),
         (["--response", "70"], "no response 70"),
+        (["--response", "0", "--turn", "t1"], "choose among the responses of a scenario"),
+        (["--says", "--responder", "author"], "choose among the responses of a scenario"),
         (["--response", "0", "--vector", "none"], "no vector 'none'"),
         (["--response", "0", "--trait", "none"], "no trait 'none'"),
         (["--response", "0", "--longest", "0"], "holds none"),
@@ -59,6 +61,15 @@ def test_what_a_run_lacks_is_named(settings, tiny_llama, monkeypatch, capsys):
     ):
         assert main(["tokens", "run-1", *wrong]) == 1
         assert said in capsys.readouterr().err
+
+
+def test_a_turn_of_responses_without_turns_is_refused(settings, tiny_llama, monkeypatch, capsys):
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
+    study = small_study(turns=False)
+    publish_run(settings, study, tiny_llama, "run-1", (1,))
+    scenario = study.responses[0].scenario
+    assert main(["tokens", "run-1", "--scenario", scenario, "--turn", "t1"]) == 1
+    assert f"The responses of scenario {scenario!r} have no turns." in capsys.readouterr().err
 
 
 def test_what_a_vector_says_is_printed(settings, tiny_llama, monkeypatch, capsys):

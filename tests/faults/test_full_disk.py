@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import pytest
 
 from backend.errors import NoRoom
-from backend.jobs import worker
+from backend.jobs import patience, worker
 from backend.jobs.logs import read_log
 from backend.runs.requests import request_to_json
 from backend.runs.session import session_of
@@ -69,7 +69,7 @@ def test_a_run_stops_with_a_sentence_and_goes_on(settings, study, tiny_llama):
 
 
 def test_a_job_waits_for_room_and_goes_on(settings, monkeypatch):
-    monkeypatch.setattr(worker, "ROOM_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "AGAIN_SECONDS", 0.1)
     monkeypatch.setattr(worker.Extractor, "_report", lambda *_: None)
     tries = []
 

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from backend.errors import JobError
+from backend.jobs.bringing import bring
 from backend.jobs.kind import Kind
 from backend.jobs.kinds import KINDS
 from backend.jobs.system import ASKING, CONVERSATIONS
@@ -20,6 +21,11 @@ from backend.types import Progress
 def _check(settings, values):
     if values.get("upto", 0) < 0:
         raise JobError("A negative count.", expected="0 or more.", remedy="leave the sign out.")
+
+
+def _bring(settings, values):
+    """Asks the shared place for a run, if there is one."""
+    bring(settings, "runs", ["run-1"])
 
 
 def _count(settings, values, tell):
@@ -40,8 +46,8 @@ def _count(settings, values, tell):
     return {"counted": values["upto"]}
 
 
-COUNT = Kind("count", CONVERSATIONS, _check, _count)
-OTHER = Kind("other", ASKING, _check, _count)
+COUNT = Kind("count", CONVERSATIONS, _check, _bring, _count)
+OTHER = Kind("other", ASKING, _check, _bring, _count)
 KINDS.update({kind.name: kind for kind in (COUNT, OTHER)})
 
 if __name__ == "__main__":

@@ -8,7 +8,14 @@ import json
 import pytest
 
 from backend.asking.writer import Writer
-from backend.errors import EndpointError, JudgeError, NotAllowed, SteerscopeError, StoreError
+from backend.errors import (
+    EndpointError,
+    JobError,
+    JudgeError,
+    NotAllowed,
+    SteerscopeError,
+    StoreError,
+)
 from backend.jobs.kinds import KINDS
 from backend.jobs.leaving import Left
 from backend.jobs.queue import JobQueue
@@ -47,7 +54,7 @@ class Listening:
     def piece(self, value):
         raise AssertionError("no pieces")
 
-    def check(self):
+    def check(self, *, now=False):
         pass
 
 
@@ -197,8 +204,10 @@ def test_what_cannot_be_meant_is_refused_before_it_is_queued(settings, server):
     ):
         with pytest.raises(fault, match=words):
             KINDS["judge"].check(settings, request.json())
-    with pytest.raises(EndpointError, match="which model to ask"):
-        KINDS["judge"].check(settings, {"judge": {}, "traits": []})
+    for kind in ("judge", "write", "respond", "add-prompts"):
+        for values in ({}, {"judge": {}, "writer": {}, "traits": []}, {"judge": 1, "writer": []}):
+            with pytest.raises(JobError, match="This is no request"):
+                KINDS[kind].check(settings, values)
 
 
 def test_a_draft_is_kept_whole_listed_and_removed(settings, monkeypatch):

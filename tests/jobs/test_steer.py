@@ -6,13 +6,14 @@ import dataclasses
 
 import pytest
 
-from backend.errors import SteeringError
+from backend.errors import JobError, SteeringError
 from backend.jobs.kinds import KINDS
 from backend.models import check
 from backend.steering import session as held
 from backend.steering.answer import Turn
 from backend.steering.request import SteerRequest
-from backend.steering.vectors import VectorSource
+from backend.steering.vectors import VectorSource, find_vector
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
@@ -40,7 +41,7 @@ class Told:
         self.check()
         self.pieces.append(value)
 
-    def check(self):
+    def check(self, *, now=False):
         self.checks += 1
         if self.checks == self.cancel_at:
             raise InterruptedError
@@ -89,6 +90,17 @@ def test_a_cancel_takes_effect_at_the_next_token(store):
     assert told.checks == 3
 
 
+def test_what_was_asked_of_another_vector_is_not_answered(store):
+    digest = find_vector(store, REQUEST.source).digest
+    request = dataclasses.replace(REQUEST, asked_of=digest)
+    STEER.check(store, request.to_json())
+    damage(store, "run-1", OTHER_VECTORS)
+    for refused in (STEER.check, lambda *given: STEER.work(*given, Told())):
+        with pytest.raises(SteeringError, match="not the one that this was asked of"):
+            refused(store, request.to_json())
+    STEER.check(store, REQUEST.to_json())
+
+
 def test_what_is_no_chat_is_refused(store):
     for wrong in (
         {"answered": (("one",),)},
@@ -98,5 +110,5 @@ def test_what_is_no_chat_is_refused(store):
     ):
         with pytest.raises(SteeringError):
             STEER.check(store, dataclasses.replace(REQUEST, **wrong).to_json())
-    with pytest.raises(SteeringError, match="no request to steer"):
+    with pytest.raises(JobError, match="no request to steer"):
         STEER.check(store, {"said": []})

@@ -11,6 +11,7 @@ import pytest
 
 from backend.access import Actor
 from backend.errors import JobError, NotAllowed, ReadOnly
+from backend.jobs import tasks as module
 from backend.jobs.kinds import KINDS
 from backend.jobs.logs import read_log
 from backend.jobs.queue import JobQueue
@@ -144,6 +145,40 @@ def test_what_cannot_be_meant_is_refused_and_who_may_only_look_starts_nothing(se
     queue.close()
     assert [one.task_id for one in tasks.all()] == [made]
     tasks.cancel(made)
+
+
+def test_a_list_reads_only_what_it_shows(settings, tasks, monkeypatch):
+    ended = [tasks.start("count", {"upto": number}) for number in range(3)]
+    for one in ended:
+        tasks.cancel(one)
+    waiting = tasks.start("count", {"upto": 9})
+    other = tasks.start("other", {"upto": 1, "chat": "x" * 50_000})
+    read = []
+
+    def noted(status):
+        read.append((status.workflow_id, status.input is not None))
+        return original(status)
+
+    original = module._task
+    monkeypatch.setattr(module, "_task", noted)
+
+    def listed(*kinds, **which):
+        read.clear()
+        found = [one.task_id for one in tasks.all(*kinds, **which)]
+        assert [name for name, with_input in read if with_input] == found
+        return found
+
+    assert listed() == [other, waiting, *reversed(ended)]
+    assert listed("count", active=True) == [waiting] and listed("other") == [other]
+    assert listed("count", "other", active=True) == [other, waiting]
+    assert listed("count", active=False, most=2) == ended[:0:-1]
+    read.clear()
+    assert tasks.is_active(waiting) and not tasks.is_active(ended[0]) and not read
+    with pytest.raises(JobError, match="No task"):
+        tasks.is_active("count-none")
+    with pytest.raises(JobError, match="has ended"):
+        tasks.cancel(ended[0])
+    assert not read
 
 
 def test_old_tasks_go_when_a_new_one_is_started(tasks, monkeypatch):

@@ -6,9 +6,11 @@ import dataclasses
 
 from backend.jobs.queue import JobQueue
 from backend.steering.dose_request import DoseRequest
+from backend.steering.vectors import VectorSource, find_vector
 from backend.store.dose import publish_dose
 from backend.views.dose import words
 from backend.views.dose.compute import dose_results
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.doses import dose_record
 from tests.support.pages import linked
 from tests.support.pages import words as said
@@ -46,6 +48,18 @@ def test_what_was_measured_is_shown_in_each_view(shown, tiny_llama):
         assert len(app.get("plotly_chart")) == 1 - table
     app = opened(dose_measure="reading")
     assert "read again without steering" in said(app) or "reads them again" in said(app)
+
+
+def test_a_dose_of_a_vector_that_is_another_now_says_so(store, tiny_llama):
+    publish(store, tiny_llama, ())
+    source = VectorSource("run-1", "haste", layer=2)
+    record = dose_record()
+    steered = dataclasses.replace(record.steered, trait="haste", layer=2)
+    kept = dataclasses.replace(steered, vector_hash=find_vector(store, source).digest)
+    publish_dose(store, dataclasses.replace(record, steered=kept))
+    assert words.OTHER_VECTOR not in said(opened())
+    damage(store, "run-1", OTHER_VECTORS)
+    assert words.OTHER_VECTOR in said(opened())
 
 
 def test_measuring_is_queued_with_what_the_form_says(shown, tiny_llama):

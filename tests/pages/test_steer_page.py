@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 
 import pytest
 
+from backend.errors import JobError
 from backend.jobs.tasks import Task
 from backend.jobs.tasks_of.steer import KIND
 from backend.store.run_values import RunSummary
 from backend.types import Progress
 from backend.views.steer import words
+from pages.shared import steer_chat
 from tests.support.pages import linked
 from tests.support.pages import words as said
 from tests.support.runs import publish_run
@@ -49,8 +52,8 @@ class Tasks:
     def cancel(self, task_id):
         self.cancelled.append(task_id)
 
-    def all(self, kind=None):
-        return ()
+    def is_active(self, task_id):
+        return self.state == "running"
 
     # What a job tells.
     def piece(self, value):
@@ -81,7 +84,7 @@ def tasks(shown, tiny_llama, monkeypatch):
     class Queue:
         tasks = made
 
-        def jobs(self):
+        def jobs(self, *, active=False):
             return []
 
     monkeypatch.setattr("pages.shared.data.queue", Queue)
@@ -135,6 +138,44 @@ def test_a_chat_is_answered_in_columns(tasks):
     tasks.state = "failed"
     app.run()
     assert "The model did not answer." in said(app) and "It went wrong." in said(app)
+
+
+def test_an_answer_that_is_left_is_stopped(tasks):
+    app = opened()
+    app.chat_input[0].set_value("you keep").run()
+    app.run()
+    assert tasks.cancelled == []  # the same page, drawn again
+    # AppTest runs app.py, which leaves, for the first page alone; all its sessions have one id.
+    for _ in range(2):
+        linked()
+        assert tasks.cancelled == ["steer-1"]  # once
+    tasks.state = "cancelled"
+    app.run()
+    assert not app.exception and words.LEFT in said(app)
+    assert words.LEFT not in said(app.run())
+    # Stopped by its button, nothing is said.
+    app.chat_input[0].set_value("again").run()
+    (stop,) = (button for button in app.button if button.label == "Stop")
+    stop.click().run()
+    tasks.state = "cancelled"
+    app.run()
+    assert tasks.cancelled == ["steer-1", "steer-2"] and words.LEFT not in said(app)
+
+
+def test_a_session_that_ends_stops_what_it_waits_for(tasks):
+    steer_chat._released(steer_chat._Awaited())
+    awaited = steer_chat._Awaited("steer-7", tasks)
+    steer_chat._released(awaited)
+    end = time.monotonic() + 10
+    while not tasks.cancelled and time.monotonic() < end:
+        time.sleep(0.01)
+    assert tasks.cancelled == ["steer-7"] and awaited.task is None
+
+    class Ended:
+        def cancel(self, task):
+            raise JobError("Task has ended.", expected="one at work.", remedy="reload.")
+
+    steer_chat._Awaited("steer-8", Ended()).stop()
 
 
 def test_wrong_numbers_are_told_and_nothing_can_be_sent(tasks):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import html
 import json
+import os
 
 import pytest
 
@@ -13,8 +14,10 @@ from backend.jobs.queue import JobQueue
 from backend.jobs.tasks import Task, Tasks
 from backend.jobs.tasks_of import tokens, vocabulary
 from backend.settings import Settings
+from backend.store.run import run_path
 from backend.types import Progress
 from pages.shared import data
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.pages import linked, words
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.runs import publish_run
@@ -60,8 +63,8 @@ def worked(monkeypatch):
 
     every, one = Tasks.all, Tasks.task
 
-    def all_done(self, kind=None):
-        return tuple(done(task, self._settings) for task in every(self, kind))
+    def all_done(self, *kinds):
+        return tuple(done(task, self._settings) for task in every(self, *kinds))
 
     monkeypatch.setattr(Tasks, "all", all_done)
     monkeypatch.setattr(Tasks, "task", lambda self, name: done(one(self, name), self._settings))
@@ -76,7 +79,7 @@ def test_asking_queues_a_task_and_the_page_waits(store, tiny_llama):
     queue = JobQueue(store)
     (task,) = queue.tasks.all("tokens")
     assert task.values["responses"] == [0, 1, 2, 3, 4] and task.values["layers"] == [1, 2]
-    assert task.values["keys"] == [{"trait": "haste", "method": "mean_difference", "name": ""}]
+    assert [key["method"] for key in task.values["keys"]] == ["mean_difference"]
     assert "No worker is running" in words(app)
     button(app, "Cancel").click().run()
     assert "This was cancelled" in words(app) and button(app, ASK) is not None
@@ -127,6 +130,23 @@ def test_what_a_vector_says_is_drawn(store, tiny_llama, worked):
     assert len(app.get("plotly_chart")) == 1 and len(app.dataframe) == 4
 
 
+def test_what_was_asked_of_a_run_that_is_another_now_is_asked_anew(store, tiny_llama, worked):
+    publish(store, tiny_llama)
+    tokens, says = opened(), opened(tokens_view="says")
+    for app, label in ((tokens, ASK), (says, LOOK)):
+        button(app, label).click().run()
+        assert button(app, label) is None
+    # Written again with the same content, as a file that is copied: shown again.
+    path = run_path(store, "run-1")
+    os.utime(path, ns=(0, path.stat().st_mtime_ns + 10**9))
+    assert button(tokens.run(), ASK) is None
+    damage(store, "run-1", OTHER_VECTORS)
+    for app, label in ((tokens, ASK), (says, LOOK)):
+        assert not app.run().exception and button(app, label) is not None
+    button(tokens, ASK).click().run()
+    assert button(tokens, ASK) is None
+
+
 def test_a_run_that_no_model_made_says_so(store):
     publish_small_phantom(store)
     app = linked(PAGE)
@@ -141,3 +161,20 @@ def test_a_study_without_responses_says_so(store, tiny_llama):
     app = opened()
     assert "no responses, so there are no tokens" in words(app)
     assert "no responses to show" in words(opened(tokens_view="says"))
+
+
+def test_why_it_failed_is_told(store, tiny_llama, monkeypatch):
+    publish(store, tiny_llama)
+    app = opened()
+    button(app, ASK).click().run()
+    every, one = Tasks.all, Tasks.task
+
+    # As the queue: of a list, nobody is told why one failed.
+    def failed(self, *kinds):
+        return tuple(dataclasses.replace(task, state="failed") for task in every(self, *kinds))
+
+    monkeypatch.setattr(Tasks, "all", failed)
+    monkeypatch.setattr(
+        Tasks, "task", lambda self, name: dataclasses.replace(one(self, name), error="No model.")
+    )
+    assert "This failed.** No model." in words(app.run())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 
 import duckdb
@@ -14,6 +15,7 @@ from backend.core.vectors.probes import Labels
 from backend.exports.vectors import method_titles
 from backend.runs import derive
 from backend.runs.derive import DERIVATION, same_numbers
+from backend.runs.directions import DirectionKey, direction_key, method_key
 from backend.runs.session import DerivationSession, session_of
 from backend.settings import Settings
 from backend.store.run import delete_run, open_run, run_path
@@ -22,6 +24,8 @@ from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest
 from backend.views.methods.compute import method_grid
 from backend.views.methods.words import missing_caption
+from backend.views.tokens.choices import second_choices, vector_choices
+from backend.views.tokens.says import neighbours
 from tests.support.kept import kept_store
 from tests.support.raw import reading_run
 from tests.support.studies import small_study
@@ -139,6 +143,21 @@ def test_titles_say_the_thresholds_in_the_units_of_the_study(kept):
 
     assert titles("tens") == {method.name: method.title for method in METHODS}
     assert titles("hundreds")["logistic_5_3"] == "Logistic probe, ≥50 v ≤30"
+    with open_run(kept, "hundreds") as run:
+        lda = method_key(run, "haste", "lda")
+        keys = [
+            direction_key(run, (), "haste", "logistic_5_3", "default"),
+            vector_choices([run], (), "haste", "default")["logistic_5_3"],
+            second_choices([run], (), "haste", "default", method_key(run, "warmth", "lda"))[
+                "logistic_5_3"
+            ],
+        ]
+        near = neighbours([run], (), lda, "default", 2).found
+    assert near and {one.key.label_range for one in near} == {(0.0, 100.0)}
+    for key in keys:
+        assert key.title == "haste, Logistic probe, ≥50 v ≤30"
+        again = DirectionKey.from_values(json.loads(json.dumps(key.to_values())))
+        assert again == key and again.title == key.title
     assert titles("stars")["logistic_4_2"] == "Logistic probe, ≥2.6 v ≤1.8"
     assert method_named("logistic_5_3").title == "Logistic probe, ≥5 v ≤3"
 

@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 
 from backend.core.vectors.pipeline import Pipeline
-from backend.errors import ModelNotFound, StoreError
+from backend.errors import JobError, ModelNotFound, StoreError
 from backend.runs import token_view as module
-from backend.runs.directions import DirectionKey, direction_key, directions
+from backend.runs.directions import DirectionKey, direction_key, directions, identity_of
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.saved_vectors import save_vector
 from backend.runs.token_view import TokenRequest, TokenView, check_request, token_view
 from backend.store.run import open_run
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
 from tests.support.runs import publish_run
@@ -87,7 +88,7 @@ def test_a_view_survives_json(store):
     assert again.texts[0].values == pytest.approx(view.texts[0].values, rel=1e-6)
     assert again.texts[0].projections == pytest.approx(view.texts[0].projections, rel=1e-5)
     assert (again.texts[0].pooled == view.texts[0].pooled).all()
-    with pytest.raises(StoreError, match="which tokens"):
+    with pytest.raises(JobError, match="no request for tokens"):
         TokenRequest.from_values({"run_id": "run-1"})
 
 
@@ -157,3 +158,33 @@ def test_named_vectors_of_other_runs_are_not_used(store, tiny_llama):
     assert key == DirectionKey("haste", name="other")
     assert found.reasons == {(0, 2): "it was saved from another run, run-3"}
     assert np.linalg.norm(found.units[1, 0]) == pytest.approx(1)
+
+
+def test_what_was_asked_of_other_vectors_is_refused(store):
+    def identity(keys, layers=(1, 2)):
+        with open_run(store, "run-1") as run:
+            return identity_of([run], named_vectors(store), keys, "default", layers)
+
+    save_vector(store, "mine", "run-1", "haste", "default", 2, Pipeline())
+    mine = DirectionKey("haste", name="mine")
+    before = {keys: identity(keys) for keys in ((MEAN,), (mine,), (MEAN, mine))}
+    assert len(set(before.values())) == 3 and identity((MEAN,), (1,)) not in before.values()
+    for keys, asked_of in before.items():
+        assert identity(keys) == asked_of
+        check_request(store, dataclasses.replace(ask(keys=keys), asked_of=asked_of))
+    damage(store, "run-1", OTHER_VECTORS)
+    for keys, asked_of in before.items():
+        # A vector that was saved is the same, as long as nobody saves another of its name.
+        assert (identity(keys) == asked_of) == (keys == (mine,))
+    request = dataclasses.replace(ask(), asked_of=before[MEAN,])
+    assert TokenRequest.from_values(json.loads(json.dumps(request.to_values()))) == request
+    for refused in (check_request, token_view):
+        with pytest.raises(StoreError, match="derived again or replaced"):
+            refused(store, request)
+    (store.vectors / "mine.duckdb").unlink()
+    save_vector(store, "mine", "run-1", "haste", "default", 2, Pipeline(row_scaling="unit"))
+    assert identity((mine,)) != before[mine,]
+    # Another run of that name is another, though its vectors were the same.
+    kept = identity((mine,))
+    damage(store, "run-1", "UPDATE run SET value = '\"2020\"' WHERE key = 'created_at'")
+    assert identity((mine,)) != kept

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from backend.errors import StoreError
+from backend.errors import JobError, StoreError
 from backend.runs.directions import DirectionKey
 from backend.runs.vocabulary import (
     DRAWS,
@@ -100,5 +100,5 @@ def test_what_cannot_be_asked_is_refused(settings):
         assert end_responses([run], (), gone, "default", layer).reason == "the vector was removed"
     with pytest.raises(StoreError, match="it is simulated"):
         check_vocabulary(settings, VocabularyRequest(run_id, "default", key, (layer,)))
-    with pytest.raises(StoreError, match="which vector"):
+    with pytest.raises(JobError, match="no request for tokens of the vocabulary"):
         VocabularyRequest.from_values({})

@@ -199,7 +199,7 @@ def test_a_judge_scores_every_answer(settings, planted):
     vector = find_vector(settings, plan.source)
     seen = []
 
-    def score(asked):
+    def score(asked, told):
         seen.append(len(asked))
         return [None if place == 1 else float(len(text)) for place, (_, text) in enumerate(asked)]
 

@@ -8,15 +8,15 @@ import pytest
 
 from backend.cli.main import main
 from backend.errors import StoreError
+from backend.names import DATED_NAME
 from backend.store.note import (
-    LARGEST_FILE,
     LONGEST_TEXT,
-    NAME,
     About,
     delete_note,
     note_list,
     publish_note,
 )
+from backend.store.shared import NOTE_BYTES
 
 CELL = About("cell", "small@abc", "run-1", "warmth", "default", 2)
 PROMPT = About("prompt", "small@abc", "", "warmth", "default", None, 7)
@@ -27,7 +27,7 @@ def test_a_note_is_kept_as_written_and_deleted(settings):
     other = publish_note(settings, PROMPT, "x")
     assert note_list(settings).notes == (note, other)
     assert (note.text, note.author, note.about) == ("<b>two</b>\nlines é", "Ada", CELL)
-    assert NAME.fullmatch(note.name) and note.created_at.endswith("+00:00")
+    assert DATED_NAME.fullmatch(note.name) and note.created_at.endswith("+00:00")
     delete_note(settings, note.name)
     assert note_list(settings).notes == (other,)
     assert list(settings.work.iterdir()) == []
@@ -59,7 +59,7 @@ def damages(whole):
     yield b""
     yield b"\xff\xfe"
     yield b"[" * 20_000
-    yield b" " * (LARGEST_FILE + 1)
+    yield b" " * (NOTE_BYTES + 1)
     changes = (
         {"text": ""},
         {"text": 3},

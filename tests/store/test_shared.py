@@ -12,7 +12,7 @@ import shutil
 
 import pytest
 
-from backend.errors import SharedAway, SteerscopeError, StoreError
+from backend.errors import NoRoom, SharedAway, SteerscopeError, StoreError
 from backend.settings import Settings
 from backend.store import shared
 from backend.store.catalog import run_list, study_list
@@ -209,13 +209,67 @@ def test_a_damaged_file_is_told_and_holds_up_no_other(caches):
     assert files(two) == {"runs/r.duckdb": b"a run"}
 
 
-def test_names_that_lead_elsewhere_are_not_fetched(caches):
+def test_names_that_no_file_of_a_kind_has_are_not_fetched(caches):
     one, two = caches
     digest = hashlib.sha256(b"x").hexdigest()[:32]
-    for name in (f"..~1~{digest}.duckdb", f".x~1~{digest}.duckdb", "r.duckdb", "r~x~deleted"):
-        place_of(one).put("runs", name, io.BytesIO(b"x"))
-    assert counts(two) == (0, 0, 0, 0)
-    assert files(two) == {}
+    place = place_of(one)
+    for name in (f"..~1~{digest}.duckdb", "r.duckdb", "r~x~deleted", f"r~a~1~{digest}.duckdb"):
+        place.put("runs", name, io.BytesIO(b"x"))
+    for kind, name in (("notes", "readme"), ("doses", "20260131"), ("vectors", "Of-Capitals")):
+        suffix = shared.KINDS[kind].suffix
+        place.put(kind, f"{name}~1~{digest}{suffix}", io.BytesIO(b"x"))
+    done = exchange(two)
+    assert (done.fetched, files(two)) == (0, {})
+    told = {text.split(" is left")[0] for text in done.failed}
+    # Of a folder, files that begin with a dot are not listed at all.
+    assert told - {"'..' of runs"} == {
+        "'20260131' of doses",
+        "'Of-Capitals' of vectors",
+        "'r~a' of runs",
+        "'readme' of notes",
+    }
+
+
+def test_what_is_too_large_is_left_where_it_is(caches, monkeypatch):
+    one, two = caches
+    note = publish_note(one, About("prompt", "s@1", "", "warmth", "default", None, 7), "seen")
+    put(one, "r", b"a run of some bytes")
+    counts(one)
+    size = (one.notes / f"{note.name}.json").stat().st_size
+    small = {
+        name: dataclasses.replace(kind, most_bytes=size - 1 if name == "notes" else kind.most_bytes)
+        for name, kind in shared.KINDS.items()
+    }
+    with monkeypatch.context() as patched:
+        patched.setattr(shared, "KINDS", small)
+        patched.setattr(shared, "_ROOM_BYTES", 2**62)
+        done = exchange(two)
+        assert done.fetched == 0 and files(two) == {} and not list(two.work.iterdir())
+        large, room = done.failed
+        assert f"{size:,} bytes" in large and f"at most {size - 1:,}" in large
+        assert "no room for r~1~" in room
+        with pytest.raises(NoRoom, match="make room"):
+            share(two, "runs", "r")
+        # Nor does a cache publish what no other would take.
+        other = publish_note(two, note.about, "seen too")
+        with pytest.raises(StoreError, match="at most"):
+            share(two, "notes", other.name)
+    assert counts(two) == (1, 2, 0, 0)
+
+
+def test_a_file_that_grows_while_it_is_read_is_not_taken(tmp_path):
+    (tmp_path / "runs").mkdir()
+    source = tmp_path / "runs" / "r"
+    source.write_bytes(b"12345")
+    place, target = FolderPlace(tmp_path), tmp_path / "target"
+    assert place.fetch("runs", "r", target, 5) and target.read_bytes() == b"12345"
+    with pytest.raises(StoreError, match="has 5 bytes"):
+        place.fetch("runs", "r", target, 4)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(os, "fstat", lambda _: os.stat_result([0] * 6 + [3] + [0] * 3))
+        with pytest.raises(StoreError, match="bytes"):
+            place.fetch("runs", "r", target, 100)
+    assert len(target.read_bytes()) <= 3
 
 
 def test_who_may_change_nothing_only_fetches(caches):

@@ -6,7 +6,8 @@ import dataclasses
 
 import numpy as np
 
-from backend.store.dose import DoseRecord, Item, Steered, new_name
+from backend.store.dated_files import new_name
+from backend.store.dose import DoseRecord, Item, Steered
 
 
 def dose_record(**changed) -> DoseRecord:

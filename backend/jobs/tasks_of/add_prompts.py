@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.asking.writer import asker
+from backend.jobs.bringing import bring
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.runs.requests import request_like
@@ -24,6 +25,11 @@ def _check(settings: Settings, values: Values) -> None:
     _extraction(settings, request, request.study)
 
 
+def _bring(settings: Settings, values: Values) -> None:
+    bring(settings, "studies", [str(values.get("study", ""))])
+    bring(settings, "runs", [str(values.get("like", ""))])
+
+
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     request = AddRequest.from_json(values)
     request.check(settings)
@@ -36,7 +42,7 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
         temperature=request.temperature,
         answer_tokens=request.answer_tokens,
     )
-    tell.check()
+    tell.check(now=True)
     changing(settings, "add prompt set", request.study)
     made = publish_study(settings, revised, content_hash(revised))
     extraction = _extraction(settings, request, made.key)
@@ -67,4 +73,4 @@ def _queued(settings: Settings, wanted: ExtractionRequest) -> str:
         queue.close()
 
 
-KIND = Kind("add-prompts", ASKING, _check, _work)
+KIND = Kind("add-prompts", ASKING, _check, _bring, _work)

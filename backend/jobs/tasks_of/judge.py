@@ -5,6 +5,7 @@ from __future__ import annotations
 from statistics import fmean
 from typing import Any
 
+from backend.jobs.bringing import bring
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.judging.judging import judge
@@ -14,6 +15,10 @@ from backend.writing.requests import JudgeRequest
 
 def _check(settings: Settings, values: Values) -> None:
     JudgeRequest.from_json(values).check(settings)
+
+
+def _bring(settings: Settings, values: Values) -> None:
+    bring(settings, "studies", [str(values.get("study", ""))])
 
 
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
@@ -37,4 +42,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     }
 
 
-KIND = Kind("judge", ASKING, _check, _work)
+KIND = Kind("judge", ASKING, _check, _bring, _work)

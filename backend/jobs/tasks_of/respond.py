@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.asking.writer import asker
+from backend.jobs.bringing import bring
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.settings import Settings
@@ -19,6 +20,10 @@ def _check(settings: Settings, values: Values) -> None:
     RespondRequest.from_json(values).check(settings)
 
 
+def _bring(settings: Settings, values: Values) -> None:
+    bring(settings, "studies", [str(values.get("study", ""))])
+
+
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     request = RespondRequest.from_json(values)
     made, lost = responded(
@@ -31,9 +36,9 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
         answer_tokens=request.answer_tokens,
     )
     notes = left_out(lost)
-    tell.check()
+    tell.check(now=True)
     keep_draft(settings, Draft(made, rubric_of_traits(made.traits), notes))
     return {"draft": made.name, "notes": list(notes)}
 
 
-KIND = Kind("respond", ASKING, _check, _work)
+KIND = Kind("respond", ASKING, _check, _bring, _work)

@@ -6,6 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
+from backend.jobs.bringing import bring_source
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import CONVERSATIONS
 from backend.models.model_reference import refuse_outside
@@ -22,6 +23,10 @@ def _check(settings: Settings, values: Values) -> None:
     if request.source.model:
         refuse_outside(request.source.model, settings)
     check_request(settings, request)
+
+
+def _bring(settings: Settings, values: Values) -> None:
+    bring_source(settings, SteerRequest.from_json(values).source)
 
 
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
@@ -62,4 +67,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return turn.to_json()
 
 
-KIND = Kind("steer", CONVERSATIONS, _check, _work)
+KIND = Kind("steer", CONVERSATIONS, _check, _bring, _work)

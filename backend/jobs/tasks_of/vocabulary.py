@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from backend.jobs.bringing import bring, bring_vector
 from backend.jobs.kind import Kind, Tell, Values
 from backend.jobs.system import CONVERSATIONS
 from backend.runs.vocabulary import VocabularyRequest, check_vocabulary, vocabulary
@@ -14,8 +15,14 @@ def _check(settings: Settings, values: Values) -> None:
     check_vocabulary(settings, VocabularyRequest.from_values(values))
 
 
+def _bring(settings: Settings, values: Values) -> None:
+    request = VocabularyRequest.from_values(values)
+    bring(settings, "runs", [request.run_id])
+    bring_vector(settings, request.key.name)
+
+
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return vocabulary(settings, VocabularyRequest.from_values(values), tell.progress).to_values()
 
 
-KIND = Kind("vocabulary", CONVERSATIONS, _check, _work)
+KIND = Kind("vocabulary", CONVERSATIONS, _check, _bring, _work)

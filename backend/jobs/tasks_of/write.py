@@ -17,15 +17,19 @@ def _check(settings: Settings, values: Values) -> None:
     WriteRequest.from_json(values).check(settings)
 
 
+def _bring(settings: Settings, values: Values) -> None:
+    """Nothing: a new study is written from words alone."""
+
+
 def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     request = WriteRequest.from_json(values)
     ask = asker(settings, request.writer, tell.progress)
     by = request.responder or request.writer
     respond = ask if by == request.writer else asker(settings, by, tell.progress)
     draft = written(request.wanted, ask, respond, request.writer.name, by.name)
-    tell.check()
+    tell.check(now=True)
     keep_draft(settings, draft)
     return {"draft": draft.study.name, "notes": list(draft.notes)}
 
 
-KIND = Kind("write", ASKING, _check, _work)
+KIND = Kind("write", ASKING, _check, _bring, _work)

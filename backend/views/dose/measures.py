@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from backend.steering.units import UNITS
+from backend.steering.units import ONE_UNIT, UNITS
 from backend.store.dose import PAIRED
 
 
@@ -68,6 +68,11 @@ MEASURES = (
 )
 
 
-def unit_words(unit: str) -> str:
-    """A unit of strength in words. Args: unit: as a dose-response keeps it."""
-    return next(words for name, words in UNITS.items() if name == unit)
+def unit_words(unit: str, *, one: bool = False) -> str:
+    """A unit of strength in words.
+
+    Args:
+        unit: as a dose-response keeps it.
+        one: whether one of them is spoken of.
+    """
+    return next(words for name, words in (ONE_UNIT if one else UNITS).items() if name == unit)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from backend.core.dose import Band, Steerability
 from backend.core.estimate import Estimate
+from backend.steering.interventions import WHERE
 from backend.views.dose.compute import DoseResult, MeasureResult
 from backend.views.dose.measures import unit_words
 
@@ -17,6 +18,10 @@ NONE = (
 NO_MODEL = (
     "The activations of this run were simulated or imported: there is no model to steer. Choose a "
     "run that was extracted from a model."
+)
+OTHER_VECTOR = (
+    "This was measured with another vector of this name: the run was derived again or replaced "
+    "since, or the vector was. It says nothing of the present one."
 )
 ANSWERS = "What the model answered at each strength. Scroll sideways; a click shows a whole cell."
 SEE = (
@@ -81,8 +86,7 @@ def answer(result: DoseResult) -> str:
     head = STEERS[found.steerability.steers]
     if slope.value is None:
         return f"{head}: the {what} has no slope, as {slope.reason}."
-    unit = unit_words(result.record.steered.unit).replace("distances", "distance", 1)
-    unit = unit.replace("norms", "norm", 1).replace("lengths", "length", 1)
+    unit = unit_words(result.record.steered.unit, one=True)
     return (
         f"{head}: the {what} changes by {_number(slope)} per {unit}; one more random direction "
         f"would change it by {band_text(found.steerability.band)}."
@@ -127,10 +131,7 @@ def how(result: DoseResult) -> str:
         f"{len(record.pairs)} pairs" if record.pairs else "no pairs of prompts",
         f"{record.directions} random directions",
         f"answers of up to {steered.tokens} tokens at temperature {steered.temperature:g}",
-        {"both": "prompt and answer", "prompt": "the prompt", "generated": "the answer"}[
-            steered.where
-        ]
-        + " steered",
+        f"steered: {next(words for name, words in WHERE.items() if name == steered.where)}",
         f"1 unit of strength is {steered.unit_size:.3g} in activations",
     ]
     if steered.residual_norm is not None and steered.unit != "norm":

@@ -9,10 +9,7 @@ from backend.store.run_values import RunSummary
 from backend.views.scorecard.compute import Scorecard, ScorecardCell
 from backend.views.scorecard.figures import hover_text
 from backend.views.scorecard.words import count_line, interval_text
-from backend.views.shared.style import STATUS_SIGNS, diverging
-
-# Of these two, one has a contrast of 4.5 on any colour.
-INK, PAPER = "#000000", "#FFFFFF"
+from backend.views.shared.style import STATUS_SIGNS, diverging, ink_on
 
 
 @dataclass(frozen=True)
@@ -128,27 +125,3 @@ def _r(cell: ScorecardCell) -> str:
 def colour_of(r: float | None) -> str:
     """The heatmap's colour of an r, on a scale from -1 to 1; where there is no r, that of 0."""
     return diverging(0.0 if r is None else r)
-
-
-def ink_on(fill: str) -> str:
-    """The colour of text on a ground, black or white. Args: fill: as #RRGGBB."""
-    return INK if contrast(fill, INK) >= contrast(fill, PAPER) else PAPER
-
-
-def contrast(one: str, other: str) -> float:
-    """The contrast of two colours by WCAG 2: 1 for equal ones, 21 for black on white."""
-    low, high = sorted((_luminance(one), _luminance(other)))
-    return (high + 0.05) / (low + 0.05)
-
-
-def _luminance(colour: str) -> float:
-    parts = [value / 255 for value in _rgb(colour)]
-    red, green, blue = (
-        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
-    )
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def _rgb(colour: str) -> tuple[int, int, int]:
-    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
-    return red, green, blue

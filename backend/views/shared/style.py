@@ -34,6 +34,9 @@ SEQUENTIAL = "Cividis"
 # Text on a coloured cell, on either theme.
 INK = "#10151C"
 
+# Of these two, one has a contrast of 4.5 on any colour.
+BLACK, WHITE = "#000000", "#FFFFFF"
+
 # Below the chart, where it takes no width from a narrow screen.
 COLOUR_BAR = {"orientation": "h", "thickness": 8, "y": 0, "yanchor": "top"}
 
@@ -85,6 +88,30 @@ def diverging(value: float) -> str:
     place = (max(-1.0, min(1.0, value)) + 1) / 2
     (found,) = sample_colorscale(DIVERGING, [place], colortype="tuple")
     return "#" + "".join(f"{round(255 * part):02X}" for part in found)
+
+
+def ink_on(fill: str) -> str:
+    """The colour of text on a ground, black or white. Args: fill: as #RRGGBB."""
+    return BLACK if contrast(fill, BLACK) >= contrast(fill, WHITE) else WHITE
+
+
+def contrast(one: str, other: str) -> float:
+    """The contrast of two colours by WCAG 2: 1 for equal ones, 21 for black on white."""
+    low, high = sorted((_luminance(one), _luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: str) -> float:
+    parts = [value / 255 for value in _rgb(colour)]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def _rgb(colour: str) -> tuple[int, int, int]:
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return red, green, blue
 
 
 def wrapped(text: str, width: int = 56) -> str:

@@ -139,6 +139,7 @@ def request_of(
         temperature=_number("temperature", typed.temperature),
         seed=_whole("seed", typed.seed),
         most_tokens=_whole("number of tokens", typed.tokens),
+        asked_of=vector.digest,
     )
     variants(request, vector)
     return request
@@ -238,8 +239,8 @@ def ready_chat(chat: SteerChat | None, fresh: SteerChat) -> SteerChat | None:
         fresh: one of the present choices, in which nothing has been said.
 
     Returns:
-        The fresh one where the choices have changed; None while an answer is being written: the
-        browser may send a message twice, where the first run of it was interrupted.
+        The fresh one where the choices or the vector have changed; None while an answer is being
+        written: the browser may send a message twice, where the first run of it was interrupted.
     """
     if chat is None:
         return fresh

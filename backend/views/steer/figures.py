@@ -8,8 +8,7 @@ from dataclasses import dataclass
 
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
-from backend.views.scorecard.grid import ink_on
-from backend.views.shared.style import DIVERGING, diverging
+from backend.views.shared.style import DIVERGING, diverging, ink_on
 
 # What tokens are coloured by: the projection before or after the intervention.
 SHOWN = {"before": "the text alone", "after": "with steering"}

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from backend.steering.answer import Turn, VariantAnswer
-from backend.steering.interventions import Mode, Where
-from backend.steering.units import UNITS, Unit
+from backend.steering.interventions import Mode
+from backend.steering.units import ONE_UNIT, UNITS
 from backend.steering.vectors import SteeringVector
 
 MODES: dict[Mode, str] = {
@@ -12,12 +12,6 @@ MODES: dict[Mode, str] = {
     "norm-add": "add, keep the norm",
     "ablate": "ablate",
     "cap": "cap",
-}
-WHERE: dict[Where, str] = {"both": "prompt and answer", "prompt": "prompt", "generated": "answer"}
-UNIT_NAMES: dict[Unit, str] = {
-    "poles": "pole distances",
-    "norm": "residual norms",
-    "vector": "vector lengths",
 }
 MODE_HELP = (
     "Add: x + s v. Keep the norm: the same, brought back to the length of x. Ablate: take away the "
@@ -36,7 +30,14 @@ COLOURED = (
     "after it; added strength raises every token, whatever the text says."
 )
 EMPTY = "Write a message below. The model answers it plain and steered, side by side."
-CHANGED = "The choices have changed. Your next message begins a new chat with them."
+CHANGED = (
+    "The choices have changed, or the vector was derived again. Your next message begins a new "
+    "chat with them."
+)
+LEFT = (
+    "The answer was stopped: this page was left, or the browser lost its connection. What was "
+    "written is kept."
+)
 NO_MODEL = (
     "This run has no model to steer: its activations were simulated or taken elsewhere. Choose a "
     "run that was extracted from a model here."
@@ -53,8 +54,7 @@ def about(vector: SteeringVector) -> str:
     units = vector.units
     sizes = []
     for unit in UNITS:
-        size = units.size(unit)
-        name = UNIT_NAMES[unit][:-1]
+        size, name = units.size(unit), ONE_UNIT[unit]
         sizes.append(
             f"{name} undefined ({size.reason})"
             if size.value is None

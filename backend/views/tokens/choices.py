@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
-from backend.runs.directions import DirectionKey, directions
+from backend.runs.directions import DirectionKey, directions, method_key
 from backend.runs.imported_vectors import NamedVector
 from backend.store.run import Run
 from backend.store.study import ResponsePlace
@@ -52,7 +52,7 @@ def vector_choices(
     there = run.methods_with_vectors()
     names = [method.name for method in METHODS if method.name in there]
     names.sort(key=lambda name: name != MEAN_DIFFERENCE)
-    found = {name: DirectionKey(trait, method=name) for name in names}
+    found = {name: method_key(run, trait, name) for name in names}
     keys = [DirectionKey(one.trait, name=one.name) for one in named]
     reasons = directions(run, named, keys, prompt_set, run.record.layers).reasons
     for place, key in enumerate(keys):
@@ -81,7 +81,7 @@ def second_choices(
     method = first.method or MEAN_DIFFERENCE
     for other in run.traits_of_set(prompt_set):
         if other != trait:
-            found[f"{TRAIT}{other}"] = DirectionKey(other, method=method)
+            found[f"{TRAIT}{other}"] = method_key(run, other, method)
     return {name: key for name, key in found.items() if key != first}
 
 

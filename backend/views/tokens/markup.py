@@ -9,8 +9,7 @@ import numpy as np
 
 from backend.runs.token_view import TokenText, TokenView
 from backend.turns import turn_title
-from backend.views.scorecard.grid import ink_on
-from backend.views.shared.style import DIVERGING, diverging
+from backend.views.shared.style import DIVERGING, diverging, ink_on
 from backend.views.tokens.compute import Of, Shares
 from backend.views.tokens.tables import kind_of, visible
 from backend.views.tokens.words import UNITS

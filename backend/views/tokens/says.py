@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.core.vectors.methods import METHODS
-from backend.runs.directions import DirectionKey, directions
+from backend.runs.directions import DirectionKey, directions, method_key
 from backend.runs.imported_vectors import NamedVector
 from backend.store.run import Run
 from backend.store.run_values import ScoredText
@@ -91,7 +91,7 @@ def neighbours(
     (run,) = runs
     held = run.methods()
     others = [
-        DirectionKey(trait, method=method.name)
+        method_key(run, trait, method.name)
         for trait in run.traits_of_set(prompt_set)
         for method in METHODS
         if method.name in held

@@ -7,9 +7,11 @@ import dataclasses
 import numpy as np
 import pytest
 
+from backend.core.arrays import digest_of
 from backend.core.dose import Dose, SteeringResult, steerability
 from backend.runs.doses import steering_of
 from backend.store.dose import publish_dose
+from backend.store.run import open_run
 from backend.views.diagnosis.diagnose import diagnose
 from tests.support.doses import dose_record
 from tests.support.phantoms import planted_cells
@@ -100,6 +102,15 @@ def test_the_newest_measurement_of_the_cell_counts(settings, tiny_llama):
         )
     (found,) = steering_of(settings, "run-1")
     assert found.name == new.name and found.measure == "propensity"
+    # One of the present vector is older: what was measured of another one says nothing.
+    with open_run(settings, "run-1") as run:
+        (vector,) = run.vectors("default", [("haste", "mean_difference", 2)])
+    present, another = dose_record(created_at="2026-02-01"), dose_record(created_at="2026-02-02")
+    for one, values in ((present, vector.values), (another, vector.values + 1)):
+        kept = dataclasses.replace(one.steered, **where, vector_hash=digest_of(values))
+        publish_dose(settings, dataclasses.replace(one, steered=kept))
+    (found,) = steering_of(settings, "run-1")
+    assert found.name == present.name
     assert found is results(settings).steering("run-1")[0]
     (diagnosis,) = diagnoses(settings, "run-1", trait="haste", layer=2)
     assert set(CAUSES) <= {j.cause for j in diagnosis.judgements}

@@ -8,14 +8,8 @@ import pytest
 from backend.store.catalog import run_list
 from backend.views.diagnosis.compute import diagnose_run
 from backend.views.scorecard.compute import scorecard
-from backend.views.scorecard.grid import (
-    INK,
-    PAPER,
-    colour_of,
-    contrast,
-    scorecard_cells,
-)
-from backend.views.shared.style import DIVERGING
+from backend.views.scorecard.grid import colour_of, scorecard_cells
+from backend.views.shared.style import BLACK, DIVERGING, WHITE, contrast
 from tests.support.phantom_store import publish_small_preset
 from tests.support.results import results
 from tests.support.runs import publish_run
@@ -80,4 +74,4 @@ def test_the_colours_are_the_heatmaps_and_every_text_can_be_read():
     assert colour_of(None) == colour_of(0.0)
     for r in np.linspace(-1, 1, 201):
         fill = colour_of(float(r))
-        assert max(contrast(fill, INK), contrast(fill, PAPER)) >= 4.5
+        assert max(contrast(fill, BLACK), contrast(fill, WHITE)) >= 4.5

@@ -13,8 +13,7 @@ from backend.errors import SteeringError
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.units import Units
 from backend.steering.vectors import SteeringVector, VectorSource
-from backend.views.scorecard.grid import contrast
-from backend.views.shared.style import DIVERGING
+from backend.views.shared.style import DIVERGING, contrast
 from backend.views.steer import words
 from backend.views.steer.compute import Typed, new_chat, ready_chat, request_of
 from backend.views.steer.figures import colours_of, legend_html, text_html, tokens_html
@@ -26,9 +25,9 @@ VECTOR = SteeringVector("a vector", "haste", 2, np.array([2.0, 0.0]), "tiny", UN
 SOURCE = VectorSource("run-1", "haste")
 
 
-def base(typed=None, **values):
+def base(typed=None, vector=VECTOR, **values):
     given = {"mode": "add", "where": "both", "unit": "poles", "control": True, "system": " "}
-    return request_of(SOURCE, VECTOR, typed or Typed(), **(given | values))
+    return request_of(SOURCE, vector, typed or Typed(), **(given | values))
 
 
 def tokens(*values):
@@ -106,6 +105,9 @@ def test_a_message_sent_twice_is_asked_once_and_other_choices_begin_anew():
     assert ready_chat(None, fresh) is fresh and ready_chat(asked, fresh) is None
     ended = asked.ended(turn_of(fresh, "hello", 1, 2, 3, 4).to_json())
     assert ready_chat(ended, fresh) is ended and ready_chat(ended, other) is other
+    derived = dataclasses.replace(VECTOR, vector=np.array([2.0, 1e-7]))
+    again = new_chat(base(vector=derived), derived)
+    assert ready_chat(ended, again) is again
 
 
 def test_a_turn_is_the_same_after_the_queue():
@@ -157,7 +159,7 @@ def test_sentences_say_the_numbers():
     assert words.under(made.answers[1], live=False) == (
         "1 tokens; mean of the text 3.50, with steering 4.50"
     )
-    assert "pole distance = 4;" in words.about(VECTOR)
+    assert "1 distance between the poles = 4;" in words.about(VECTOR)
     assert "residual norm undefined (the layer was not extracted)" in words.about(VECTOR)
     assert "low prompts: -1; of the high prompts: 3" in words.poles(VECTOR)
     assert words.rate(made) == "4.0 tokens/s in 4 columns together"
