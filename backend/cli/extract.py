@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from typing import Never
 
 from tqdm import tqdm
 
 from backend.cli.command import Command
-from backend.extraction.engine import LOCAL
+from backend.cli.engine_options import engine_arguments, of_cluster
 from backend.poolings import GRAMMAR, parse_pooling
-from backend.runs.engines import CHOICES
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
@@ -42,24 +40,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )
-    parser.add_argument(
-        "--engine",
-        default=LOCAL,
-        choices=CHOICES,
-        help="local: this process; ray: the workers of a Ray cluster (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--ray-address",
-        default="",
-        help="host:port of a running cluster's head, or auto (default: STEERSCOPE_RAY_ADDRESS, "
-        "else Ray is started on this machine for the run)",
-    )
-    parser.add_argument(
-        "--workers", type=int, default=0, help="workers on Ray (default: as many as have room)"
-    )
-    parser.add_argument(
-        "--worker-cpus", type=int, default=1, help="CPUs of each worker (default: %(default)s)"
-    )
+    engine_arguments(parser)
     parser.add_argument(
         "--fresh",
         action="store_true",
@@ -116,9 +97,7 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         workers=options.workers,
         worker_cpus=options.worker_cpus,
     )
-    if options.ray_address:
-        settings = dataclasses.replace(settings, ray_address=options.ray_address)
-    return extract_now(settings, request, options.run_id)
+    return extract_now(of_cluster(settings, options), request, options.run_id)
 
 
 def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | None = None) -> int:

@@ -15,6 +15,8 @@ from backend.extraction.local_engine import LocalEngine
 from backend.extraction.ray_engine import RayEngine
 from backend.extraction.simulated import SimulatedEngine
 from backend.phantom.published.phantom import PublishedPhantom
+from backend.runs.layer_task import OpenDeriver
+from backend.runs.ray_layers import layers_on_ray
 from backend.settings import Settings
 from backend.types import ExtractionRequest
 
@@ -33,12 +35,14 @@ class EngineKind:
         takes: whether it makes the activations of a request; the first kind that does is used.
         make: the engine for a request.
         costly_methods: whether its runs hold the vectors of costly methods too.
+        deriver: for a request, what opens who derives its layers; None for this process.
     """
 
     name: str
     takes: Callable[[ExtractionRequest], bool]
     make: Callable[[Settings, ExtractionRequest], Engine]
     costly_methods: bool = True
+    deriver: Callable[[Settings, ExtractionRequest], OpenDeriver | None] = lambda *_: None
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -61,7 +65,7 @@ ENGINES: list[EngineKind] = [
         # No planted cause needs what takes nine tenths of the time of deriving.
         costly_methods=False,
     ),
-    EngineKind(RAY, lambda request: request.engine == RAY, RayEngine),
+    EngineKind(RAY, lambda request: request.engine == RAY, RayEngine, deriver=layers_on_ray),
     EngineKind(LOCAL, lambda request: request.engine == LOCAL, LocalEngine),
 ]
 
@@ -69,6 +73,16 @@ ENGINES: list[EngineKind] = [
 def has_workers(engine: str) -> bool:
     """Whether an engine of ``CHOICES`` can be told how many workers to start."""
     return engine == RAY
+
+
+def derivers(settings: Settings, engine: str) -> tuple[str, ...]:
+    """Engines by which a user may have a run derived: Ray only where there may be a cluster.
+
+    Args:
+        settings: which cluster is used.
+        engine: that extracted the run.
+    """
+    return (LOCAL, RAY) if settings.ray_address or engine == RAY else (LOCAL,)
 
 
 def engine_of(request: ExtractionRequest) -> EngineKind:
