@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from pages.shared.activation_import import activation_import
 from pages.shared.address import segmented
 from pages.shared.run_active import active_jobs, just_ended
 from pages.shared.run_compare import COMPARE, VIEW, compare_runs
@@ -28,6 +29,7 @@ elif view == COMPARE:
 else:
     outcome_shown()
     study_import()
+    activation_import(chosen)
     st.subheader("Queued and running")
     active_jobs()
     just_ended()

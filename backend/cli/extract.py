@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from typing import Never
 
 from tqdm import tqdm
 
 from backend.cli.command import Command
-from backend.errors import ExtractionError
-from backend.extraction.engine import LOCAL
+from backend.cli.engine_options import engine_arguments, of_cluster, workers_of
 from backend.poolings import GRAMMAR, parse_pooling
-from backend.runs.engines import CHOICES, has_workers, splits_models
+from backend.runs.engines import CHOICES
 from backend.runs.quick_checks import check_request
 from backend.runs.requests import new_run_id, parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL, Settings
@@ -43,25 +41,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )
-    parser.add_argument(
-        "--engine",
-        default=LOCAL,
-        choices=CHOICES,
-        help="local: this process; ray: the workers of a Ray cluster; vllm: vLLM, in an "
-        "environment of its own (default: %(default)s)",
-    )
-    parser.add_argument(
-        "--ray-address",
-        help="host:port of a running cluster's head, or auto (default: STEERSCOPE_RAY_ADDRESS, "
-        "else Ray is started on this machine for the run); with vllm, its nodes hold the parts of "
-        "a split model",
-    )
-    parser.add_argument(
-        "--workers",
-        type=int,
-        help="workers on Ray; 0 for as many as its cluster has room for (default: 0)",
-    )
-    parser.add_argument("--worker-cpus", type=int, help="CPUs of each worker on Ray (default: 1)")
+    engine_arguments(parser, CHOICES)
     parser.add_argument(
         "--tensor-parallel",
         type=int,
@@ -119,7 +99,7 @@ class ProgressBar:
 
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
-    _refuse_meaningless(options)
+    workers, worker_cpus = workers_of(options)
     ref = find_study(settings, options.study)
     request = ExtractionRequest(
         study=ref.key,
@@ -131,33 +111,12 @@ def _extract(settings: Settings, options: argparse.Namespace) -> int:
         dtype=options.dtype,
         fresh=options.fresh,
         engine=options.engine,
-        workers=options.workers or 0,
-        worker_cpus=1 if options.worker_cpus is None else options.worker_cpus,
+        workers=workers,
+        worker_cpus=worker_cpus,
         tensor_parallel=options.tensor_parallel,
         pipeline_parallel=options.pipeline_parallel,
     )
-    if options.ray_address:
-        settings = dataclasses.replace(settings, ray_address=options.ray_address)
-    return extract_now(settings, request, options.run_id)
-
-
-def _refuse_meaningless(options: argparse.Namespace) -> None:
-    """Refuse options of the engine ray with another one.
-
-    Raises:
-        ExtractionError: one was given.
-    """
-    of_ray = {"--workers": options.workers, "--worker-cpus": options.worker_cpus}
-    if not splits_models(options.engine):
-        of_ray["--ray-address"] = options.ray_address
-    given = [name for name, value in of_ray.items() if value is not None]
-    if given and not has_workers(options.engine):
-        raise ExtractionError(
-            f"{' and '.join(given)} mean{'s' if len(given) == 1 else ''} nothing with the engine "
-            f"{options.engine}, which has no workers on Ray.",
-            expected="options of workers with --engine ray.",
-            remedy="leave them out, or choose that engine.",
-        )
+    return extract_now(of_cluster(settings, options), request, options.run_id)
 
 
 def extract_now(settings: Settings, request: ExtractionRequest, run_id: str | None = None) -> int:

@@ -11,13 +11,16 @@ import re
 import socket
 import tempfile
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, wait
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 from backend.errors import ClusterError
+from backend.extraction.engine import Report
+from backend.types import Progress
 
 # Address of a cluster that runs on this machine, wherever it says it is.
 AUTO = "auto"
@@ -25,6 +28,11 @@ _ADDRESS = re.compile(r"\[?([\w.:-]+?)\]?:([0-9]{1,5})")
 # Results wait there until they are taken, a few batches at most.
 _STORE_BYTES = 512 * 2**20
 _CONNECT_SECONDS = 5.0
+# Ray gives its processes 30 seconds to start, and no way to give them more: on a busy machine they
+# need the second or third start.
+STARTS = 4
+# How often it is said that a start is still waited for.
+_TELL_SECONDS = 1.0
 # Read by Ray when it starts: say nothing to its makers, and leave CUDA_VISIBLE_DEVICES alone where
 # an actor asks for no GPU.
 _ENVIRONMENT = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
@@ -74,7 +82,7 @@ class Cluster:
 
 
 @contextmanager
-def connected(address: str) -> Iterator[Cluster]:
+def connected(address: str, report: Report = lambda _: None) -> Iterator[Cluster]:
     """A cluster; what was started is ended on leaving, and a cluster that was there stays.
 
     Ray's processes end with the thread that started them, so a thread of its own holds the
@@ -83,6 +91,7 @@ def connected(address: str) -> Iterator[Cluster]:
     Args:
         address: host:port of an existing cluster's head, ``auto`` for the one that this machine is
             a node of, or empty to start one on this machine alone.
+        report: told what is waited for, about each second; what it raises ends the waiting.
 
     Raises:
         ClusterError: Ray is not installed, no cluster is there or answers, or this process is
@@ -110,19 +119,44 @@ def connected(address: str) -> Iterator[Cluster]:
                 "object_store_memory": _STORE_BYTES,
                 "_temp_dir": stack.enter_context(folder),
             }
-        begun: Future[None] = Future()
-        leaving = threading.Event()
-        keeper = threading.Thread(
-            target=_keep, args=(ray, options, begun, leaving), name="ray", daemon=True
-        )
-        keeper.start()
-        stack.callback(keeper.join)
-        stack.callback(leaving.set)
-        try:
-            begun.result()
-        except Exception as fault:
-            raise _unreachable(address, fault) from fault
+        last = 1 if address else STARTS
+        for start in range(1, last + 1):
+            # What a start that failed has left ends with the thread that is held.
+            held = stack.enter_context(ExitStack())
+            fault = _begin(ray, options, held, partial(report, _beginning(address, start)))
+            if fault is None:
+                break
+            held.close()
+            if start == last:
+                raise _unreachable(address, fault) from fault
         yield Cluster(ray, address or "this machine")
+
+
+def _beginning(address: str, start: int) -> Progress:
+    """What is waited for. Args: of the cluster; which of the starts this is."""
+    if address:
+        return Progress("connecting to Ray")
+    if start == 1:
+        return Progress("starting Ray on this machine")
+    return Progress(f"Ray did not start in time; starting it again ({start} of {STARTS})")
+
+
+def _begin(
+    ray: Any, options: dict[str, Any], held: ExitStack, waiting: Callable[[], None]
+) -> BaseException | None:
+    """Connect in a thread of its own, which ends with what is held. Returns why Ray gave up."""
+    begun: Future[None] = Future()
+    leaving = threading.Event()
+    keeper = threading.Thread(
+        target=_keep, args=(ray, options, begun, leaving), name="ray", daemon=True
+    )
+    keeper.start()
+    held.callback(keeper.join)
+    held.callback(leaving.set)
+    waiting()
+    while not wait([begun], _TELL_SECONDS).done:
+        waiting()
+    return begun.exception()
 
 
 def _keep(ray: Any, options: dict[str, Any], begun: Future[None], leaving: threading.Event) -> None:
@@ -174,12 +208,13 @@ def _check_answers(address: str) -> None:
         raise _unreachable(address, fault) from fault
 
 
-def _unreachable(address: str, fault: Exception) -> ClusterError:
+def _unreachable(address: str, fault: BaseException) -> ClusterError:
     if not address:
         return ClusterError(
-            f"Ray did not start on this machine: {fault}",
-            expected="room for Ray's processes (about 0.5 GB) and a writable temporary folder.",
-            remedy="free memory, or use --engine local.",
+            f"Ray did not start on this machine in {STARTS} tries: {fault}",
+            expected="room for Ray's processes (about 0.5 GB), a writable temporary folder, and a "
+            "machine that is not so busy that Ray needs over 30 seconds to start.",
+            remedy="free memory, wait until the machine is less busy, or use --engine local.",
         )
     return ClusterError(
         f"There is no Ray cluster to use at {address}: {fault}",

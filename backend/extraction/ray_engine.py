@@ -9,6 +9,9 @@ from contextlib import closing, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from backend.core.first_token import FirstTokens
 from backend.errors import ClusterError
 from backend.extraction.engine import (
     RAY,
@@ -21,6 +24,8 @@ from backend.extraction.engine import (
 )
 from backend.extraction.local_engine import LocalEngine
 from backend.extraction.ray_cluster import Cluster, connected
+from backend.extraction.ray_program import Program
+from backend.extraction.ray_workers import Wording, Workers, check_workers, resources
 from backend.models.identity import may_have_cuda
 from backend.models.layers import check_layers
 from backend.settings import Settings
@@ -28,7 +33,16 @@ from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Stu
 
 if TYPE_CHECKING:
     from backend.extraction.planned import PlannedStudy
-    from backend.extraction.ray_workers import Workers
+    from backend.extraction.pooling import Pooled
+    from backend.extraction.ray_worker import LoadedWorker
+
+# Batches of a worker that are on their way: one is pooled while the next is there already.
+DEPTH = 2
+_WORDING = Wording(
+    lambda batch: f"A batch of {len(batch.texts)} texts",
+    "look at the nodes' memory, or give fewer --batch-tokens; the batches before it are kept, and "
+    "the run can be continued.",
+)
 
 
 class RayEngine:
@@ -54,12 +68,7 @@ class RayEngine:
                 expected="auto, cpu or cuda; Ray chooses which GPU.",
                 remedy="change --device.",
             )
-        if request.workers < 0 or request.worker_cpus < 1:
-            raise ClusterError(
-                f"{request.workers} workers of {request.worker_cpus} CPUs each cannot be started.",
-                expected="0 (as many as there is room for) or more workers, of 1 CPU or more each.",
-                remedy="change --workers or --worker-cpus.",
-            )
+        check_workers(request.workers, request.worker_cpus)
         self._settings = settings
         self._request = request
         self._local: LocalEngine | None = None
@@ -79,16 +88,14 @@ class RayEngine:
         Raises:
             ClusterError: the cluster cannot be used, or lacks what is asked for.
         """
-        report(Progress("connecting to Ray"))
-        with connected(self._settings.ray_address) as cluster:
+        with connected(self._settings.ray_address, report) as cluster:
             # Said before the model is looked for: Ray itself would wait for ever.
             request = self._on(cluster)
             gpus = int(request.device == "cuda")
-            count = self._count(cluster, gpus)
+            asked = resources(cluster, request.workers, request.worker_cpus, gpus)
             # Imported here: these need torch, which takes seconds.
             from backend.extraction.planned import model_record, plan_study
-            from backend.extraction.ray_worker import WorkerSpec
-            from backend.extraction.ray_workers import Workers
+            from backend.extraction.ray_worker import LoadedWorker, WorkerSpec
             from backend.models.load import load_reader
 
             local = LocalEngine(self._settings, request)
@@ -106,12 +113,12 @@ class RayEngine:
                 threads=request.worker_cpus,
             )
             with closing(
-                Workers(
+                Workers[Batch, LoadedWorker](
                     cluster,
-                    spec,
-                    count=count,
-                    cpus=request.worker_cpus,
-                    gpus=gpus,
+                    Program("backend.extraction.ray_worker", "RayWorker", spec),
+                    asked,
+                    depth=DEPTH,
+                    wording=_WORDING,
                     report=report,
                 )
             ) as workers:
@@ -120,7 +127,7 @@ class RayEngine:
                 report(encoding)
                 waiting = partial(report, encoding)
                 planned = plan_study(reader, study, request, request.device, waiting)
-                report(Progress(f"waiting for the first of {count} workers on Ray"))
+                report(Progress(f"waiting for the first of {asked.count} workers on Ray"))
                 first = workers.first()
                 if first.weights_hash != resolved.weights_hash:
                     raise ClusterError(
@@ -154,8 +161,7 @@ class RayEngine:
     def _on_any(self, report: Report) -> ExtractionRequest:
         if not self._settings.ray_address:
             return dataclasses.replace(self._request, device=_device_here())
-        report(Progress("connecting to Ray"))
-        with connected(self._settings.ray_address) as cluster:
+        with connected(self._settings.ray_address, report) as cluster:
             return self._on(cluster)
 
     def _on(self, cluster: Cluster) -> ExtractionRequest:
@@ -163,25 +169,6 @@ class RayEngine:
         if self._request.device != "auto":
             return self._request
         return dataclasses.replace(self._request, device="cuda" if cluster.has_gpus else "cpu")
-
-    def _count(self, cluster: Cluster, gpus: int) -> int:
-        """How many workers to start.
-
-        Raises:
-            ClusterError: there is no room for them, even if nothing else ran there.
-        """
-        cpus, wanted = self._request.worker_cpus, self._request.workers
-        slots = cluster.slots(cpus, gpus)
-        if slots < max(1, wanted):
-            each = f"{cpus} {'CPU' if cpus == 1 else 'CPUs'}" + (" and 1 GPU" if gpus else "")
-            raise ClusterError(
-                f"There is room for {slots} of {max(1, wanted)} workers with {each} each on Ray at "
-                f"{cluster.address}.",
-                expected=f"nodes with that much; it has {cluster.sizes}.",
-                remedy="ask for fewer --workers or --worker-cpus, choose --device cpu, or add "
-                "nodes.",
-            )
-        return wanted or slots
 
 
 class OpenRay:
@@ -193,7 +180,12 @@ class OpenRay:
         workers: that pool them.
     """
 
-    def __init__(self, planned: PlannedStudy, record: SourceRecord, workers: Workers) -> None:
+    def __init__(
+        self,
+        planned: PlannedStudy,
+        record: SourceRecord,
+        workers: Workers[Batch, LoadedWorker],
+    ) -> None:
         self.batches, self.record = planned.batches, record
         self.workers = workers
         self._planned = planned
@@ -209,7 +201,14 @@ class OpenRay:
         """
         place = self._places[batch.texts]
         window = self.batches[place : place + self.workers.ahead]
-        return self._planned.checked(batch, self.workers.take(self._planned, window), self.record)
+        pooled = _copied(self.workers.take(window, self._planned.texts_of))
+        return self._planned.checked(batch, pooled, self.record)
+
+
+def _copied(pooled: Pooled) -> Pooled:
+    """The same outside of Ray's store, which is gone when the run is."""
+    first = FirstTokens(np.array(pooled.first.norms), np.array(pooled.first.shares))
+    return dataclasses.replace(pooled, activations=np.array(pooled.activations), first=first)
 
 
 def _device_here() -> str:

@@ -16,6 +16,7 @@ import torch
 from backend.errors import SteerscopeError
 from backend.extraction.local import SplittingPooler
 from backend.extraction.pooling import Pooled, PooledForward
+from backend.extraction.ray_program import JoinedWorker, WorkerFault
 from backend.extraction.spans import EncodedText
 from backend.models.load import load
 from backend.models.resolve import FoundModel, checked, find_model
@@ -52,48 +53,29 @@ class WorkerSpec:
 
 
 @dataclass(frozen=True)
-class LoadedWorker:
+class LoadedWorker(JoinedWorker):
     """A worker that has loaded its model.
 
     Attributes:
-        node: name of its machine.
-        pid: of its process there.
         architecture: class name of the model.
         device: such as cpu or cuda:0.
         dtype: such as float32.
         weights_hash: sha256 over the weights it has loaded.
-        versions: library -> version there.
     """
 
-    node: str
-    pid: int
     architecture: str
     device: str
     dtype: str
     weights_hash: str
-    versions: dict[str, str]
-
-
-@dataclass(frozen=True)
-class WorkerFault:
-    """An error of a worker that a user can mend; such an error cannot be pickled itself.
-
-    Attributes:
-        kind: its class.
-        what: what was found to be wrong.
-        expected: what would have been right.
-        remedy: what to do about it.
-    """
-
-    kind: type[SteerscopeError]
-    what: str
-    expected: str
-    remedy: str
 
     @property
-    def error(self) -> SteerscopeError:
-        """The error, to be raised where it is read."""
-        return self.kind(self.what, expected=self.expected, remedy=self.remedy)
+    def alike(self) -> dict[str, object]:
+        """See :class:`JoinedWorker`."""
+        return {
+            "weights": self.weights_hash,
+            "number type": self.dtype,
+            "architecture": self.architecture,
+        } | super().alike
 
 
 class RayWorker:
@@ -113,9 +95,9 @@ class RayWorker:
         try:
             return self._load()
         except SteerscopeError as fault:
-            return _told(fault)
+            return WorkerFault.of(fault)
 
-    def pool(self, texts: Sequence[EncodedText]) -> Pooled | WorkerFault:
+    def work(self, texts: Sequence[EncodedText]) -> Pooled | WorkerFault:
         """Pooled activations of one batch.
 
         Args:
@@ -129,7 +111,7 @@ class RayWorker:
         try:
             return self._pooler.pool(texts)
         except SteerscopeError as fault:
-            return _told(fault)
+            return WorkerFault.of(fault)
 
     def _load(self) -> LoadedWorker:
         spec = self._spec
@@ -154,7 +136,3 @@ class RayWorker:
             versions={name: version(name) for name in LIBRARIES}
             | {"python": platform.python_version()},
         )
-
-
-def _told(fault: SteerscopeError) -> WorkerFault:
-    return WorkerFault(type(fault), fault.what, fault.expected, fault.remedy)

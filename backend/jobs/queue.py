@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from dbos import DBOSClient, DBOSPortableJSONSerializer, EnqueueOptions, WorkflowStatus
 
 from backend.errors import JobError
+from backend.extraction.engine import LOCAL
 from backend.jobs.logs import remove_log
 from backend.jobs.rows import (
     ACTIVE,
@@ -147,11 +148,12 @@ class JobQueue:
         )
         return name
 
-    def enqueue_derivation(self, run: RunSummary) -> str:
+    def enqueue_derivation(self, run: RunSummary, engine: str = LOCAL) -> str:
         """Queue the derived tables of a published run to be computed anew.
 
         Args:
             run: the run.
+            engine: whose workers derive.
 
         Returns:
             The job's id.
@@ -172,6 +174,7 @@ class JobQueue:
             layers=record.layers,
             pooling=record.pooling,
             derives=run.run_id,
+            engine=engine,
         )
         return self.enqueue(request, f"derive-{run.run_id}-{secrets.token_hex(2)}")
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from backend.core.estimate import Estimate
 
 Columns = dict[str, object]
+# Table -> chunks of its columns.
+TableChunks = dict[str, list[Columns]]
 
 
 class Tables:
@@ -22,7 +24,7 @@ class Tables:
 
     def __init__(self, layer: int) -> None:
         self._layer = layer
-        self.chunks: dict[str, list[Columns]] = {}
+        self.chunks: TableChunks = {}
 
     def add(self, table: str, key: Columns, **columns: object) -> None:
         """Append rows: ``columns`` are sequences of one length, ``key`` values are repeated."""

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from backend.extraction.engine import Report
 from backend.runs.engines import methods_of_engine
+from backend.runs.layer_task import OpenDeriver
 from backend.runs.rate import LayerRate
-from backend.runs.steps import Session, derive_some
+from backend.runs.steps import Derivers, Session, derive_some
 from backend.settings import Settings
 from backend.store.run import open_run, run_path
 from backend.store.work_file import WorkFile, derivation_path
@@ -22,18 +23,26 @@ class DerivationSession(Session):
         settings: where the store is.
         run_id: a published run.
         report: called with the progress whenever it changes.
+        elsewhere: opens who computes the layers; None for this process.
 
     Raises:
         RunNotFound, UnreadableFile: the run cannot be read.
     """
 
-    def __init__(self, settings: Settings, run_id: str, report: Report) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        run_id: str,
+        report: Report,
+        elsewhere: OpenDeriver | None = None,
+    ) -> None:
         settings.make_folders()
         self._settings = settings
         self._run_id = run_id
         self._report = report
         self._work: WorkFile | None = None
         self._layer_rate = LayerRate()
+        self._derivers = Derivers(elsewhere, report)
         with open_run(settings, run_id, derived=False) as run:
             self._methods = methods_of_engine(run.record.engine)
 
@@ -50,6 +59,7 @@ class DerivationSession(Session):
             self._methods,
             self._layer_rate,
             lambda stage, left: self._report(Progress(stage, seconds_left=left)),
+            lambda: self._derivers.of(work, self._study, self._methods),
         )
 
     def publish(self) -> Path:
@@ -58,12 +68,14 @@ class DerivationSession(Session):
         if derivation_path(self._settings, self._run_id).exists():
             work = self._opened()
             self._report(Progress("publishing"))
+            self._derivers.close()
             self._work = None
             work.publish(path, replace=True)
         return path
 
     def close(self) -> None:
         """Close the work file; layers that were committed stay."""
+        self._derivers.close()
         if self._work is not None:
             self._work.close()
             self._work = None

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -30,11 +31,13 @@ from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.core.vectors.subsampling import subsample
 from backend.runs.best_layers import derive_best_layers
-from backend.runs.columns import Columns, Tables, doubles, integers, measures, texts
+from backend.runs.columns import Columns, TableChunks, Tables, doubles, integers, measures, texts
 from backend.runs.kept_probes import kept_probes
-from backend.runs.layer_data import LayerData, prompt_groups, read_layer
+from backend.runs.layer_data import LayerData, prompt_groups
+from backend.runs.layer_task import Deriver, LayerTask, read_layer
 from backend.runs.threads import side_by_side
 from backend.store.connection import fixed_rows, list_rows
+from backend.store.run import Run
 from backend.store.schema import LABELLED_RANGE
 from backend.store.work_file import WorkFile
 from backend.types import Study
@@ -73,6 +76,8 @@ def derive_layers(
     methods: Sequence[Method] = METHODS,
     seconds: float = 0.0,
     begin: Callable[[int], None] = lambda _: None,
+    deriver: Deriver | None = None,
+    waiting: Callable[[], None] = lambda: None,
 ) -> None:
     """Compute the derived tables of some layers of a work file with all its batches, and commit
     them together: where most was taken from another run, a layer takes less time than a commit.
@@ -87,34 +92,29 @@ def derive_layers(
         methods: which vectors to build; all registered ones by default.
         seconds: no further layer is begun after this time; at least one is done.
         begin: called with each layer.
+        deriver: who computes them; None for this process.
+        waiting: called about each second that another has to be waited for.
     """
     started = time.perf_counter()
-    behaviours = {
-        trait: behaviour_of(study.responses, trait, study.target) for trait in study.traits
-    }
+    behaviours = behaviours_of(study)
+    deriver = deriver or LayersHere(study, methods, behaviours)
+
+    def task(layer: int) -> LayerTask:
+        return layer_task(work.run, study, layer, methods, behaviours)
+
     chunks: dict[str, list[Columns]] = {}
     if not work.run.derived_layers():
         rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
         work.replace({"behaviours": rows})
     done: list[int] = []
     changed: list[str] = []
-    for layer in layers:
-        there = work.run.derived_traits(layer)
-        traits = [trait for trait in study.traits if trait not in there]
+    for place, layer in enumerate(layers):
+        traits = _traits_left(work.run, study, layer)
         if done and traits != changed:
             break
         begin(layer)
-        kept = {
-            (method, trait): found
-            for trait in traits
-            for method, found in kept_probes(
-                work.run, trait, layer, methods, behaviours[trait]
-            ).items()
-        }
         changed = traits
-        for table, own in _layer_tables(
-            work, study, layer, traits or list(study.traits), methods, behaviours, kept
-        ).chunks.items():
+        for table, own in deriver.tables(layers[place:], task, waiting).items():
             chunks.setdefault(table, []).extend(own)
         done.append(layer)
         if time.perf_counter() - started >= seconds:
@@ -122,28 +122,92 @@ def derive_layers(
     work.replace(chunks, done, changed or list(study.traits))
 
 
-def _layer_tables(
-    work: WorkFile,
+def layer_task(
+    run: Run,
     study: Study,
     layer: int,
-    traits: Sequence[str],
     methods: Sequence[Method],
     behaviours: Mapping[str, Behaviour],
-    kept: Mapping[tuple[str, str], Fitted],
-) -> Tables:
-    """Everything stored of some traits at one layer.
+) -> LayerTask:
+    """What is to be derived of one layer, and from what.
 
     Args:
-        work: the work file.
+        run: a run with all its activations.
         study: its study.
-        layer: the layer.
-        traits: those that are derived.
+        layer: one of its layers.
         methods: which vectors to build.
         behaviours: of every trait.
-        kept: (method, trait) -> what was fitted to responses before.
     """
+    traits = _traits_left(run, study, layer)
+    kept = {
+        (method, trait): found
+        for trait in traits
+        for method, found in kept_probes(run, trait, layer, methods, behaviours[trait]).items()
+    }
+    return LayerTask(
+        layer=layer,
+        prompts=run.prompt_activations(layer),
+        stored=partial(run.stored_response_chunks, layer),
+        device=run.record.device,
+        traits=tuple(traits or study.traits),
+        kept=kept,
+    )
+
+
+def _traits_left(run: Run, study: Study, layer: int) -> list[str]:
+    there = run.derived_traits(layer)
+    return [trait for trait in study.traits if trait not in there]
+
+
+def behaviours_of(study: Study) -> dict[str, Behaviour]:
+    """What r of each trait is taken over."""
+    return {trait: behaviour_of(study.responses, trait, study.target) for trait in study.traits}
+
+
+class LayersHere:
+    """Layers derived in this process, one after the other; see :class:`Deriver`.
+
+    Args:
+        study: whose run is derived.
+        methods: which vectors to build.
+        behaviours: of every trait.
+    """
+
+    def __init__(
+        self, study: Study, methods: Sequence[Method], behaviours: Mapping[str, Behaviour]
+    ) -> None:
+        self._study, self._methods, self._behaviours = study, methods, behaviours
+
+    def tables(
+        self,
+        layers: Sequence[int],
+        task: Callable[[int], LayerTask],
+        waiting: Callable[[], None],
+    ) -> TableChunks:
+        """See :class:`Deriver`."""
+        return layer_tables(task(layers[0]), self._study, self._methods, self._behaviours)
+
+
+def layer_tables(
+    task: LayerTask,
+    study: Study,
+    methods: Sequence[Method],
+    behaviours: Mapping[str, Behaviour],
+) -> TableChunks:
+    """Everything stored of some traits at one layer. It depends on nothing but what is given.
+
+    Args:
+        task: the layer.
+        study: of the run; its texts are not used.
+        methods: which vectors to build.
+        behaviours: of every trait, as :func:`behaviours_of` gives them.
+
+    Returns:
+        Table -> chunks of columns.
+    """
+    layer, traits, kept = task.layer, task.traits, task.kept
     probes = [(method.name, trait) for trait in traits for method in methods if method.fitted]
-    data = read_layer(work.run, study, layer, traits, probes=not kept.keys() >= {*probes})
+    data = read_layer(task, study, probes=not kept.keys() >= {*probes})
     tables = Tables(layer)
     for metric in data.inner_products:
         tables.add(
@@ -162,7 +226,7 @@ def _layer_tables(
             lambda own: _trait_tables(Tables(layer), data, own, methods, fitted), cells
         ):
             tables.extend(part)
-    return tables
+    return tables.chunks
 
 
 def derive_over_layers(work: WorkFile) -> None:

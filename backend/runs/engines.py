@@ -16,6 +16,8 @@ from backend.extraction.ray_engine import RayEngine
 from backend.extraction.simulated import SimulatedEngine
 from backend.extraction.vllm_engine import VllmEngine
 from backend.phantom.published.phantom import PublishedPhantom
+from backend.runs.layer_task import OpenDeriver
+from backend.runs.ray_layers import layers_on_ray
 from backend.settings import Settings
 from backend.types import ExtractionRequest
 
@@ -34,12 +36,14 @@ class EngineKind:
         takes: whether it makes the activations of a request; the first kind that does is used.
         make: the engine for a request.
         costly_methods: whether its runs hold the vectors of costly methods too.
+        deriver: for a request, what opens who derives its layers; None for this process.
     """
 
     name: str
     takes: Callable[[ExtractionRequest], bool]
     make: Callable[[Settings, ExtractionRequest], Engine]
     costly_methods: bool = True
+    deriver: Callable[[Settings, ExtractionRequest], OpenDeriver | None] = lambda *_: None
 
     @property
     def methods(self) -> tuple[Method, ...]:
@@ -62,7 +66,7 @@ ENGINES: list[EngineKind] = [
         # No planted cause needs what takes nine tenths of the time of deriving.
         costly_methods=False,
     ),
-    EngineKind(RAY, lambda request: request.engine == RAY, RayEngine),
+    EngineKind(RAY, lambda request: request.engine == RAY, RayEngine, deriver=layers_on_ray),
     EngineKind(VLLM, lambda request: request.engine == VLLM, VllmEngine),
     EngineKind(LOCAL, lambda request: request.engine == LOCAL, LocalEngine),
 ]
@@ -76,6 +80,16 @@ def has_workers(engine: str) -> bool:
 def splits_models(engine: str) -> bool:
     """Whether an engine of ``CHOICES`` can split a model over several devices."""
     return engine == VLLM
+
+
+def derivers(settings: Settings, engine: str) -> tuple[str, ...]:
+    """Engines by which a user may have a run derived: Ray only where there may be a cluster.
+
+    Args:
+        settings: which cluster is used.
+        engine: that extracted the run.
+    """
+    return (LOCAL, RAY) if settings.ray_address or engine == RAY else (LOCAL,)
 
 
 def engine_of(request: ExtractionRequest) -> EngineKind:

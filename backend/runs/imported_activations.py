@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,7 @@ from backend.errors import ImportFault, NotAllowed, StudyFaults
 from backend.extraction.engine import Report
 from backend.extraction.precomputed import NAME, Precomputed, PrecomputedEngine
 from backend.models.layers import check_layers
+from backend.models.model_reference import refuse_unusable
 from backend.models.tensor_files import read_tensors
 from backend.poolings import parse_pooling
 from backend.runs.engines import methods_of_engine
@@ -22,7 +25,9 @@ from backend.runs.session import ExtractionSession
 from backend.runs.vector_files import FROM_0, HIDDEN_STATES, LAYER_NUMBERINGS
 from backend.settings import Settings
 from backend.store.changes import changing
+from backend.store.connection import discard
 from backend.store.study import find_study, load_study
+from backend.store.work_file import work_path
 from backend.studies.faults import FaultList, shown
 from backend.studies.limits import MOST_BYTES, size
 from backend.studies.rows import Row
@@ -60,6 +65,19 @@ class ActivationChoice:
     texts: Path | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class UnderstoodActivations:
+    """A file of activations as it would be kept.
+
+    Attributes:
+        study: key of the study whose texts they are of.
+        found: the activations of all of its texts.
+    """
+
+    study: str
+    found: Precomputed
+
+
 def read_activations(path: Path, study: Study, choice: ActivationChoice) -> Precomputed:
     """Read activations and match them with the texts of a study; nothing is kept.
 
@@ -69,10 +87,19 @@ def read_activations(path: Path, study: Study, choice: ActivationChoice) -> Prec
         choice: what the user says of them.
 
     Raises:
-        ImportFault: the file cannot be read, is not of these texts, or holds what is not finite.
+        ImportFault: the file cannot be read, is not of these texts, or holds what is not finite;
+            or no model is named.
+        ModelNotFound: the model's name could not be shown.
         LayerOutOfRange: a layer does not exist.
         UnknownPooling: the pooling is none.
     """
+    if not choice.model.strip():
+        raise ImportFault(
+            "It is not said which model gave the activations.",
+            expected="its name, in a word.",
+            remedy="name it (--model).",
+        )
+    refuse_unusable(choice.model)
     pooling = parse_pooling(choice.pooling)
     if path.suffix not in SUFFIXES:
         raise ImportFault(
@@ -145,11 +172,82 @@ def import_activations(
             )
     ref = find_study(settings, study_name)
     found = read_activations(path, load_study(settings, ref), choice)
-    name = run_id or new_run_id(ref.key, choice.model)
+    return keep_activations(settings, UnderstoodActivations(ref.key, found), report, run_id)
+
+
+def understand_upload(
+    settings: Settings,
+    upload: tuple[str, bytes],
+    study_name: str,
+    choice: ActivationChoice,
+    table: tuple[str, bytes] | None = None,
+) -> UnderstoodActivations:
+    """Read uploaded activations and match them with the texts of a study; nothing is kept.
+
+    Args:
+        settings: where the store is.
+        upload: name and bytes of the file.
+        study_name: name or key of an imported study.
+        choice: what the user says of them; its ``texts`` are not used.
+        table: name and bytes of the table of texts; None for none.
+
+    Raises:
+        SteerscopeError: as :func:`read_activations`, or there is no such study.
+    """
+    ref = find_study(settings, study_name)
+    study = load_study(settings, ref)
+    with tempfile.TemporaryDirectory() as folder:
+        path = _written(Path(folder) / "activations", upload)
+        texts = None if table is None else _written(Path(folder) / "texts", table)
+        found = read_activations(path, study, dataclasses.replace(choice, texts=texts))
+        return UnderstoodActivations(ref.key, found)
+
+
+def keep_activations(
+    settings: Settings,
+    understood: UnderstoodActivations,
+    report: Report,
+    run_id: str | None = None,
+) -> str:
+    """Make a run of what was understood. If that ends early, nothing is kept.
+
+    Args:
+        settings: where the store is.
+        understood: the activations and their study.
+        report: called with the progress; what it raises ends the import.
+        run_id: name of the run; None makes a new one.
+
+    Returns:
+        The run's id.
+
+    Raises:
+        SteerscopeError: nothing may be made here, or the study is gone.
+    """
+    ref = find_study(settings, understood.study)
+    name = run_id or new_run_id(ref.key, understood.found.model)
     changing(settings, "import activations", name)
-    engine = PrecomputedEngine(found)
-    ExtractionSession(settings, name, ref.key, engine, report, methods_of_engine(NAME)).run()
+    engine = PrecomputedEngine(understood.found)
+    work = work_path(settings, name)
+    begun = work.exists()
+    session = ExtractionSession(settings, name, ref.key, engine, report, methods_of_engine(NAME))
+    try:
+        session.run()
+    except BaseException:
+        # Nobody goes on with it; unless it is another import that was there before.
+        if not begun:
+            discard(work)
+        raise
     return name
+
+
+def _written(folder: Path, upload: tuple[str, bytes]) -> Path:
+    """An uploaded file in a folder of its own."""
+    name, content = upload
+    folder.mkdir()
+    # Only the end of what the browser says: it names no folder here.
+    path = folder / (Path(name.replace("\\", "/")).name[-100:] or "file")
+    path.write_bytes(content)
+    return path
 
 
 def _in_order(

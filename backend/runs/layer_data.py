@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,11 +18,7 @@ from backend.core.vectors.inner_product import (
 )
 from backend.core.vectors.responses import MOST_COMPONENTS, ResponseSpace, response_space
 from backend.extraction.products import product
-from backend.store.run import Run
 from backend.types import Study
-
-# Responses of so many numbers are read once; more are read again for each pass over them.
-HELD = 2**25
 
 
 @dataclass(frozen=True)
@@ -56,29 +52,6 @@ class LayerData:
         """A = RMP' of some prompts, [N, k]. Args: name of M, and indices of wanted prompts."""
         found: Floats = self.alignment[metric][:, np.searchsorted(self.wanted, ids)]
         return found
-
-
-def read_layer(
-    run: Run, study: Study, layer: int, traits: Sequence[str], *, probes: bool = True
-) -> LayerData:
-    """Read one layer.
-
-    Args:
-        run: a run with all its activations.
-        study: its study.
-        layer: one of its layers.
-        traits: whose prompts are wanted.
-        probes: whether probes will be fitted.
-    """
-    prompts = run.prompt_activations(layer)
-    device = run.record.device
-    wanted = np.array([i for i, p in enumerate(study.prompts) if p.trait in traits], np.intp)
-    if len(study.responses) * prompts.shape[1] > HELD:
-        return layer_data(
-            prompts, lambda: run.response_chunks(layer), study, device, wanted, probes=probes
-        )
-    held = tuple(run.response_chunks(layer))
-    return layer_data(prompts, lambda: iter(held), study, device, wanted, probes=probes)
 
 
 def layer_data(

@@ -6,7 +6,7 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,10 +42,12 @@ class Plan:
     Attributes:
         batches: of the texts that no earlier run gives, by their indices in the study.
         source: the engine that pools them; None where nothing is left for it.
+        close: gives back what the engine holds; repeatable.
     """
 
     batches: tuple[Batch, ...]
     source: OpenEngine | None
+    close: Callable[[], None] = lambda: None
 
     @property
     def made(self) -> SourceRecord:
@@ -185,11 +187,12 @@ class Preparation:
             prompts=tuple(study.prompts[n] for n in texts if n < first),
             responses=tuple(study.responses[n - first] for n in texts if n >= first),
         )
-        source = self._stack.enter_context(self._engine.opened(some, self._report))
+        held = self._stack.enter_context(ExitStack())
+        source = held.enter_context(self._engine.opened(some, self._report))
         batches = tuple(
             Batch(tuple(texts[n] for n in batch.texts), batch.tokens) for batch in source.batches
         )
-        return Plan(batches, source)
+        return Plan(batches, source, held.close)
 
     def _tokens(self, reuse: Reuse, made: SourceRecord, plan: Plan) -> tuple[PromptTokens, ...]:
         """The tokens of all prompts of the study; empty where the engine has none."""

@@ -19,9 +19,10 @@ from backend.extraction.engine import Engine, OpenEngine, Report
 from backend.poolings import parse_pooling
 from backend.runs.derivation_session import DerivationSession
 from backend.runs.engines import SIMULATED_PREFIX, engine_of
+from backend.runs.layer_task import OpenDeriver
 from backend.runs.preparation import Plan, Preparation
 from backend.runs.rate import LayerRate, Rate
-from backend.runs.steps import Session, derive_some
+from backend.runs.steps import Derivers, Session, derive_some
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.run import open_run, run_path
@@ -40,6 +41,7 @@ class ExtractionSession(Session):
         engine: where the activations come from.
         report: called with the progress whenever it changes.
         methods: which vectors to build.
+        elsewhere: opens who computes the layers; None for this process.
     """
 
     def __init__(
@@ -50,6 +52,7 @@ class ExtractionSession(Session):
         engine: Engine,
         report: Report,
         methods: Sequence[Method] = METHODS,
+        elsewhere: OpenDeriver | None = None,
     ) -> None:
         self._settings = settings
         self._run_id = run_id
@@ -61,6 +64,7 @@ class ExtractionSession(Session):
         self._work: WorkFile | None = None
         self._rate = Rate()
         self._layer_rate = LayerRate()
+        self._derivers = Derivers(elsewhere, report)
 
     @property
     def published(self) -> Path | None:
@@ -127,7 +131,9 @@ class ExtractionSession(Session):
         if self.published is not None:
             return False
         self.prepare()
-        work, _ = self._opened()
+        work, plan = self._opened()
+        # Whoever derives has the engine's memory, and the place of its workers.
+        plan.close()
         return derive_some(
             work,
             self._study,
@@ -136,6 +142,7 @@ class ExtractionSession(Session):
             lambda stage, left: self._report(
                 dataclasses.replace(self._progress(stage), seconds_left=left)
             ),
+            lambda: self._derivers.of(work, self._study, self._methods),
         )
 
     def publish(self) -> Path:
@@ -148,6 +155,7 @@ class ExtractionSession(Session):
             self.prepare()
             work, _ = self._opened()
             self._report(self._progress("publishing"))
+            self._derivers.close()
             self._work = None
             # Without a batch there are few commits.
             work.publish(run_path(self._settings, self._run_id), compact=bool(work.batches()))
@@ -157,6 +165,7 @@ class ExtractionSession(Session):
     def close(self) -> None:
         """Close the work file and restore the model; committed batches stay."""
         self._work = None
+        self._derivers.close()
         self._stack.close()
 
     def _run_batch(self, work: WorkFile, source: OpenEngine, index: int) -> None:
@@ -208,13 +217,16 @@ def session_of(
     """
     made = "derive run" if request.derives else "extract run"
     changing(settings, made, request.derives or run_id)
+    kind = engine_of(request)
+    elsewhere = kind.deriver(settings, request)
     if request.derives:
-        return DerivationSession(settings, request.derives, report)
+        return DerivationSession(settings, request.derives, report, elsewhere)
     parse_pooling(request.pooling)
     _check_published(settings, run_id, request)
-    kind = engine_of(request)
     engine = kind.make(settings, request)
-    return ExtractionSession(settings, run_id, request.study, engine, report, kind.methods)
+    return ExtractionSession(
+        settings, run_id, request.study, engine, report, kind.methods, elsewhere
+    )
 
 
 def _check_published(settings: Settings, run_id: str, request: ExtractionRequest) -> None:

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from backend.core.vectors.methods import Method
+from backend.extraction.engine import Report
 from backend.runs.derive import derive_layers, derive_over_layers, underived_layers
+from backend.runs.layer_task import Deriver, OpenDeriver
 from backend.runs.rate import LayerRate
 from backend.store.work_file import WorkFile
 from backend.types import Study
@@ -48,12 +51,40 @@ class Session(ABC):
             self.close()
 
 
+class Derivers:
+    """Who computes the layers of a session, opened when the first layer is to be derived.
+
+    Args:
+        elsewhere: opens it; None for this process.
+        report: told what is waited for.
+    """
+
+    def __init__(self, elsewhere: OpenDeriver | None, report: Report) -> None:
+        self._elsewhere, self._report = elsewhere, report
+        self._stack = ExitStack()
+        self._open: Deriver | None = None
+
+    def of(self, work: WorkFile, study: Study, methods: Sequence[Method]) -> Deriver | None:
+        """Who computes the layers of a run; None for this process."""
+        if self._open is None and self._elsewhere is not None:
+            device = work.run.record.device
+            opening = self._elsewhere(study, methods, device, self._report)
+            self._open = self._stack.enter_context(opening)
+        return self._open
+
+    def close(self) -> None:
+        """End it; layers that it is at are lost."""
+        self._open = None
+        self._stack.close()
+
+
 def derive_some(
     work: WorkFile,
     study: Study,
     methods: Sequence[Method],
     rate: LayerRate,
     stage: Callable[[str, float | None], None],
+    deriver: Callable[[], Deriver | None] = lambda: None,
 ) -> bool:
     """Derive some more layers, or what needs all of them. Repeatable.
 
@@ -63,6 +94,7 @@ def derive_some(
         methods: which vectors to build.
         rate: told how long each layer took.
         stage: told what is done now, and how many seconds the layers left will take.
+        deriver: opens who computes them, before the first layer; None for this process.
 
     Returns:
         Whether something remains.
@@ -70,20 +102,24 @@ def derive_some(
     layers = underived_layers(work)
     every = work.run.record.layers
     if layers:
+        who = deriver()
         started = time.perf_counter()
         begun: list[float] = []
+        said: list[tuple[str, float | None]] = []
 
         def begin(layer: int) -> None:
             begun.append(time.perf_counter())
             if len(begun) > 1:
                 rate.add(begun[-1] - begun[-2])
-            stage(
-                f"computing metrics, layer {every.index(layer) + 1} of {len(every)}",
-                rate.seconds_for(len(layers) - len(begun) + 1),
-            )
+            text = f"computing metrics, layer {every.index(layer) + 1} of {len(every)}"
+            said.append((text, rate.seconds_for(len(layers) - len(begun) + 1)))
+            stage(*said[-1])
+
+        def waiting() -> None:
+            stage(*said[-1])
 
         with work.together():
-            derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin)
+            derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin, who, waiting)
             ended = time.perf_counter()
             rate.add(ended - begun[-1])
             work.add_timing("derive", ended - started)

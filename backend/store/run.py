@@ -764,10 +764,13 @@ class Run(StudyFile):
 
     def response_chunks(self, layer: int) -> Iterator[Floats]:
         """Activations of all responses at a layer in chunks of rows, by id."""
+        return (part.astype(np.float64) for part in self.stored_response_chunks(layer))
+
+    def stored_response_chunks(self, layer: int) -> Iterator[np.ndarray]:
+        """The same as they are stored, in float32."""
         _, count = self.text_counts
         for start in range(0, count, CHUNK):
-            part = self.activations("response", layer, start, min(start + CHUNK, count))
-            yield part.astype(np.float64)
+            yield self.activations("response", layer, start, min(start + CHUNK, count))
 
     def methods(self) -> tuple[str, ...]:
         """Vector methods that were computed, by name, also where all were refused."""

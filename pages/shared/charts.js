@@ -1,6 +1,6 @@
 // Charts for screen readers and the keyboard: each is an image with a name, which the server put into
-// its layout, and the arrow keys go through the cells of a heatmap. A cell says what its hover says;
-// Enter does what a click on it does.
+// its layout, and the arrow keys go through the cells of a heatmap, or the points of a scatter that
+// have ids. A cell or point says what its hover says; Enter does what a click on it does.
 (() => {
   if (window.steerscopeCharts) return;
   window.steerscopeCharts = true;
@@ -12,11 +12,13 @@
   status.setAttribute("role", "status");
   status.style.cssText = "position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)";
   const ring = document.createElement("div");
-  ring.className = "heatmap-cell";
+  ring.className = "chart-ring";
   // Two colours, of which one is seen on any cell.
   ring.style.cssText = "position:absolute;pointer-events:none;z-index:2;box-sizing:border-box;" +
     "border:2px solid #FFFFFF;outline:3px solid #10151C;outline-offset:-1px";
-  const places = new WeakMap(); // chart -> cell that was last gone to
+  const places = new WeakMap(); // chart -> cell or point that was last gone to
+
+  const NEAR = 9; // px from the middle of a point to the ring around it
 
   const panels = (chart) => (chart._fullData ?? [])
     .map((trace, number) => ({trace, number}))
@@ -56,13 +58,90 @@
     return {panel, row, column: Math.max(0, Math.min(shape(panel)[1] - 1, column))};
   }
 
-  // Points at a cell as the pointer would, so that the hover is drawn; says its text.
+  // The cell at the upper left.
+  function firstSeen(chart) {
+    const {trace} = panels(chart)[0];
+    const [x, y] = axes(chart, trace);
+    return {panel: 0, row: y.range[0] > y.range[1] ? 0 : trace.z.length - 1,
+      column: x.range[0] > x.range[1] ? trace.z[0].length - 1 : 0};
+  }
+
+  const CELLS = {
+    chart: "heatmap",
+    part: "cell",
+    first: firstSeen,
+    beside,
+    box,
+    trace: (chart, {panel}) => panels(chart)[panel].trace,
+    holds: (chart, {panel, row, column}) => panels(chart)[panel]?.trace.z[row]?.length > column,
+    picked: (chart, {panel, row, column}) =>
+      ({curveNumber: panels(chart)[panel].number, pointNumber: [row, column]}),
+    // What the hover says, which is drawn by now.
+    text: (chart) => [...chart.querySelectorAll(".hoverlayer .hovertext text")]
+      .flatMap((text) => text.querySelector("tspan.line")
+        ? [...text.querySelectorAll("tspan.line")].map((line) => line.textContent)
+        : [text.textContent])
+      .join(" "),
+  };
+
+  const scatters = (chart) => (chart._fullData ?? [])
+    .map((trace, number) => ({trace, number}))
+    .filter(({trace}) => trace.type === "scatter" && trace.visible === true && trace.ids?.length);
+
+  // All points that are seen, with their middles in the chart.
+  const points = (chart) => scatters(chart).flatMap(({trace, number}) => {
+    const [x, y] = axes(chart, trace);
+    return [...trace.ids].map((id, index) => ({
+      curve: number,
+      index,
+      left: x._offset + x.d2p(trace.x[index]),
+      top: y._offset + y.d2p(trace.y[index]),
+    })).filter(({left, top}) => left >= x._offset && left <= x._offset + x._length &&
+      top >= y._offset && top <= y._offset + y._length);
+  });
+
+  const isAt = ({curve, index}) => (point) => point.curve === curve && point.index === index;
+  const byX = (a, b) => a.left - b.left || a.top - b.top || a.curve - b.curve || a.index - b.index;
+  const byY = (a, b) => a.top - b.top || a.left - b.left || a.curve - b.curve || a.index - b.index;
+
+  const POINTS = {
+    chart: "scatter chart",
+    part: "point",
+    first: (chart) => points(chart).sort(byX)[0],
+    // Left and right go by x, up and down by y: so every point is reached, also under another.
+    beside(chart, place, [down, across]) {
+      const ordered = points(chart).sort(across ? byX : byY);
+      const to = ordered.findIndex(isAt(place)) + across + down;
+      return ordered[Math.max(0, Math.min(ordered.length - 1, to))];
+    },
+    box(chart, place) {
+      const {left, top} = points(chart).find(isAt(place));
+      return [left - NEAR, top - NEAR, 2 * NEAR, 2 * NEAR];
+    },
+    trace: (chart, {curve}) => chart._fullData[curve],
+    holds: (chart, place) => points(chart).some(isAt(place)),
+    picked: (chart, {curve, index}) =>
+      ({curveNumber: curve, pointNumber: index, id: chart._fullData[curve].ids[index]}),
+    // Its own text: the hover may be that of a point above it.
+    text(chart, {curve, index}) {
+      const hover = String(chart._fullData[curve].customdata?.[index] ?? "");
+      // Not written as a tag: Streamlit drops scripts that hold one.
+      const lines = hover.replaceAll("\u003cbr>", " ");
+      return new DOMParser().parseFromString(lines, "text/html").body.textContent;
+    },
+  };
+
+  // How the keys go through a chart; none where there is nothing to go through.
+  const ways = (chart) => panels(chart).length ? CELLS : scatters(chart).length ? POINTS : null;
+
+  // Points at a cell or point as the pointer would, so that the hover is drawn; says its text.
   function point(chart, place) {
-    const [left, top, width, height] = box(chart, place);
-    Object.assign(ring.style,
-      {left: `${left}px`, top: `${top}px`, width: `${width}px`, height: `${height}px`});
+    const way = ways(chart);
+    const [left, top, width, height] = way.box(chart, place);
+    Object.assign(ring.style, {left: `${left}px`, top: `${top}px`, width: `${width}px`,
+      height: `${height}px`, borderRadius: way === POINTS ? "50%" : "0"});
     chart.querySelector(".svg-container").append(ring);
-    const {trace} = panels(chart)[place.panel];
+    const trace = way.trace(chart, place);
     const id = `${trace.xaxis ?? "x"}${trace.yaxis ?? "y"}`;
     const plane = chart.querySelector(`.draglayer .${id} .nsewdrag`);
     const outer = chart.querySelector(".svg-container").getBoundingClientRect();
@@ -72,11 +151,7 @@
     }
     setTimeout(() => {
       if (places.get(chart) !== place || document.activeElement !== chart) return;
-      const lines = [...chart.querySelectorAll(".hoverlayer .hovertext text")]
-        .flatMap((text) => text.querySelector("tspan.line")
-          ? [...text.querySelectorAll("tspan.line")].map((line) => line.textContent)
-          : [text.textContent]);
-      status.textContent = lines.join(" ") || "No value.";
+      status.textContent = way.text(chart, place) || "No value.";
     }, HOVER);
   }
 
@@ -95,14 +170,12 @@
   function pressed(event) {
     const chart = event.currentTarget;
     if (event.target !== chart || event.altKey || event.ctrlKey || event.metaKey) return;
-    const known = panels(chart);
-    const place = places.get(chart) ?? {panel: 0, row: 0, column: 0};
-    if (!known[place.panel]) return;
-    if (event.key in STEPS) go(chart, beside(chart, place, STEPS[event.key]));
+    const way = ways(chart);
+    const place = places.get(chart) ?? way?.first(chart);
+    if (!place || !way.holds(chart, place)) return;
+    if (event.key in STEPS) go(chart, way.beside(chart, place, STEPS[event.key]));
     else if (event.key === "Enter" || event.key === " ") {
-      const {number} = known[place.panel];
-      chart.emit("plotly_click",
-        {points: [{curveNumber: number, pointNumber: [place.row, place.column]}]});
+      chart.emit("plotly_click", {points: [way.picked(chart, place)]});
     } else return;
     event.preventDefault();
   }
@@ -110,16 +183,11 @@
   function focused(event) {
     const chart = event.currentTarget;
     // Whoever clicks points already.
-    if (event.target !== chart || !chart.matches(":focus-visible") || !panels(chart).length) return;
-    go(chart, places.get(chart) ?? firstSeen(chart));
-  }
-
-  // The cell at the upper left.
-  function firstSeen(chart) {
-    const {trace} = panels(chart)[0];
-    const [x, y] = axes(chart, trace);
-    return {panel: 0, row: y.range[0] > y.range[1] ? 0 : trace.z.length - 1,
-      column: x.range[0] > x.range[1] ? trace.z[0].length - 1 : 0};
+    if (event.target !== chart || !chart.matches(":focus-visible")) return;
+    const way = ways(chart);
+    const known = places.get(chart);
+    const place = known && way?.holds(chart, known) ? known : way?.first(chart);
+    if (place) go(chart, place);
   }
 
   function reach(chart) {
@@ -127,13 +195,12 @@
     chart.addEventListener("keydown", pressed);
     chart.addEventListener("focus", focused);
     chart.addEventListener("blur", () => leave(chart));
-    // Drawn anew, its cells may lie elsewhere.
+    // Drawn anew, its cells or points may lie elsewhere.
     chart.on("plotly_afterplot", () => {
       const place = places.get(chart);
       if (!place || !ring.isConnected || document.activeElement !== chart) return;
-      if (panels(chart)[place.panel]?.trace.z[place.row]?.length > place.column) {
-        point(chart, place);
-      } else leave(chart);
+      if (ways(chart)?.holds(chart, place)) point(chart, place);
+      else leave(chart);
     });
   }
 
@@ -148,12 +215,14 @@
     set(first, "role", "img");
     set(first, "aria-label", label);
     others.forEach((layer) => set(layer, "aria-hidden", "true"));
-    if (!panels(chart).length) return;
+    const way = ways(chart);
+    if (!way) return;
     if (chart.tabIndex !== 0) reach(chart);
-    const opens = chart.dataset.opens ? " Enter opens a cell." : "";
+    const opens = chart.dataset.opens ? ` Enter opens a ${way.part}.` : "";
     set(chart, "role", "application");
-    set(chart, "aria-roledescription", "heatmap");
-    set(chart, "aria-label", `${label}. The arrow keys go from cell to cell.${opens}`);
+    set(chart, "aria-roledescription", way.chart);
+    set(chart, "aria-label",
+      `${label}. The arrow keys go from ${way.part} to ${way.part}.${opens}`);
   }
 
   let waiting = false;

@@ -98,14 +98,29 @@ def just_ended() -> None:
     if not ended:
         return
     published = {run.run_id for run in data.run_list().runs}
+    arriving = []
     for job in data.queue().jobs():
-        if job.run_id in ended and job.state == "finished" and job.target != job.run_id:
-            st.success(f"**{as_text(job.target)}** was derived again from its activations.")
+        if job.run_id in ended and job.state == "finished":
+            if job.target not in published:
+                arriving.append(job.target)
+            elif job.target != job.run_id:
+                st.success(f"**{as_text(job.target)}** was derived again from its activations.")
+    if arriving and data.settings().shared:
+        _arrivals(tuple(arriving))
     for run_id in ended:
         if run_id in published:
             with st.container(border=True):
                 st.markdown(f":material/check_circle: **{as_text(run_id)}** is published.")
                 offer_comparison(run_id, "ended")
+
+
+@st.fragment(run_every=POLL_SECONDS)
+def _arrivals(runs: tuple[str, ...]) -> None:
+    """Runs that were finished on another machine; reloads the page when they are here."""
+    if {run.run_id for run in data.run_list().runs}.issuperset(runs):
+        st.rerun(scope="app")
+    for run_id in runs:
+        st.caption(f"**{as_text(run_id)}** is finished. Its file is on its way to this machine.")
 
 
 def show_log(run_id: str) -> None:

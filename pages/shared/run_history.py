@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
+from backend.runs.engines import derivers
 from backend.store.run_values import RunSummary
 from backend.views.runs.history import Entry, history
 from pages.shared import data
@@ -93,14 +94,25 @@ def _published(run: RunSummary) -> None:
         f"**{as_text(run.run_id)}**: {run.bytes / 1e6:.1f} MB. Its activations are read-only. "
         "What is computed from them can be derived again, for example after an update."
     )
-    with st.container(horizontal=True):
+    with st.container(horizontal=True, vertical_alignment="bottom"):
         offer_comparison(run.run_id, "past")
+        engines = derivers(data.settings(), run.record.engine)
+        engine = engines[0]
+        if len(engines) > 1:
+            engine = st.selectbox(
+                "Engine that derives",
+                engines,
+                help="local: the worker that takes the job. ray: the cluster that it uses, or Ray "
+                "on its machine. The numbers are the same.",
+                key=f"engine-{run.run_id}",
+                width=180,
+            )
         st.button(
             "Derive again",
             key=f"derive-{run.run_id}",
             icon=":material/refresh:",
             on_click=act,
-            args=(run.run_id, data.queue().enqueue_derivation, run),
+            args=(run.run_id, data.queue().enqueue_derivation, run, engine),
         )
         _deletion(run.run_id)
     run_notes_expander(run)

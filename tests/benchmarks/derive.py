@@ -115,11 +115,13 @@ def save_wide_model(folder: Path) -> Path:
     return folder
 
 
-def extracted(settings: Settings, study: Study) -> ExtractionSession:
+def extracted(
+    settings: Settings, study: Study, layers: tuple[int, ...] = LAYERS
+) -> ExtractionSession:
     """A session of which all activations are there and nothing is derived."""
     model = save_wide_model(settings.cache / "wide")
     ref = publish_study(settings, study, content_hash(study))
-    request = ExtractionRequest(study=ref.key, model=str(model), layers=LAYERS)
+    request = ExtractionRequest(study=ref.key, model=str(model), layers=layers)
     kind = engine_of(request)
     session = ExtractionSession(
         settings, "wide", ref.key, kind.make(settings, request), lambda _: None, kind.methods

@@ -1,4 +1,5 @@
-"""Charts without a mouse: each has a name, and the cells of a heatmap open from the keyboard."""
+"""Charts without a mouse: each has a name, and the cells of a heatmap and the points of a scatter
+open from the keyboard."""
 
 from __future__ import annotations
 
@@ -86,7 +87,7 @@ def test_a_cell_of_a_heatmap_is_read_and_opened_by_keyboard_alone(watched, stock
     page.locator(".st-key-heatmap [aria-roledescription=heatmap]").wait_for()
     chart = focus_on(page, ".st-key-heatmap")
     expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a cell"))
-    ring = page.locator(".heatmap-cell")
+    ring = page.locator(".chart-ring")
     expect(ring).to_be_visible()
     first = ring.bounding_box()
     page.keyboard.press("ArrowRight")
@@ -122,3 +123,34 @@ def test_the_keys_go_from_one_panel_to_the_next(watched, stocked):
         page.keyboard.press("ArrowRight")
     models = [text.split(" ")[0] for text in heard]
     assert models[0] == models[1] != models[2]
+
+
+def test_a_point_of_a_scatter_is_read_and_opened_by_keyboard_alone(watched, stocked):
+    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
+    page = settled(
+        watched(
+            f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
+            "&trait=uncritical_validation&layer=19&prompts_view=lengths"
+        )
+    )
+    page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()
+    chart = focus_on(page, ".st-key-norms")
+    expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a point"))
+    said = page.locator("body > [role=status]")
+    count = chart.evaluate("c => c._fullData.flatMap(t => [...(t.ids ?? [])]).length")
+    heard = []
+    for _ in range(count):  # from the shortest prompt to the longest, none twice
+        expect(said).not_to_have_text(heard[-1] if heard else "")
+        heard.append(said.inner_text())
+        page.keyboard.press("ArrowRight")
+    norms = [float(re.search(r"norm (\S+),", text)[1]) for text in heard]
+    assert norms == sorted(norms) and len({text.split(" without")[0] for text in heard}) == count
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    expect(said).not_to_have_text(heard[-1])
+    ring = page.locator(".chart-ring").bounding_box()
+    page.keyboard.press("Enter")
+    settled(page)
+    name = re.match(r"(high|low) #\d+", said.inner_text())[0]
+    expect(page.locator(".st-key-prompt_card").get_by_text(name)).to_be_visible()
+    assert page.locator(".chart-ring").bounding_box() == ring

@@ -58,7 +58,7 @@ def this_process() -> Iterator[Place]:
 def two_nodes() -> Iterator[Place]:
     """Nodes of Ray, each with room for one worker."""
     with ray_nodes() as nodes:
-        yield Place(nodes.address, lambda opened: kill(opened.workers.loaded[0].pid), nodes.left)
+        yield Place(nodes.address, lambda opened: kill(opened.workers.joined[0].pid), nodes.left)
 
 
 @contextmanager

@@ -8,12 +8,13 @@ import os
 import socket
 import subprocess
 import sys
-import time
+import threading
 
 import numpy as np
 import pytest
 
 from backend.errors import ClusterError, ExtractionError
+from backend.extraction import ray_cluster
 from backend.extraction.ray_cluster import connected
 from backend.extraction.ray_engine import RayEngine
 from backend.runs.engines import engine_of
@@ -81,10 +82,8 @@ def test_a_lost_node_leaves_the_run_as_this_process_makes_it(on_nodes, nodes, ti
     session = session_of(on_nodes, "there", there, silent)
     session.extract_some(0.0)  # one batch
     opened = session._plan.source
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not any(nodes.has(worker.pid) for worker in opened.workers.loaded):
-        opened.pool(opened.batches[-1])
-        assert time.monotonic() < deadline
+    opened.workers.wait_for_all()
+    assert [nodes.has(worker.pid) for worker in opened.workers.joined].count(True) == 1
     # Both nodes have batches on their way when one of them is killed.
     assert session.extract_some(0.0)
     assert opened.workers.ahead == 4
@@ -118,6 +117,70 @@ def test_ray_alone_is_started_for_the_run_and_ended_with_it(settings, tiny_llama
 
 def children():
     return [pid for pid in processes() if parent(pid) == os.getpid()]
+
+
+class BusyMachine:
+    """Ray where it does not start in its time a few times."""
+
+    __version__ = "0"
+
+    def __init__(self, failures):
+        self.failures, self.threads, self.ended = failures, [], 0
+
+    def init(self, **_):
+        # The last start ends with the thread before.
+        assert not any(thread.is_alive() for thread in self.threads)
+        self.threads.append(threading.current_thread())
+        if len(self.threads) <= self.failures:
+            raise TimeoutError("The current node timed out during startup.")
+
+    def shutdown(self):
+        self.ended += 1
+
+
+def test_ray_alone_is_started_again_where_the_machine_is_too_busy(monkeypatch):
+    ray = BusyMachine(failures=2)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    told = []
+    with connected("", told.append) as cluster:
+        assert cluster.address == "this machine"
+        assert [progress.stage for progress in told] == [
+            "starting Ray on this machine",
+            "Ray did not start in time; starting it again (2 of 4)",
+            "Ray did not start in time; starting it again (3 of 4)",
+        ]
+        assert ray.threads[-1].is_alive()
+    assert ray.ended == 3 and not any(thread.is_alive() for thread in ray.threads)
+
+
+def test_ray_that_does_not_start_is_given_up(monkeypatch):
+    ray = BusyMachine(failures=9)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    with pytest.raises(ClusterError, match="in 4 tries: The current node timed out") as fault:
+        connected("").__enter__()
+    assert "--engine local" in fault.value.remedy
+    assert len(ray.threads) == 4 and not any(thread.is_alive() for thread in ray.threads)
+
+
+def test_a_cancel_ends_the_start_of_ray(monkeypatch):
+    ray, waited = BusyMachine(failures=0), threading.Event()
+    monkeypatch.setattr(ray, "init", lambda **_: waited.wait(PATIENCE_SECONDS))
+    monkeypatch.setattr(ray_cluster, "_TELL_SECONDS", 0.01)
+    monkeypatch.setitem(sys.modules, "ray", ray)
+    told = []
+
+    def cancelled(progress):
+        told.append(progress.stage)
+        if len(told) == 3:
+            waited.set()
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        connected("", cancelled).__enter__()
+    assert told == ["starting Ray on this machine"] * 3
+    monkeypatch.setattr(ray, "init", lambda **_: None)
+    with connected(""):
+        assert ray.ended == 1
 
 
 def test_an_address_without_a_cluster_is_refused_at_once():

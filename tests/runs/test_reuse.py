@@ -62,8 +62,14 @@ def test_what_another_version_derived_is_derived_anew(settings, request_, monkey
     again = session_of(settings, "run", request_, lambda _: None)
     monkeypatch.setattr(
         "backend.runs.steps.derive_layers",
-        lambda work, study, left, methods, seconds, begin: derive.derive_layers(
-            work, study, left, methods, seconds, lambda layer: layers.append(layer) or begin(layer)
+        lambda work, study, left, methods, seconds, begin, *who: derive.derive_layers(
+            work,
+            study,
+            left,
+            methods,
+            seconds,
+            lambda layer: layers.append(layer) or begin(layer),
+            *who,
         ),
     )
     again.run()

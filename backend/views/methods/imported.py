@@ -10,6 +10,7 @@ from backend.runs.vector_files import LAYER_NUMBERINGS
 from backend.store.imported_vector import ImportedVector
 from backend.store.run import Run
 from backend.store.saved_vector import SavedVector
+from backend.views.shared.numbers import ranges
 
 ORIGIN = (
     "A vector is taken as pointing from the low to the high pole. Its projection is of every "
@@ -37,17 +38,6 @@ def understood_lines(found: Understood) -> tuple[list[str], tuple[str, ...]]:
             + (f" to {lengths.max():.4g}" if len(lengths) > 1 else "")
         )
     return lines, file.notes
-
-
-def ranges(layers: tuple[int, ...]) -> str:
-    """Ascending layers as people write them, such as ``1-3, 5``."""
-    runs: list[list[int]] = []
-    for layer in layers:
-        if runs and layer == runs[-1][1] + 1:
-            runs[-1][1] = layer
-        else:
-            runs.append([layer, layer])
-    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
 def named_rows(vector: NamedVector) -> list[dict[str, object]]:

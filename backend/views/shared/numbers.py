@@ -42,6 +42,17 @@ def count_text(found: Estimate) -> str:
     return f"n = {found.n} in {found.groups} groups{worth}"
 
 
+def ranges(layers: tuple[int, ...]) -> str:
+    """Ascending layers as people write them, such as ``1-3, 5``."""
+    runs: list[list[int]] = []
+    for layer in layers:
+        if runs and layer == runs[-1][1] + 1:
+            runs[-1][1] = layer
+        else:
+            runs.append([layer, layer])
+    return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
+
+
 def p_text(p: float | None) -> str:
     """A p as people read it; a dash where there is none."""
     if p is None:
