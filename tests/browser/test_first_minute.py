@@ -48,7 +48,7 @@ def test_open_my_study_shows_where_to_put_it(watched, stocked, screen):
     width, height = screen
     page = settled(watched(f"{stocked.url}/", viewport={"width": width, "height": height}))
     page.get_by_role("button", name="Open my study").click()
-    upload = page.get_by_test_id("stFileUploaderDropzone")
+    upload = page.get_by_role("region", name=re.compile("A zip; prompts"))
     expect(upload).to_be_visible()
     settled(page)
     assert bottom(upload) < height

@@ -11,7 +11,7 @@ PATHS = ("/", *(f"/{page.removeprefix('pages/').removesuffix('.py')}" for page i
 _CALM = """ms => {
   const app = document.querySelector("[data-testid=stApp]");
   // Connected and at rest is also a page whose script the server has not begun yet.
-  const drawn = document.querySelector("[data-testid=stMain] [data-testid=stElementContainer]");
+  const drawn = document.querySelector(".stMainBlockContainer [data-testid=stElementContainer]");
   const resting = app?.dataset.testScriptState === "notRunning" && drawn &&
     app.dataset.testConnectionState === "CONNECTED";
   if (!resting) window.restingSince = undefined;
