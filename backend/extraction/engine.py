@@ -19,6 +19,8 @@ from backend.core.first_token import FirstTokens
 from backend.types import Pooling, Progress, Prompt, PromptTokens, Study
 
 Report = Callable[[Progress], None]
+# While texts are encoded.
+TOKENISING = Progress("tokenising")
 # Names of engines in a run's provenance: this process, a Ray cluster, and vLLM.
 LOCAL = "local"
 RAY = "ray"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -10,7 +10,7 @@ import torch
 
 from backend.core.first_token import FirstTokens
 from backend.errors import NotEnoughMemory
-from backend.extraction.engine import LOCAL, Batch, PooledBatch, SourceRecord
+from backend.extraction.engine import LOCAL, Batch, PooledBatch, Report, SourceRecord
 from backend.extraction.planned import PlannedStudy, model_record, plan_study
 from backend.extraction.pooling import Pooled, PooledForward
 from backend.extraction.spans import EncodedText
@@ -23,7 +23,7 @@ def open_model(
     loaded: LoadedModel,
     study: Study,
     request: ExtractionRequest,
-    waiting: Callable[[], object] = lambda: None,
+    report: Report = lambda _: None,
 ) -> Iterator[OpenModel]:
     """A loaded model, hooked to pool the texts of a study; restored on leaving.
 
@@ -31,13 +31,13 @@ def open_model(
         loaded: the model.
         study: whose texts are pooled.
         request: layers, pooling and padded tokens per batch (0 chooses by device).
-        waiting: called while the texts are encoded; what it raises ends that.
+        report: told while the texts are encoded; what it raises ends that.
 
     Raises:
         ExtractionError: a text cannot be encoded or leaves nothing to pool, a layer does not
             exist, or the budget is not positive.
     """
-    planned = plan_study(loaded, study, request, loaded.device, waiting)
+    planned = plan_study(loaded, study, request, loaded.device, report)
     forward = PooledForward(loaded.model, loaded.depth, request.layers, request.pooling)
     with forward.opened():
         record = model_record(

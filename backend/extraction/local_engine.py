@@ -6,15 +6,20 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from backend.extraction.engine import Identity, ModelSource, OpenEngine, Report, forward_pass
+from backend.extraction.engine import (
+    TOKENISING,
+    Identity,
+    ModelSource,
+    OpenEngine,
+    Report,
+    forward_pass,
+)
 from backend.models.identity import ModelIdentity, dtype_name, identify
 from backend.models.model_reference import model_name
 from backend.models.notices import model_notices
 from backend.models.resolve import FoundModel, ResolvedModel, checked, find_model
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Study
-
-_TOKENISING = Progress("tokenising")
 
 
 class LocalEngine:
@@ -64,7 +69,7 @@ class LocalEngine:
         found = self._find(lambda _: None)
         tokenizer = load_tokenizer(found.folder, self._request.model)
         encode = partial(encode_all, tokenizer, prompts, ())
-        encoded = apart(encode, self._request.model, partial(self._report, _TOKENISING))
+        encoded = apart(encode, self._request.model, partial(self._report, TOKENISING))
         return prompt_tokens(tokenizer, encoded, self._request.pooling)
 
     @contextmanager
@@ -82,9 +87,7 @@ class LocalEngine:
             dtype=self._request.dtype,
             need_chat_template=study.has_chats,
         )
-        report(_TOKENISING)
-        waiting = partial(report, _TOKENISING)
-        with open_model(loaded, study, self._request, waiting) as opened:
+        with open_model(loaded, study, self._request, report) as opened:
             yield opened
 
     def resolved(self, report: Report) -> tuple[ResolvedModel, FoundModel]:

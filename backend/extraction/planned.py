@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from backend.errors import ExtractionError
 from backend.extraction.apart import apart
 from backend.extraction.batches import default_budget, plan_batches
-from backend.extraction.engine import Batch, PooledBatch, SourceRecord
+from backend.extraction.engine import TOKENISING, Batch, PooledBatch, Report, SourceRecord
 from backend.extraction.pooling import Pooled
 from backend.extraction.spans import (
     EncodedText,
@@ -78,7 +78,7 @@ def plan_study(
     study: Study,
     request: ExtractionRequest,
     device: str,
-    waiting: Callable[[], object] = lambda: None,
+    report: Report = lambda _: None,
 ) -> PlannedStudy:
     """The texts of a study as a model reads them, in batches.
 
@@ -87,13 +87,14 @@ def plan_study(
         study: the texts.
         request: pooling and padded tokens per batch (0 chooses by device).
         device: such as cpu or cuda:0.
-        waiting: called while the texts are encoded; what it raises ends that.
+        report: told while the texts are encoded; what it raises ends that.
 
     Raises:
         ExtractionError: a text cannot be encoded or leaves nothing to pool, or the budget is not
             positive.
     """
-    texts = encode_study(reader, study, request.pooling, waiting)
+    report(TOKENISING)
+    texts = encode_study(reader, study, request.pooling, partial(report, TOKENISING))
     budget = request.batch_tokens or default_budget(device)
     lengths = [len(text.ids) for text in texts]
     batches = tuple(

@@ -6,7 +6,6 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -123,10 +122,7 @@ class RayEngine:
                 )
             ) as workers:
                 # They load the model while the texts are encoded.
-                encoding = Progress("tokenising")
-                report(encoding)
-                waiting = partial(report, encoding)
-                planned = plan_study(reader, study, request, request.device, waiting)
+                planned = plan_study(reader, study, request, request.device, report)
                 report(Progress(f"waiting for the first of {asked.count} workers on Ray"))
                 first = workers.first()
                 if first.weights_hash != resolved.weights_hash:

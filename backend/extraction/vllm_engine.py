@@ -112,10 +112,7 @@ class VllmEngine:
         reader = load_reader(resolved, need_chat_template=study.has_chats)
         check_layers(reader.depth, request.layers)
         _check_memory(reader, request)
-        encoding = Progress("tokenising")
-        report(encoding)
-        waiting = partial(report, encoding)
-        planned = plan_study(reader, study, request, request.device, waiting)
+        planned = plan_study(reader, study, request, request.device, report)
         report(_LOADING)
         split = request.tensor_parallel * request.pipeline_parallel > 1
         address = self._settings.ray_address if split else ""

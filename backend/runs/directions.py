@@ -77,12 +77,17 @@ class Directions:
         layers: ascending, [l].
         units: v / ||v||, [k, l, d]; NaN where there is none.
         reasons: (place of the vector, layer) -> why there is none.
+        identity: what tells the numbers that follow from these vectors from those that followed
+            before the run was derived again, or was replaced, or a named vector was: a digest of
+            the run's provenance and of the vectors as they are stored. It is the same on every
+            machine.
     """
 
     keys: tuple[DirectionKey, ...]
     layers: tuple[int, ...]
     units: Floats
     reasons: Mapping[tuple[int, int], str]
+    identity: str
 
     def check_some(self) -> None:
         """Refuse a vector that is at none of the layers.
@@ -99,6 +104,24 @@ class Directions:
                     expected="a vector at one of these layers at least.",
                     remedy="choose another layer or vector.",
                 )
+
+    def check_identity(self, run_id: str, asked_of: str) -> None:
+        """Refuse to answer what was asked of other vectors than these are now.
+
+        Args:
+            run_id: of their run.
+            asked_of: their identity when it was asked; empty for whatever they are.
+
+        Raises:
+            StoreError: it is another now.
+        """
+        if asked_of not in ("", self.identity):
+            raise StoreError(
+                f"Run {run_id} or a vector is not the one that this was asked of: it was derived "
+                "again or replaced since.",
+                expected="the run and the vectors as they were when it was asked.",
+                remedy="ask again.",
+            )
 
 
 def method_key(run: Run, trait: str, method: str) -> DirectionKey:
@@ -167,9 +190,12 @@ def directions(
     """
     units = np.full((len(keys), len(layers), run.record.width), np.nan)
     reasons: dict[tuple[int, int], str] = {}
+    digest = hashlib.sha256(json.dumps(run.record.to_rows(), sort_keys=True).encode())
     for place, key in enumerate(keys):
         for column, layer in enumerate(layers):
             found = vector_of(run, named, key, prompt_set, layer)
+            # Not of length 1: machines need not round a length alike.
+            digest.update((found if isinstance(found, str) else digest_of(found)).encode())
             length = 0.0 if isinstance(found, str) else float(np.linalg.norm(found))
             if isinstance(found, str):
                 reasons[place, layer] = found
@@ -177,7 +203,8 @@ def directions(
                 units[place, column] = found / length
             else:
                 reasons[place, layer] = "the vector is zero"
-    return Directions(tuple(keys), tuple(layers), units, reasons)
+    identity = digest.hexdigest()[:_DIGITS]
+    return Directions(tuple(keys), tuple(layers), units, reasons, identity)
 
 
 def identity_of(
@@ -187,9 +214,7 @@ def identity_of(
     prompt_set: str,
     layers: Sequence[int],
 ) -> str:
-    """What tells the numbers that follow from some vectors of a run from those that followed before
-    it was derived again, or was replaced, or a named vector was: a digest of the run's provenance
-    and of the vectors. It is the same on every machine.
+    """The identity of some vectors of a run; see :class:`Directions`.
 
     Args:
         runs: one open run.
@@ -199,40 +224,7 @@ def identity_of(
         layers: of the run, ascending.
     """
     (run,) = runs
-    digest = hashlib.sha256(json.dumps(run.record.to_rows(), sort_keys=True).encode())
-    for key in keys:
-        for layer in layers:
-            # Not of length 1: machines need not round a length alike.
-            found = vector_of(run, named, key, prompt_set, layer)
-            digest.update((found if isinstance(found, str) else digest_of(found)).encode())
-    return digest.hexdigest()[:_DIGITS]
-
-
-def check_identity(
-    run: Run,
-    named: Sequence[NamedVector],
-    keys: Sequence[DirectionKey],
-    prompt_set: str,
-    layers: Sequence[int],
-    asked_of: str,
-) -> None:
-    """Refuse to answer what was asked of other vectors than these are now.
-
-    Arguments as for :func:`identity_of`.
-
-    Args:
-        asked_of: what that gave when it was asked; empty for whatever they are.
-
-    Raises:
-        StoreError: it is another now.
-    """
-    if asked_of and asked_of != identity_of([run], named, keys, prompt_set, layers):
-        raise StoreError(
-            f"Run {run.record.run_id} or a vector is not the one that this was asked of: it was "
-            "derived again or replaced since.",
-            expected="the run and the vectors as they were when it was asked.",
-            remedy="ask again.",
-        )
+    return directions(run, named, keys, prompt_set, layers).identity
 
 
 def vector_of(

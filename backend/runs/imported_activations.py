@@ -22,6 +22,7 @@ from backend.poolings import parse_pooling
 from backend.runs.engines import methods_of_engine
 from backend.runs.requests import new_run_id
 from backend.runs.session import ExtractionSession
+from backend.runs.uploads import written
 from backend.runs.vector_files import FROM_0, HIDDEN_STATES, LAYER_NUMBERINGS
 from backend.settings import Settings
 from backend.store.changes import changing
@@ -196,9 +197,9 @@ def understand_upload(
     """
     ref = find_study(settings, study_name)
     study = load_study(settings, ref)
-    with tempfile.TemporaryDirectory() as folder:
-        path = _written(Path(folder) / "activations", upload)
-        texts = None if table is None else _written(Path(folder) / "texts", table)
+    with tempfile.TemporaryDirectory() as one, tempfile.TemporaryDirectory() as other:
+        path = written(Path(one), *upload)
+        texts = None if table is None else written(Path(other), *table)
         found = read_activations(path, study, dataclasses.replace(choice, texts=texts))
         return UnderstoodActivations(ref.key, found)
 
@@ -238,16 +239,6 @@ def keep_activations(
             discard(work)
         raise
     return name
-
-
-def _written(folder: Path, upload: tuple[str, bytes]) -> Path:
-    """An uploaded file in a folder of its own."""
-    name, content = upload
-    folder.mkdir()
-    # Only the end of what the browser says: it names no folder here.
-    path = folder / (Path(name.replace("\\", "/")).name[-100:] or "file")
-    path.write_bytes(content)
-    return path
 
 
 def _in_order(

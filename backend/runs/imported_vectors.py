@@ -19,6 +19,7 @@ from backend.core.estimate import Estimate
 from backend.core.statistics.correlation import pearson
 from backend.errors import ImportFault, NotAllowed
 from backend.runs.saved_vectors import saved_vectors
+from backend.runs.uploads import written
 from backend.runs.vector_files import HIDDEN_STATES, FoundVector, VectorFile, read_vector_file
 from backend.settings import Settings
 from backend.store.catalog import readable, study_list
@@ -119,9 +120,7 @@ def understand_upload(
         ImportFault, StoreError: as :func:`understand_vectors`.
     """
     with tempfile.TemporaryDirectory() as folder:
-        # Only the end of what the browser says: it names no folder here.
-        path = Path(folder) / (Path(file_name.replace("\\", "/")).name[-100:] or "file")
-        path.write_bytes(content)
+        path = written(Path(folder), file_name, content)
         return _understood(settings, path, choice)
 
 

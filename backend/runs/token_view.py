@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.core.arrays import Bools, Floats
 from backend.errors import StoreError, read_back
-from backend.runs.directions import DirectionKey, Directions, check_identity, directions
+from backend.runs.directions import DirectionKey, Directions, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
 from backend.settings import Settings
@@ -311,10 +311,10 @@ def _checked(settings: Settings, run: Run, request: TokenRequest) -> Directions:
             remedy="name fewer, or one.",
         )
     _responses(run, request.responses)
-    which = run, named_vectors(settings), request.keys, request.prompt_set, request.layers
-    found = directions(*which)
+    named = named_vectors(settings)
+    found = directions(run, named, request.keys, request.prompt_set, request.layers)
     found.check_some()
-    check_identity(*which, request.asked_of)
+    found.check_identity(request.run_id, request.asked_of)
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.extremes import ExtremesOf
 from backend.errors import read_back
-from backend.runs.directions import DirectionKey, check_identity, directions
+from backend.runs.directions import DirectionKey, directions
 from backend.runs.imported_vectors import named_vectors
 from backend.runs.model_of_run import another_model, check_answers, model_of_run
 from backend.settings import Settings
@@ -271,10 +271,10 @@ def _units(
 ) -> tuple[dict[int, Floats], dict[int, str]]:
     """Layer -> unit vector, [1, d], and layer -> why there is none."""
     check_answers(run, request.layers)
-    which = run, named_vectors(settings), [request.key], request.prompt_set, request.layers
-    found = directions(*which)
+    named = named_vectors(settings)
+    found = directions(run, named, [request.key], request.prompt_set, request.layers)
     found.check_some()
-    check_identity(*which, request.asked_of)
+    found.check_identity(request.run_id, request.asked_of)
     units = {
         layer: found.units[:, place]
         for place, layer in enumerate(request.layers)

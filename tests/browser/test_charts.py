@@ -76,14 +76,20 @@ def focus_on(page, chart: str):
     raise AssertionError("the tab key never comes to the chart")
 
 
-def test_a_cell_of_a_heatmap_is_read_and_opened_by_keyboard_alone(watched, stocked):
+def prompts_page(watched, stocked, view: str):
+    """The Prompts page of a cell of the published study. Args: view: of the page, with what it
+    takes."""
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    page = settled(
+    return settled(
         watched(
             f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
-            "&trait=uncritical_validation&layer=19&prompts_view=cosines&order=written"
+            f"&trait=uncritical_validation&layer=19&prompts_view={view}"
         )
     )
+
+
+def test_a_cell_of_a_heatmap_is_read_and_opened_by_keyboard_alone(watched, stocked):
+    page = prompts_page(watched, stocked, "cosines&order=written")
     page.locator(".st-key-heatmap [aria-roledescription=heatmap]").wait_for()
     chart = focus_on(page, ".st-key-heatmap")
     expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a cell"))
@@ -126,13 +132,7 @@ def test_the_keys_go_from_one_panel_to_the_next(watched, stocked):
 
 
 def test_a_point_of_a_scatter_is_read_and_opened_by_keyboard_alone(watched, stocked):
-    mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
-    page = settled(
-        watched(
-            f"{stocked.url}/prompts?study={preset_study(stocked)}&run={mistral}"
-            "&trait=uncritical_validation&layer=19&prompts_view=lengths"
-        )
-    )
+    page = prompts_page(watched, stocked, "lengths")
     page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()
     chart = focus_on(page, ".st-key-norms")
     expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a point"))
