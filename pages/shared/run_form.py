@@ -57,9 +57,16 @@ def _start(study: str) -> None:
         request = _request(study)
     except SteerscopeError:
         return  # the page says so where it reads the fields
-    run_id = data.queue().enqueue(request)
+    # A double click, or an impatient second one, asks for what is on its way.
+    same = (job.run_id for job in data.queue().jobs(active=True) if job.request == request)
+    run_id = next(same, None)
+    if run_id is None:
+        run_id = data.queue().enqueue(request)
+        said = f"Queued {as_text(run_id)}"
+    else:
+        said = f"{as_text(run_id)} is on its way already."
     st.session_state[STARTED] = run_id
-    st.toast(f"Queued {as_text(run_id)}", icon=":material/schedule:")
+    st.toast(said, icon=":material/schedule:")
 
 
 def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:

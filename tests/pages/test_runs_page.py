@@ -78,6 +78,7 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     # What a run took in one process says nothing of a cluster.
     assert "no earlier run of this model by the engine ray" in words(app)
     press(app, "Start extraction")
+    press(app, "Start extraction")  # asks for what is on its way
     queue = JobQueue(store)
     (job,) = queue.jobs()
     assert (job.request.engine, job.request.workers) == ("ray", 2)
