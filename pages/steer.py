@@ -24,7 +24,7 @@ from backend.views.steer.compute import (
 from backend.views.steer.figures import SHOWN
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
-from pages.shared.address import layer_slider, segmented, select, toggle, typed
+from pages.shared.address import lasting, layer_slider, segmented, select, toggle, typed
 from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import no_worker, require_run
@@ -179,7 +179,8 @@ with data.faults_shown():
         st.stop()
     ready: SteerChat | None = None
     try:
-        ready = _fresh(chosen, run)
+        with lasting("steer_", but=_SAY):
+            ready = _fresh(chosen, run)
     except SteerscopeError as fault:
         data.show_fault(fault)
     _show(ready)

@@ -19,7 +19,12 @@ from backend.store.study import find_study
 from backend.types import ExtractionRequest, Progress
 
 
-def _arguments(parser: argparse.ArgumentParser) -> None:
+def pooled_arguments(parser: argparse.ArgumentParser) -> None:
+    """What says which activations are meant and where they are computed.
+
+    Args:
+        parser: of a command that pools the texts of a study.
+    """
     parser.add_argument("--study", required=True, help="name or name@hash of an imported study")
     parser.add_argument(
         "--model",
@@ -38,6 +43,10 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    pooled_arguments(parser)
     parser.add_argument(
         "--dtype", default="auto", choices=("auto", "float32", "bfloat16", "float16")
     )

@@ -44,6 +44,30 @@ def gathered() -> Iterator[None]:
         )
 
 
+@contextmanager
+def lasting(prefix: str, but: str) -> Iterator[None]:
+    """Keep a page's choices while other pages are looked at; around the page's widgets. What the
+    address says goes first.
+
+    Args:
+        prefix: that the keys of the choices begin with.
+        but: a key that is no choice.
+    """
+    place = f"choices of {prefix}"
+    kept: dict[str, object] = st.session_state.get(place, {})
+    for key, value in kept.items():
+        if key not in st.session_state and key not in st.query_params:
+            st.session_state[key] = value
+    try:
+        yield
+    finally:
+        st.session_state[place] = {
+            str(key): value
+            for key, value in st.session_state.items()
+            if str(key).startswith(prefix) and key != but
+        }
+
+
 def went_back() -> bool:
     """Whether Back or Forward started this run, so that choices are those of the address."""
     context = get_script_run_ctx()

@@ -14,6 +14,7 @@ from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
 from backend.types import ExtractionRequest
 from backend.views.runs.forecast import Forecast, forecast
+from backend.views.runs.number_types import BFLOAT16, bfloat16_command
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
@@ -41,6 +42,9 @@ def new_extraction(chosen: Selection) -> None:
         request = _request(study)
     if request is not None:
         _show_forecast(request)
+        if command := bfloat16_command(request):
+            st.caption(BFLOAT16)
+            st.code(command, language=None)
     st.button(
         "Start extraction",
         type="primary",

@@ -15,6 +15,7 @@ from backend.store.note import About, note_list, publish_note
 from backend.store.run import list_run_ids
 from backend.store.study import list_studies, load_study
 from backend.types import ExtractionRequest
+from backend.views.runs import number_types
 from backend.views.runs.comparison import compare
 from backend.views.runs.forecast import forecast
 from backend.views.runs.prompt_sets import results_by_set, set_rows
@@ -91,6 +92,22 @@ def test_the_forecast_is_shown_before_starting_and_follows_the_layers(
     queue.close()
     app.text_input(key="form_layers").set_value("1-7").run()
     assert "Layer 7 does not exist" in words(app)
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_bfloat16_is_offered_where_the_cpu_multiplies_it(store, tiny_llama, monkeypatch, there):
+    ref = publish_run(store, small_study(), tiny_llama, "run-1")
+    offered = Preset(str(tiny_llama), "tiny", "org/tiny", depth=3, width=64)
+    monkeypatch.setattr(run_form, "PRESETS", (offered,))
+    monkeypatch.setattr(run_form, "DEFAULT_MODEL", str(tiny_llama))
+    monkeypatch.setattr(number_types, "multiplies_bfloat16", lambda: there)
+    app = opened(PAGE)
+    app.text_input(key="form_layers").set_value("1-3").run()
+    command = f"python -m backend precision --study {ref.key} --model {tiny_llama} --layers 1,2,3"
+    assert (command in [code.value for code in app.code]) is there
+    app.selectbox(key="form_dtype").select("bfloat16").run()
+    assert command not in [code.value for code in app.code]
+    assert not app.exception, app.exception
 
 
 @pytest.mark.parametrize("name", ["org/<b>bold</b>", "org/a\nb", "  "])

@@ -6,6 +6,7 @@ import dataclasses
 import time
 
 import pytest
+from streamlit.testing.v1 import AppTest
 
 from backend.errors import JobError
 from backend.jobs.tasks import Task
@@ -14,7 +15,7 @@ from backend.store.run_values import RunSummary
 from backend.types import Progress
 from backend.views.steer import words
 from pages.shared import steer_chat
-from tests.support.pages import linked
+from tests.support.pages import ROOT, linked
 from tests.support.pages import words as said
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -96,6 +97,36 @@ def tasks(shown, tiny_llama, monkeypatch):
 
 def opened(**address):
     return linked(PAGE, trait="haste", layer="2", steer_tokens="5", **address)
+
+
+def test_choices_last_while_another_page_is_looked_at(shown, tiny_llama):
+    shown(publish, tiny_llama)
+    app = AppTest.from_file(str(ROOT / "app.py"), default_timeout=60)
+    app.run()
+    app.switch_page(PAGE).run()
+    app.text_input(key="steer_strengths").set_value("3").run()
+    app.text_area(key="steer_system").set_value("Be brief.").run()
+    app.segmented_control(key="steer_where").set_value("prompt").run()
+    chosen = [app.session_state[key] for key in ("steer_strengths", "steer_where", "steer_system")]
+    app.query_params.clear()  # as a page's link does
+    app.switch_page("pages/methods.py").run()
+    assert "steer_strengths" not in app.session_state
+    app.query_params.clear()
+    app.switch_page(PAGE).run()
+    assert not app.exception, app.exception
+    assert chosen == ["3", "prompt", "Be brief."]
+    assert [
+        app.text_input(key="steer_strengths").value,
+        app.segmented_control(key="steer_where").value,
+        app.text_area(key="steer_system").value,
+    ] == chosen
+    # What a link says goes first.
+    app.query_params.clear()
+    app.switch_page("pages/methods.py").run()
+    app.query_params["steer_strengths"] = "7"
+    app.switch_page(PAGE).run()
+    assert app.text_input(key="steer_strengths").value == "7"
+    assert app.segmented_control(key="steer_where").value == "prompt"
 
 
 def test_a_chat_is_answered_in_columns(tasks):

@@ -21,12 +21,17 @@ def hidden_states(model, encoded, layers):
         found.append(
             np.stack(
                 [
-                    (last["h"] if layer == len(blocks) else states[layer])[0].numpy()
+                    _array((last["h"] if layer == len(blocks) else states[layer])[0])
                     for layer in layers
                 ]
             )
         )
     return found
+
+
+def _array(states):
+    # numpy has no bfloat16.
+    return (states.float() if states.dtype == torch.bfloat16 else states).numpy()
 
 
 def reference(model, encoded, layers, pooling):
