@@ -38,7 +38,8 @@ class Pass:
 
     Attributes:
         activations: [layers, texts, d], float32.
-        seconds: in forward passes, after one batch that is not counted.
+        seconds: in forward passes: of each batch the shorter of two, as other work on the machine
+            comes and goes.
         dtype: number type of the weights.
         device: what computed it.
     """
@@ -79,11 +80,15 @@ def pooled(engine: Engine, study: Study, texts: int, report: Report) -> Pass:
     with engine.opened(study, report) as opened:
         chosen = sample_of(opened.batches, texts)
         opened.pool(chosen[0])  # what is set up with the first pass is no part of a rate
-        started = time.perf_counter()
-        parts = [_activations(opened, batch) for batch in chosen]
-        seconds = time.perf_counter() - started
+        parts = [_timed(opened, batch) for batch in chosen]
+        seconds = sum(
+            min(taken, _timed(opened, batch)[1])
+            for batch, (_, taken) in zip(chosen, parts, strict=True)
+        )
         record = opened.record
-    return Pass(np.concatenate(parts, axis=1), seconds, record.dtype, record.device)
+    return Pass(
+        np.concatenate([found for found, _ in parts], axis=1), seconds, record.dtype, record.device
+    )
 
 
 def layer_errors(
@@ -115,5 +120,7 @@ def _layer_error(layer: int, exact: NDArray[np.float64], other: NDArray[np.float
     )
 
 
-def _activations(opened: OpenEngine, batch: Batch) -> NDArray[np.float32]:
-    return opened.pool(batch).activations
+def _timed(opened: OpenEngine, batch: Batch) -> tuple[NDArray[np.float32], float]:
+    started = time.perf_counter()
+    found = opened.pool(batch).activations
+    return found, time.perf_counter() - started
