@@ -96,7 +96,7 @@ def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
             st.caption(f"Looks alike: {judgement.confusions}")
             if command := words.other_wording(judgement, run):
                 st.caption(words.OTHER_WORDING)
-                st.code(command, language=None)
+                st.code(command, language=None, wrap_lines=True)
                 offered = True
     if offered:
         add_prompts_form(run)

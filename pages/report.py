@@ -247,7 +247,8 @@ def _snippet(found: VectorSet, form: str, name: str) -> None:
         st.caption(_SNIPPET_NOTES[where])
         language = "bash" if form == "gguf" else "python"
         with data.faults_shown():
-            st.code(writers[where](found, by_name[chosen_name], name, model), language=language)
+            code = writers[where](found, by_name[chosen_name], name, model)
+            st.code(code, language=language, wrap_lines=True)
 
 
 def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:

@@ -44,7 +44,7 @@ def new_extraction(chosen: Selection) -> None:
         _show_forecast(request)
         if command := bfloat16_command(request):
             st.caption(BFLOAT16)
-            st.code(command, language=None)
+            st.code(command, language=None, wrap_lines=True)
     st.button(
         "Start extraction",
         type="primary",
