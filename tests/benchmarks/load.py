@@ -147,7 +147,7 @@ async def session(page: Page, seen: Seen, done: asyncio.Event) -> None:
             if await page.locator("[data-testid=stException]").count():
                 seen.errors.append("a page shows a fault of the program")
         except BrowserError as fault:
-            seen.errors.append(str(fault).splitlines()[0])
+            seen.errors.append(f"move {number}: {str(fault).splitlines()[0]}")
         await asyncio.sleep(THINK_SECONDS)
 
 
@@ -173,13 +173,13 @@ async def load_pages(
     async def tab() -> None:
         context = await browser.new_context(viewport={"width": 1440, "height": 1000})
         while len(seen.loads) + len(seen.errors) < count:
-            page = await context.new_page()
+            page, address = await context.new_page(), next(addresses)
             try:
-                await page.goto(next(addresses), timeout=PATIENCE_MS)
+                await page.goto(address, timeout=PATIENCE_MS)
                 shown = await page.wait_for_function(OPEN, polling=50, timeout=PATIENCE_MS)
                 seen.loads.append(float(await shown.json_value()))
             except BrowserError as fault:
-                seen.errors.append(str(fault).splitlines()[0])
+                seen.errors.append(f"{address}: {str(fault).splitlines()[0]}")
             await page.close()
             if len(seen.loads) >= count * (len(memory) + 1) / 10:
                 memory.append(resident_mb(pid))
@@ -230,6 +230,10 @@ async def measured(
             for page in users:
                 await page.context.close()
             sessions_mb = resident_mb(pid)
+            with_sessions = session_figures(alone, loaded, job_alone, jobs)
+            # So that it is known if the page loads are broken off.
+            print(json.dumps(with_sessions), file=sys.stderr)
+            told(loaded.errors)
             print(f"{options.loads} page loads", file=sys.stderr)
             addresses = itertools.cycle(
                 f"{url}/{'' if name == names[0] else name}?study={study}" for name in names
@@ -240,23 +244,12 @@ async def measured(
     log = (settings.cache / "serve.log").read_text()
     errors = [*alone.errors, *loaded.errors, *pages.errors]
     errors += ["a traceback in the log"] * log.count("Traceback")
-    for line in errors[:10]:
-        print(f"error: {line}", file=sys.stderr)
-    move_p50, move_p95 = percentiles(loaded.moves)
+    told(pages.errors)
     load_p50, load_p95 = percentiles(pages.loads)
-    alone_p50 = statistics.median(alone.moves)
     return {
         "sessions": options.sessions,
         "errors": len(errors),
-        "moves": len(loaded.moves),
-        "redraw_ms_p50": round(move_p50),
-        "redraw_ms_p95": round(move_p95),
-        "redraw_alone_ms_p50": round(alone_p50),
-        "redraw_p50_v_alone": round(move_p50 / alone_p50, 2),
-        "redraw_p95_v_alone": round(move_p95 / alone_p50, 2),
-        "extraction_alone_s": round(job_alone, 1),
-        "extraction_with_sessions_s": round(statistics.median(jobs), 1),
-        "extraction_slowdown": round(statistics.median(jobs) / job_alone, 2),
+        **with_sessions,
         "page_loads": len(pages.loads),
         "load_ms_p50": round(load_p50),
         "load_ms_p95": round(load_p95),
@@ -265,6 +258,39 @@ async def measured(
         # After a tenth of the loads every page has been opened, and what is kept is kept.
         "memory_last_loads_v_first": round(memory[-1] / memory[0], 2),
     }
+
+
+def session_figures(
+    alone: Seen, loaded: Seen, job_alone: float, jobs: Sequence[float]
+) -> dict[str, float]:
+    """What the sessions and the extractions beside them took, against each alone.
+
+    Args:
+        alone: one session.
+        loaded: all of them.
+        job_alone: seconds of an extraction without sessions.
+        jobs: seconds of each extraction beside them.
+    """
+    move_p50, move_p95 = percentiles(loaded.moves)
+    alone_p50 = statistics.median(alone.moves)
+    return {
+        "moves": len(loaded.moves),
+        "move_errors": len(loaded.errors),
+        "redraw_ms_p50": round(move_p50),
+        "redraw_ms_p95": round(move_p95),
+        "redraw_alone_ms_p50": round(alone_p50),
+        "redraw_p50_v_alone": round(move_p50 / alone_p50, 2),
+        "redraw_p95_v_alone": round(move_p95 / alone_p50, 2),
+        "extraction_alone_s": round(job_alone, 1),
+        "extraction_with_sessions_s": round(statistics.median(jobs), 1),
+        "extraction_slowdown": round(statistics.median(jobs) / job_alone, 2),
+    }
+
+
+def told(errors: Sequence[str]) -> None:
+    """The first errors of a part, on stderr."""
+    for line in errors[:10]:
+        print(f"error: {line}", file=sys.stderr)
 
 
 def percentiles(times: Sequence[float]) -> tuple[float, float]:
