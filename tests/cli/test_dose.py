@@ -8,6 +8,8 @@ import pytest
 
 from backend.cli.main import main
 from backend.store.dose import dose_list
+from backend.store.run import run_path
+from tests.support.damage import OTHER_VECTORS, damage
 from tests.support.planted_steering import LAYER, planted_study, save_planted_model
 from tests.support.runs import publish_run
 
@@ -33,6 +35,16 @@ def test_what_is_measured_is_printed_and_kept(settings, model, monkeypatch, caps
     assert record.name in listed and "haste" in listed and listed.rstrip().endswith("Steers")
     assert main(["diagnose", "run-1", "--trait", "haste", "--layer", str(LAYER)]) == 0
     assert "Steers but does not monitor" in capsys.readouterr().out
+    damage(settings, "run-1", OTHER_VECTORS)
+    assert main(["dose", "--list"]) == 0
+    assert "measured with another vector of this name" in capsys.readouterr().out
+    run_path(settings, "run-1").write_bytes(b"junk" * 1000)
+    assert main(["dose", "--list"]) == 0
+    said = capsys.readouterr()
+    assert said.out == listed and said.err.startswith("run-1: ")
+    run_path(settings, "run-1").unlink()
+    assert main(["dose", "--list"]) == 0
+    assert capsys.readouterr().out == listed
 
 
 def test_what_cannot_be_measured_is_refused_before_a_model_is_loaded(
