@@ -12,6 +12,7 @@ from backend.cli.command import Command
 from backend.cli.extract import pooled_arguments
 from backend.cli.json_output import to_json
 from backend.errors import ExtractionError
+from backend.extraction.engine import Report
 from backend.extraction.precision import LayerError, Pass, layer_errors, pooled
 from backend.poolings import parse_pooling
 from backend.runs.engines import SIMULATED_PREFIX
@@ -71,22 +72,26 @@ def _precision(settings: Settings, options: argparse.Namespace) -> int:
 
     study = load_study(settings, ref)
     exact, other = (
-        pooled(LocalEngine(settings, asked), study, options.texts, _told)
+        pooled(LocalEngine(settings, asked), study, options.texts, _told(asked.dtype))
         for asked in (request, dataclasses.replace(request, dtype=options.dtype))
     )
     errors = layer_errors(request.layers, exact.activations, other.activations)
     if options.json:
-        print(json.dumps(_json(errors, exact, other), indent=2))
+        print(json.dumps(_json(errors, exact, other, request.pooling), indent=2))
     else:
         _print(errors, exact, other)
     return 0
 
 
-def _json(errors: Sequence[LayerError], exact: Pass, other: Pass) -> dict[str, object]:
+def _json(
+    errors: Sequence[LayerError], exact: Pass, other: Pass, pooling: str
+) -> dict[str, object]:
     return {
         "dtype": other.dtype,
         "device": other.device,
+        "pooling": pooling,
         "texts": exact.activations.shape[1],
+        "texts_of_study": exact.texts,
         "seconds": {exact.dtype: exact.seconds, other.dtype: other.seconds},
         "times_as_fast": exact.seconds / other.seconds,
         "layers": to_json(errors),
@@ -102,17 +107,26 @@ def _print(errors: Sequence[LayerError], exact: Pass, other: Pass) -> None:
         )
         median, largest, spread = shown
         print(f"{error.layer:5}{median:>10}{largest:>10}{spread:>11}")
-    texts = exact.activations.shape[1]
+    texts = f"{exact.activations.shape[1]} of {exact.texts}"
     print(
-        f"{texts} texts on {other.device}: float32 {exact.seconds:.1f} s, {other.dtype} "
-        f"{other.seconds:.1f} s, {exact.seconds / other.seconds:.2f} times as fast.\n"
+        f"{texts} texts, short and long ones, on {other.device}: float32 {exact.seconds:.1f} s, "
+        f"{other.dtype} {other.seconds:.1f} s, {exact.seconds / other.seconds:.2f} times as fast.\n"
         "median, largest: length of the error of a text's activation, of the activation's length.\n"
-        "of spread: the same, of the distance between texts and their mean."
+        "of spread: root mean square of that length, of that of the texts' distance from their "
+        "mean."
     )
 
 
-def _told(progress: Progress) -> None:
-    print(progress.stage, file=sys.stderr)
+def _told(dtype: str) -> Report:
+    """What is being done, with each stage said once."""
+    said: set[str] = set()
+
+    def tell(progress: Progress) -> None:
+        if progress.stage not in said:
+            said.add(progress.stage)
+            print(f"{dtype}: {progress.stage}", file=sys.stderr)
+
+    return tell
 
 
 COMMANDS = (

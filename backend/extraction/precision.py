@@ -38,6 +38,7 @@ class Pass:
 
     Attributes:
         activations: [layers, texts, d], float32.
+        texts: of the study.
         seconds: in forward passes: of each batch the shorter of two, as other work on the machine
             comes and goes.
         dtype: number type of the weights.
@@ -45,6 +46,7 @@ class Pass:
     """
 
     activations: NDArray[np.float32]
+    texts: int
     seconds: float
     dtype: str
     device: str
@@ -57,7 +59,8 @@ def sample_of(batches: Sequence[Batch], texts: int) -> tuple[Batch, ...]:
         batches: of a study, by length.
         texts: how many texts are wanted at least, where the study has as many; 1 or more.
     """
-    for count in range(1, len(batches) + 1):
+    # Fewer would be the longest texts alone.
+    for count in range(min(3, len(batches)), len(batches) + 1):
         places = np.linspace(0, len(batches) - 1, count).round().astype(int)
         chosen = tuple(batches[place] for place in places)
         if sum(len(batch.texts) for batch in chosen) >= texts:
@@ -85,9 +88,13 @@ def pooled(engine: Engine, study: Study, texts: int, report: Report) -> Pass:
             min(taken, _timed(opened, batch)[1])
             for batch, (_, taken) in zip(chosen, parts, strict=True)
         )
-        record = opened.record
+        record, whole = opened.record, sum(len(batch.texts) for batch in opened.batches)
     return Pass(
-        np.concatenate([found for found, _ in parts], axis=1), seconds, record.dtype, record.device
+        np.concatenate([found for found, _ in parts], axis=1),
+        whole,
+        seconds,
+        record.dtype,
+        record.device,
     )
 
 

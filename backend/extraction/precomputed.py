@@ -37,6 +37,7 @@ class Precomputed:
         pooling: how tokens were pooled, as the user says.
         file: name of the file they came in.
         sha256: of that file.
+        left_out: what of the file is not among the activations, and why; empty where all is.
     """
 
     activations: NDArray[np.float32]
@@ -47,6 +48,7 @@ class Precomputed:
     pooling: Pooling
     file: str
     sha256: str
+    left_out: str = ""
 
 
 class PrecomputedEngine:
@@ -106,7 +108,10 @@ class OpenPrecomputed:
             engine=NAME,
             versions={name: version(name) for name in LIBRARIES}
             | {"python": platform.python_version()},
-            notices=(came if found.tokens else f"{came} {NO_TOKENS}",),
+            notices=(
+                came if found.tokens else f"{came} {NO_TOKENS}",
+                *((found.left_out,) if found.left_out else ()),
+            ),
         )
 
     def pool(self, batch: Batch) -> PooledBatch:

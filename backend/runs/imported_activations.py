@@ -98,7 +98,7 @@ def read_activations(path: Path, study: Study, choice: ActivationChoice) -> Prec
         raise ImportFault(
             "It is not said which model gave the activations.",
             expected="its name, in a word.",
-            remedy="name it (--model).",
+            remedy="name it (on the command line, --model).",
         )
     refuse_unusable(choice.model)
     pooling = parse_pooling(choice.pooling)
@@ -136,7 +136,15 @@ def read_activations(path: Path, study: Study, choice: ActivationChoice) -> Prec
         )
     with path.open("rb") as handle:
         digest = hashlib.file_digest(handle, "sha256").hexdigest()
-    return Precomputed(kept, layers, depth, tokens, choice.model, pooling, path.name, digest)
+    left_out = ""
+    if len(places_kept) < pooled.shape[1]:
+        left_out = (
+            f"Layer {depth} of the file is left out: hidden_states has it after the final norm, "
+            "and layers here are before it."
+        )
+    return Precomputed(
+        kept, layers, depth, tokens, choice.model, pooling, path.name, digest, left_out
+    )
 
 
 def import_activations(
@@ -269,7 +277,11 @@ def _by_table(
 ) -> NDArray[np.floating]:
     """Rows in the study's order; ``places`` has each row's text."""
     if len(tensors) != 1:
-        raise _unusable(path, f"it holds {len(tensors)} tensors, and a table of texts is of one")
+        raise _unusable(
+            path,
+            f"it holds {len(tensors)} tensors, and a table of texts is of one (leave the table out "
+            "where they are prompts and responses in the study's order)",
+        )
     (values,) = tensors.values()
     if len(values) != len(places):
         raise _unusable(
@@ -313,7 +325,12 @@ def _places(table: Path, study: Study) -> tuple[list[int], tuple[int, ...] | Non
         if count.isdecimal() and 0 < int(count) < 10**7:
             tokens[place] = int(count)
         elif count:
-            faults.add(table.name, row.line, "tokens is no number of tokens.", "Correct it.")
+            faults.add(
+                table.name,
+                row.line,
+                f"tokens is {shown(count)}.",
+                "Write a whole number of 1 or more, or leave the column out.",
+            )
     if 0 < len(tokens) < len(set(places)):
         faults.add(
             table.name, None, "Some rows have no tokens.", "Fill the column, or leave it out."
@@ -396,7 +413,7 @@ class _Index:
         if len(found) == 1:
             return found[0], ""
         if not found:
-            return None, f"The study has no text of {what}"
+            return None, f"The study does not have {what}"
         return None, f"The study has {len(found)} texts of {what}; name the prompt or responder"
 
 
@@ -419,7 +436,7 @@ def _layers(
         )
     numbers = choice.numbers or tuple(range(count))
     if len(numbers) != count:
-        raise _unusable(path, f"it has {count} layers, and {len(numbers)} are named")
+        raise _unusable(path, f"its number of layers is {count}, and {len(numbers)} are named")
     shift = 1 if choice.numbering == FROM_0 else 0
     depth = choice.depth
     if depth is None:
@@ -427,7 +444,7 @@ def _layers(
             raise ImportFault(
                 "It is not said how many decoder blocks the model has.",
                 expected="the number of blocks, where the file has some of the layers only.",
-                remedy="name it (--depth).",
+                remedy="name it (on the command line, --depth).",
             )
         depth = numbers[-1] + shift
     last = depth if choice.numbering == HIDDEN_STATES else None

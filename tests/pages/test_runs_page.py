@@ -103,7 +103,7 @@ def test_bfloat16_is_offered_where_the_cpu_multiplies_it(store, tiny_llama, monk
     monkeypatch.setattr(number_types, "multiplies_bfloat16", lambda: there)
     app = opened(PAGE)
     app.text_input(key="form_layers").set_value("1-3").run()
-    command = f"python -m backend precision --study {ref.key} --model {tiny_llama} --layers 1,2,3"
+    command = f"python -m backend precision --study {ref.key} --model {tiny_llama} --layers 1-3"
     assert (command in [code.value for code in app.code]) is there
     app.selectbox(key="form_dtype").select("bfloat16").run()
     assert command not in [code.value for code in app.code]

@@ -11,8 +11,10 @@ from safetensors.numpy import save_file
 
 from backend.cli.main import main
 from backend.errors import ImportFault, LayerOutOfRange, ReadOnly, StoreError, UnknownPooling
+from backend.extraction.precomputed import OpenPrecomputed
 from backend.runs.imported_activations import (
     ActivationChoice,
+    UnderstoodActivations,
     import_activations,
     read_activations,
 )
@@ -24,6 +26,7 @@ from backend.store.run import open_run
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.views.diagnosis.compute import diagnose_run
+from backend.views.imports.activations import understood_activations
 from backend.views.prompts.words import tokens_text
 from backend.views.scores.links import score_links
 from tests.support.raw import reading_run
@@ -167,6 +170,11 @@ def test_layers_are_those_of_the_numbering(
     choice = ActivationChoice("m", "mean", numbering, numbers, depth)
     found = read_activations(tmp_path / "a.npz", STUDY, choice)
     assert found.layers == layers
+    last = f"Layer {(numbers or (0, 1, 2, 3))[-1]} of the file is left out"
+    assert found.left_out.startswith(last) if len(kept) < 4 else found.left_out == ""
+    said = understood_activations(UnderstoodActivations("study", found))
+    (*_, notice) = OpenPrecomputed(found).record.notices
+    assert (found.left_out in said) and (len(kept) == 4 or notice == found.left_out)
     assert np.array_equal(found.activations, drawn[:, kept].swapaxes(0, 1).astype(np.float32))
 
 

@@ -28,4 +28,5 @@ def understood_activations(understood: UnderstoodActivations) -> str:
         f"{found.file}: all {texts} texts of {understood.study}, {which} "
         f"{ranges(found.layers)} as numbered here, of {found.depth} blocks, d = {width}. "
         f"Model: {found.model}. Pooling: {pooling_title(found.pooling)}. {tokens}"
+        + (f" {found.left_out}" if found.left_out else "")
     )

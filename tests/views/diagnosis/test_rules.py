@@ -373,9 +373,33 @@ def test_a_zero_activation_has_no_direction_and_is_no_fault(healthy):
     gram = healthy.gram.copy()
     gram[0] = gram[:, 0] = 0
     found = diagnose(dataclasses.replace(healthy, gram=gram)).judgements
-    judged = next(j for j in found if j.cause == "direction_outliers")
-    assert (judged.verdict, judged.weight, judged.rows) == ("undetermined", 0.0, ())
-    assert "activation is zero" in judged.summary
+    for cause in ("direction_outliers", "magnitude_outliers"):
+        judged = next(j for j in found if j.cause == cause)
+        assert (judged.verdict, judged.weight, judged.rows) == ("undetermined", 0.0, ())
+        assert "activation is zero" in judged.summary
+
+
+def test_a_vector_that_is_zero_accuses_nothing_that_r_would_show(healthy):
+    flat = dataclasses.replace(
+        healthy, drifts_by_layer=each_drift(healthy, np.zeros_like), layer_given=False
+    )
+    few = judged_by(flat, "few_scenarios")
+    assert few.verdict == "undetermined" and few.summary.endswith("the projections do not vary.")
+    assert judged_by(flat, "other_layer").verdict == "undetermined"
+
+
+def test_with_too_few_cases_for_halves_it_is_said_that_held_out_r_is_undefined(healthy):
+    eight = with_cases(clustered(healthy, 8, 1, 0.2), groups=())
+    drift = eight.drifts[MEAN_DIFFERENCE]
+    layers = {MEAN_DIFFERENCE: {eight.layer: drift, eight.layer + 1: drift**3}}
+    few = dataclasses.replace(eight, layer_given=False, drifts_by_layer=layers)
+    judged = judged_by(few, "few_scenarios")
+    assert judged.verdict == "supported"
+    assert judged.summary == (
+        "8 cases; r held out is undefined: halves need at least 10 scenarios, not 8."
+    )
+    (row,) = judged.rows
+    assert "held out" in row.name and row.estimate.value is None
 
 
 def test_a_vector_without_dominance_says_why(healthy):
@@ -386,5 +410,5 @@ def test_a_vector_without_dominance_says_why(healthy):
         missing = Estimate.undefined(len(healthy.high), reason)
         found = diagnose(dataclasses.replace(healthy, dominance=missing)).judgements
         judged = next(j for j in found if j.cause == "massive_coordinate")
-        assert (judged.verdict, judged.summary) == ("ruled out", said)
+        assert (judged.verdict, judged.summary) == ("undetermined", said)
         assert judged.rows[0].estimate.value is None

@@ -9,6 +9,9 @@ from backend.views.diagnosis.cause import Earlier, Judgement, Rule
 from backend.views.diagnosis.evidence import CellEvidence, leaves_open
 
 CAUSE, TITLE = "few_scenarios", "Too few scenarios"
+_DEFINED = 3  # cases below which no r is defined
+_MEASURED = "r of the mean difference, held out where its layer was chosen"
+_HIDES = "With so few cases r cannot show any other cause either."
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
@@ -23,9 +26,24 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     wide = leaves_open(r, evidence.thresholds)
     worth, cases = _worth(evidence)
     weight = at.CASES / max(worth, 1)
+    whole = evidence.r(MEAN_DIFFERENCE)
     supported = weight > 1 and wide
+    # More cases would not define r where the vector or the scores do not vary.
+    if whole.value is None and evidence.n >= _DEFINED:
+        return Judgement(
+            CAUSE,
+            TITLE,
+            "undetermined",
+            0.0,
+            f"{cases}; r is undefined: {whole.reason}.",
+            (Row(_MEASURED, whole),),
+            None,
+            _HIDES,
+        )
     summary = (
-        f"{cases}; the interval of r leaves open whether the cell works."
+        f"{cases}; r held out is undefined: {r.reason}."
+        if supported and r.value is None
+        else f"{cases}; the interval of r leaves open whether the cell works."
         if supported
         else f"{cases}; the interval of r holds no more than two statuses."
         if not wide
@@ -37,9 +55,9 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         "supported" if supported else "ruled out",
         weight,
         summary,
-        (Row("r of the mean difference", r),),
+        (Row(_MEASURED, r),),
         None,
-        "With so few cases r cannot show any other cause either.",
+        _HIDES,
     )
 
 

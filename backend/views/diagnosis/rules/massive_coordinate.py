@@ -43,7 +43,7 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     return Judgement(
         CAUSE,
         TITLE,
-        verdict_by_gain(weight, own.gain, evidence.level),
+        "undetermined" if share is None else verdict_by_gain(weight, own.gain, evidence.level),
         weight,
         summary,
         (

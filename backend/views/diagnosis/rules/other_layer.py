@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.cross_fit import LEAST
+from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject
 from backend.views.diagnosis.evidence import CellEvidence, raises_r
 
@@ -21,6 +22,8 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     better layer. Confusions: none among the layers extracted. Ruled out where the layer shown is
     the best of those extracted, as it is unless the user gave it.
     """
+    if not evidence.layer_given and evidence.r(MEAN_DIFFERENCE).value is None:
+        return _SUBJECT.judged("undetermined", 0.0, "No layer has an r to compare with.")
     if not evidence.layer_given:
         return _SUBJECT.judged(
             "ruled out", 0.0, "The layer shown is the one with the highest r of those extracted."

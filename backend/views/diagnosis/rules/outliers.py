@@ -23,15 +23,18 @@ def markers(evidence: CellEvidence) -> tuple[Floats, Floats]:
     and how far its mean cosine with the other prompts of its pole lies below the pole's median.
 
     Returns:
-        Ratios [n] and gaps [n]; the gaps of a pole with a zero activation are NaN.
+        Ratios [n] and gaps [n]; both are NaN in a pole with a zero activation.
     """
     norms = np.sqrt(np.diag(evidence.gram))
     cosines = cosine_matrix(evidence.gram)
     ratios, gaps = np.ones(len(norms)), np.zeros(len(norms))
     for pole in (evidence.high, ~evidence.high):
         own = norms[pole]
-        relative = own / max(float(np.median(own)), 1e-300)
-        ratios[pole] = np.maximum(relative, 1 / np.maximum(relative, 1e-12))
+        if own.all():
+            relative = own / np.median(own)
+            ratios[pole] = np.maximum(relative, 1 / relative)
+        else:
+            ratios[pole] = np.nan
         block = cosines[np.ix_(pole, pole)]
         # The median over the others: outliers among them do not lower a good prompt's.
         others = block[~np.eye(len(block), dtype=bool)].reshape(len(block), -1)
@@ -48,6 +51,10 @@ def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     a prompt much longer in words; a first token with a huge activation.
     """
     ratios, gaps = markers(evidence)
+    confusions = "A prompt with many more or fewer words; a first token left in the mean."
+    if np.isnan(ratios).any():
+        summary = "An activation is zero, so no length can be compared with it."
+        return Judgement(LENGTH, TITLES[LENGTH], "undetermined", 0.0, summary, (), None, confusions)
     # A prompt that also points elsewhere is judged by its direction.
     marker = float(np.where(gaps >= at.COSINE_GAP, 1.0, ratios).max())
     weight = float(np.log(marker) / np.log(at.NORM_RATIO))
@@ -69,7 +76,7 @@ def judge_length(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         summary,
         (row,),
         fix,
-        "A prompt with many more or fewer words; a first token left in the mean.",
+        confusions,
         explained=from_first,
     )
 
