@@ -17,7 +17,7 @@ from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
 from backend.store.run_record import IMPORTED, RunRecord
 from backend.store.run_values import CellResult, RunSummary
-from backend.views.shared.numbers import count_text
+from backend.views.shared.numbers import count_text, ranges
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def _runs(settings: Settings, _: argparse.Namespace) -> int:
         record = run.record
         print(
             f"{record.run_id}  {run.study_key}  {record.model_name}  layers "
-            f"{record.layers[0]}-{record.layers[-1]}  {record.pooling}  {record.created_at}"
+            f"{ranges(record.layers).replace(' ', '')}  {record.pooling}  {record.created_at}"
         )
     for name, why in found.broken.items():
         print(f"{name}: {why}", file=sys.stderr)
@@ -167,7 +167,8 @@ def _print_cell(cell: CellResult) -> None:
 
 def _interval(title: str, found: Estimate) -> str:
     if found.low is None or found.high is None:
-        return f"{title} interval undefined"
+        why = f": {found.reason}" if found.reason else ""
+        return f"{title} interval undefined{why}"
     return f"{title} [{found.low:+.3f}, {found.high:+.3f}]"
 
 

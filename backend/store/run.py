@@ -61,6 +61,8 @@ from backend.store.study import StudyFile
 from backend.turns import turn_order
 
 CHUNK = 2048
+# Which of the two it was is not among a run's columns.
+NO_BOOTSTRAP = "a bootstrap needs 10 scenarios, or groups of cases, and an r in every resample"
 NOT_COMPUTED = "not computed in this run: derive again"
 DriftKey = tuple[str, str, str]
 Drifts = tuple[dict[int, Floats], Floats]
@@ -316,7 +318,15 @@ class Run(StudyFile):
                         pooled[0], pooled[1], pooled[2], None, n, reason, None, groups
                     ),
                     bootstrap=_estimate(
-                        r, boot_low, boot_high, None, n, reason, BCA_BOOTSTRAP, effective, groups
+                        r,
+                        boot_low,
+                        boot_high,
+                        None,
+                        n,
+                        reason or (NO_BOOTSTRAP if boot_low is None else None),
+                        BCA_BOOTSTRAP,
+                        effective,
+                        groups,
                     ),
                     rank=_estimate(
                         rho,

@@ -233,6 +233,8 @@
       waiting = false;
       document.querySelectorAll(".js-plotly-plot").forEach(name);
     }, PAUSE);
-  }).observe(document.body, {subtree: true, childList: true});
+  }).observe(document.body, {subtree: true, childList: true,
+    // Set by chart_click.js, maybe after the chart was drawn.
+    attributeFilter: ["data-opens"]});
   document.body.append(status);
 })();

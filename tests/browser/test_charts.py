@@ -131,6 +131,19 @@ def test_the_keys_go_from_one_panel_to_the_next(watched, stocked):
     assert models[0] == models[1] != models[2]
 
 
+def test_a_chart_says_that_its_points_can_be_opened_however_late_it_knows(watched, stocked):
+    page = prompts_page(watched, stocked, "lengths")
+    page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()
+    chart = focus_on(page, ".st-key-norms")
+    expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a point"))
+    settled(page)
+    # As for a chart after which nothing else is drawn.
+    chart.evaluate("c => { delete c.dataset.opens; }")
+    expect(chart).not_to_have_attribute("aria-label", re.compile("Enter opens a point"))
+    chart.evaluate("c => { c.dataset.opens = 'yes'; }")
+    expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a point"))
+
+
 def test_a_point_of_a_scatter_is_read_and_opened_by_keyboard_alone(watched, stocked):
     page = prompts_page(watched, stocked, "lengths")
     page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()

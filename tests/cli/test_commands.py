@@ -44,6 +44,16 @@ def test_prompts_are_dropped_and_the_run_is_made_again(store, tiny_llama, capsys
     assert status == 1 and "The study has no prompt 99." in err
 
 
+def test_few_scenarios_have_no_bootstrap_and_metrics_says_why(store, tiny_llama, capsys):
+    publish_run(store, small_study(scenarios=8), tiny_llama, "run-1", (0, 2, 3))
+    shown = run(capsys, "metrics", "run-1", "--trait", "haste")[1]
+    assert "bootstrap interval undefined: a bootstrap needs 10 scenarios" in shown
+    (cell, *_) = json.loads(run(capsys, "metrics", "run-1", "--json")[1])
+    assert cell["bootstrap"]["low"] is None
+    assert cell["bootstrap"]["reason"].startswith("a bootstrap needs 10 scenarios")
+    assert "layers 0,2-3  mean" in run(capsys, "runs")[1]
+
+
 def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):
     folder = write_study(tmp_path / "small", small_study())
     status, key, _ = run(capsys, "import-study", str(folder), "--name", "mine")
