@@ -50,7 +50,7 @@ bench-first-start: setup-dev
 bench-libraries: setup-dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.libraries
 
-# About ten minutes on a quiet machine; LOAD="--sessions 4 --seconds 15 --loads 20 --layers 2-3
+# An hour on two cores that the browsers share; LOAD="--sessions 4 --seconds 15 --loads 20 --layers 2-3
 # --small" takes one.
 bench-load: setup-dev
 	$(BIN)/python -m tests.benchmarks.load $(LOAD)

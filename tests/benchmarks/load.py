@@ -4,8 +4,9 @@ The application is started as ``serve`` starts it. One session alone is measured
 extraction alone, so that every figure under load has its own baseline from the same run. Then all
 sessions move the lab's slider, each in a browser profile of its own, while extractions follow one
 another; at the end pages are loaded one after another, to see whether the dashboard's memory grows.
-Run with ``make bench-load``; the last line is one JSON object. By default it takes about ten
-minutes; ``--sessions 4 --seconds 15 --loads 20 --layers 2-3 --small`` takes one.
+Run with ``make bench-load``; the last line is one JSON object. By default it takes an hour
+on two cores that the browsers share; ``--sessions 4 --seconds 15 --loads 20 --layers 2-3 --small``
+takes a minute.
 """
 
 from __future__ import annotations
