@@ -23,12 +23,15 @@ class Colours:
         reach: the ends of the scale are centre - reach and centre + reach; above 0.
         low: mean projection of the low prompts; None where undefined.
         high: of the high prompts.
+        beyond: "above" or "below" where every token lies there of both poles' means, so that only
+            the tokens can be compared with one another; else empty.
     """
 
     centre: float
     reach: float
     low: float | None
     high: float | None
+    beyond: str = ""
 
 
 def colours_of(turns: Sequence[Turn], units: Units, shown: str) -> Colours:
@@ -36,19 +39,24 @@ def colours_of(turns: Sequence[Turn], units: Units, shown: str) -> Colours:
 
     Args:
         turns: of the chat.
-        units: whose poles' midpoint is grey; the middle of all tokens where they are undefined.
+        units: whose poles' midpoint is grey; the middle of all tokens where they are undefined, or
+            where all tokens lie on one side of both.
         shown: of :data:`SHOWN`.
     """
     values = [
         value_of(token, shown) for turn in turns for one in turn.answers for token in one.tokens
     ]
     low, high = units.low.value, units.high.value
-    if low is not None and high is not None:
+    beyond = ""
+    if low is not None and high is not None and values:
+        above, below = min(values) > max(low, high), max(values) < min(low, high)
+        beyond = "above" if above else "below" if below else ""
+    if low is not None and high is not None and not beyond:
         centre = (low + high) / 2
     else:
         centre = (min(values) + max(values)) / 2 if values else 0.0
     reach = max([abs(value - centre) for value in values], default=0.0)
-    return Colours(centre, reach or 1.0, low, high)
+    return Colours(centre, reach or 1.0, low, high, beyond)
 
 
 def value_of(token: SpokenToken, shown: str) -> float:
@@ -77,7 +85,14 @@ def legend_html(colours: Colours) -> str:
     ends = (colours.centre - colours.reach, colours.centre, colours.centre + colours.reach)
     numbers = "".join(f"<span>{end:.3g}</span>" for end in ends)
     poles = ""
-    if colours.low is not None and colours.high is not None:
+    if colours.low is not None and colours.high is not None and colours.beyond:
+        poles = (
+            f"<div>Every token lies {colours.beyond} the means of both the low prompts "
+            f"({colours.low:.3g}) and the high prompts ({colours.high:.3g}), so colours compare "
+            "the tokens with one another only. A first token with a huge activation does that to a "
+            "mean; pooling without the first token leaves it out.</div>"
+        )
+    elif colours.low is not None and colours.high is not None:
         poles = (
             "<div><span style='text-decoration:underline dotted'>dotted</span>: below the mean of "
             f"the low prompts ({colours.low:.3g}); "
@@ -103,7 +118,9 @@ def _span(token: SpokenToken, colours: Colours, value: float) -> str:
         return ""
     colour = diverging((value - colours.centre) / colours.reach)
     line = ""
-    if colours.high is not None and value > colours.high:
+    if colours.beyond:
+        line = ""  # the same one under every token says nothing
+    elif colours.high is not None and value > colours.high:
         line = ";text-decoration:underline"
     elif colours.low is not None and value < colours.low:
         line = ";text-decoration:underline dotted"

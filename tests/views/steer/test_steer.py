@@ -144,6 +144,22 @@ def test_colours_are_centred_between_the_poles():
     assert colours_of([], no_poles, "before").reach > 0
 
 
+@pytest.mark.parametrize(("sign", "side"), [(1, "above"), (-1, "below")])
+def test_tokens_beyond_both_poles_are_compared_with_one_another(sign, side):
+    chat = new_chat(base(), VECTOR)
+    made = turn_of(chat, "hello", *(sign * value for value in (40.0, 50.0, 60.0, 44.0)))
+    colours = colours_of([made], UNITS, "before")
+    assert (colours.centre, colours.reach, colours.beyond) == (sign * 50.0, 10.0, side)
+    shown = [tokens_html(one, colours, "before") for one in made.answers]
+    assert not any("underline" in one for one in shown)
+    assert len({re.search(r"background:(#\w{6})", one)[1] for one in shown}) == 4
+    said = legend_html(colours)
+    assert f"lies {side} the means of both the low prompts (-1) and the high prompts (3)" in said
+    # One token between the poles, and they are the measure again.
+    among = turn_of(chat, "hello", *(sign * value for value in (40.0, 50.0, 60.0, 1.0 * sign)))
+    assert colours_of([among], UNITS, "before").centre == 1.0
+
+
 def test_no_text_becomes_markup():
     bad = "<img src=x onerror=alert(1)>'"
     answer = VariantAnswer("plain", "plain", None, bad, (SpokenToken(bad, 0.0, 0.0),), True, 1, 0)
