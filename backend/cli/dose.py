@@ -12,8 +12,7 @@ from backend.cli.extract import ProgressBar
 from backend.cli.json_output import to_json
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import SteerscopeError
-from backend.runs.doses import another_vector
-from backend.runs.imported_vectors import named_vectors
+from backend.runs.doses import another_vector_now
 from backend.runs.requests import parse_layers
 from backend.settings import Settings
 from backend.steering.dose_request import DosePlan, DoseRequest, check_dose
@@ -21,7 +20,6 @@ from backend.steering.interventions import WHERE
 from backend.steering.units import UNITS
 from backend.steering.vectors import VectorSource
 from backend.store.dose import dose_list, publish_dose
-from backend.store.run import open_run, run_path
 from backend.views.dose import words
 from backend.views.dose.compute import DoseResult, dose_result
 from backend.views.dose.tables import answer_rows, change_rows, measure_rows
@@ -132,19 +130,15 @@ def _dose(settings: Settings, options: argparse.Namespace) -> int:
 
 def _list(settings: Settings) -> None:
     found = dose_list(settings)
-    named = named_vectors(settings)
     for record in found.doses:
         steered = record.steered
         print(
             f"{record.name}  {steered.run_id}  {steered.trait}  layer {steered.layer}  "
             f"{steered.vector}  {words.STEERS[dose_result(record).behaviour.steerability.steers]}"
         )
-        if not run_path(settings, steered.run_id).exists():
-            continue
         try:
-            with open_run(settings, steered.run_id) as run:
-                if another_vector([run], named, steered):
-                    print(f"  {words.OTHER_VECTOR}")
+            if another_vector_now(settings, steered):
+                print(f"  {words.OTHER_VECTOR}")
         except SteerscopeError as fault:
             print(f"{steered.run_id}: {fault.what}", file=sys.stderr)
     for name, why in found.broken.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 from typing import Never
 
@@ -43,6 +44,27 @@ def pooled_arguments(parser: argparse.ArgumentParser) -> None:
         "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+
+
+def pooled_request(settings: Settings, options: argparse.Namespace) -> ExtractionRequest:
+    """What :func:`pooled_arguments` and ``--dtype`` say.
+
+    Args:
+        settings: where the study is.
+        options: of the command.
+
+    Raises:
+        SteerscopeError: there is no such study, or layers or pooling are none.
+    """
+    return ExtractionRequest(
+        study=find_study(settings, options.study).key,
+        model=options.model,
+        layers=parse_layers(options.layers),
+        pooling=parse_pooling(options.pooling),
+        batch_tokens=options.batch_tokens,
+        device=options.device,
+        dtype=options.dtype,
+    )
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -109,15 +131,8 @@ class ProgressBar:
 
 def _extract(settings: Settings, options: argparse.Namespace) -> int:
     workers, worker_cpus = workers_of(options)
-    ref = find_study(settings, options.study)
-    request = ExtractionRequest(
-        study=ref.key,
-        model=options.model,
-        layers=parse_layers(options.layers),
-        pooling=parse_pooling(options.pooling),
-        batch_tokens=options.batch_tokens,
-        device=options.device,
-        dtype=options.dtype,
+    request = dataclasses.replace(
+        pooled_request(settings, options),
         fresh=options.fresh,
         engine=options.engine,
         workers=workers,

@@ -9,18 +9,16 @@ import sys
 from collections.abc import Sequence
 
 from backend.cli.command import Command
-from backend.cli.extract import pooled_arguments
+from backend.cli.extract import pooled_arguments, pooled_request
 from backend.cli.json_output import to_json
 from backend.errors import ExtractionError
 from backend.extraction.engine import Report
 from backend.extraction.precision import LayerError, Pass, layer_errors, pooled
-from backend.poolings import parse_pooling
 from backend.runs.engines import SIMULATED_PREFIX
 from backend.runs.quick_checks import check_request
-from backend.runs.requests import parse_layers
 from backend.settings import Settings
 from backend.store.study import find_study, load_study
-from backend.types import ExtractionRequest, Progress
+from backend.types import Progress
 
 _EXACT = "float32"
 
@@ -56,24 +54,15 @@ def _precision(settings: Settings, options: argparse.Namespace) -> int:
             expected="a model with weights.",
             remedy="name a preset, a Hub id, a folder or a .gguf file.",
         )
-    ref = find_study(settings, options.study)
-    request = ExtractionRequest(
-        study=ref.key,
-        model=options.model,
-        layers=parse_layers(options.layers),
-        pooling=parse_pooling(options.pooling),
-        batch_tokens=options.batch_tokens,
-        device=options.device,
-        dtype=_EXACT,
-    )
+    request = pooled_request(settings, options)
     check_request(settings, request)
     # Imported here: what is wrong is said at once, and torch and transformers take seconds.
     from backend.extraction.local_engine import LocalEngine
 
-    study = load_study(settings, ref)
+    study = load_study(settings, find_study(settings, request.study))
     exact, other = (
         pooled(LocalEngine(settings, asked), study, options.texts, _told(asked.dtype))
-        for asked in (request, dataclasses.replace(request, dtype=options.dtype))
+        for asked in (dataclasses.replace(request, dtype=_EXACT), request)
     )
     errors = layer_errors(request.layers, exact.activations, other.activations)
     if options.json:

@@ -17,7 +17,7 @@ from backend.store.catalog import run_list, run_summary
 from backend.store.run import open_run
 from backend.store.run_record import IMPORTED, RunRecord
 from backend.store.run_values import CellResult, RunSummary
-from backend.views.shared.numbers import count_text, ranges
+from backend.views.shared.numbers import count_text, layers_option
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +36,7 @@ def _runs(settings: Settings, _: argparse.Namespace) -> int:
         record = run.record
         print(
             f"{record.run_id}  {run.study_key}  {record.model_name}  layers "
-            f"{ranges(record.layers).replace(' ', '')}  {record.pooling}  {record.created_at}"
+            f"{layers_option(record.layers)}  {record.pooling}  {record.created_at}"
         )
     for name, why in found.broken.items():
         print(f"{name}: {why}", file=sys.stderr)

@@ -9,7 +9,7 @@ from backend.core.arrays import digest_of
 from backend.core.dose import SteeringResult, steerability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.runs.directions import DirectionKey, vector_of
-from backend.runs.imported_vectors import NamedVector
+from backend.runs.imported_vectors import NamedVector, named_paths, named_vectors
 from backend.settings import Settings
 from backend.store.dose import BEHAVIOUR, DoseRecord, Steered, dose_list
 from backend.store.file_cache import FileCache
@@ -31,7 +31,7 @@ def steering_of(settings: Settings, run_id: str) -> tuple[SteeringResult, ...]:
         steered = record.steered
         if steered.run_id != run_id or steered.named or steered.vector != MEAN_DIFFERENCE:
             continue
-        if not _another_now(settings, steered):
+        if not another_vector_now(settings, steered):
             path = settings.doses / f"{record.name}.json"
             result = _RESULTS.get("steering", [path], partial(_result, record))
             found[steered.trait, steered.prompt_set, steered.layer] = result
@@ -57,15 +57,25 @@ def another_vector(runs: Sequence[Run], named: Sequence[NamedVector], steered: S
     return isinstance(now, str) or digest_of(now) != steered.vector_hash
 
 
-def _another_now(settings: Settings, steered: Steered) -> bool:
-    """As :func:`another_vector`, of a method's vector."""
+def another_vector_now(settings: Settings, steered: Steered) -> bool:
+    """As :func:`another_vector`, of what the store holds; False where the run is not there.
+
+    Args:
+        settings: where the store is.
+        steered: of a dose-response.
+
+    Raises:
+        SteerscopeError: the run cannot be read.
+    """
 
     def make() -> bool:
+        named = named_vectors(settings) if steered.named else ()
         with open_run(settings, steered.run_id) as run:
-            return another_vector([run], (), steered)
+            return another_vector([run], named, steered)
 
     path = run_path(settings, steered.run_id)
-    return path.exists() and _RESULTS.get(("another", steered), [path], make)
+    files = [path, *named_paths(settings)] if steered.named else [path]
+    return path.exists() and _RESULTS.get(("another", steered), files, make)
 
 
 def _result(record: DoseRecord) -> SteeringResult:

@@ -11,7 +11,8 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -108,6 +109,21 @@ def peak_memory(way: str) -> float:
     return float(done.stdout.split()[-1])
 
 
+def alternating(calls: Mapping[str, Callable[[], object]]) -> dict[str, float]:
+    """Median seconds of some calls, which take turns.
+
+    Args:
+        calls: by name.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(ROUNDS):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call()
+            seconds[name].append(time.perf_counter() - started)
+    return {name: statistics.median(times) for name, times in seconds.items()}
+
+
 def bfloat16(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> dict[str, float]:
     """Print how much faster bfloat16 is than float32, and what it loses; nothing where the CPU has
     no units for it.
@@ -121,13 +137,8 @@ def bfloat16(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> dict[str, f
         return {}
     models = {"float32": loaded, "bfloat16": model("bfloat16")}
     found = {name: steerscope(one, encoded) for name, one in models.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in models}
-    for _ in range(ROUNDS):
-        for name, one in models.items():
-            started = time.perf_counter()
-            steerscope(one, encoded)
-            seconds[name].append(time.perf_counter() - started)
-    faster = statistics.median(seconds["float32"]) / statistics.median(seconds["bfloat16"])
+    median = alternating({name: partial(steerscope, one, encoded) for name, one in models.items()})
+    faster = median["float32"] / median["bfloat16"]
     errors = layer_errors(LAYERS, found["float32"], found["bfloat16"])
     largest = max(error.largest or 0.0 for error in errors)
     spread = max(error.of_spread or 0.0 for error in errors)
@@ -147,14 +158,8 @@ def measure() -> dict[str, float]:
     loaded = model()
     encoded = texts(loaded.tokenizer)
     results = {name: way(loaded, encoded) for name, way in WAYS.items()}
-    seconds: dict[str, list[float]] = {name: [] for name in WAYS}
-    for _ in range(ROUNDS):
-        for name, way in WAYS.items():
-            started = time.perf_counter()
-            way(loaded, encoded)
-            seconds[name].append(time.perf_counter() - started)
+    median = alternating({name: partial(way, loaded, encoded) for name, way in WAYS.items()})
     memory = {name: peak_memory(name) for name in WAYS}
-    median = {name: statistics.median(times) for name, times in seconds.items()}
     tokens = sum(len(text.ids) for text in encoded)
     print(
         f"{TEXTS} texts, {tokens} tokens, layers {LAYERS[0]}-{LAYERS[-1]}, SmolLM2, CPU, "

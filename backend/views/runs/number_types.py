@@ -7,7 +7,7 @@ import shlex
 from backend.extraction.engine import LOCAL
 from backend.models.cpu import multiplies_bfloat16
 from backend.types import ExtractionRequest
-from backend.views.shared.numbers import ranges
+from backend.views.shared.numbers import layers_option
 
 BFLOAT16 = (
     "If the CPU extracts: this machine's multiplies bfloat16 faster than float32. How much faster "
@@ -27,5 +27,5 @@ def bfloat16_command(request: ExtractionRequest) -> str | None:
     if request.dtype not in ("auto", "float32") or not on_cpu or not multiplies_bfloat16():
         return None
     asked = ("precision", "--study", request.study, "--model", request.model)
-    layers = ("--layers", ranges(request.layers).replace(" ", ""))
+    layers = ("--layers", layers_option(request.layers))
     return shlex.join(("python", "-m", "backend", *asked, *layers))

@@ -53,6 +53,11 @@ def ranges(layers: tuple[int, ...]) -> str:
     return ", ".join(str(low) if low == high else f"{low}-{high}" for low, high in runs)
 
 
+def layers_option(layers: tuple[int, ...]) -> str:
+    """Ascending layers as ``--layers`` takes them, such as ``1-3,5``."""
+    return ranges(layers).replace(" ", "")
+
+
 def p_text(p: float | None) -> str:
     """A p as people read it; a dash where there is none."""
     if p is None:

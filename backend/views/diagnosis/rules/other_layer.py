@@ -22,9 +22,9 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     better layer. Confusions: none among the layers extracted. Ruled out where the layer shown is
     the best of those extracted, as it is unless the user gave it.
     """
-    if not evidence.layer_given and evidence.r(MEAN_DIFFERENCE).value is None:
-        return _SUBJECT.judged("undetermined", 0.0, "No layer has an r to compare with.")
     if not evidence.layer_given:
+        if evidence.r(MEAN_DIFFERENCE).value is None:
+            return _SUBJECT.judged("undetermined", 0.0, "No layer has an r to compare with.")
         return _SUBJECT.judged(
             "ruled out", 0.0, "The layer shown is the one with the highest r of those extracted."
         )
