@@ -18,7 +18,8 @@ from pages.shared.address import segmented, several
 from pages.shared.figures import show
 from pages.shared.names import column_names
 from pages.shared.navigate import open_page
-from pages.shared.sidebar import Selection, selection, short_names
+from pages.shared.plain import as_text
+from pages.shared.sidebar import Selection, run_name, selection, short_names
 from pages.shared.states import require_run
 from pages.shared.trait_grid import trait_grid
 
@@ -96,6 +97,8 @@ def _page() -> None:
     card = data.results().of_runs(scorecard, run_ids, chosen.prompt_set, chosen.layer, thresholds)
     traits = chosen.runs[-1].traits
     answer.subheader(words.answer(card, runs, names))
+    if chosen.run is not None and chosen.run not in runs:
+        st.caption(words.not_shown(as_text(run_name(chosen.run))))
     if (misled := words.responders_sentence(card.cells.values())) is not None:
         st.warning(misled, icon=":material/groups:")
     if view == "cells":

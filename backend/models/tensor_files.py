@@ -41,6 +41,10 @@ _DAMAGE = (
 )
 
 
+class _NotFloating(ValueError):
+    """Whole numbers or the like: nothing is damaged, and another copy would be the same."""
+
+
 @dataclass(frozen=True, eq=False)
 class TensorFile:
     """What a file holds.
@@ -88,7 +92,9 @@ def read_tensors(path: Path, most_bytes: int = MOST_VECTOR_BYTES) -> TensorFile:
         raise ImportFault(
             f"{shown(path.name)} cannot be read: {said}.",
             expected=f"a whole file of the format {path.suffix.lower()}, of tensors only.",
-            remedy="save or copy it again.",
+            remedy="save its tensors as float32."
+            if isinstance(fault, _NotFloating)
+            else "save or copy it again.",
         ) from fault
     if not found.tensors:
         raise ImportFault(
@@ -211,7 +217,7 @@ def _of_torch(name: str, tensor: Any, most_bytes: int) -> NDArray[np.floating]:
     if not isinstance(tensor, torch.Tensor):
         raise ValueError(f"{name!r} is a {type(tensor).__name__} instead of a tensor")
     if not tensor.is_floating_point():
-        raise ValueError(f"tensor {name!r} is of {tensor.dtype} instead of floating point")
+        raise _NotFloating(f"tensor {name!r} is of {tensor.dtype} instead of floating point")
     # A tensor of stride 0 says more numbers than the file holds.
     if tensor.numel() * 4 > most_bytes:
         raise ValueError(f"tensor {name!r} has {tensor.numel():,} numbers")
@@ -223,7 +229,7 @@ def _of_torch(name: str, tensor: Any, most_bytes: int) -> NDArray[np.floating]:
 
 def _floating(name: str, values: NDArray[Any]) -> NDArray[np.floating]:
     if not np.issubdtype(values.dtype, np.floating):
-        raise ValueError(f"{name!r} is of {values.dtype} instead of floating point")
+        raise _NotFloating(f"{name!r} is of {values.dtype} instead of floating point")
     return values
 
 

@@ -307,6 +307,7 @@ def _places(table: Path, study: Study) -> tuple[list[int], tuple[int, ...] | Non
     places: list[int] = []
     seen: dict[int, int] = {}
     tokens: dict[int, int] = {}
+    untold: list[int] = []
     for row in rows:
         place, why = index.place(row)
         if place is None:
@@ -331,10 +332,11 @@ def _places(table: Path, study: Study) -> tuple[list[int], tuple[int, ...] | Non
                 f"tokens is {shown(count)}.",
                 "Write a whole number of 1 or more, or leave the column out.",
             )
-    if 0 < len(tokens) < len(set(places)):
-        faults.add(
-            table.name, None, "Some rows have no tokens.", "Fill the column, or leave it out."
-        )
+        else:
+            untold.append(row.line)
+    if tokens:
+        for line in untold:
+            faults.add(table.name, line, "tokens is empty.", "Fill the column, or leave it out.")
     try:
         faults.raise_if_any()
     except StudyFaults as fault:

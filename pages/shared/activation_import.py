@@ -16,12 +16,13 @@ from backend.runs.imported_activations import (
     understand_upload,
 )
 from backend.runs.requests import parse_layers
-from backend.runs.vector_files import LAYER_NUMBERINGS
 from backend.studies.tables import FORMATS
 from backend.types import Progress
 from backend.views.imports.activations import BEFORE, understood_activations
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.layer_numbering import layer_numbering
+from pages.shared.navigate import open_page
 from pages.shared.plain import as_text
 from pages.shared.sidebar import Selection
 from pages.shared.states import progress_words
@@ -72,8 +73,8 @@ def activation_import(chosen: Selection) -> None:
             disabled=st.session_state[_FILE] is None,
         )
         fault_shown(_CHECK)
-        if kept := st.session_state.pop(_KEPT, None):
-            st.success(f"Imported as the run **{as_text(kept)}**.")
+        if kept := st.session_state.get(_KEPT):
+            _kept(*kept)
         checked: _Checked | None = st.session_state.get(_FOUND)
         if checked is not None and checked.said == _said():
             _preview(checked)
@@ -108,12 +109,7 @@ def _fields(studies: dict[str, str], chosen: Selection) -> None:
         help="Or type first-10, or end-3 for the third token from the end.",
         key=_POOLING,
     )
-    right.selectbox(
-        "How the file numbers layers",
-        list(LAYER_NUMBERINGS),
-        format_func=lambda name: f"{name}: {LAYER_NUMBERINGS[name]}",
-        key=_NUMBERING,
-    )
+    layer_numbering(right, _NUMBERING)
     left.text_input(
         "Layers of the file",
         key=_LAYERS,
@@ -159,6 +155,7 @@ def _check() -> None:
         None if table is None else (table.name, table.getvalue()),
     )
     said[_FOUND] = _Checked(_said(), found)
+    said.pop(_KEPT, None)
 
 
 def _preview(checked: _Checked) -> None:
@@ -181,5 +178,16 @@ def _keep(checked: _Checked) -> None:
     with data.faults_shown():
         kept = keep_activations(data.settings(), checked.found, report)
         st.session_state[_FOUND] = None
-        st.session_state[_KEPT] = kept
+        st.session_state[_KEPT] = (checked.found.study, kept)
         st.rerun()
+
+
+def _kept(study: str, run_id: str) -> None:
+    """What was made of the last upload, and the way to it; the sidebar may show another run."""
+    st.success(f"Imported as the run **{as_text(run_id)}**.")
+    st.button(
+        "Open its scorecard",
+        icon=":material/grid_on:",
+        on_click=open_page,
+        args=("pages/scorecard.py", {"study": study, "run": run_id}),
+    )

@@ -27,7 +27,10 @@ def show_history() -> None:
     if not entries:
         st.caption("No extraction has ended yet.")
         return
-    st.dataframe([_row(entry) for entry in entries], hide_index=True, width="stretch")
+    rows = [_row(entry) for entry in entries]
+    st.dataframe(rows, hide_index=True, width="stretch", placeholder="–")
+    if any(entry.seconds is None for entry in entries):
+        st.caption("Without seconds: no job of this queue made it.")
     for entry in entries:
         if entry.state in _SIGNS:
             _unfinished(entry)

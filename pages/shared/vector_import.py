@@ -12,10 +12,10 @@ from backend.runs.imported_vectors import (
     understand_upload,
 )
 from backend.runs.requests import parse_layers
-from backend.runs.vector_files import LAYER_NUMBERINGS
 from backend.views.methods.imported import ORIGIN, understood_lines
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
+from pages.shared.layer_numbering import layer_numbering
 from pages.shared.plain import as_text
 
 _OPEN, _KEEP, _KEPT = "vectors_open", "vectors_keep", "vectors_kept"
@@ -54,16 +54,9 @@ def vector_import(traits: tuple[str, ...]) -> None:
         right.text_input(
             "Name", key=_NAME, placeholder="from the file", help="Small letters, digits and dashes."
         )
-        numberings = {_AS_FORMAT: "as the file's format does"} | {
-            name: f"{name}: {what}" for name, what in LAYER_NUMBERINGS.items()
-        }
-        st.selectbox(
-            "How the file numbers layers",
-            list(numberings),
-            format_func=lambda name: numberings[name],
-            key=_NUMBERING,
-        )
-        st.text_input(
+        left, right = st.columns(2)
+        layer_numbering(left, _NUMBERING, _AS_FORMAT)
+        right.text_input(
             "Layers of its rows",
             key=_LAYERS,
             placeholder="as named in the file; a table's rows are counted from 0",

@@ -75,6 +75,10 @@ def test_activations_are_shown_and_make_a_run_only_when_asked(store, tiny_llama,
     press(app, "Make a run of them")
     (made,) = set(list_run_ids(store)) - {"run-1"}
     assert made in as_read(app.success[0].value)
+    (button,) = [button for button in app.button if button.label == "Open its scorecard"]
+    button.click().run()
+    move = app.session_state["page_asked_for"]  # AppTest cannot follow
+    assert (move.page, move.choices["run"]) == ("pages/scorecard.py", made)
     own, mine = contents(store, "run-1"), contents(store, made)
     for table in ("correlations", "projections", "vectors", "metrics"):
         assert own[table] == mine[table]

@@ -85,6 +85,15 @@ def test_the_scorecards_answer_and_numbers_are_the_querys(store, tiny_llama):
     assert "Choose a layer in the sidebar" not in words(opened(PAGES[0], layer="2"))
 
 
+def test_the_scorecard_says_that_the_sidebars_run_is_not_shown(store, tiny_llama):
+    for run_id in ("run-1", "run-2"):
+        publish_run(store, small_study(), tiny_llama, run_id)
+    kept_out = "is not shown here"
+    assert kept_out not in words(opened(PAGES[0], run="run-2"))
+    assert kept_out in words(opened(PAGES[0], run="run-2", scorecard_runs=["run-1"]))
+    assert kept_out not in words(opened(PAGES[0], run="run-1", scorecard_runs=["run-1"]))
+
+
 def test_prompts_follow_the_sidebar(store, tiny_llama):
     publish_run(store, small_study(), tiny_llama, "run-1")
     app = opened("pages/prompts.py", trait="haste", layer="2")

@@ -236,7 +236,7 @@ def faulty(drawn):
         "twice": ({"x": drawn}, [*rows[:-1], rows[0]], "is named again"),
         "unknown": ({"x": drawn}, [*rows[:-1], {"scenario": "nowhere"}], "scenario 'nowhere'"),
         "number": ({"x": drawn}, [{"prompt": 999}, *rows[1:]], "'999' is no prompt"),
-        "tokens": ({"x": drawn}, [{"prompt": 0}, *rows[1:]], "Some rows have no tokens"),
+        "tokens": ({"x": drawn}, [{"prompt": 0}, *rows[1:]], "tokens is empty"),
         "column": ({"x": drawn}, [{"prmpt": 0}, *rows[1:]], "prmpt"),
     }
 

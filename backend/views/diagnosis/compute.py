@@ -34,8 +34,8 @@ def diagnose_run(
         run: an open run.
         prompt_set: which prompts the vectors are built from.
         trait: only this trait; None for all.
-        layer: at this layer; None for every trait's layer with the highest r (or the lowest
-            layer where r is undefined).
+        layer: at this layer; None for every trait's layer with the highest r, or the run's
+            middle one where r is undefined, as every page has it.
         thresholds: where r turns from failed to close to working.
         steering: how cells of the run steer, where that was measured.
 
@@ -52,10 +52,10 @@ def diagnose_run(
             expected="a trait, a prompt set and a layer of the run.",
             remedy=f"list them with: python -m backend metrics {run_id}.",
         )
-    lowest = min(run.record.layers)
+    middle = run.summary().middle_layer
     found = []
     for cell in chosen:
-        at = lowest if cell.layer is None else cell.layer
+        at = middle if cell.layer is None else cell.layer
         given = layer is not None
         evidence = cell_evidence(run, cell.trait, prompt_set, at, thresholds, layer_given=given)
         steered = next(

@@ -55,6 +55,15 @@ def answer(card: Scorecard, runs: Sequence[RunSummary], labels: Sequence[str]) -
     return f"Working traits: {', '.join(counts)}."
 
 
+def not_shown(run: str) -> str:
+    """That the run of the sidebar is not among those shown.
+
+    Args:
+        run: its name.
+    """
+    return f"The sidebar's run, {run}, is not shown here: choose it under Runs shown."
+
+
 def legend(thresholds: StatusThresholds) -> str:
     """What the signs of the statuses mean.
 

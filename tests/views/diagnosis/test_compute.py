@@ -32,10 +32,10 @@ def test_a_stored_run_is_diagnosed_as_its_arrays_are(settings):
         views.diagnoses(settings, run_id, trait="nothing")
 
 
-def test_a_line_a_trait_and_the_lowest_layer_where_r_is_undefined(settings, tiny_llama):
+def test_a_line_a_trait_and_the_middle_layer_where_r_is_undefined(settings, tiny_llama):
     publish_run(settings, small_study(scenarios=0), tiny_llama, "run", (1, 2))
     found = views.diagnoses(settings, "run")
-    assert [d.layer for d in found] == [1, 1]
+    assert [d.layer for d in found] == [2, 2]
     lines = views.lines(settings, ["run"])["run"]
     assert lines == {d.trait: d.line for d in found}
     assert set(lines) == {"warmth", "haste"}
