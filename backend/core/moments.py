@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import Bools, Floats, Integers
 from backend.core.cases import Cases
@@ -65,7 +65,7 @@ class Moments:
         """Half the width of the 95% interval of Fisher's z; NaN where there are too few cases."""
         if self.effective < 4 or (self.groups is not None and self.groups < LEAST_GROUPS):
             return math.nan
-        normal = float(stats.norm.ppf(0.975))
+        normal = float(special.ndtri(0.975))
         quantile = normal if self.groups is None else quantile_over(self.groups)
         return quantile / math.sqrt(self.effective - 3)
 

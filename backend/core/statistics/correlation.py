@@ -259,7 +259,7 @@ def spearman_interval(rho: float, n: int, level: float = 0.95) -> tuple[float, f
         raise ValueError(f"an interval of rho needs n >= 4, not {n}")
     if abs(rho) >= 1.0:
         return (rho, rho)
-    half = float(stats.norm.ppf(0.5 + level / 2)) * math.sqrt((1 + rho * rho / 2) / (n - 3))
+    half = float(special.ndtri(0.5 + level / 2)) * math.sqrt((1 + rho * rho / 2) / (n - 3))
     z = float(np.arctanh(rho))
     return (math.tanh(z - half), math.tanh(z + half))
 
