@@ -7,7 +7,7 @@ export PYTHONUNBUFFERED := 1
 # transformers anew at its start, which takes longer than importing them.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: audit-dependencies run worker check test lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-ray bench-reuse bench-scale bench-steer bench-ui clean setup setup-dev
+.PHONY: audit-dependencies run worker check test test-all lint bench bench-derive bench-diagnosis bench-first-start bench-libraries bench-load bench-ray bench-reuse bench-scale bench-steer bench-ui clean setup setup-dev
 
 run: setup
 	exec $(BIN)/python -m backend serve --port $(PORT)
@@ -17,8 +17,13 @@ worker: setup
 
 # Two processes with one thread each: threads of two libraries on two cores wait for each other.
 # In the order of the files: the browser's few long tests would otherwise come last, one by one.
+# Without the tests marked long, which take half an hour on two cores with the others;
+# continuous integration, where CI is set, runs them too.
 test: lint .venv-vllm/done
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(if $(CI)$(LONG),,-m "not long")
+
+test-all: LONG := yes
+test-all: test
 
 # In under a minute, without a network or a browser: before every commit.
 check: lint

@@ -58,6 +58,7 @@ def test_what_is_copied_is_there_and_let_in():
         assert (ROOT / source).exists() and tracked, source
 
 
+@pytest.mark.long
 def test_what_is_copied_is_enough(tmp_path):
     """The command runs and a page is drawn where nothing else is."""
     for source, target in copied():

@@ -41,6 +41,7 @@ def ours(page) -> list[str]:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("theme", "width"), THEMES)
 def test_no_page_has_a_serious_finding_or_scrolls_sideways(watched, stocked, theme, width):
     page = watched(

@@ -40,6 +40,7 @@ def charts(page) -> list[list]:
     return page.wait_for_function(CHARTS).json_value()
 
 
+@pytest.mark.long
 def test_every_chart_is_an_image_with_a_name(watched, stocked):
     mistral = next(run for run in preset_runs(stocked) if "mistral" in run)
     chosen = f"study={preset_study(stocked)}&run={mistral}&trait=crisis_recognition"
@@ -88,6 +89,7 @@ def prompts_page(watched, stocked, view: str):
     )
 
 
+@pytest.mark.long
 def test_a_cell_of_a_heatmap_is_read_and_opened_by_keyboard_alone(watched, stocked):
     page = prompts_page(watched, stocked, "cosines&order=written")
     page.locator(".st-key-heatmap [aria-roledescription=heatmap]").wait_for()
@@ -115,6 +117,7 @@ def test_a_cell_of_a_heatmap_is_read_and_opened_by_keyboard_alone(watched, stock
     expect(card).not_to_have_text(opened)
 
 
+@pytest.mark.long
 def test_the_keys_go_from_one_panel_to_the_next(watched, stocked):
     page = settled(
         watched(f"{stocked.url}/layers?study={preset_study(stocked)}&layers_view=models")
@@ -131,6 +134,7 @@ def test_the_keys_go_from_one_panel_to_the_next(watched, stocked):
     assert models[0] == models[1] != models[2]
 
 
+@pytest.mark.long
 def test_a_chart_says_that_its_points_can_be_opened_however_late_it_knows(watched, stocked):
     page = prompts_page(watched, stocked, "lengths")
     page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()
@@ -144,6 +148,7 @@ def test_a_chart_says_that_its_points_can_be_opened_however_late_it_knows(watche
     expect(chart).to_have_attribute("aria-label", re.compile("Enter opens a point"))
 
 
+@pytest.mark.long
 def test_a_point_of_a_scatter_is_read_and_opened_by_keyboard_alone(watched, stocked):
     page = prompts_page(watched, stocked, "lengths")
     page.locator(".st-key-norms [aria-roledescription='scatter chart']").wait_for()

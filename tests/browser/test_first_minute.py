@@ -20,6 +20,7 @@ def bottom(locator) -> float:
     return box["y"] + box["height"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("screen", SCREENS)
 def test_the_first_screen_says_what_this_is_and_which_traits_work(watched, stocked, screen):
     width, height = screen
@@ -43,6 +44,7 @@ def test_the_first_screen_says_what_this_is_and_which_traits_work(watched, stock
     assert bottom(first) < height
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("screen", SCREENS)
 def test_open_my_study_shows_where_to_put_it(watched, stocked, screen):
     width, height = screen
@@ -81,6 +83,7 @@ def test_the_tour_ends_on_the_applied_fix_after_six_clicks(watched, stocked):
     expect(page.get_by_text("Steerscope shows why")).to_have_count(0)
 
 
+@pytest.mark.long
 def test_back_undoes_one_action_at_a_press(watched, stocked):
     study, runs = preset_study(stocked), preset_runs(stocked)
     mistral = next(run for run in runs if "mistral" in run)
@@ -113,6 +116,7 @@ def test_back_undoes_one_action_at_a_press(watched, stocked):
     expect(page).to_have_url(diagnosis)
 
 
+@pytest.mark.long
 def test_a_link_to_what_is_not_here_names_it(watched, stocked):
     page = settled(watched(f"{stocked.url}/layers?study=gone@1&run=lost"))
     expect(

@@ -75,6 +75,7 @@ def stored(cache):
     return {trait: (r, layer) for trait, r, layer in rows}
 
 
+@pytest.mark.long
 def test_a_link_to_a_page_works_on_a_server_nobody_has_opened_yet(page, application):
     page.goto(f"{application.url}/prompts?trait=crisis_recognition")
     expect(page.get_by_role("heading", name="Do the prompts agree?")).to_be_visible()
@@ -82,6 +83,7 @@ def test_a_link_to_a_page_works_on_a_server_nobody_has_opened_yet(page, applicat
     expect(page.get_by_role("link", name="app", exact=True)).to_have_count(0)
 
 
+@pytest.mark.long
 def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, application):
     page.goto(application.url)
     expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
@@ -99,6 +101,7 @@ def test_the_sample_fills_the_scorecard_with_the_numbers_of_its_file(page, appli
         expect(cells.nth(place)).to_contain_text(f"{r:+.2f}")
 
 
+@pytest.mark.long
 def test_prompts_show_both_poles_and_a_link_restores_the_choice(page, application):
     page.goto(f"{application.url}/prompts?trait=crisis_recognition&layer=12&prompts_view=cosines")
     sentence = page.locator("p", has_text=re.compile("crisis recognition on .*, layer 12"))
@@ -122,6 +125,7 @@ def _cancel_simulations(application):
     queue.close()
 
 
+@pytest.mark.long
 def test_another_extraction_is_started_followed_and_cancelled(page, application):
     _cancel_simulations(application)
     page.goto(f"{application.url}/runs")

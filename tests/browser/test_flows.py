@@ -54,6 +54,7 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
         assert file.get_tensor(name).shape == (1024,)
 
 
+@pytest.mark.long
 def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, own_stocked):
     mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     here = watched(
@@ -80,6 +81,7 @@ def test_a_shared_link_opens_the_same_lab_in_a_clean_profile(watched, own_stocke
     assert shown[0] == shown[1]
 
 
+@pytest.mark.long
 def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, own_stocked):
     key = next((own_stocked.cache / "studies").glob("small@*.duckdb")).stem
     page = settled(
@@ -113,6 +115,7 @@ def test_pasted_prompts_are_extracted_by_smollm2_and_compared(watched, own_stock
     assert len(list((own_stocked.cache / "studies").glob("small@*.duckdb"))) == 2
 
 
+@pytest.mark.long
 def test_the_report_opens_offline_with_its_charts(watched, browser, own_stocked, tmp_path):
     mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     page = settled(

@@ -110,6 +110,7 @@ def shows_nothing_of_the_store(page):
     return widgets.count() == 0 and "phantom" not in page.inner_text("body").lower()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", ["", "diagnosis?trait=planted"])
 def test_who_has_not_logged_in_sees_a_question_and_nothing_else(opened, path):
     page = opened(path)
@@ -132,6 +133,7 @@ def test_others_see_a_sentence_and_nothing_else(opened, sub, sentence):
     assert shows_nothing_of_the_store(page)
 
 
+@pytest.mark.long
 def test_a_viewer_looks_and_is_refused_every_change(opened, lab):
     before = changes(Settings(cache=lab.cache))
     page = opened("runs")
@@ -143,6 +145,7 @@ def test_a_viewer_looks_and_is_refused_every_change(opened, lab):
     assert changes(Settings(cache=lab.cache)) == before
 
 
+@pytest.mark.long
 def test_an_operator_changes_things_under_their_name(opened, lab):
     page = opened()
     log_in(page, "operator")
@@ -160,6 +163,7 @@ def test_an_operator_changes_things_under_their_name(opened, lab):
     page.get_by_text(ASKED).wait_for()
 
 
+@pytest.mark.long
 def test_a_forged_cookie_is_nobody(opened, lab):
     page = opened()
     log_in(page, "operator")

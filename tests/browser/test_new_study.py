@@ -35,6 +35,7 @@ def fill(page, **fields):
         settled(page)
 
 
+@pytest.mark.long
 def test_from_a_sentence_to_a_diagnosis(watched, empty):
     store = Settings(cache=empty.cache)
     with served(writes_and_judges) as server:

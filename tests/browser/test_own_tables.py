@@ -54,6 +54,7 @@ def tables(tmp_path):
     return tmp_path
 
 
+@pytest.mark.long
 def test_from_unmapped_tables_through_the_form_to_a_diagnosis(watched, empty, tables):
     page = settled(watched(f"{empty.url}/runs"))
     page.get_by_text("Import a study", exact=True).click()

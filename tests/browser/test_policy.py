@@ -110,6 +110,7 @@ def test_no_foreign_page_opens_a_session(hostile):
     assert upgraded(hostile, "rebound.example", "http://rebound.example") in (400, 403)
 
 
+@pytest.mark.long
 def test_text_of_a_study_is_text_on_every_page(hostile, watched):
     opened = watched(f"http://127.0.0.1:{hostile}/{BASE}/")
     foreign = f'[href*="{AWAY}"], [src*="{AWAY}"]'

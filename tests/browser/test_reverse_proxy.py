@@ -27,6 +27,7 @@ def behind(tmp_path_factory, smollm2):
         yield proxy
 
 
+@pytest.mark.long
 def test_links_report_and_tables_work_and_nothing_is_asked_elsewhere(behind, watched, tmp_path):
     site = f"http://127.0.0.1:{behind.port}"
     page = watched(f"{site}/{BASE}/")

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser, pytest.mark.model]
 MINUTES = 60_000
 
 
+@pytest.mark.long
 def test_a_chat_is_streamed_side_by_side_and_goes_on(watched, stocked):
     study = next((stocked.cache / "studies").glob("small*.duckdb")).stem
     page = watched(

@@ -46,6 +46,7 @@ def pair(tmp_path):
             yield both, (one, two)
 
 
+@pytest.mark.long
 def test_a_run_asked_on_one_is_followed_and_read_on_the_other(pair, watched, tiny_llama):
     # In this order: pages are closed before what serves them ends.
     both, (one, two) = pair

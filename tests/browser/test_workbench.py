@@ -54,6 +54,7 @@ def small_key(application):
     return min(found, key=lambda path: path.stat().st_mtime_ns).stem
 
 
+@pytest.mark.long
 def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, own_stocked):
     key = small_key(own_stocked)
     page = settled(
@@ -93,6 +94,7 @@ def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, own_s
     expect(page.locator(".st-key-prompts_table")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watched, own_stocked):
     mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     address = (
@@ -112,6 +114,7 @@ def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watch
     expect(there.locator(".st-key-prompt_card")).to_contain_text("dropped")
 
 
+@pytest.mark.long
 def test_back_takes_back_one_drop_at_a_press(watched, own_stocked):
     mistral = next(run for run in preset_runs(own_stocked) if "mistral" in run)
     page = settled(
@@ -141,6 +144,7 @@ def test_back_takes_back_one_drop_at_a_press(watched, own_stocked):
     expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
 
 
+@pytest.mark.long
 def test_a_point_opens_its_conversation_and_next_goes_on(watched, own_stocked):
     page = settled(
         watched(

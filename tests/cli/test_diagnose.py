@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from backend.cli.main import main
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
 
 
+@pytest.mark.long
 def test_the_command_prints_text_and_json(settings, tiny_llama, monkeypatch, capsys):
     monkeypatch.setenv("STEERSCOPE_CACHE", str(settings.cache))
     publish_run(settings, small_study(scenarios=30), tiny_llama, "run", (1, 2))

@@ -58,6 +58,7 @@ def arguments(folder, url):
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_killed_and_started_again_it_asks_only_what_is_missing(store, folder, capsys, caplog):
     caplog.set_level(logging.DEBUG)
     with served(lambda body: after(0.1, words_judge(body))) as server:

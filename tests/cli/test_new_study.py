@@ -18,6 +18,7 @@ def store(settings, monkeypatch):
     return settings
 
 
+@pytest.mark.long
 def test_from_a_sentence_to_a_diagnosis(store, tmp_path, tiny_llama, capsys):
     folder = tmp_path / "warm"
     begin = ["new-study", str(folder), "--trait", "warmth", "--means", "is warm."]

@@ -31,7 +31,14 @@ TEXTS = len(STUDY.prompts) + len(STUDY.responses)
 FEW = 160
 
 
-@pytest.fixture(scope="module", params=CONTRACT, ids=lambda tested: tested.name)
+# An engine that starts processes takes seconds for each test.
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(one, marks=() if one.name == LOCAL else pytest.mark.long) for one in CONTRACT
+    ],
+    ids=lambda tested: tested.name,
+)
 def tested(request):
     with request.param.place() as place:
         yield request.param.name, place

@@ -124,6 +124,7 @@ def test_impossible_layers_are_named(pair, layers):
         PooledForward(pair[1], DEPTH, layers, "mean")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.model
 def test_smollm2_equals_float32_hidden_states_one_by_one(smollm2):

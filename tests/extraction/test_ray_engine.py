@@ -73,6 +73,7 @@ def test_one_connection_at_a_time(nodes):
         raise AssertionError(cluster)
 
 
+@pytest.mark.long
 def test_a_lost_node_leaves_the_run_as_this_process_makes_it(on_nodes, nodes, tiny_llama):
     study = small_study(scenarios=14)
     ref = publish_study(on_nodes, study, content_hash(study))
@@ -104,6 +105,7 @@ def test_a_lost_node_leaves_the_run_as_this_process_makes_it(on_nodes, nodes, ti
         assert sum(run.record.reused.values()) == len(study.prompts) + len(study.responses)
 
 
+@pytest.mark.long
 def test_ray_alone_is_started_for_the_run_and_ended_with_it(settings, tiny_llama, monkeypatch):
     # Another cluster that the environment names is not the one that was asked for.
     monkeypatch.setenv("RAY_ADDRESS", "127.0.0.1:1")

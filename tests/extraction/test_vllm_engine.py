@@ -95,6 +95,7 @@ def process(running, monkeypatch):
     return running
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("family", ["qwen2", "mistral", "gemma2", "gemma3"])
 def test_architectures_give_what_transformers_gives(process, settings, tmp_path, family):
     folder = save_tiny_model(tmp_path / family, family, **WIDE_HEADS)
@@ -178,6 +179,7 @@ def test_a_text_that_is_put_off_begins_anew_and_a_gap_is_seen():
     assert pooler._read == [5, 3]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("tensor", "pipeline"), [(2, 1), (1, 2)])
 def test_a_model_in_two_parts_in_two_processes(settings, wide_llama, tensor, pipeline):
     require_vllm()
@@ -190,6 +192,7 @@ def test_a_model_in_two_parts_in_two_processes(settings, wide_llama, tensor, pip
     assert hosts() == before
 
 
+@pytest.mark.long
 def test_blocks_that_do_not_add_up_what_they_hand_on_are_refused(process, settings, tmp_path):
     folder = save_tiny_model(tmp_path / "cohere", "cohere", **WIDE_HEADS)
     with (

@@ -94,6 +94,7 @@ def house(tmp_path_factory, tiny_llama):
     assert status == 0
 
 
+@pytest.mark.long
 def test_thirty_kills_lose_nothing_and_change_no_number(house):
     print(f"STEERSCOPE_TEST_SEED={SEED}")
     drawn = random.Random(SEED)
@@ -137,6 +138,7 @@ def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
     assert read_log(house.settings, run_id).count("a worker takes up the job") == 1
 
 
+@pytest.mark.long
 def test_two_of_them_on_one_store_share_the_jobs(house):
     other = Served(house.settings)
     try:

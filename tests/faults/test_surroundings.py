@@ -84,6 +84,7 @@ def test_a_file_system_that_cannot_lock_is_told_at_the_start(settings, monkeypat
         assert "STEERSCOPE_CACHE" in caught.value.remedy
 
 
+@pytest.mark.long
 def test_a_queue_that_is_locked_is_told_and_waited_for(settings):
     queue = JobQueue(settings)
     queue.enqueue(ExtractionRequest("a@b", "m", (1,)), "job")

@@ -111,6 +111,7 @@ def test_deep_json_is_refused(tmp_path, tiny_llama, name):
         check_folder(folder)
 
 
+@pytest.mark.long
 def test_cancel_and_sigterm_reach_a_job_in_an_endless_template(settings, tmp_path, tiny_llama):
     folder = tmp_path / "endless"
     shutil.copytree(tiny_llama, folder)

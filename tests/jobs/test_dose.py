@@ -70,6 +70,7 @@ def numbers(settings):
     }
 
 
+@pytest.mark.long
 def test_a_task_that_was_killed_keeps_its_complete_layers(store, tmp_path):
     values = REQUEST.to_json()
     worker = [sys.executable, "-c", DYING, str(store.cache), json.dumps(values)]

@@ -347,6 +347,7 @@ def site(server, tmp_path_factory, tiny_llama):
         host.queue.close()
 
 
+@pytest.mark.long
 def test_a_killed_workers_job_is_finished_by_the_other(site):
     job, worker, other = site.at_work()
     worker.kill()
@@ -365,6 +366,7 @@ def test_a_killed_workers_job_is_finished_by_the_other(site):
     worker.start()
 
 
+@pytest.mark.long
 def test_a_worker_that_starts_again_leaves_the_others_job_alone(site):
     job, worker, other = site.at_work()
     other.kill()
@@ -373,6 +375,7 @@ def test_a_worker_that_starts_again_leaves_the_others_job_alone(site):
     assert (worker.begins(job), other.begins(job)) == (1, 0)
 
 
+@pytest.mark.long
 def test_a_worker_that_was_silent_too_long_leaves_the_job_to_the_other(site):
     job, worker, other = site.at_work()
     worker.send(signal.SIGSTOP)
@@ -386,6 +389,7 @@ def test_a_worker_that_was_silent_too_long_leaves_the_job_to_the_other(site):
     assert other.begins(job) == 1 and "failed" not in read_log(worker.settings, job)
 
 
+@pytest.mark.long
 def test_a_model_of_one_machine_waits_for_that_machine(site, tiny_llama, tmp_path):
     for host in (site.one, site.two):
         wait_for(host.alive)

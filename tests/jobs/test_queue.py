@@ -202,6 +202,7 @@ def shop(tmp_path_factory, tiny_llama):
         worker.kill()
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_cancel_keeps_the_batches_and_resume_ends_identical(shop):
     run_id = shop.at_work()
@@ -224,6 +225,7 @@ def test_cancel_keeps_the_batches_and_resume_ends_identical(shop):
     assert log.endswith(f"published {run_id}.duckdb")
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_job_removed_right_after_its_cancel_leaves_nothing(shop):
     run_id = shop.at_work()
@@ -237,6 +239,7 @@ def test_a_job_removed_right_after_its_cancel_leaves_nothing(shop):
     assert run_id not in [job.run_id for job in shop.queue.jobs()]
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_queue_locked_for_a_while_stops_no_worker(shop):
     run_id = shop.at_work()
@@ -259,6 +262,7 @@ def test_a_job_that_cannot_run_says_why(shop):
     assert "expected: " in log and "remedy: " in log
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_a_killed_worker_goes_on_from_its_last_batch(shop):
     run_id = shop.at_work()
@@ -272,6 +276,7 @@ def test_a_killed_worker_goes_on_from_its_last_batch(shop):
     assert contents(shop.settings, run_id) == shop.expected
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_another_worker_takes_over_the_job_of_a_dead_one(shop):
     other = Worker(shop.settings)

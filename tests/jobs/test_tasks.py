@@ -105,6 +105,7 @@ def test_a_task_gives_its_pieces_its_progress_and_its_result(settings, tasks, wo
     assert held not in {one.task_id for one in tasks.all()} and read_log(settings, held) == ""
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_cancel_fault_and_a_worker_that_dies(settings, tasks, worker):
     stopped = tasks.start("count", {"upto": 5, "hold": 1})

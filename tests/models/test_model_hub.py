@@ -224,6 +224,7 @@ except HubUnreachable as fault:
 """
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "listening", [pytest.param(True, marks=pytest.mark.slow), False], ids=["silent", "closed"]
 )

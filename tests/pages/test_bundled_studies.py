@@ -41,6 +41,7 @@ def test_every_page_shows_the_sample(shown, tiny_llama, page):
     assert "simulated: no model" not in words(app)
 
 
+@pytest.mark.long
 def test_the_phantoms_scorecard_diagnosis_and_verdicts_are_the_querys(store):
     _, run_ids = publish_small_preset(store)
     app = opened("pages/scorecard.py")
@@ -83,6 +84,7 @@ def test_every_step_of_the_tour_says_what_the_reference_says(store):
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in words(opened("pages/scorecard.py", tour=1))
 
 
+@pytest.mark.long
 def test_planted_causes_stand_beside_what_is_found(store):
     _, run_ids = publish_small_preset(store)
     app = opened("pages/study_tests.py", tests="planted")

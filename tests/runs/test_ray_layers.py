@@ -49,6 +49,7 @@ def opened(session):
     return workers
 
 
+@pytest.mark.long
 def test_a_worker_that_is_killed_leaves_the_tables_as_this_process_makes_them(
     made, nodes, monkeypatch
 ):
@@ -132,6 +133,7 @@ def test_a_cancel_ends_the_workers_and_the_run_is_gone_on_with_here(made, nodes)
     assert contents(settings, "run") == before
 
 
+@pytest.mark.long
 def test_a_run_that_was_extracted_on_a_cluster_is_derived_there(
     made, tiny_llama, nodes, monkeypatch
 ):

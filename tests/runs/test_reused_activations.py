@@ -261,6 +261,7 @@ def test_a_prompt_in_another_chat_is_another_text(store, tiny_llama):
     assert reused(store, "dropped") == {"chats": TEXTS - 1}
 
 
+@pytest.mark.long
 def test_several_runs_give_what_each_has(store, tiny_llama):
     extract(store, longer(), tiny_llama, "longer")
     delete_run(store, "source")

@@ -115,6 +115,7 @@ def test_the_run_says_where_it_came_from(settings, tiny_llama):
     assert final.batches_done == final.batches_total and final.tokens_per_second > 0
 
 
+@pytest.mark.long
 def test_an_interrupted_run_goes_on_and_ends_identical(settings, tiny_llama):
     _, ref = publish(settings)
     request = request_for(ref, tiny_llama)

@@ -76,6 +76,7 @@ def outcome(form: str, seed: int, folder: Path) -> str:
     return found
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize("form", CASES)
 def test_a_mutated_study_is_read_or_refused_in_words(form):

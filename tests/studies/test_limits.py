@@ -50,6 +50,7 @@ WORDS = {
 }
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_memory_and_time_of_an_import_are_bounded():
     done = subprocess.run(

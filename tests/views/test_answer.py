@@ -26,6 +26,7 @@ def preset(tmp_path_factory):
     return settings, tuple(run for run in run_list(settings).runs if run.run_id in run_ids)
 
 
+@pytest.mark.long
 def test_a_study_is_told_run_by_run_with_the_causes_of_the_scorecard(preset):
     settings, runs = preset
     view = View(runs, runs, runs[0].traits, "default", None)

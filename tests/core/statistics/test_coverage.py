@@ -93,6 +93,7 @@ INTERVALS = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("draw", INTERVALS, ids=lambda f: f.__name__.removeprefix("draw_"))
 def test_intervals_cover(draw):
     rng = np.random.default_rng(20260401)

@@ -194,6 +194,7 @@ def test_only_cases_in_both_count(pair, tiny_folders):
         assert trait.first.value == pytest.approx(stats.pearsonr(x, z).statistic, abs=1e-9)
 
 
+@pytest.mark.long
 def test_a_change_that_has_no_meaning_is_undefined_with_its_reason(pair, tiny_folders):
     def reasons(run_id, study, layer=2):
         publish_run(pair, study, tiny_folders["llama"], run_id, (2,))
