@@ -21,6 +21,7 @@ from streamlit.runtime.secrets import SecretsValue
 from backend.access import LogIn
 from backend.lifeline import end_with_starter
 from backend.settings import load_settings
+from pages.shared.event_order import keep_order
 from pages.shared.light_loading import LightLoadingMiddleware
 from pages.shared.policy import PolicyMiddleware
 
@@ -58,6 +59,7 @@ if __name__ == "__main__":
     if options.supervised:
         end_with_starter()
     PagesManager.uses_pages_directory = False
+    keep_order()
     middleware = [
         Middleware(TrustedHostMiddleware, allowed_hosts=options.host, www_redirect=False),
         Middleware(PolicyMiddleware),

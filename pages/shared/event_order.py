@@ -1,0 +1,48 @@
+"""Nothing that a script has drawn is lost when the next one begins.
+
+What a script draws reaches the browser by the server's event loop, which ignores whatever comes
+from a script runner that is not the session's present one. A fragment that is asked for in the
+moment after a script has ended, and before the loop has got to its last messages, gets a runner of
+its own, and those messages are lost: a slider stands at 0.60 and the chart beside it shows 0.59,
+until the next move. Streamlit's ``AppSession.request_rerun`` describes this
+(streamlit/streamlit#9921). On a machine with other work it is met once in some hundred moves.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+
+# The loop is given this long to get to the messages before it is asked again, and no longer than
+# this in all: whoever waits for a runner that never tells its end would wait for ever.
+_AGAIN_SECONDS, _LONGEST_SECONDS = 0.002, 2.0
+
+
+def keep_order() -> None:
+    """From now on a rerun waits for the messages of a script that has just ended. Called once,
+    before the server starts."""
+    at_once = AppSession.request_rerun
+
+    def in_order(self: AppSession, client_state: ClientState | None, waited: float = 0.0) -> None:
+        if _has_ended(self._scriptrunner) and waited < _LONGEST_SECONDS:
+            asyncio.get_running_loop().call_later(
+                _AGAIN_SECONDS, in_order, self, client_state, waited + _AGAIN_SECONDS
+            )
+        else:
+            at_once(self, client_state)
+
+    AppSession.request_rerun = in_order  # type: ignore[method-assign]
+
+
+def _has_ended(runner: ScriptRunner | None) -> bool:
+    """Whether a runner takes no more requests and the loop does not know yet: it forgets the runner
+    with its last message. One that was told to stop in the middle of a script has not ended."""
+    return (
+        runner is not None
+        and runner._requests._state == ScriptRequestType.STOP
+        and not runner._execing
+    )

@@ -1,0 +1,135 @@
+"""What a fragment has drawn reaches the browser, whoever is asked for in the moment of its end."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from types import SimpleNamespace
+
+import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.runtime import Runtime, RuntimeConfig
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+
+from pages.shared import event_order
+from pages.shared.event_order import keep_order
+
+SCRIPT = """
+import streamlit as st
+
+@st.fragment
+def chart():
+    st.session_state.drawn = st.session_state.get("drawn", 0) + 1
+    st.text(f"chart {st.session_state.drawn}")
+
+@st.fragment
+def chip():
+    st.text("chip")
+
+chart()
+chip()
+"""
+
+
+class Browser:
+    """A browser's end of a session: texts in the order in which they came, by their fragment."""
+
+    client_context = None
+
+    def __init__(self):
+        self.texts, self.fragments, self.finished = [], {}, 0
+
+    def write_forward_msg(self, msg):
+        kind = msg.WhichOneof("type")
+        if kind == "delta" and msg.delta.new_element.WhichOneof("type") == "text":
+            body = msg.delta.new_element.text.body
+            self.texts.append(body)
+            self.fragments[body.split()[0]] = msg.delta.fragment_id
+        self.finished += kind == "script_finished"
+
+    async def after(self, scripts):
+        deadline = time.monotonic() + 20
+        while self.finished < scripts:
+            assert time.monotonic() < deadline, (self.texts, self.finished)
+            await asyncio.sleep(0.01)
+
+
+def asked(fragment=""):
+    message = BackMsg()
+    message.rerun_script.fragment_id = fragment
+    return message
+
+
+async def chart_then_chip(script):
+    """Ask for the chart, and for the chip when the chart's script has ended and nothing of it has
+    been handled, as on a server whose loop has to wait."""
+    runtime = Runtime(
+        RuntimeConfig(
+            script_path=str(script),
+            media_file_storage=MemoryMediaFileStorage("/media"),
+            uploaded_file_manager=MemoryUploadedFileManager("/upload"),
+        )
+    )
+    await runtime.start()
+    browser = Browser()
+    session = runtime.connect_session(browser, {})
+    runtime.handle_backmsg(session, asked())
+    await browser.after(1)
+    at_work = runtime._session_mgr.get_active_session_info(session).session
+    while at_work._scriptrunner is not None:
+        await asyncio.sleep(0.01)
+    runtime.handle_backmsg(session, asked(browser.fragments["chart"]))
+    requests = at_work._scriptrunner._requests
+    while requests._state != ScriptRequestType.STOP:
+        time.sleep(0.01)  # and the loop does not turn
+    runtime.handle_backmsg(session, asked(browser.fragments["chip"]))
+    await browser.after(3 if AppSession.request_rerun.__module__ == event_order.__name__ else 2)
+    runtime.stop()
+    await runtime.stopped
+    return browser.texts
+
+
+@pytest.fixture
+def told(tmp_path, monkeypatch):
+    """The story told: texts that reached the browser."""
+    monkeypatch.setattr(Runtime, "_instance", None)
+    monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
+    script = tmp_path / "script.py"
+    script.write_text(SCRIPT)
+    return lambda: asyncio.run(chart_then_chip(script))
+
+
+def test_what_was_drawn_last_arrives_before_the_next_script_begins(told):
+    keep_order()
+    assert told() == ["chart 1", "chip", "chart 2", "chip"]
+
+
+def test_streamlit_alone_loses_it(told):
+    """Once this fails, streamlit has mended it, and the module can go."""
+    assert told() == ["chart 1", "chip", "chip"]
+
+
+def test_a_script_that_is_told_to_stop_is_not_waited_for_nor_one_that_never_tells_its_end(
+    monkeypatch,
+):
+    begun = []
+    monkeypatch.setattr(AppSession, "request_rerun", lambda _self, state: begun.append(state))
+    keep_order()
+
+    def session(*, execing):
+        requests = SimpleNamespace(_state=ScriptRequestType.STOP)
+        return SimpleNamespace(_scriptrunner=SimpleNamespace(_requests=requests, _execing=execing))
+
+    async def story():
+        AppSession.request_rerun(session(execing=True), "at once")
+        assert begun == ["at once"]
+        monkeypatch.setattr(event_order, "_LONGEST_SECONDS", 0.02)
+        AppSession.request_rerun(session(execing=False), "later")
+        assert begun == ["at once"]
+        await asyncio.sleep(0.3)
+        assert begun == ["at once", "later"]
+
+    asyncio.run(story())
