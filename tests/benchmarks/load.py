@@ -52,6 +52,7 @@ ALONE_MOVES = 15
 THINK_SECONDS = 1.0
 PATIENCE_MS = 60_000
 TABS = 2
+SLIDER = "document.querySelector('input[type=range]')?.value"
 
 
 @dataclass
@@ -148,7 +149,8 @@ async def session(page: Page, seen: Seen, done: asyncio.Event) -> None:
             if await page.locator("[data-testid=stException]").count():
                 seen.errors.append("a page shows a fault of the program")
         except BrowserError as fault:
-            seen.errors.append(f"move {number}: {str(fault).splitlines()[0]}")
+            where = f"slider at {await page.evaluate(SLIDER)}, chart at {await page.evaluate(MARK)}"
+            seen.errors.append(f"move {number}: {str(fault).splitlines()[0]} ({where})")
         await asyncio.sleep(THINK_SECONDS)
 
 
