@@ -70,14 +70,15 @@ class Tasks:
         self._client = client
 
     def start(self, kind: str, values: Mapping[str, Any]) -> str:
-        """Queue a task.
+        """Queue a task; the same one that is queued or running is not queued again, as a double
+        click would have it.
 
         Args:
             kind: of :data:`backend.jobs.kinds.KINDS`.
             values: what is asked, as plain JSON.
 
         Returns:
-            Its id.
+            Its id, or that of the same one.
 
         Raises:
             SteerscopeError: the kind refuses the values.
@@ -85,6 +86,9 @@ class Tasks:
         """
         known = KINDS[kind]
         known.check(self._settings, values)
+        same = (one.task_id for one in self.all(kind, active=True) if one.values == dict(values))
+        if (there := next(same, None)) is not None:
+            return there
         moment = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
         task_id = f"{kind}-{moment}-{secrets.token_hex(4)}"
         changing(self._settings, f"start {kind}", task_id)

@@ -182,6 +182,15 @@ def test_a_list_reads_only_what_it_shows(settings, tasks, monkeypatch):
     assert not read
 
 
+def test_the_same_task_is_not_queued_a_second_time_while_it_is_on_its_way(tasks):
+    first = tasks.start("count", {"upto": 3})
+    assert tasks.start("count", {"upto": 3}) == first
+    others = [tasks.start("count", {"upto": 4}), tasks.start("other", {"upto": 3})]
+    assert len({first, *others, *(one.task_id for one in tasks.all())}) == 3
+    tasks.cancel(first)
+    assert tasks.start("count", {"upto": 3}) != first
+
+
 def test_old_tasks_go_when_a_new_one_is_started(tasks, monkeypatch):
     monkeypatch.setattr("backend.jobs.tasks.KEPT", 2)
     ids = []
