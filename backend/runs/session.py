@@ -14,7 +14,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from backend.core.vectors.methods import METHODS, Method
-from backend.errors import StoreError
+from backend.errors import ExtractionError, StoreError
 from backend.extraction.engine import Engine, OpenEngine, Report
 from backend.poolings import parse_pooling
 from backend.runs.derivation_session import DerivationSession
@@ -28,7 +28,7 @@ from backend.store.changes import changing
 from backend.store.run import open_run, run_path
 from backend.store.study import find_study, load_study
 from backend.store.work_file import WorkFile, work_path
-from backend.types import ExtractionRequest, Progress
+from backend.types import ExtractionRequest, Progress, Study
 
 
 class ExtractionSession(Session):
@@ -84,6 +84,7 @@ class ExtractionSession(Session):
         self._settings.make_folders()
         ref = find_study(self._settings, self._study_key)
         self._study = load_study(self._settings, ref)
+        _check_traits(self._study)
         started = time.perf_counter()
         preparation = Preparation(
             self._settings,
@@ -227,6 +228,16 @@ def session_of(
     return ExtractionSession(
         settings, run_id, request.study, engine, report, kind.methods, elsewhere
     )
+
+
+def _check_traits(study: Study) -> None:
+    """Refuse a study of nothing: stores of older versions may hold one."""
+    if not study.traits:
+        raise ExtractionError(
+            f"The study {study.name} has no trait, so nothing can be computed from a run of it.",
+            expected="a study with prompts of at least one trait.",
+            remedy="import the study again with its prompts, or choose another.",
+        )
 
 
 def _check_published(settings: Settings, run_id: str, request: ExtractionRequest) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from backend.core.vectors.methods import Method
+from backend.errors import StoreError
 from backend.extraction.engine import Report
 from backend.runs.derive import derive_layers, derive_over_layers, underived_layers
 from backend.runs.layer_task import Deriver, OpenDeriver
@@ -98,6 +99,9 @@ def derive_some(
 
     Returns:
         Whether something remains.
+
+    Raises:
+        StoreError: nothing was stored of a layer, which would be derived again for ever.
     """
     layers = underived_layers(work)
     every = work.run.record.layers
@@ -120,6 +124,14 @@ def derive_some(
 
         with work.together():
             derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin, who, waiting)
+            if work.run.derived_layers().isdisjoint(layers):
+                raise StoreError(
+                    f"Nothing was stored of layer {layers[0]} of {work.run.record.run_id} when it "
+                    "was derived.",
+                    expected="derived rows of every trait of its study.",
+                    remedy="see that the study has traits with prompts, import it again, and start "
+                    "a new run.",
+                )
             ended = time.perf_counter()
             rate.add(ended - begun[-1])
             work.add_timing("derive", ended - started)

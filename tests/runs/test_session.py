@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import torch
 from scipy import stats
 
-from backend.errors import LayerOutOfRange, MissingChatTemplate, StoreError
+from backend.errors import ExtractionError, LayerOutOfRange, MissingChatTemplate, StoreError
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.models.load import load
 from backend.models.resolve import resolve
@@ -168,6 +169,25 @@ def test_a_request_that_cannot_be_met_leaves_nothing(settings, tiny_llama, monke
     with pytest.raises(MissingChatTemplate):
         extract(settings, "run", request_for(ref, tiny_llama))
     assert list(settings.work.iterdir()) == list(settings.runs.iterdir()) == []
+
+
+def test_a_study_without_traits_is_refused_before_anything_starts(settings, tiny_llama):
+    study = dataclasses.replace(small_study(), traits={}, prompts=(), responses=())
+    ref = publish_study(settings, study, content_hash(study))
+    with pytest.raises(ExtractionError, match="small has no trait"):
+        session_of(settings, "run", request_for(ref, tiny_llama), lambda _: None).derive_some()
+    assert list(settings.work.iterdir()) == list(settings.runs.iterdir()) == []
+
+
+def test_a_layer_of_which_nothing_is_derived_ends_the_job(settings, tiny_llama, monkeypatch):
+    _, ref = publish(settings, scenarios=4)
+    monkeypatch.setattr("backend.runs.derive.layer_tables", lambda *_: {})
+    session = session_of(settings, "run", request_for(ref, tiny_llama), lambda _: None)
+    while session.extract_some(60.0):
+        pass
+    with pytest.raises(StoreError, match="Nothing was stored of layer 0 of run"):
+        session.derive_some()
+    session.close()
 
 
 def _no_template(*_, **__):
