@@ -87,7 +87,7 @@ def load_reader(resolved: ResolvedModel, *, need_chat_template: bool) -> ModelRe
 
     Raises:
         SlowTokenizer: the tokenizer cannot report character offsets.
-        MissingChatTemplate: a template is needed and there is none.
+        MissingChatTemplate: a template is needed and there is none, or none for plain chats.
         UnsupportedArchitecture: transformers cannot build the model without remote code.
         ModelError: the config names more blocks than there are weights.
     """
@@ -268,17 +268,24 @@ def load_tokenizer(folder: Path, name: str) -> Any:
 
     Raises:
         SlowTokenizer: it cannot be loaded as a fast one.
+        ModelError: what stands for its chat template is none.
     """
     try:
         tokenizer = transformers.AutoTokenizer.from_pretrained(
             str(folder), local_files_only=True, trust_remote_code=False
         )
-    except (ValueError, ImportError, KeyError, OSError, RecursionError) as fault:
+    except (ValueError, TypeError, ImportError, KeyError, OSError, RecursionError) as fault:
         raise SlowTokenizer(
             f"The tokenizer of {name} cannot be loaded as a fast one: {fault}",
             expected="tokenizer.json, so that response tokens can be found by their offsets.",
             remedy="use a revision of the model that has tokenizer.json.",
         ) from fault
+    if not isinstance(tokenizer.chat_template, str | dict | None):
+        raise ModelError(
+            f"The chat template of {name} is a {type(tokenizer.chat_template).__name__}.",
+            expected="a text, or a list of texts with names.",
+            remedy="mend chat_template in the model's tokenizer_config.json, or use another model.",
+        )
     tokenizer.padding_side = "right"
     if tokenizer.chat_template is None and reads_transcripts(name):
         tokenizer.chat_template = TRANSCRIPT
@@ -289,12 +296,20 @@ def _chat_template(tokenizer: Any, resolved: ResolvedModel, *, needed: bool) -> 
     """The template's hash, after seeing that the tokenizer can do what is needed."""
     check_fast(tokenizer, resolved.reference)
     template = tokenizer.chat_template
-    if template is None and needed:
+    if needed and template in (None, {}):
         raise MissingChatTemplate(
             f"The tokenizer of {resolved.reference} has no chat template, and the study has "
             "conversations.",
             expected="an instruct model, whose tokenizer has a chat template.",
             remedy="use the instruct version, or a study without messages.",
+        )
+    if needed and isinstance(template, dict) and "default" not in template:
+        raise MissingChatTemplate(
+            f"The tokenizer of {resolved.reference} has chat templates for special uses only "
+            f"({', '.join(template)}), and the study has conversations.",
+            expected="one chat template, or one among them that is called default.",
+            remedy="call the one for plain chats default in the model's folder, or use another "
+            "model.",
         )
     return template_hash_of(tokenizer)
 

@@ -12,6 +12,7 @@ from transformers import ByT5Tokenizer, LlamaConfig, LlamaModel
 
 from backend.errors import (
     DeviceUnavailable,
+    MissingChatTemplate,
     ModelError,
     ModelNotFound,
     SlowTokenizer,
@@ -154,6 +155,34 @@ def test_a_tokenizer_without_offsets(folder, settings):
     ByT5Tokenizer().save_pretrained(folder)
     (folder / "tokenizer.model").write_bytes(b"")
     with pytest.raises(SlowTokenizer, match="offsets"):
+        load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=False)
+
+
+def set_template(folder, template):
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    path = folder / "tokenizer_config.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"chat_template": template}))
+
+
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ([{"name": "rag", "template": "x"}], r"templates for special uses only \(rag\)"),
+        ([], "has no chat template"),
+    ],
+)
+def test_templates_of_which_none_is_for_plain_chats(template, said, folder, settings):
+    set_template(folder, template)
+    resolved = resolve(str(folder), settings, quiet)
+    with pytest.raises(MissingChatTemplate, match=said):
+        load(resolved, device="cpu", need_chat_template=True)
+    assert load(resolved, device="cpu", need_chat_template=False).chat_template_hash
+
+
+@pytest.mark.parametrize("template", [5, True, ["x"], [{"name": "x"}]])
+def test_what_is_no_chat_template(template, folder, settings):
+    set_template(folder, template)
+    with pytest.raises(ModelError):
         load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=False)
 
 
