@@ -30,6 +30,12 @@ _FIXED_DATE = (
 # template changes or strips.
 _PLACEHOLDER = "\ue000response\ue001"
 _MARK = "\ue000{place}\ue001"
+# Characters that are told of what a template says.
+_SAID = 200
+_MEND_TEMPLATE = (
+    "mend the template (chat_template.jinja or tokenizer_config.json in its folder), or use "
+    "another model"
+)
 # Why a pooling leaves nothing of a text: what is said of the texts, what was expected, the remedy.
 _TOO_SHORT = {
     "mean_rest": (
@@ -141,7 +147,8 @@ def encode_response(tokenizer: Any, response: Response) -> EncodedText:
         response: the response.
 
     Raises:
-        ExtractionError: the template refuses the conversation, or drops or rewrites part of it.
+        ExtractionError: the template refuses the conversation, fails on it, or drops or rewrites
+            part of it.
         SpanNotFound: the template alters the response beyond trimming its ends, or the response
             has no ordinary token.
     """
@@ -275,14 +282,12 @@ def render_chat(
         answering: whether it goes on to where the model is to answer.
 
     Raises:
-        ExtractionError: the template refuses the chat.
+        ExtractionError: the template refuses the chat, fails on it, or is no template.
     """
-    from jinja2.exceptions import TemplateError
-
-    template = tokenizer.get_chat_template()
-    if "strftime_now" in template:
-        template = _FIXED_DATE + template
     try:
+        template = tokenizer.get_chat_template()
+        if "strftime_now" in template:
+            template = _FIXED_DATE + template
         rendered = tokenizer.apply_chat_template(
             list(messages),
             tokenize=False,
@@ -290,14 +295,52 @@ def render_chat(
             chat_template=template,
             date_string=TEMPLATE_DATE,
         )
-    except (TemplateError, TypeError, ValueError, LookupError, AttributeError) as fault:
-        roles = ", ".join(m["role"] for m in messages)
-        raise ExtractionError(
-            f"The model's chat template refuses the conversation of {name}: {fault}.",
-            expected=f"roles that the template accepts (here: {roles}).",
-            remedy="merge a system message into the first user message, or use another model.",
-        ) from fault
+    except MemoryError:  # told by where the limit is set
+        raise
+    except Exception as fault:  # a template is anybody's code, which can raise anything
+        raise _template_fault(fault, [message["role"] for message in messages], name) from fault
     return str(rendered)
+
+
+def _template_fault(fault: Exception, roles: Sequence[str], name: str) -> ExtractionError:
+    """What a template raised, as an error of the template or of the conversation.
+
+    Args:
+        fault: what it raised.
+        roles: of the messages.
+        name: of the chat, for people.
+    """
+    from jinja2.exceptions import TemplateError, TemplateSyntaxError
+
+    said = (str(fault).splitlines() or [""])[0][:_SAID].rstrip(".")
+    if isinstance(fault, TemplateSyntaxError):
+        return ExtractionError(
+            f"The model's chat template has a fault in line {fault.lineno}: {said}.",
+            expected="a template in the language of Jinja, as transformers reads it.",
+            remedy=f"get the model's files anew, {_MEND_TEMPLATE}.",
+        )
+    # What a template says itself, by raise_exception, is of no narrower kind.
+    if type(fault) is not TemplateError:
+        told = f"{type(fault).__name__}: {said}" if said else type(fault).__name__
+        return ExtractionError(
+            f"The model's chat template fails on the conversation of {name} with {told}.",
+            expected="a template that renders the conversation of every text.",
+            remedy=f"get the model's files anew, {_MEND_TEMPLATE}; if it fails on some texts only, "
+            "their conversations can be changed instead.",
+        )
+    what = f"The model's chat template refuses the conversation of {name}: {said}."
+    listed = ", ".join(roles)
+    if "system" in roles:
+        return ExtractionError(
+            what,
+            expected=f"roles that the template accepts (here: {listed}).",
+            remedy="merge a system message into the first user message, or use another model.",
+        )
+    return ExtractionError(
+        what,
+        expected=f"a conversation that the template accepts (roles here: {listed}).",
+        remedy="change those conversations as the template says, or use another model.",
+    )
 
 
 def _render(tokenizer: Any, conversation: list[dict[str, str]], text: str, name: str) -> str:

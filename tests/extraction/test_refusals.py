@@ -138,7 +138,51 @@ def test_a_template_that_only_moves_the_system_message_is_read():
     assert sum(encoded.wanted) > 0
 
 
-def test_a_fault_inside_a_template_is_told():
-    broken = with_template("{{ messages[0]['content'] + 1 }}")
-    with pytest.raises(ExtractionError, match="refuses the conversation of response s0/t1"):
+FAILING = {
+    "TypeError: .*": "{{ messages[0]['content'] + 1 }}",
+    "ZeroDivisionError: .*": "{{ 1 / (messages | length - 5) }}",
+    "OverflowError: .*": "{% for i in range(10 ** 9) %}x{% endfor %}",
+    "RecursionError: .*": "{% macro f(x) %}{{ f(x) }}{% endmacro %}{{ f(1) }}",
+    "UndefinedError: 'foo' is undefined": "{{ foo.bar }}",
+}
+
+
+@pytest.mark.parametrize("told", FAILING)
+def test_a_fault_inside_a_template_is_told(told):
+    broken = with_template(FAILING[told] + TEMPLATE)
+    wanted = rf"fails on the conversation of response s0/t1 with {told}\."
+    with pytest.raises(ExtractionError, match=wanted) as fault:
         encode_response(broken, responses(1)[0])
+    assert "mend the template" in fault.value.remedy and "role" not in str(fault.value)
+
+
+def test_all_texts_on_which_a_template_fails_are_listed_at_once():
+    broken = with_template("{{ 1 / (messages | length - 5) }}" + TEMPLATE)
+    fine = [Response("fine", "Hello", messages=CHAT[1:])]
+    with pytest.raises(ExtractionError, match=r"7 of 8 texts cannot be read: .*s0/t1.* 2 more"):
+        encode_all(broken, [], [*fine, *responses(7)])
+    assert len(encode_all(broken, [], fine)) == 1
+
+
+def test_a_template_that_is_none_is_told_with_its_line():
+    broken = with_template("\n" + TEMPLATE.replace("{% endfor %}", ""))
+    with pytest.raises(ExtractionError, match=r"has a fault in line 3: Unexpected end"):
+        encode_response(broken, responses(1)[0])
+    unknown = with_template("{{ messages | unknown }}")
+    with pytest.raises(
+        ExtractionError, match=r"a fault in line 1: No filter named 'unknown'"
+    ) as fault:
+        encode_response(unknown, responses(1)[0])
+    assert "mend the template" in fault.value.remedy and "role" not in str(fault.value)
+
+
+def test_a_refusal_names_a_system_message_only_where_there_is_one():
+    strict = with_template("{{ raise_exception('Too kind.') }}")
+    with pytest.raises(ExtractionError, match=r"refuses .* s0/t1: Too kind\. ") as fault:
+        encode_response(strict, responses(1)[0])
+    assert "system, user, assistant, user, assistant" in fault.value.expected
+    assert "merge a system message" in fault.value.remedy
+    with pytest.raises(ExtractionError) as fault:
+        encode_response(strict, Response("s0", "Hello", messages=CHAT[1:2]))
+    assert "system" not in str(fault.value)
+    assert fault.value.remedy.startswith("change those conversations as the template says")
