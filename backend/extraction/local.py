@@ -13,7 +13,7 @@ from backend.errors import NotEnoughMemory
 from backend.extraction.engine import LOCAL, Batch, PooledBatch, Report, SourceRecord
 from backend.extraction.planned import PlannedStudy, model_record, plan_study
 from backend.extraction.pooling import Pooled, PooledForward
-from backend.extraction.spans import EncodedText
+from backend.extraction.spans import EncodedText, check_ids
 from backend.models.load import LoadedModel
 from backend.types import ExtractionRequest, Study
 
@@ -34,10 +34,11 @@ def open_model(
         report: told while the texts are encoded; what it raises ends that.
 
     Raises:
-        ExtractionError: a text cannot be encoded or leaves nothing to pool, a layer does not
-            exist, or the budget is not positive.
+        ExtractionError: a text cannot be encoded, has a token that the model does not know or
+            leaves nothing to pool, a layer does not exist, or the budget is not positive.
     """
     planned = plan_study(loaded, study, request, loaded.device, report)
+    check_ids(planned.texts, planned.names, loaded.embedding_rows)
     forward = PooledForward(loaded.model, loaded.depth, request.layers, request.pooling)
     with forward.opened():
         record = model_record(

@@ -95,6 +95,7 @@ class RayEngine:
             # Imported here: these need torch, which takes seconds.
             from backend.extraction.planned import model_record, plan_study
             from backend.extraction.ray_worker import LoadedWorker, WorkerSpec
+            from backend.extraction.spans import check_ids
             from backend.models.load import load_reader
 
             local = LocalEngine(self._settings, request)
@@ -132,6 +133,7 @@ class RayEngine:
                         expected="the same files of the model on every node.",
                         remedy="copy the model to the nodes anew, or put it on shared storage.",
                     )
+                check_ids(planned.texts, planned.names, first.rows)
                 record = model_record(
                     reader,
                     request,

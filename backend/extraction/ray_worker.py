@@ -61,12 +61,14 @@ class LoadedWorker(JoinedWorker):
         device: such as cpu or cuda:0.
         dtype: such as float32.
         weights_hash: sha256 over the weights it has loaded.
+        rows: of the model's input embedding; None where it has no such table.
     """
 
     architecture: str
     device: str
     dtype: str
     weights_hash: str
+    rows: int | None
 
     @property
     def alike(self) -> dict[str, object]:
@@ -133,6 +135,7 @@ class RayWorker:
             device=loaded.device,
             dtype=loaded.dtype,
             weights_hash=resolved.weights_hash,
+            rows=loaded.embedding_rows,
             versions={name: version(name) for name in LIBRARIES}
             | {"python": platform.python_version()},
         )

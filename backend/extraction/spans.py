@@ -220,6 +220,34 @@ def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: i
     )
 
 
+def check_ids(encoded: Sequence[EncodedText], names: Sequence[str], rows: int | None) -> None:
+    """Refuse texts with tokens that a model has no embedding of, naming them all.
+
+    Args:
+        encoded: the texts.
+        names: of them, for people.
+        rows: of the model's input embedding; None where it has no such table.
+
+    Raises:
+        ExtractionError: some have one; the tokenizer and the weights do not belong together.
+    """
+    if rows is None:
+        return
+    beyond = [(n, max(e.ids)) for n, e in zip(names, encoded, strict=True) if max(e.ids) >= rows]
+    if not beyond:
+        return
+    shown = ", ".join(f"{name} (token {token})" for name, token in beyond[:SHOWN])
+    more = f" and {len(beyond) - SHOWN} more" if len(beyond) > SHOWN else ""
+    raise ExtractionError(
+        f"{len(beyond)} of {len(encoded)} texts have tokens past the {rows} rows of the model's "
+        f"input embedding: {shown}{more}.",
+        expected=f"token ids from 0 to {rows - 1}, as of the tokenizer that the model was trained "
+        "with.",
+        remedy="put the tokenizer that belongs to the weights into the model's folder, or use "
+        "another model.",
+    )
+
+
 def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling: Pooling) -> None:
     """Refuse texts of which a pooling leaves nothing, naming them all.
 

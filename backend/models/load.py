@@ -77,6 +77,16 @@ class LoadedModel(ModelReader):
     device: str
     dtype: str
 
+    @property
+    def embedding_rows(self) -> int | None:
+        """How many tokens the input embedding has a row for; None where it is no such table."""
+        try:
+            table = self.model.get_input_embeddings()
+        except NotImplementedError:
+            return None
+        rows = getattr(table, "num_embeddings", None)
+        return rows if isinstance(rows, int) else None
+
 
 def load_reader(resolved: ResolvedModel, *, need_chat_template: bool) -> ModelReader:
     """The tokenizer and shape of a model from local files; no weights are read.

@@ -12,13 +12,13 @@ from transformers import AutoModelForCausalLM
 
 from backend.errors import ExtractionError, SpanNotFound
 from backend.extraction.planned import check_finite
-from backend.extraction.spans import encode_all, encode_response
+from backend.extraction.spans import EncodedText, check_ids, encode_all, encode_response
 from backend.runs.session import session_of
 from backend.store.study import publish_study
 from backend.studies.hashing import content_hash
 from backend.types import ExtractionRequest, Message, Response
 from tests.support.studies import small_study
-from tests.support.tiny_models import TEMPLATE, tiny_tokenizer
+from tests.support.tiny_models import TEMPLATE, save_tiny_model, tiny_tokenizer
 
 CHAT = (
     Message("system", "Be kind."),
@@ -67,6 +67,26 @@ def test_the_text_and_the_layer_of_what_is_not_finite_are_named():
     with pytest.raises(ExtractionError, match=r"of b at layer 9 .* float32 \(2 of 3") as fault:
         check_finite(found, (8, 9), ("a", "b", "c"), "float32")
     assert "files are whole" in fault.value.remedy
+
+
+def test_a_token_past_the_embedding_is_refused_before_anything_is_kept(settings, tmp_path):
+    model = save_tiny_model(tmp_path / "short", "llama", vocab_size=270)
+    study = small_study(scenarios=4)
+    ref = publish_study(settings, study, content_hash(study))
+    request = ExtractionRequest(ref.key, str(model), (1,))
+    wanted = r"of 28 texts have tokens past the 270 rows .*: prompt '.*' \(token [234]\d\d\), "
+    with pytest.raises(ExtractionError, match=wanted) as fault:
+        session_of(settings, "run", request, lambda _: None).run()
+    assert "from 0 to 269" in fault.value.expected
+    assert list(settings.work.iterdir()) == list(settings.runs.iterdir()) == []
+
+
+def test_the_last_row_of_the_embedding_is_a_tokens():
+    texts = [EncodedText((1, 9), (True, True)), EncodedText((10, 2), (True, True))]
+    check_ids(texts, ["a", "b"], 11)
+    check_ids(texts, ["a", "b"], None)
+    with pytest.raises(ExtractionError, match=r"1 of 2 texts .* b \(token 10\)\."):
+        check_ids(texts, ["a", "b"], 10)
 
 
 def responses(count):
