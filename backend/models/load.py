@@ -233,7 +233,10 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,
+            # It would only point to its log; what does not fit is refused below.
+            ignore_mismatched_sizes=True,
         )
+        _refuse_mismatched(report, resolved)
         _refuse_missing(model, report, resolved)
         return model.to(device).eval().requires_grad_(False)
     except torch.OutOfMemoryError as fault:
@@ -250,6 +253,21 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
         ) from fault
     except CANNOT_BUILD as fault:
         raise _unbuildable(resolved, fault) from fault
+
+
+def _refuse_mismatched(report: Any, resolved: ResolvedModel) -> None:
+    """Refuse a checkpoint with weights of another shape than the config's."""
+    found = sorted((name, [*held], [*wanted]) for name, held, wanted in report["mismatched_keys"])
+    if not found:
+        return
+    name, held, wanted = found[0]
+    more = f"; {len(found) - 1} more differ" if len(found) > 1 else ""
+    raise ModelError(
+        f"The config and the weights of {resolved.reference} disagree: {name} has the shape {held} "
+        f"in its files, and by its config.json {wanted}{more}.",
+        expected="config.json and weights of one and the same model.",
+        remedy="take both from the same download, or mend config.json.",
+    )
 
 
 def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:

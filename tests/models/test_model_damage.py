@@ -111,7 +111,22 @@ def test_a_decoder_saved_without_its_head_loads(folder, settings):
 
 def test_a_config_of_another_shape(folder, settings):
     set_config(folder, intermediate_size=96)
-    with pytest.raises(UnsupportedArchitecture, match="cannot build"):
+    wanted = (
+        r"disagree: model\.layers\.0\.mlp\.down_proj\.weight has the shape \[64, 128\] in its "
+        r"files, and by its config\.json \[64, 96\]; 8 more differ\."
+    )
+    with pytest.raises(ModelError, match=wanted) as fault:
+        load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=True)
+    assert "mend config.json" in fault.value.remedy and "report" not in str(fault.value)
+
+
+def test_one_weight_of_another_shape(folder, settings):
+    path = folder / "model.safetensors"
+    weights = load_file(path)
+    name = "model.layers.1.mlp.down_proj.weight"
+    weights[name] = weights[name][:, :10].contiguous()
+    save_file(weights, path, {"format": "pt"})
+    with pytest.raises(ModelError, match=r"shape \[64, 10\] in .* \[64, 128\]\. Expected"):
         load(resolve(str(folder), settings, quiet), device="cpu", need_chat_template=True)
 
 
