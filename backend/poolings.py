@@ -78,3 +78,8 @@ def taken_tokens(pooling: Pooling, wanted: Sequence[bool]) -> tuple[bool, ...]:
 def takes_one(pooling: Pooling) -> bool:
     """Whether an activation is that of a single token, wherever the text has more."""
     return pooling in ("last", "before") or pooling.startswith("end-")
+
+
+def takes_first(pooling: Pooling) -> bool:
+    """Whether an activation is that of a text's beginning, wherever the text has more tokens."""
+    return pooling.startswith("first-")

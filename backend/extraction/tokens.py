@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backend.core.pole_contrast import PoleTokens, clearly_apart, pole_contrast
+from backend.core.pole_contrast import (
+    PoleTokens,
+    clearly_apart,
+    pole_contrast,
+    unread_contrast,
+)
 from backend.extraction.spans import EncodedText
+from backend.poolings import taken_tokens, takes_first
 from backend.types import POLES, Pooling, Prompt, PromptTokens, ReadToken
 
 # What a tokenizer puts for the bytes of a character that lacks some, of which it has four at most.
@@ -91,26 +97,48 @@ def prompt_tokens(
 def contrast_notices(
     prompts: Sequence[Prompt], tokens: Sequence[PromptTokens], pooling: Pooling
 ) -> tuple[str, ...]:
-    """Sentences on traits whose poles differ in so few tokens that a pooling hardly sees them.
+    """Sentences on traits whose poles differ in so few tokens that a pooling hardly sees them, or
+    in none that it sees.
 
     Args:
         prompts: all prompts of a study.
         tokens: of the same.
         pooling: how they are pooled.
     """
-    if pooling == "before":  # what is read stands before the prompt's own tokens
-        return ()
     groups: dict[tuple[str, str], dict[str, list[PoleTokens]]] = {}
     for prompt, own in zip(prompts, tokens, strict=True):
         group = groups.setdefault((prompt.trait, prompt.prompt_set), {pole: [] for pole in POLES})
-        group[prompt.pole].append(PoleTokens(own.ids, (own.last,)))
+        group[prompt.pole].append(_pole_tokens(prompt, own, pooling))
     spelled = {own.last: own.last_text for own in tokens}
     found: list[str] = []
     for (trait, prompt_set), poles in groups.items():
-        if poles["high"] and poles["low"] and clearly_apart(poles["high"], poles["low"]):
+        where = f"{trait}, prompt set {prompt_set}"
+        high, low = poles["high"], poles["low"]
+        unread = unread_contrast(high, low, where, pooling, spelled.__getitem__)
+        if unread is not None:
+            found.append(unread)
             continue
-        contrast = pole_contrast(poles["high"], poles["low"])
+        # The token before a text is the template's; what it has read stands in the chat.
+        if pooling == "before" or (high and low and clearly_apart(high, low)):
+            continue
+        contrast = pole_contrast(high, low)
         if contrast is not None:
-            where = f"{trait}, prompt set {prompt_set}"
             found += contrast.sentences(where, pooling, spelled.__getitem__)
     return tuple(found)
+
+
+def _pole_tokens(prompt: Prompt, own: PromptTokens, pooling: Pooling) -> PoleTokens:
+    """A prompt as it is compared with those of the other pole."""
+    # Whether its first token is at position 0 is not kept; it is read in any case.
+    taken = taken_tokens("mean" if pooling == "mean_rest" else pooling, [True] * len(own.ids))
+    end = max((place + 1 for place, one in enumerate(taken) if one), default=0)
+    text = prompt.text.strip()
+    # The text tells more than all of its ordinary tokens, in which special ones are left out.
+    read = text if end == len(own.ids) else own.ids[:end]
+    return PoleTokens(
+        ids=own.ids[:end] if takes_first(pooling) else own.ids,
+        pooled=(own.last,),
+        chat=prompt.messages,
+        read=(prompt.messages, read, own.last),
+        whole=(prompt.messages, text),
+    )

@@ -72,6 +72,104 @@ def test_prompts_that_are_texts_of_their_own_are_not_told_of():
         assert notices(small_study().prompts, pooling) == ()
 
 
+def in_chats(prompts, system=None):
+    """The prompts as answers to a question each, under a system message of their pole."""
+    return [
+        dataclasses.replace(
+            p,
+            messages=(
+                *([Message("system", system[p.pole])] if system else []),
+                Message("user", f"Question {place % 6}?"),
+            ),
+        )
+        for place, p in enumerate(prompts)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pooling", "pooled"),
+    [
+        ("before", "the last token before the text '<s>'"),
+        ("first-1", "the first token 'Before'"),
+        ("first-3", "the mean of the first 3 tokens (up to ' go')"),
+        ("end-3", "the token 3 from the end '('"),
+    ],
+)
+def test_tokens_before_all_that_differs_are_named(pooling, pooled):
+    (notice,) = notices(ab_items({"high": "A", "low": "B"}), pooling)
+    assert f"{pooled} is pooled, and up to there all that the model reads is the same" in notice
+    assert "no vector tells the poles apart. What differs stands after it." in notice
+
+
+def test_the_beginnings_of_texts_of_their_own_may_be_the_same():
+    ends = {"high": "warm words follow here now", "low": "cold stuff comes after that"}
+    texts = [Prompt("t", pole, f"Same beginning {i} {ends[pole]}") for pole in POLES for i in "ab"]
+    assert notices(texts, "mean") == notices(texts, "last") == ()
+    (notice,) = notices(texts, "first-3")
+    assert "What differs stands after it." in notice and "Pool by mean or last" in notice
+    uneven = [*texts, Prompt("t", "high", "Other words begin here")]
+    (notice,) = notices(uneven, "first-3")
+    assert "its tokens are the same in both poles, in most prompts" in notice
+    assert "stands after them" in notice
+
+
+def test_the_mean_of_a_beginning_counts_the_tokens_that_it_is_over():
+    letters = [Prompt("t", p, f"{p[0]} we go on, you are safe") for p in POLES]
+    assert notices(letters, "first-3") == ()
+    (notice,) = notices(letters, "first-8")
+    assert "differ in 1 of 8 pooled tokens, and the mean is over all of them." in notice
+
+
+@pytest.mark.parametrize("pooling", ["mean", "last", "first-2", "before"])
+def test_prompts_that_are_the_same_in_both_poles_are_told(pooling):
+    (notice,) = notices(ab_items({"high": "A", "low": "A"}), pooling)
+    assert "the prompts of both poles are the same" in notice and "Pool" not in notice
+
+
+SYSTEM = {"high": "Be kind.", "low": "Be curt."}
+
+
+@pytest.mark.parametrize(
+    ("pooling", "said"),
+    [
+        ("mean", "the mean is pooled, and its tokens are"),
+        ("last", "the last token 'K' is pooled, and it is"),
+        ("first-1", "the first token 'O' is pooled, and it is"),
+    ],
+)
+def test_one_answer_in_two_chats_is_read_by_its_chat(pooling, said):
+    answers = in_chats([Prompt("t", pole, "OK") for pole in POLES for _ in range(6)], SYSTEM)
+    (notice,) = notices(answers, pooling)
+    assert f"{said} the same in both poles. What differs stands in the chats before" in notice
+    assert notices(answers, "before") == ()
+
+
+def test_answers_that_differ_in_one_letter_are_paired_by_their_chats():
+    items = ab_items({"high": "A", "low": "B"})
+    (notice,) = notices(in_chats(items), "mean")
+    assert notice.endswith("Pooling last may read the contrast better.")
+    (notice,) = notices(in_chats(items, SYSTEM), "mean")
+    assert notice.endswith("The chats before the texts differ too.")
+    (notice,) = notices(in_chats(items, SYSTEM), "last")
+    assert "tokens) and in the chats before the texts." in notice
+    # The letter that is the high answer to one question is the low answer to another.
+    swapped = [
+        Prompt("t", pole, "AB"[(pole == "high") == (place % 2 == 0)])
+        for pole in POLES
+        for place in range(6)
+    ]
+    assert notices(in_chats(swapped), "mean") == notices(in_chats(swapped), "last") == ()
+    assert "no vector tells" in notices(in_chats(swapped), "before")[0]
+
+
+def test_poles_that_only_special_tokens_tell_apart():
+    prompts = [
+        Prompt("t", pole, f"Is it safe{end}") for pole, end in zip(POLES, ("", "</s>"), strict=True)
+    ]
+    (notice,) = notices(prompts, "mean")
+    assert "stands in special tokens, which are never pooled" in notice
+
+
 def test_pairs_are_the_nearest_and_an_empty_pole_has_none():
     high = [PoleTokens((1, 2, 3, 9), (9,)), PoleTokens((5, 6, 7, 9), (9,))]
     low = [PoleTokens((5, 6, 8, 9), (9,)), PoleTokens((1, 2, 4, 9), (9,))]
