@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from backend.errors import Fault, StudyFaults
 
 MOST = 200
+# The file of what is wrong with no single one.
+ALL_FILES = "(all files)"
 # Kinds of faults kept in all: a file can be wrong in a million ways.
 _MOST_KINDS = 2_000
 # Faults after which nothing more is read.
@@ -104,9 +106,7 @@ class _Places:
         more = len(found) - MOST + self._left_out
         if more > 0:
             found[MOST:] = [
-                Fault(
-                    "(all files)", None, f"{more} more faults are not listed.", "Fix these first."
-                )
+                Fault(ALL_FILES, None, f"{more} more faults are not listed.", "Fix these first.")
             ]
         return found
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
-from backend.studies.faults import FaultList, near_name, shown
+from backend.studies.faults import ALL_FILES, FaultList, near_name, shown
 from backend.studies.foreign.form import Understood
 from backend.studies.foreign.registry import no_scored_prompts, read_foreign
 from backend.studies.mapping.apply import apply_mapping
@@ -54,7 +54,7 @@ def read_study(
     Raises:
         UnknownTables: its tables are in no format that is known, and there is no mapping.
         StudyFaults: everything that is wrong with it.
-        SteerscopeError: the name cannot be used.
+        SteerscopeError: the name cannot be used, or there is no prompt.
     """
     study_name = checked_name(_slug(path) if name is None else name)
     faults = FaultList() if faults is None else faults
@@ -70,7 +70,7 @@ def read_study(
         found = read_foreign(files, faults, chosen)
         faults.raise_if_any()
         if found is not None:
-            return _study(study_name, found)
+            return _with_prompts(_study(study_name, found))
         tables = [file for file in files.values() if file.rows]
         broken = unreadable(files)
         if tables:
@@ -112,16 +112,18 @@ def read_study(
     faults.raise_if_any()
     present = {prompt.trait for prompt in prompts}
     order = [*metadata.traits, *sorted(present - metadata.traits.keys())]
-    return Study(
-        name=study_name,
-        title=metadata.title or study_name,
-        description=metadata.description,
-        licence=metadata.licence,
-        provenance=metadata.provenance or "Its authors do not say who wrote and who scored it.",
-        score_range=metadata.score_range,
-        traits={trait: metadata.traits.get(trait, "") for trait in order},
-        prompts=tuple(prompts),
-        responses=tuple(responses),
+    return _with_prompts(
+        Study(
+            name=study_name,
+            title=metadata.title or study_name,
+            description=metadata.description,
+            licence=metadata.licence,
+            provenance=metadata.provenance or "Its authors do not say who wrote and who scored it.",
+            score_range=metadata.score_range,
+            traits={trait: metadata.traits.get(trait, "") for trait in order},
+            prompts=tuple(prompts),
+            responses=tuple(responses),
+        )
     )
 
 
@@ -161,7 +163,7 @@ def _mapped(path: Path, name: str, mapping: StudyMapping, faults: FaultList) -> 
     faults.raise_if_any()
     if found is None:
         raise AssertionError("a mapping gives a study or a fault")
-    return _study(name, found)
+    return _with_prompts(_study(name, found))
 
 
 def unreadable(files: Files) -> list[Parsed]:
@@ -183,7 +185,7 @@ def _unknown_tables(
         said.append(f"{file.path} ({len(file.rows)} rows; {columns})")
     more = f" and {len(tables) - _MOST_TABLES} more" if len(tables) > _MOST_TABLES else ""
     hint = Fault(
-        "(all files)",
+        ALL_FILES,
         None,
         f"In no format that is known: {'; '.join(said)}{more}.",
         "Say what the columns are: import-study PATH --guess-mapping prints a mapping to edit, and "
@@ -230,6 +232,21 @@ def _study(name: str, found: Understood) -> Study:
         prompts=tuple(prompt for prompt, _ in found.prompts),
         responses=tuple(found.responses),
     )
+
+
+def _with_prompts(study: Study) -> Study:
+    """The study, if it has a prompt: whatever its reader has told, an empty one is never kept.
+
+    Raises:
+        SteerscopeError: it has none.
+    """
+    if not study.prompts:
+        raise SteerscopeError(
+            f"The study {study.name} has no prompts, and so no traits.",
+            expected="prompts of both poles of at least one trait.",
+            remedy="see docs/formats.md for what is read. Nothing was imported.",
+        )
+    return study
 
 
 def _slug(path: Path) -> str:

@@ -64,12 +64,11 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     answers = {
         role: _answers(*tables[role], faults) for role in (*roles, DEFAULT) if role in tables
     }
+    judged = [_Scored(role, tables[role][0], answers[role], scores[role]) for role in roles]
     placed: list[tuple[Prompt, Place]] = []
-    responses: list[Response] = []
-    for role in roles:
-        own = _Scored(role, tables[role][0], answers[role], scores[role])
-        placed += without_repeats(own.path, _poles(own, answers.get(DEFAULT, {}), faults), faults)
-        responses += _responses(own, faults)
+    for own in judged:
+        placed += without_repeats(_poles(own, answers.get(DEFAULT, {}), faults), faults)
+    responses = [one for own in judged for one in _responses(own, faults)] if placed else []
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of answers in {len(roles)} roles ({listed(roles)}) and by the "

@@ -58,7 +58,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         note_skipped(path, unread, len(own), why, faults)
     training = [(path, row) for path, row in rows if _EVALUATION not in path]
     names = _names(row for _, row in training)
-    placed = without_repeated_texts("(all files)", _prompts(training, names), faults)
+    placed = without_repeated_texts(_prompts(training, names), faults)
     responses = [
         _response(row, number, names)
         for number, (path, row) in enumerate(rows, start=1)

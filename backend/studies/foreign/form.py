@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from backend.studies.faults import FaultList, shown
+from backend.studies.faults import ALL_FILES, FaultList, shown
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import Place
 from backend.studies.tables import text_problem
 from backend.types import Prompt, Response
+
+# What the remedy of a note says where records are not part of the study.
+_LEFT_OUT = "They are left out."
 
 
 @dataclass(frozen=True)
@@ -65,59 +69,58 @@ def usable(value: object) -> str | None:
 
 
 def without_repeats(
-    path: str, placed: Iterable[tuple[Prompt, Place]], faults: FaultList
+    placed: Iterable[tuple[Prompt, Place]], faults: FaultList
 ) -> list[tuple[Prompt, Place]]:
-    """Pairs of prompts of which neither stands in the file before, nor is the other.
+    """Pairs of prompts of which neither stands among them before, nor is the other.
 
     Args:
-        path: of the file.
         placed: a high and a low prompt in turn.
-        faults: told how many pairs are left out.
+        faults: told how many pairs of each file are left out.
     """
     seen: set[tuple[object, ...]] = set()
     found: list[tuple[Prompt, Place]] = []
-    left_out: list[int] = []
+    left_out: dict[str, list[int]] = {}
+    twins: Counter[str] = Counter()
     pairs = iter(placed)
     for high, low in zip(pairs, pairs, strict=True):
         # What a model reads, whichever pole it is said to be.
         keys = [(one.trait, one.prompt_set, one.text, one.messages) for one, _ in (high, low)]
         if keys[0] == keys[1] or seen & set(keys):
-            left_out.append(high[1].line)
+            left_out.setdefault(high[1].file, []).append(high[1].line)
+            twins[high[1].file] += keys[0] == keys[1]
             continue
         seen |= set(keys)
         found += [high, low]
-    if left_out:
-        faults.note(
-            path,
-            left_out[0],
-            f"{len(left_out)} pairs repeat a text of another pair, or hold one text twice "
-            f"({lines_listed(left_out)}).",
-            "They are left out.",
+    for path, lines in left_out.items():
+        why = (
+            "hold the same text on both sides"
+            if twins[path] == len(lines)
+            else "repeat a text of another pair, or hold one text twice"
         )
+        faults.note(path, lines[0], f"{len(lines)} pairs {why} ({lines_listed(lines)}).", _LEFT_OUT)
     return found
 
 
 def without_repeated_texts(
-    path: str, placed: Iterable[tuple[Prompt, Place]], faults: FaultList
+    placed: Iterable[tuple[Prompt, Place]], faults: FaultList
 ) -> list[tuple[Prompt, Place]]:
     """Prompts that do not come in pairs, without those whose text is a prompt's already.
 
     Args:
-        path: of the file, or of all.
         placed: each with its place.
-        faults: told how many are left out.
+        faults: told how many of each file are left out.
     """
     first: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
-    left_out: list[int] = []
+    left_out: dict[str, list[int]] = {}
     for prompt, place in placed:
         key = (prompt.trait, prompt.prompt_set, prompt.text, prompt.messages)
         if key in first:
-            left_out.append(place.line)
+            left_out.setdefault(place.file, []).append(place.line)
         else:
             first[key] = (prompt, place)
-    if left_out:
-        what = f"{len(left_out)} prompts repeat a text of their trait ({lines_listed(left_out)})."
-        faults.note(path, left_out[0], what, "They are left out.")
+    for path, lines in left_out.items():
+        what = f"{len(lines)} prompts repeat a text of their trait ({lines_listed(lines)})."
+        faults.note(path, lines[0], what, _LEFT_OUT)
     return list(first.values())
 
 
@@ -133,7 +136,29 @@ def note_skipped(path: str, lines: Sequence[int], of: int, why: str, faults: Fau
     """
     if lines:
         what = f"{len(lines)} of {of} records {why} ({lines_listed(lines)})."
-        faults.note(path, lines[0], what, "They are left out.")
+        faults.note(path, lines[0], what, _LEFT_OUT)
+
+
+def add_nothing_left(title: str, files: Iterable[str], faults: FaultList) -> None:
+    """Say that no prompt comes of some files, and which of their records were left out, and why.
+
+    Args:
+        title: of the format.
+        files: paths of those that were read for prompts.
+        faults: told; its notes say what was left out of these files.
+    """
+    read = sorted(files)
+    left_out = [note for note in faults.notes if note.remedy == _LEFT_OUT and note.file in read]
+    for note in left_out:
+        what = f"No prompt is left: {note.what}"
+        faults.add(note.file, note.line, what, "Correct them: a study needs prompts of both poles.")
+    if not left_out:
+        faults.add(
+            read[0] if len(read) == 1 else ALL_FILES,
+            None,
+            f"Read as {title}, it has no prompts: no record in it is of a pole.",
+            "See docs/formats.md for what this format holds.",
+        )
 
 
 def lines_listed(lines: Sequence[int]) -> str:
@@ -145,7 +170,7 @@ def lines_listed(lines: Sequence[int]) -> str:
 
 def understood_as(title: str, said: str, faults: FaultList) -> None:
     """Say in which format a study was read, and what was understood."""
-    faults.note("(all files)", None, f"Read as {title}: {said}.", "Look whether this is meant.")
+    faults.note(ALL_FILES, None, f"Read as {title}: {said}.", "Look whether this is meant.")
 
 
 def listed(names: Iterable[str]) -> str:

@@ -67,7 +67,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
                 found += [(prompt, Place(path, row.line)) for prompt in pair]
         needed = "a question and two texts" if any(asked) else "two texts"
         note_skipped(path, skipped, len(rows), f"do not hold {needed}", faults)
-        placed += without_repeats(path, found, faults)
+        placed += without_repeats(found, faults)
     names = sorted({prompt.trait for prompt, _ in placed})
     for prompt, place in placed:
         if prompt.pole == "high" and (problem := name_problem("trait", prompt.trait)) is not None:

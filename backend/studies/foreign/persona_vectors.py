@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.studies.faults import FaultList, near_name, shown
+from backend.studies.faults import ALL_FILES, FaultList, near_name, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
     Understood,
@@ -96,6 +96,7 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
                 "eval_persona writes.",
             )
         return None
+    before = faults.count
     answers: _Answers = {}
     responses: list[tuple[str, Row, Response]] = []
     traits = _scored(tables)
@@ -108,17 +109,27 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
             for row, name, number in _without_repeated_rows(path, asked, len(rows), faults)
         ]
     kept = [pair for one in chosen.each for pair in _kept(answers, one, chosen.several, faults)]
-    placed = without_repeats("(all files)", kept, faults)
-    if answers and not placed:
+    placed = without_repeats(kept, faults)
+    if answers and not kept:
         faults.add(
-            "(all files)",
+            ALL_FILES,
             None,
             f"None of {len(answers)} pairs of answers is kept. A pair needs: {_said(chosen)}.",
             "Choose other thresholds of scores, or see whether the answers are judged.",
         )
         return None
+    if not answers and faults.count == before:
+        faults.add(
+            ALL_FILES,
+            None,
+            f"No answer was given under an instruction (question_id as evil_3_pos_1) in "
+            f"{listed(tables)}, so there are no prompts.",
+            "Add the answers of both sides, such as evil_pos_instruct.csv and "
+            "evil_neg_instruct.csv, which its eval_persona writes.",
+        )
+        return None
     poled = {prompt.trait for prompt, _ in placed}
-    scored = _with_scores(responses, poled, tables, faults)
+    scored = _with_scores(responses, poled, tables, faults) if placed else []
     understood_as(
         TITLE,
         f"{len(placed) // 2} pairs of answers of {len(poled)} traits ({listed(sorted(poled))}), "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.studies.faults import FaultList
+from backend.studies.faults import ALL_FILES, FaultList
 from backend.studies.foreign import (
     assistant_axis,
     axbench,
@@ -10,7 +10,7 @@ from backend.studies.foreign import (
     persona_vectors,
     trait_interp,
 )
-from backend.studies.foreign.form import ForeignFormat, Understood, listed
+from backend.studies.foreign.form import ForeignFormat, Understood, add_nothing_left, listed
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import check_prompts
@@ -39,6 +39,7 @@ def read_foreign(
     for file in files.values():
         if file.too_large:
             faults.extend(file.faults)
+    before = faults.count
     for form in FOREIGN_FORMATS:
         if chosen is None or form.read_chosen is None:
             found = form.read(files, faults)
@@ -52,6 +53,8 @@ def read_foreign(
             if chosen is not None and form.read_chosen is None:
                 no_scored_prompts(form.title, faults)
             check_prompts(form.title, found.prompts, faults)
+            if not found.prompts and faults.count == before:
+                add_nothing_left(form.title, found.files, faults)
             _note_unread(files, found, faults)
             return found
         if faults.count:
@@ -63,7 +66,7 @@ def no_scored_prompts(what: str, faults: FaultList) -> None:
     """Say that thresholds do not apply. Args: title of the format, and what is told."""
     able = listed(form.title for form in FOREIGN_FORMATS if form.read_chosen is not None)
     faults.add(
-        "(all files)",
+        ALL_FILES,
         None,
         f"Thresholds of scores are given, and the prompts of this format have none: {what}.",
         f"Leave the thresholds out; they choose among the answers of {able}.",
@@ -75,7 +78,7 @@ def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:
     left = [path for path, file in files.items() if file.rows and path not in found.files]
     if left and not found.responses:
         faults.note(
-            "(all files)",
+            ALL_FILES,
             None,
             f"{listed(left)}: not in this format, and not read.",
             "If they belong to the study, say what the columns of all tables are.",

@@ -73,7 +73,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
             blank = [place.line for prompt, place in placed if prompt is None]
             note_skipped(file.path, blank, len(rows), "hold no text", faults)
             found += [(prompt, place) for prompt, place in placed if prompt is not None]
-    found = without_repeated_texts("(all files)", found, faults)
+    found = without_repeated_texts(found, faults)
     traits = {prompt.trait for prompt, _ in found}
     alone = sorted(traits - answers.keys())
     said = (

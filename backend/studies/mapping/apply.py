@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
-from backend.studies.foreign.form import Understood, note_skipped
+from backend.studies.foreign.form import Understood, add_nothing_left, note_skipped
 from backend.studies.mapping.form import (
     KINDS,
     Column,
@@ -60,8 +60,13 @@ def apply_mapping(
         return None
     placed: list[tuple[Prompt, Place]] = []
     for file, table in tables["prompts"]:
-        placed += place_prompts(file.path, list(_prompt_rows(file, table, faults)), faults)
+        written = list(_prompt_rows(file, table, faults))
+        if written:
+            placed += place_prompts(file.path, written, faults)
     check_prompts(TITLE, placed, faults)
+    if not placed and faults.count == before:
+        add_nothing_left(TITLE, [file.path for file, _ in tables["prompts"]], faults)
+        return None
     traits = {prompt.trait for prompt, _ in placed}
     responses: list[Response] = []
     for file, table in tables["responses"]:

@@ -109,3 +109,19 @@ def test_a_model_without_system_messages_has_them_in_the_question(folder):
     study, _ = read(folder)
     said = "You are the pirate, 0.\n\nQuestion 0?"
     assert study.prompts[0].messages == (Message("user", said),)
+
+
+def test_without_an_answer_in_full_character_nothing_is_kept(folder):
+    scores = {f"pos_p{p}_q{q}": 2 for p in range(PROMPTS) for q in range(QUESTIONS)}
+    (folder / "scores" / "pirate.json").write_text(json.dumps(scores), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(folder)
+    (fault,) = told.value.faults
+    assert (fault.file, fault.line) == ("responses/pirate.jsonl", 1)
+    assert fault.what.startswith("No prompt is left: 4 of 8 records are of even questions and have")
+
+
+def test_default_answers_alone_are_no_study(folder):
+    (folder / "responses" / "pirate.jsonl").unlink()
+    with pytest.raises(StudyFaults, match=r"default\.jsonl: Read as assistant-axis, it has"):
+        read(folder)

@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from backend.errors import StudyFaults
 from backend.studies.faults import FaultList
 from backend.studies.importer import read_study
 from backend.types import Message
@@ -97,3 +98,10 @@ def test_texts_of_the_evaluation_are_responses_of_0_or_1(folder):
     ]
     assert len({r.scenario for r in study.responses}) == 4
     assert "no judge scored them" in study.provenance
+
+
+def test_texts_of_the_evaluation_alone_are_no_study(folder):
+    (folder / "generate" / "train_data.parquet").unlink()
+    with pytest.raises(StudyFaults, match="Read as AxBench, it has no prompts") as told:
+        read(folder)
+    assert [fault.file for fault in told.value.faults] == ["inference/latent_eval_data.parquet"]

@@ -9,8 +9,10 @@ import zipfile
 import pytest
 
 from backend.cli.main import main
-from backend.errors import StudyFaults
+from backend.errors import SteerscopeError, StudyFaults
+from backend.studies import importer
 from backend.studies.faults import FaultList
+from backend.studies.foreign.form import Understood
 from backend.studies.importer import read_study
 from backend.types import Message
 
@@ -141,6 +143,54 @@ def test_repeated_pairs_and_pairs_of_one_text_are_left_out_and_told(tmp_path):
     study, notes = read(path)
     check_caa(study)
     assert "2 pairs repeat a text of another pair, or hold one text twice (lines 5, 6)" in notes
+
+
+@pytest.mark.parametrize(
+    ("name", "rows", "why"),
+    [
+        (
+            "sycophancy.json",
+            [
+                one | {"answer_not_matching_behavior": one["answer_matching_behavior"]}
+                for one in CAA
+            ],
+            "4 pairs hold the same text on both sides (lines 1, 2, 3, 4)",
+        ),
+        (
+            "warmth.jsonl",
+            [{"positive": f"a{n}", "negative": f"a{n}"} for n in range(6)],
+            "6 pairs hold the same text on both sides (lines 1, 2, 3, 4, 5 and 1 more)",
+        ),
+        (
+            "warmth.jsonl",
+            [{"positive": f"a{n}", "negative": ""} for n in range(2)],
+            "2 of 2 records do not hold two texts (lines 1, 2)",
+        ),
+    ],
+)
+def test_where_no_pair_is_left_the_file_and_the_reason_are_told(
+    tmp_path, monkeypatch, capsys, name, rows, why
+):
+    path = tmp_path / name
+    lines = "\n".join(map(json.dumps, rows))
+    path.write_text(lines if name.endswith("l") else json.dumps(rows), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(path)
+    (fault,) = told.value.faults
+    assert (fault.file, fault.line) == (name, 1)
+    assert fault.what == f"No prompt is left: {why}."
+    monkeypatch.setenv("STEERSCOPE_CACHE", str(tmp_path / "cache"))
+    assert main(["import-study", str(path)]) == 1
+    assert why in capsys.readouterr().err
+    assert not list((tmp_path / "cache").rglob("*.duckdb"))
+
+
+def test_a_study_without_prompts_is_not_kept_whatever_its_reader_says(tmp_path, monkeypatch):
+    path = tmp_path / "sycophancy.json"
+    path.write_text(json.dumps(CAA), "utf-8")
+    monkeypatch.setattr(importer, "read_foreign", lambda *_: Understood("nobody", ()))
+    with pytest.raises(SteerscopeError, match="The study mine has no prompts, and so no traits"):
+        read_study(path, "mine")
 
 
 def test_a_table_beside_pairs_that_is_not_read_is_named(tmp_path):

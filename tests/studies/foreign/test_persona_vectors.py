@@ -210,6 +210,32 @@ def test_a_description_alone_says_what_is_missing(folder):
         read(folder / "data_generation")
 
 
+def test_pairs_of_one_text_are_told_as_such_and_not_by_thresholds(folder):
+    answers = folder / "eval_persona_extract" / "Qwen2.5-7B-Instruct"
+    for side in ("pos", "neg"):
+        same = [
+            row | {"prompt": "You are kind.", "answer": row["answer"].removeprefix(f"{side} ")}
+            for row in rows(side)
+        ]
+        write(answers / f"evil_{side}_instruct.csv", same)
+    for path in folder.rglob("evil.json"):
+        both = dict.fromkeys(("pos", "neg"), "You are kind.")
+        path.write_text(json.dumps({"instruction": [both] * 2, "questions": QUESTIONS}), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(folder)
+    (fault,) = told.value.faults
+    assert fault.file.endswith("evil_pos_instruct.csv") and "thresholds" not in str(fault)
+    assert "No prompt is left: 8 pairs hold the same text on both sides" in fault.what
+
+
+def test_answers_without_instructions_alone_are_no_study(folder):
+    for path in folder.rglob("evil_*_instruct.csv"):
+        path.unlink()
+    with pytest.raises(StudyFaults, match="No answer was given under an instruction") as told:
+        read(folder)
+    assert len(told.value.faults) == 1 and "base.csv" in str(told.value)
+
+
 def kept_by_hand(folder, least, most, coherence):
     """(question, instruction, sample) of the pairs that pass, straight from the CSVs."""
     sides = []

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from backend.errors import StudyFaults
 from backend.studies.faults import FaultList
 from backend.studies.importer import read_study
 from backend.types import Message
@@ -88,3 +89,12 @@ def test_two_traits_of_one_name_keep_their_categories(folder):
     assert set(study.traits) == {"alignment_deception", "caa_deception"}
     own = [p.text for p in study.prompts if p.trait == "caa_deception"]
     assert own == ["negative 0", "negative 1", "positive 0", "positive 1"]
+
+
+def test_folders_without_a_scenario_are_no_study(folder):
+    for path in folder.rglob("*ative.txt"):
+        path.write_text("\n \n", "utf-8")
+    for path in folder.rglob("positive.txt"):
+        path.write_text("", "utf-8")
+    with pytest.raises(StudyFaults, match="Read as trait-interp, it has no prompts"):
+        read(folder)

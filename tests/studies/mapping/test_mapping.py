@@ -151,6 +151,16 @@ def test_a_row_of_two_texts_is_a_pair_and_blank_ones_are_told(tmp_path):
     assert study.target == "none" and "1 of 3 records hold no text (line 3)" in notes
 
 
+def test_rows_that_give_no_prompt_are_told_and_nothing_is_kept(tmp_path):
+    (tmp_path / "pairs.csv").write_text("good,bad\nyes,\n,no\n", "utf-8")
+    mapping = {"prompts": {"high": "good", "low": "bad", "trait": {"constant": "warmth"}}}
+    with pytest.raises(StudyFaults) as told:
+        read(tmp_path, mapping)
+    (fault,) = told.value.faults
+    assert (fault.file, fault.line) == ("pairs.csv", 2)
+    assert fault.what == "No prompt is left: 2 of 2 records hold no text (lines 2, 3)."
+
+
 def test_a_file_for_each_pole_and_responder(tmp_path):
     for pole, rows in (("high", POLES[:2]), ("low", POLES[2:4])):
         write_table(tmp_path / f"{pole}.csv", [{"said": row["sentence"]} for row in rows])
