@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from backend.errors import SteerscopeError
+from backend.studies.scores import read_number
 
 # As persona_vectors keeps them.
 LEAST_SCORE, LEAST_COHERENCE = 50.0, 50.0
@@ -118,11 +118,9 @@ def pole_thresholds(least_score: str, most_score: str, least_coherence: str) -> 
 
 def _numbers(option: str, typed: str) -> tuple[float, ...]:
     parts = [part.strip() for part in typed.split(",")] if typed.strip() else []
-    try:
-        found = tuple(map(float, parts))
-    except ValueError:
-        found = (math.nan,)
-    if not all(map(math.isfinite, found)):
+    numbers = tuple(map(read_number, parts))
+    found = tuple(number for number in numbers if number is not None)
+    if len(found) < len(numbers):
         raise _unfit(f"{option} is {typed!r}", "numbers with commas between them, such as 50,60,70")
     return found
 

@@ -26,6 +26,8 @@ def read_scores(
     score_range: tuple[float, float],
     faults: FaultList,
     range_at: str = RANGE_AT,
+    *,
+    refusals: bool = False,
 ) -> dict[str, float]:
     """Trait -> score; an empty value means that the response was not judged on the trait.
 
@@ -35,12 +37,14 @@ def read_scores(
         raw: trait -> value as it stands in the file.
         score_range: lowest and highest allowed score.
         faults: told of everything wrong.
-        range_at: where the range is set, for people.
+        range_at: where the range is set, for people; empty where it is that of a tool.
+        refusals: whether a text without any digit, and NaN, say that there is none too, as where
+            a judge has refused.
     """
     low, high = score_range
     scores: dict[str, float] = {}
     for trait, value in raw.items():
-        if is_missing(value):
+        if is_missing(value) or (refusals and _is_refusal(value)):
             if isinstance(value, str) and value.strip():
                 faults.note(
                     name,
@@ -65,7 +69,7 @@ def read_scores(
                 name,
                 line,
                 f"The score of {trait!r} is {{}}, outside {low:g} to {high:g}.",
-                f"Correct the score, or set {range_at}.",
+                f"Correct the score, or set {range_at}." if range_at else "Correct the score.",
                 f"{number:g}",
             )
         else:
@@ -78,6 +82,13 @@ def is_missing(value: object) -> bool:
     return value is None or (
         isinstance(value, str) and len(value) <= _LONGEST and value.strip().lower() in MISSING
     )
+
+
+def _is_refusal(value: object) -> bool:
+    """Whether a judge has given no score; a text with a digit is a score in another spelling."""
+    if isinstance(value, str):
+        return not any(map(str.isdigit, value))
+    return isinstance(value, float) and math.isnan(value)
 
 
 def read_number(value: object) -> float | None:

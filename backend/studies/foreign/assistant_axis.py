@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from backend.studies.conversation import read_messages
-from backend.studies.faults import FaultList
+from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
     Understood,
@@ -32,6 +33,9 @@ FULL = 3.0
 DEFAULT = "default"
 _COLUMNS = {"prompt_index", "question_index", "label", "conversation"}
 _KEY = re.compile(r".+_p[0-9]+_q[0-9]+")
+_EVEN = re.compile(r"[0-9]*[02468]")
+# Wrong scores that a fault names before it only counts them.
+_LISTED = 5
 # Answer of a role by number of its system prompt and of the question.
 _Answers = dict[tuple[str, str], tuple[Row, tuple[Message, ...], str]]
 
@@ -55,7 +59,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     if not tables:
         return None
     scores = {
-        stem(path): file.value
+        stem(path): (path, file.value)
         for path, file in files.items()
         if isinstance(file.value, dict) and file.value and all(map(_KEY.fullmatch, file.value))
     }
@@ -64,7 +68,9 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     answers = {
         role: _answers(*tables[role], faults) for role in (*roles, DEFAULT) if role in tables
     }
-    judged = [_Scored(role, tables[role][0], answers[role], scores[role]) for role in roles]
+    judged = [_Scored(role, tables[role][0], answers[role], scores[role][1]) for role in roles]
+    for own in judged:
+        _check_scores(scores[own.role][0], own, faults)
     placed: list[tuple[Prompt, Place]] = []
     for own in judged:
         placed += without_repeats(_poles(own, answers.get(DEFAULT, {}), faults), faults)
@@ -95,13 +101,39 @@ class _Scored:
         self.answers = answers
         self._scores = scores
 
-    def score(self, key: tuple[str, str]) -> float | None:
-        """The judge's score of an answer; None where there is none within the range."""
-        label = self.answers[key][0].values["label"]
-        value = self._scores.get(f"{label}_p{key[0]}_q{key[1]}")
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        return float(value) if SCORES[0] <= value <= SCORES[1] else None
+    def named(self, key: tuple[str, str]) -> str:
+        """The key of an answer's score."""
+        return f"{self.answers[key][0].values['label']}_p{key[0]}_q{key[1]}"
+
+    def score(self, key: tuple[str, str]) -> object:
+        """The judge's score of an answer as it stands in the file; None where there is none."""
+        value = self._scores.get(self.named(key))
+        return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _check_scores(path: str, own: _Scored, faults: FaultList) -> None:
+    """See that every score that answers have is a number within the range. Args: path of scores."""
+    wrong: dict[str, list[str]] = {}
+    for key in own.answers:
+        score = own.score(key)
+        if score is None:
+            continue
+        if isinstance(score, bool) or not isinstance(score, int | float):
+            why = "no numbers"
+        elif not SCORES[0] <= score <= SCORES[1]:
+            why = f"outside {SCORES[0]:g} to {SCORES[1]:g}"
+        else:
+            continue
+        wrong.setdefault(why, []).append(f"{own.named(key)} is {shown(score)}")
+    for why, found in wrong.items():
+        more = f" and {len(found) - _LISTED} more" if len(found) > _LISTED else ""
+        faults.add(
+            path,
+            None,
+            f"{len(found)} scores of answers are {why}: {', '.join(found[:_LISTED])}{more}.",
+            f"Write a number from {SCORES[0]:g} to {SCORES[1]:g} alone, without quotes, or leave "
+            "the score out.",
+        )
 
 
 def _check_complete(tables: Set[str], scores: Set[str], faults: FaultList) -> None:
@@ -142,7 +174,7 @@ def _answers(path: str, rows: Sequence[Row], faults: FaultList) -> _Answers:
 
 
 def _is_even(key: tuple[str, str]) -> bool:
-    return key[1].isdigit() and int(key[1]) % 2 == 0
+    return _EVEN.fullmatch(key[1]) is not None
 
 
 def _poles(own: _Scored, low: _Answers, faults: FaultList) -> Iterator[tuple[Prompt, Place]]:
@@ -168,14 +200,14 @@ def _responses(own: _Scored, faults: FaultList) -> Iterator[Response]:
         if _is_even(key):
             continue
         score = own.score(key)
-        if score is None:
+        if not isinstance(score, int | float):
             left_out.append(row.line)
             continue
         yield Response(
             scenario=f"{own.role} q{key[1]} p{key[0]}",
             text=text,
             messages=messages,
-            scores={own.role: score},
+            scores={own.role: float(score)},
             group=f"q{key[1]}",
         )
     note_skipped(

@@ -27,6 +27,7 @@ from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThreshold, PoleThresholds
 from backend.studies.prompts import LEAST_PER_POLE, Place
 from backend.studies.rows import Row
+from backend.studies.scores import read_scores
 from backend.types import Message, Pole, Prompt, Response
 
 TITLE = "persona_vectors"
@@ -34,10 +35,12 @@ SCORES = (0.0, 100.0)
 COHERENCE = "coherence"
 _COLUMNS = ("question", "prompt", "answer", "question_id")
 # Number of the question, pole and number of the instruction: evil_3_pos_1.
-_EXTRACTED = re.compile(r"(?P<trait>.+)_(?P<question>\d+)_(?P<pole>pos|neg)_(?P<instruction>\d+)")
+_EXTRACTED = re.compile(
+    r"(?P<trait>.+)_(?P<question>[0-9]+)_(?P<pole>pos|neg)_(?P<instruction>[0-9]+)"
+)
 _POLES: dict[str, Pole] = {"pos": "high", "neg": "low"}
 # Number of the question: evil_3.
-_EVALUATED = re.compile(r".+_\d+")
+_EVALUATED = re.compile(r".+_[0-9]+")
 # What stands before an instruction in the system message.
 _PERSONA = re.compile(r"You are an? [^.\n]{1,80} assistant\. $")
 
@@ -99,15 +102,19 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
     before = faults.count
     answers: _Answers = {}
     responses: list[tuple[str, Row, Response]] = []
-    traits = _scored(tables)
-    for path, rows in tables.items():
-        numbered = _numbered(path, rows, faults)
-        _add_answers(path, numbered, described, answers, faults)
-        asked = [one for one in numbered if _EXTRACTED.fullmatch(one[1]) is None]
+    numbered = {path: _numbered(path, rows, faults) for path, rows in tables.items()}
+    for path, own in numbered.items():
+        _add_answers(path, own, described, answers, faults)
+    judged = sorted({trait for trait, *_ in answers})
+    for path, own in numbered.items():
+        asked = [one for one in own if _EXTRACTED.fullmatch(one[1]) is None]
         responses += [
-            (path, row, _response(path, row, name, number, traits))
-            for row, name, number in _without_repeated_rows(path, asked, len(rows), faults)
+            (path, row, _response(path, row, name, number, judged, faults))
+            for row, name, number in _without_repeated_rows(path, asked, len(tables[path]), faults)
         ]
+    if faults.count > before:
+        # Pairs would be left out for scores that are to be corrected, which says nothing more.
+        return Understood(TITLE, (), files=frozenset(tables))
     kept = [pair for one in chosen.each for pair in _kept(answers, one, chosen.several, faults)]
     placed = without_repeats(kept, faults)
     if answers and not kept:
@@ -118,7 +125,7 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
             "Choose other thresholds of scores, or see whether the answers are judged.",
         )
         return None
-    if not answers and faults.count == before:
+    if not answers:
         faults.add(
             ALL_FILES,
             None,
@@ -240,12 +247,13 @@ def _add_answers(
         if found is None or system is None:
             continue
         key = (found["trait"], found["question"], found["instruction"], number)
+        scores = _scores(path, row, (found["trait"], COHERENCE), faults)
         answers.setdefault(key, {})[found["pole"]] = _Answer(
             path,
             row,
             system,
-            _score(row.values.get(found["trait"])),
-            _score(row.values.get(COHERENCE)),
+            scores.get(found["trait"]),
+            scores.get(COHERENCE),
         )
 
 
@@ -269,23 +277,21 @@ def _scored(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
     return tuple(sorted(columns - {*_COLUMNS, COHERENCE}))
 
 
-def _score(value: object) -> float | None:
-    """A score within the range, or None: the judge refused, or gave no number."""
-    try:
-        number = float(value) if isinstance(value, str | int | float) else None
-    except ValueError:
-        return None
-    return number if number is not None and SCORES[0] <= number <= SCORES[1] else None
+def _scores(path: str, row: Row, columns: Sequence[str], faults: FaultList) -> dict[str, float]:
+    """The row's scores in some columns, without those that the judge has refused."""
+    raw = {column: row.values.get(column) for column in columns}
+    return read_scores(path, row.line, raw, SCORES, faults, range_at="", refusals=True)
 
 
-def _response(path: str, row: Row, name: str, number: int, traits: Sequence[str]) -> Response:
-    scores = {trait: _score(row.values.get(trait)) for trait in traits}
+def _response(
+    path: str, row: Row, name: str, number: int, traits: Sequence[str], faults: FaultList
+) -> Response:
     return Response(
         scenario=f"{name}#{number}",
         text=str(row.values["answer"]),
         responder=stem(path),
         messages=(Message("user", str(row.values["question"])),),
-        scores={trait: score for trait, score in scores.items() if score is not None},
+        scores=_scores(path, row, traits, faults),
         group=name,
     )
 
@@ -313,10 +319,12 @@ def _system(
             f"Add {found['trait']}.json from trait_data_extract.",
         )
         return None
-    number = int(found["instruction"])
-    said = instructions[number][found["pole"]] if number < len(instructions) else None
-    before, wanted, _ = str(row.values["prompt"]).partition(said or "")
-    if said is None or not wanted:
+    # By its digits: a number may have more of them than can be counted with.
+    numbered = {str(number): one for number, one in enumerate(instructions)}
+    instruction = numbered.get(found["instruction"].lstrip("0") or "0")
+    said = "" if instruction is None else instruction[found["pole"]]
+    before, wanted, _ = str(row.values["prompt"]).partition(said) if said else ("", "", "")
+    if not wanted:
         faults.add(
             path,
             row.line,

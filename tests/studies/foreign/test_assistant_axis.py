@@ -121,6 +121,44 @@ def test_without_an_answer_in_full_character_nothing_is_kept(folder):
     assert fault.what.startswith("No prompt is left: 4 of 8 records are of even questions and have")
 
 
+@pytest.mark.parametrize(
+    ("score", "said"),
+    [
+        ("3", "no numbers: pos_p0_q0 is '3', pos_p0_q1 is '3'"),
+        (True, "no numbers: pos_p0_q0 is True"),
+        ({"score": 3}, "no numbers: pos_p0_q0 is {'score': 3}"),
+        (7, "outside 0 to 3: pos_p0_q0 is 7"),
+        (-0.5, "outside 0 to 3: pos_p0_q0 is -0.5"),
+    ],
+)
+def test_scores_that_are_no_number_of_the_range_are_one_fault(folder, score, said):
+    scores = {f"pos_p{p}_q{q}": score for p in range(PROMPTS) for q in range(QUESTIONS)}
+    (folder / "scores" / "pirate.json").write_text(json.dumps(scores), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(folder)
+    (fault,) = told.value.faults
+    assert fault.file == "scores/pirate.json"
+    assert fault.what.startswith(f"8 scores of answers are {said}")
+    assert fault.what.endswith(" and 3 more.") and "from 0 to 3 alone" in fault.remedy
+
+
+@pytest.mark.parametrize("given", [None, float("nan")])
+def test_an_answer_that_was_not_judged_is_left_out(folder, given):
+    path = folder / "scores" / "pirate.json"
+    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | {"pos_p0_q1": given}), "utf-8")
+    study, notes = read(folder)
+    assert len(study.responses) == 2
+    assert "of odd questions and not scored (lines 2, 8)" in notes
+
+
+@pytest.mark.parametrize("index", ["\u00b2", "9" * 5_000 + "0"])
+def test_an_index_that_is_no_usual_number_is_no_error_of_the_program(folder, index):
+    path = folder / "responses" / "pirate.jsonl"
+    odd = rows("pirate")[0] | {"question_index": index}
+    path.write_text(path.read_text("utf-8") + json.dumps(odd) + "\n", "utf-8")
+    assert len(read(folder)[0].prompts) == 6
+
+
 def test_default_answers_alone_are_no_study(folder):
     (folder / "responses" / "pirate.jsonl").unlink()
     with pytest.raises(StudyFaults, match=r"default\.jsonl: Read as assistant-axis, it has"):

@@ -236,6 +236,68 @@ def test_answers_without_instructions_alone_are_no_study(folder):
     assert len(told.value.faults) == 1 and "base.csv" in str(told.value)
 
 
+def scored(folder, side, score, column="evil"):
+    """The answers of one side with another score on the first three of their lines."""
+    path = folder / "eval_persona_extract" / "Qwen2.5-7B-Instruct" / f"evil_{side}_instruct.csv"
+    changed = {(0, 0, 0): score, (0, 0, 1): score, (0, 1, 0): score}
+    write(path, rows(side, {at: {column: value} for at, value in changed.items()}))
+
+
+@pytest.mark.parametrize("odd", ["9_0", "٩٠", "９０", "90%", "90/100", "90,5", "0x5a", "90 points"])
+@pytest.mark.parametrize("column", ["evil", "coherence"])
+def test_a_score_in_another_spelling_is_a_fault_with_its_lines(folder, odd, column):
+    scored(folder, "pos", odd, column)
+    with pytest.raises(StudyFaults) as told:
+        read(folder)
+    (fault,) = told.value.faults
+    assert fault.file.endswith("evil_pos_instruct.csv") and fault.line == 2
+    # By hand: line 1 is the header, and the prompt of each row breaks in five places.
+    assert fault.what == f"The score of '{column}' is '{odd}', not a number. Also lines 8, 14."
+    assert "from 0 to 100" in fault.remedy
+
+
+@pytest.mark.parametrize(("score", "said"), [(150, "150"), (-5, "-5"), (100.5, "100.5")])
+def test_a_score_outside_the_range_is_a_fault_and_not_left_out(folder, score, said):
+    scored(folder, "neg", score)
+    path = folder / BASE
+    path.write_text(path.read_text("utf-8").replace("evil_1,25.0", f"evil_1,{score}"), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(folder)
+    low, response = sorted(told.value.faults, key=lambda fault: "base" in fault.file)
+    for fault in (low, response):
+        assert fault.what.startswith(f"The score of 'evil' is {said}, outside 0 to 100.")
+        assert fault.remedy == "Correct the score."
+    assert (response.file, response.line) == (BASE, 4)
+
+
+def test_a_refusal_and_an_empty_cell_are_not_judged(folder):
+    scored(folder, "pos", "I can't say.")
+    study, notes = noted(folder)
+    # By hand: without the first three and (1,0,0), whose low side is empty.
+    assert len(study.prompts) == 2 * 4
+    assert any("is 'REFUSAL': read as not judged" in note for note in notes)
+    assert any('is "I can\'t say.": read as not judged' in note for note in notes)
+
+
+def test_columns_that_are_no_trait_hold_anything(folder):
+    path = folder / BASE
+    lines = path.read_text("utf-8").splitlines()
+    extra = ["seconds,note", "150,9_0", "-1,x", "1e3,50%", "2,"]
+    both = [f"{line},{more}" for line, more in zip(lines, extra, strict=True)]
+    path.write_text("\n".join(both) + "\n", "utf-8")
+    study, _ = noted(folder)
+    assert [r.scores["evil"] for r in study.responses] == [0.0, 12.5, 25.0]
+
+
+@pytest.mark.parametrize("number", ["2", "9" * 5_000])
+def test_an_instruction_that_is_not_there_is_told_whatever_its_number(folder, number):
+    path = folder / BASE
+    odd = f"evil_0_pos_{number}"
+    path.write_text(path.read_text("utf-8").replace("evil_0", odd, 1), "utf-8")
+    with pytest.raises(StudyFaults, match=r"base\.csv:2: .*does not hold its instruction in evil"):
+        read(folder)
+
+
 def kept_by_hand(folder, least, most, coherence):
     """(question, instruction, sample) of the pairs that pass, straight from the CSVs."""
     sides = []
@@ -301,6 +363,7 @@ def test_several_thresholds_make_a_prompt_set_each(folder):
     [
         (("50,x", "", ""), "the least score is '50,x'"),
         (("nan", "", ""), "the least score is 'nan'"),
+        (("5_0", "", ""), "the least score is '5_0'"),
         (("50", "20,30", ""), "most score has 2 numbers and the least score 1"),
         (("50,60", "20", "50,60"), "the least coherence has 2 numbers"),
         (("50,50", "", ""), "stand twice"),
