@@ -3,6 +3,7 @@ that do not, and the answers that a model gave."""
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Set
 from dataclasses import replace
@@ -35,6 +36,8 @@ _RESPONSES = "responses"
 _EXTRACTION = "extraction"
 _DEFINITION = "definition"
 _METADATA = "metadata.json"
+# Other separators, such as U+2028, may stand inside a scenario.
+_LINE_END = re.compile(r"\r\n|\n|\r")
 # Category and trait, and the variant of the model.
 _Folder = tuple[tuple[str, ...], str]
 
@@ -128,7 +131,7 @@ def _records(file: Parsed) -> list[Row]:
     """Scenarios or answers of a file; of a text file, each line is one."""
     if not isinstance(file.value, str):
         return list(file.rows)
-    lines = enumerate(file.value.splitlines(), start=1)
+    lines = enumerate(_LINE_END.split(file.value), start=1)
     return [Row(number, {"prompt": line.strip()}) for number, line in lines if line.strip()]
 
 

@@ -98,3 +98,21 @@ def test_folders_without_a_scenario_are_no_study(folder):
         path.write_text("", "utf-8")
     with pytest.raises(StudyFaults, match="Read as trait-interp, it has no prompts"):
         read(folder)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("sign", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c"])
+def test_a_scenario_ends_at_a_line_end_and_at_no_other_separator(folder, end, sign):
+    lines = [f"one{sign}half", "two", "three"]
+    path = next(folder.rglob("positive.txt"))
+    path.write_bytes((end.join(lines) + end).encode())
+    study, _ = read(folder)
+    assert texts(study, "high") == lines
+
+
+def test_each_line_ends_as_it_does(folder):
+    next(folder.rglob("positive.txt")).write_bytes(b"one\r\ntwo\rthree\n\r\nthree")
+    study, notes = read(folder)
+    assert texts(study, "high") == ["one", "two", "three"]
+    # By hand: the fourth line is blank.
+    assert "repeat a text of their trait (line 5)" in notes
