@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -151,16 +152,28 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
 
 
 def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    """One fault for all texts of a file that are of both poles, by the file of the high pole."""
+    by_files: dict[tuple[str, str], list[tuple[Place, Place]]] = {}
     for prompt, place in first_at.items():
         opposite = dataclasses.replace(prompt, pole="low")
         if prompt.pole == "high" and opposite in first_at:
             low = first_at[opposite]
-            faults.add(
-                low.file,
-                low.line,
-                f"The same text is the high pole on {_where(place, low)}.",
-                "A text can show only one pole of a trait.",
+            by_files.setdefault((low.file, place.file), []).append((low, place))
+    held = Counter(place.file for place in first_at.values())
+    for (file, other), pairs in by_files.items():
+        pairs.sort(key=lambda pair: pair[0].line)
+        low, high = pairs[0]
+        if len(pairs) == 1:
+            what = f"The same text is the high pole on {_where(high, low)}."
+        elif file != other and held[file] == held[other] == len(pairs):
+            what = f"Low and high poles are the same {len(pairs)} texts: those of {other}."
+        else:
+            listed = ", ".join(
+                f"line {low.line} is {_where(high, low)}" for low, high in pairs[:_MOST_PAIRS]
             )
+            more = f" and {len(pairs) - _MOST_PAIRS} more" if len(pairs) > _MOST_PAIRS else ""
+            what = f"{len(pairs)} texts of the low pole are the high pole too: {listed}{more}."
+        faults.add(file, low.line, what, "A text can show only one pole of a trait.")
 
 
 def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:

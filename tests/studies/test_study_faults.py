@@ -119,6 +119,16 @@ def test_the_same_prompt_twice_and_in_both_poles(folder):
     assert opposite[1] == 14 and "is the high pole on line 1" in opposite[2]
 
 
+def test_all_texts_of_both_poles_are_one_fault(folder):
+    lines = (folder / "prompts.jsonl").read_text().splitlines()
+    both = [json.dumps(json.loads(line) | {"pole": "low"}) for line in lines[1::-1]]
+    (folder / "prompts.jsonl").write_text("\n".join([*lines, *both]) + "\n")
+    _, line, what, _ = only(folder)
+    assert line == 13
+    said = "2 texts of the low pole are the high pole too"
+    assert what == f"{said}: line 13 is line 2, line 14 is line 1."
+
+
 def test_turns_for_some_responses_only(folder):
     change(folder, "responses", 5, turn=None)
     file, line, what, _ = only(folder)

@@ -104,20 +104,21 @@ def without_repeats(
 def without_repeated_texts(
     placed: Iterable[tuple[Prompt, Place]], faults: FaultList
 ) -> list[tuple[Prompt, Place]]:
-    """Prompts that do not come in pairs, without those whose text is a prompt's already.
+    """Prompts that do not come in pairs, without those whose text is of their pole already.
+
+    A text of both poles stays in both, which :func:`backend.studies.prompts.check_prompts` refuses.
 
     Args:
         placed: each with its place.
         faults: told how many of each file are left out.
     """
-    first: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
+    first: dict[Prompt, tuple[Prompt, Place]] = {}
     left_out: dict[str, list[int]] = {}
     for prompt, place in placed:
-        key = (prompt.trait, prompt.prompt_set, prompt.text, prompt.messages)
-        if key in first:
+        if prompt in first:
             left_out.setdefault(place.file, []).append(place.line)
         else:
-            first[key] = (prompt, place)
+            first[prompt] = (prompt, place)
     for path, lines in left_out.items():
         what = f"{len(lines)} prompts repeat a text of their trait ({lines_listed(lines)})."
         faults.note(path, lines[0], what, _LEFT_OUT)

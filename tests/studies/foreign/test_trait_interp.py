@@ -116,3 +116,35 @@ def test_each_line_ends_as_it_does(folder):
     assert texts(study, "high") == ["one", "two", "three"]
     # By hand: the fourth line is blank.
     assert "repeat a text of their trait (line 5)" in notes
+
+
+def of_both_poles(folder, positive, negative):
+    place = next(folder.rglob("positive.txt")).parent
+    (place / "positive.txt").write_text("\n".join(positive), "utf-8")
+    (place / "negative.txt").write_text("\n".join(negative), "utf-8")
+    with pytest.raises(StudyFaults) as told:
+        read(place.parent)
+    (fault,) = told.value.faults
+    assert fault.file == "deception/negative.txt"
+    assert fault.remedy == "A text can show only one pole of a trait."
+    return fault
+
+
+def test_a_scenario_of_both_files_is_refused_with_both_lines(folder):
+    fault = of_both_poles(folder, ["one", "two", "three"], ["five", "six", "one"])
+    assert fault.line == 3
+    assert fault.what == "The same text is the high pole on line 1 of deception/positive.txt."
+    fault = of_both_poles(folder, ["one", "two", "three"], ["three", "six", "one", "four"])
+    assert fault.line == 1
+    assert fault.what == (
+        "2 texts of the low pole are the high pole too: line 1 is line 3 of "
+        "deception/positive.txt, line 3 is line 1 of deception/positive.txt."
+    )
+
+
+def test_one_file_written_twice_is_one_fault_that_says_so(folder):
+    fault = of_both_poles(folder, ["one", "two", "two", "three"], ["one", "two", "two", "three"])
+    assert (fault.line, fault.what) == (
+        1,
+        "Low and high poles are the same 3 texts: those of deception/positive.txt.",
+    )
