@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from backend.studies.encoding import as_utf8
-from backend.studies.faults import FaultList, shown
+from backend.studies.faults import FaultList
 from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
 from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
 from backend.studies.parquet_table import read_arrow
@@ -94,7 +94,10 @@ def _parsed(path: str, content: bytes) -> Parsed:
     items: list[tuple[int, object]] = []
     value: object = None
     try:
-        text = content.decode("utf-8-sig")
+        data = as_utf8(path, content, faults)
+        if data is None:
+            return Parsed(path, None, (), faults)
+        text = data.decode()
         if text.lstrip().startswith("["):
             items = parse_items(text)
             value = [item for _, item in items]
@@ -105,8 +108,6 @@ def _parsed(path: str, content: bytes) -> Parsed:
                 f"The file holds more than {MOST_ROWS:,} records or {MOST_VALUES:,} values.",
                 "Split it.",
             )
-    except UnicodeDecodeError as fault:
-        faults.add(path, None, "Not UTF-8: {}.", "Save it as UTF-8.", shown(fault.reason))
     except JsonFault as fault:
         faults.add(path, fault.line, fault.what, fault.remedy or "Write JSON.", fault.value)
     except TooLarge as fault:

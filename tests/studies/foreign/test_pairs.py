@@ -52,6 +52,32 @@ def test_caa_as_a_json_array_in_the_folder_of_its_behaviour(tmp_path):
     assert "4 pairs of 1 traits ('sycophancy')" in notes and "end-2" in notes
 
 
+@pytest.mark.parametrize("name", ["sycophancy.json", "sycophancy.jsonl"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_an_array_is_read_in_each_encoding_that_lines_are(tmp_path, name, encoding):
+    text = json.dumps(CAA) if name.endswith("n") else "\n".join(map(json.dumps, CAA))
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    check_caa(read(tmp_path)[0])
+
+
+@pytest.mark.parametrize(
+    ("encoding", "line", "said"),
+    [
+        ("utf-16-le", None, "looks like UTF-16 (little-endian) without a byte order mark"),
+        ("utf-16-be", None, "looks like UTF-16 (big-endian) without a byte order mark"),
+        ("cp1252", 3, "Byte 0xe9 is not UTF-8. In Windows-1252 it is 'é'."),
+    ],
+)
+def test_an_array_in_another_encoding_names_it(tmp_path, encoding, line, said):
+    text = json.dumps([{"positive": "café", "negative": "tea"}], indent=1, ensure_ascii=False)
+    path = tmp_path / "drinks.json"
+    path.write_bytes(text.encode(encoding))
+    with pytest.raises(StudyFaults) as told:
+        read(path)
+    (fault,) = told.value.faults
+    assert (fault.file, fault.line) == ("drinks.json", line) and said in fault.what
+
+
 def test_model_written_evals_as_one_file_of_lines(tmp_path):
     path = tmp_path / "sycophancy.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in CAA), "utf-8")
@@ -249,7 +275,7 @@ OTHER = "neither a folder nor a zip"
     [
         ("", "Not JSON"),
         ("[", "Not JSON"),
-        ("\ud800", "Not UTF-8"),
+        ("\ud800", "Byte 0xed is not UTF-8"),
         ("{}", OTHER),
         ("[1, 2]", OTHER),
         ('[{"a": 1}]', OTHER),
