@@ -19,7 +19,14 @@ from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
 from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import named_traits, read_prompts
 from backend.studies.responses import read_responses
-from backend.studies.source import choose_table, has_table, is_zip, read_source, read_tables
+from backend.studies.source import (
+    choose_table,
+    has_table,
+    is_zip,
+    packed_tables,
+    read_source,
+    read_tables,
+)
 from backend.studies.tables import read_rows
 from backend.types import Prompt, Response, Study
 
@@ -73,7 +80,8 @@ def read_study(
             return _with_prompts(_study(study_name, found))
         tables = [file for file in files.values() if file.rows]
         broken = unreadable(files)
-        if tables:
+        # A packed table of prompts is the cause, whatever lies beside it.
+        if tables and not packed_tables("prompts", source):
             choose_table("prompts", source, own, required=True)
             raise _unknown_tables(tables, broken, own)
         for file in broken:

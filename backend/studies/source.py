@@ -21,6 +21,8 @@ _TABLES = ("prompts", "responses")
 # Files of other tools that are read, and other files whose names are kept, to tell a user which of
 # them was probably meant.
 _MOST_OTHERS = 1_000
+# Endings of files that hold others, or one other, packed. They are not unpacked inside a study.
+_PACKED = (".zip", ".gz", ".tgz", ".bz2", ".xz", ".zst", ".tar", ".7z", ".rar")
 # End of a zip: its mark, then numbers of which the size of the table of contents is one.
 _END = struct.Struct("<4s4H2LH")
 _END_MARK = b"PK\5\6"
@@ -81,6 +83,10 @@ def read_source(path: Path, faults: FaultList) -> Source:
         if path.is_file():
             if is_zip(path):
                 return _read_zip(path, faults)
+            if _is_packed(path.name):
+                what = "The path is packed, and not as a zip."
+                faults.add(str(path), None, what, "Unpack it, and name what it holds.")
+                return Source({})
             what = "is neither a folder nor a zip, nor in a format of another tool that is known."
         else:
             what = "is neither a folder nor a zip." if path.exists() else "does not exist."
@@ -132,7 +138,8 @@ def _read_packed(path: Path, suffixes: Sequence[str], faults: FaultList) -> dict
                 for entry in archive.infolist()
                 if not entry.is_dir()
                 and not _of_the_system(_path_of(entry))
-                and not _leaves(_path_of(entry), entry)
+                and not _is_link(entry)
+                and not _leaves(_path_of(entry))
                 and not entry.flag_bits & _ENCRYPTED
             ]
             return _within(packed, suffixes, faults)
@@ -184,16 +191,29 @@ def choose_table(table: str, source: Source, faults: FaultList, *, required: boo
     found = [name for name in _names(table) if name in source.files]
     if len(found) > 1:
         faults.add(found[1], None, f"{' and '.join(found)} are both there.", "Keep one of them.")
+    packed = packed_tables(table, source)
     meant = [name for name in source.others if PurePosixPath(name.lower()).stem == table]
-    if not found and (required or meant):
-        seen = f" {shown(meant[0])} is there, and is not read." if meant else ""
-        faults.add(
-            meant[0] if meant else f"{table}.jsonl",
-            None,
-            f"There is no {table} file.{seen}",
-            f"{'Save it as' if meant else 'Add'} {', '.join(_names(table))}.",
-        )
+    if required and not meant and not packed:
+        packed = [name for name in source.others if _is_packed(name)]
+    if not found and (required or meant or packed):
+        seen, remedy = "", f"Add {', '.join(_names(table))}."
+        if packed:
+            seen, remedy = f" {shown(packed[0])} is there, packed, and is not read.", "Unpack it."
+        elif meant:
+            seen = f" {shown(meant[0])} is there, and is not read."
+            remedy = f"Save it as {', '.join(_names(table))}."
+        named = (*packed, *meant, f"{table}.jsonl")[0]
+        faults.add(named, None, f"There is no {table} file.{seen}", remedy)
     return found[0] if found else None
+
+
+def packed_tables(table: str, source: Source) -> list[str]:
+    """Packed files that are called as a table. Args: prompts or responses, and the files."""
+    return [n for n in source.others if _is_packed(n) and n.lower().startswith(f"{table}.")]
+
+
+def _is_packed(name: str) -> bool:
+    return PurePosixPath(name.lower()).suffix in _PACKED
 
 
 def _read_folder(path: Path, faults: FaultList) -> Source:
@@ -271,16 +291,18 @@ def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Sou
         for entry in archive.infolist()
         if not entry.is_dir() and not _of_the_system(_path_of(entry))
     ]
-    bad = [path for path, entry in entries if _leaves(path, entry)]
-    for name in bad:
-        faults.add(
-            file,
-            None,
-            "The zip holds {}, which leads out of it.",
-            "Pack plain files with relative paths only.",
-            shown(name),
-        )
-    if bad:
+    if not entries:
+        faults.add(file, None, "The zip holds no file.", "Pack the study's files into it.")
+        return Source({})
+    before = faults.count
+    for name, entry in entries:
+        if _is_link(entry):
+            what = "The zip holds the link {}; links are not followed."
+            faults.add(file, None, what, "Pack the file that it stands for.", shown(name))
+        elif _leaves(name):
+            what = "The zip holds {}, which leads out of it."
+            faults.add(file, None, what, "Pack plain files with relative paths only.", shown(name))
+    if faults.count > before:
         return Source({})
     names = _wanted()
     wanted = [(p, entry) for p, entry in entries if PurePosixPath(p).name.lower() in names]
@@ -335,10 +357,11 @@ def _of_the_system(path: str) -> bool:
     return bool(parts) and (parts[0] == "__MACOSX" or parts[-1].startswith("._"))
 
 
-def _leaves(path: str, entry: zipfile.ZipInfo) -> bool:
-    """Whether unpacking the entry could write outside the target, or it is a link."""
+def _is_link(entry: zipfile.ZipInfo) -> bool:
+    return stat.S_ISLNK(entry.external_attr >> 16)
+
+
+def _leaves(path: str) -> bool:
+    """Whether unpacking an entry of this path could write outside the target."""
     parts = PurePosixPath(path).parts
-    is_link = stat.S_ISLNK(entry.external_attr >> 16)
-    return (
-        path.startswith("/") or ".." in parts or any(":" in part for part in parts[:1]) or is_link
-    )
+    return path.startswith("/") or ".." in parts or any(":" in part for part in parts[:1])

@@ -9,6 +9,7 @@ import pytest
 
 from backend.studies import faults as faults_module
 from backend.studies import source
+from backend.studies.importer import read_study
 from tests.support.studies import small_study
 from tests.support.study_faults import change, faults_of, only
 from tests.support.study_files import records, write_study
@@ -213,11 +214,14 @@ def test_a_zip_that_leaves_its_folder(tmp_path, name):
 
 
 def test_a_zip_with_a_link_two_folders_or_too_much(tmp_path, monkeypatch):
-    link = zipfile.ZipInfo("prompts.jsonl")
-    link.external_attr = 0o120777 << 16
-    with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
-        archive.writestr(link, "/etc/passwd")
-    assert "leads out of it" in only(tmp_path / "link.zip")[2]
+    for name, target in (("prompts.jsonl", "/etc/passwd"), ("latest", "prompts.csv")):
+        link = zipfile.ZipInfo(name)
+        link.external_attr = 0o120777 << 16
+        with zipfile.ZipFile(tmp_path / "link.zip", "w") as archive:
+            archive.writestr(link, target)
+        _, _, what, remedy = only(tmp_path / "link.zip")
+        assert what == f"The zip holds the link {name!r}; links are not followed."
+        assert remedy == "Pack the file that it stands for."
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("a/prompts.jsonl", "{}")
         archive.writestr("b/responses.jsonl", "{}")
@@ -226,6 +230,45 @@ def test_a_zip_with_a_link_two_folders_or_too_much(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "big.zip", "w") as archive:
         archive.writestr("prompts.jsonl", "{}")
     assert "unpacks to" in only(tmp_path / "big.zip")[2]
+
+
+def test_a_zip_without_a_file_or_with_another_zip_alone(tmp_path):
+    path = tmp_path / "outer.zip"
+    for entries in ([], ["folder/"], ["__MACOSX/._study.zip"]):
+        with zipfile.ZipFile(path, "w") as archive:
+            for name in entries:
+                archive.writestr(name, "")
+        assert only(path)[0] == "outer.zip" and only(path)[2] == "The zip holds no file."
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a/study.zip", "PK")
+    file, _, what, remedy = only(path)
+    assert (file, remedy) == ("study.zip", "Unpack it.")
+    assert what == "There is no prompts file. 'study.zip' is there, packed, and is not read."
+
+
+@pytest.mark.parametrize("name", ["prompts.csv.gz", "prompts.jsonl.gz", "Prompts.jsonl.GZ"])
+def test_a_packed_table_is_named(folder, name):
+    (folder / "prompts.jsonl").rename(folder / name)
+    file, _, what, remedy = only(folder)
+    assert (file, remedy) == (name, "Unpack it.")
+    assert what == f"There is no prompts file. {name!r} is there, packed, and is not read."
+
+
+def test_a_packed_file_alone_is_told_as_such(tmp_path):
+    path = tmp_path / "sycophancy.csv.gz"
+    path.write_bytes(b"\x1f\x8b")
+    assert only(path)[2:] == (
+        "The path is packed, and not as a zip.",
+        "Unpack it, and name what it holds.",
+    )
+    assert only(tmp_path)[0] == "sycophancy.csv.gz"
+
+
+def test_packed_responses_are_not_left_out_in_silence_and_other_packed_files_are(folder):
+    (folder / "old.tar.gz").write_bytes(b"x")
+    read_study(folder, "small")
+    (folder / "responses.jsonl").rename(folder / "responses.jsonl.gz")
+    assert only(folder)[2].startswith("There is no responses file. 'responses.jsonl.gz' is there")
 
 
 def test_a_long_list_of_faults_is_cut_and_counted(folder, monkeypatch):
