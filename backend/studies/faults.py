@@ -33,7 +33,8 @@ class _Kind:
         value: what was found there; None where the kind has no value.
         again: lines of the next places that show a value seen before.
         others: line and value of the next places with another value.
-        count: of all places.
+        count: of all places; a value that stands again on the same line counts once.
+        last: line of the place noted last.
     """
 
     line: int | None
@@ -41,17 +42,27 @@ class _Kind:
     again: list[int] = field(default_factory=list)
     others: list[tuple[int, str]] = field(default_factory=list)
     count: int = 1
+    last: int | None = None
+
+    def __post_init__(self) -> None:
+        self.last = self.line
 
     def add(self, line: int | None, value: str | None) -> None:
         """Note another place."""
+        if line is not None and line == self.last and self._is_seen(value):
+            return
         self.count += 1
         if line is None:
             return
-        if value is None or value == self.value or any(value == seen for _, seen in self.others):
+        self.last = line
+        if value is None or self._is_seen(value):
             if len(self.again) < _PLACES:
                 self.again.append(line)
         elif len(self.others) < _PLACES:
             self.others.append((line, value))
+
+    def _is_seen(self, value: str | None) -> bool:
+        return value == self.value or any(value == seen for _, seen in self.others)
 
     def what(self, template: str) -> str:
         """The kind in words, with its places."""

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from backend.studies.faults import shown
 from backend.studies.limits import MOST_COLUMNS, MOST_DEPTH, MOST_DIGITS
 
 # Only an escape can bring half of a character into a decoded text.
 _HALF_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+_SMALLER = "Write a smaller one."
 _SPACE = re.compile(r"[ \t\n\r]*")
+_Found = TypeVar("_Found")
 
 
 class JsonFault(ValueError):
@@ -48,7 +51,7 @@ def parse_json(text: str) -> Any:
         text: decoded.
 
     Raises:
-        JsonFault: it is not JSON, holds a key twice, an integer of hundreds of digits or half a
+        JsonFault: it is not JSON, holds a key twice, a number beyond any that is kept or half a
             character, or is nested too deeply.
     """
     with _as_fault():
@@ -65,7 +68,7 @@ def parse_items(text: str) -> list[tuple[int, Any]]:
         text: decoded; its first sign but white space is ``[``.
 
     Raises:
-        JsonFault: as for :func:`parse_json`.
+        JsonFault: as for :func:`parse_json`, with the number of the item.
     """
     found: list[tuple[int, Any]] = []
     line, counted = 1, 0
@@ -73,7 +76,12 @@ def parse_items(text: str) -> list[tuple[int, Any]]:
     with _as_fault():
         while not text.startswith("]", at):
             line, counted = line + text.count("\n", counted, at), at
-            value, at = _DECODER.raw_decode(text, at)
+            try:
+                value, at = _DECODER.raw_decode(text, at)
+            except JsonFault as fault:
+                raise _of_item(fault, line, len(found) + 1) from fault
+            except RecursionError as fault:
+                raise _of_item(_too_deep(), line, len(found) + 1) from fault
             found.append((line, value))
             at = _after_space(text, at)
             if text.startswith(",", at):
@@ -85,8 +93,35 @@ def parse_items(text: str) -> list[tuple[int, Any]]:
         if _after_space(text, at + 1) < len(text):
             raise json.JSONDecodeError("Extra data", text, at + 1)
     if _HALF_ESCAPE.search(text):
-        _check_characters([value for _, value in found])
+        checked_items(found, _check_characters)
     return found
+
+
+def checked_items(items: Sequence[tuple[int, object]], check: Callable[[object], _Found]) -> _Found:
+    """What a check finds in the list of all items.
+
+    Args:
+        items: from :func:`parse_items`.
+        check: of a JSON value.
+
+    Raises:
+        JsonFault: the check's, with the number of the first item that has it.
+    """
+    try:
+        return check([value for _, value in items])
+    except JsonFault:
+        for number, (line, value) in enumerate(items, start=1):
+            try:
+                check([value])
+            except JsonFault as fault:
+                raise _of_item(fault, line, number) from fault
+        raise
+
+
+def _of_item(fault: JsonFault, line: int, number: int) -> JsonFault:
+    """A fault with the item of an array in which it is, and the line on which that begins."""
+    what = f"Item {number}: {fault.what}"
+    return JsonFault(what, fault.value, line=line, remedy=fault.remedy)
 
 
 def _after_space(text: str, at: int) -> int:
@@ -146,14 +181,19 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _integer(digits: str) -> int:
     if len(digits) > MOST_DIGITS:
-        raise JsonFault(
-            "A number has {} digits.", f"{len(digits):,}", remedy="Write a smaller one."
-        )
+        raise JsonFault("A number has {} digits.", f"{len(digits):,}", remedy=_SMALLER)
     return int(digits)
 
 
+def _real(digits: str) -> float:
+    number = float(digits)
+    if math.isinf(number):
+        raise JsonFault("The number {} is too large.", shown(digits)[1:-1], remedy=_SMALLER)
+    return number
+
+
 # Made once: building one takes longer than reading a line.
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer)
+_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_int=_integer, parse_float=_real)
 
 
 def _check_characters(value: object) -> None:

@@ -9,7 +9,13 @@ from functools import cached_property
 
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList
-from backend.studies.json_text import JsonFault, count_values, parse_items, parse_json
+from backend.studies.json_text import (
+    JsonFault,
+    checked_items,
+    count_values,
+    parse_items,
+    parse_json,
+)
 from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
 from backend.studies.parquet_table import read_arrow
 from backend.studies.rows import Row
@@ -103,7 +109,10 @@ def _parsed(path: str, content: bytes) -> Parsed:
             value = [item for _, item in items]
         else:
             value = parse_json(text)
-        if len(items) > MOST_ROWS or count_values(value) > MOST_VALUES:
+        if (
+            len(items) > MOST_ROWS
+            or (checked_items(items, count_values) if items else count_values(value)) > MOST_VALUES
+        ):
             raise TooLarge(
                 f"The file holds more than {MOST_ROWS:,} records or {MOST_VALUES:,} values.",
                 "Split it.",

@@ -9,9 +9,10 @@ from decimal import Decimal
 from typing import Any
 
 from backend.studies.faults import FaultList, shown
+from backend.studies.limits import MOST_SCORE
 
 # Python reads more as numbers, such as 1_0 or digits of other scripts.
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,4})?")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # How tables of text say that there is no value; any case, white space around it left out.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 _LONGEST = 60
@@ -55,7 +56,17 @@ def read_scores(
                 )
             continue
         number = read_number(value)
-        if number is None:
+        if number is None and isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+            large = abs(float(value)) > MOST_SCORE
+            faults.add(
+                name,
+                line,
+                f"The score of {trait!r} is {{}}, a number too {'large' if large else 'long'} to "
+                "be read.",
+                f"Write a number from {low:g} to {high:g} with at most {_LONGEST} characters.",
+                shown(value.strip()),
+            )
+        elif number is None:
             faults.add(
                 name,
                 line,

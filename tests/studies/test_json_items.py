@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from backend.errors import StudyFaults
 from backend.studies.json_text import JsonFault, parse_items
 from backend.studies.parsed_files import parse_files
 
@@ -47,3 +48,32 @@ def test_records_on_one_line_have_their_numbers():
     rows = parse_files({"a.json": b'[{"x": 1}, {"x": 2}]', "b.json": b'[{"x": 1}, 2]'})
     assert [row.line for row in rows["a.json"].rows] == [1, 2]
     assert rows["b.json"].rows == ()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ('"a", "x": "b"', "Item 2: The key 'x' stands twice. Keep one of them."),
+        (r'"\ud83d"', r"Item 2: A text holds half of a character (\ud83d)"),
+        ("[" * 30 + "]" * 30, "Item 2: Lists or objects stand in each other, more than 20 deep."),
+        ("[" * 100_000, "Item 2: Lists or objects stand in each other, more than 20 deep."),
+        ("9" * 400, "Item 2: A number has 400 digits. Write a smaller one."),
+        ("1E400", "Item 2: The number 1E400 is too large. Write a smaller one."),
+    ],
+)
+@pytest.mark.parametrize("apart", ["\n", ""])
+def test_what_is_wrong_with_an_item_is_told_with_its_number_and_line(wrong, said, apart):
+    text = f'[{{"x": "a"}},{apart}{{"x": {wrong}}},{apart}{{"x": "c"}}]'
+    (file,) = parse_files({"a.json": text.encode()}).values()
+    assert file.rows == ()
+    with pytest.raises(StudyFaults) as told:
+        file.faults.raise_if_any()
+    (fault,) = told.value.faults
+    assert fault.line == (2 if apart else 1) and said in str(fault)
+
+
+def test_an_array_may_be_as_deep_as_it_could_be():
+    for depth, good in ((20, True), (21, False)):
+        text = "[" + "[" * depth + "]" * depth + "]"
+        (file,) = parse_files({"a.json": text.encode()}).values()
+        assert (file.value is not None) is good

@@ -141,6 +141,7 @@ JSON = {
     "NUL": (LINES[0].replace("glad", r"gl\u0000ad"), "prompts.jsonl:1: text", "NUL character"),
     "raw NUL": (LINES[0].replace("glad", "gl\0ad"), "prompts.jsonl:1: Not JSON", "control"),
     "NaN": ('{"trait": "warmth", "pole": "low", "text": NaN}', "prompts.jsonl:1: text is nan", ""),
+    "a real number": ('{"text": -1E400}', "prompts.jsonl:1: The number -1E400", "is too large"),
     "digits": ('{"text": ' + "9" * 400 + "}", "prompts.jsonl:1: ", "A number has 400 digits"),
     "more digits": ('{"text": ' + "9" * 9000 + "}", "prompts.jsonl:1: ", "9,000 digits"),
     "nesting": ('{"text": ' + "[" * 99999, "prompts.jsonl:1: ", "more than 20 deep"),
@@ -174,6 +175,7 @@ def test_a_file_of_another_ending_is_named(tmp_path):
     [
         ('{\n"title": "a",\n"title": "b"}', "study.json:3: The key 'title' stands twice"),
         ('{"score_range": [0, Infinity]}', "score_range is [0, inf]"),
+        ('{"score_range": [0, 1e999]}', "The number 1e999 is too large. Write a smaller one."),
         ('{"score_range": [0, 1' + "0" * 200 + "]}", "score_range is [0, 1000"),
         ('{"traits": {"warmth": 5}}', "description of trait 'warmth' is 5, not text"),
         ('{"title": "a\\u0000"}', "title holds a NUL"),
@@ -196,9 +198,7 @@ def test_all_repeated_prompts_are_one_fault_and_white_space_is_a_note(tmp_path):
     assert "2 prompts stand in the file already: line 5 repeats line 1, line 6 repeats" in found[0]
 
 
-@pytest.mark.parametrize(
-    "odd", ["7/10", '"8,5"', "1_0", "REFUSAL", "True", "٧", "1e400", "0x7", "7%"]
-)
+@pytest.mark.parametrize("odd", ["7/10", '"8,5"', "1_0", "REFUSAL", "True", "٧", "0x7", "7%"])
 def test_spellings_that_are_no_number_are_one_fault_a_column(tmp_path, odd):
     found, _ = scored(tmp_path, ["5", odd, odd, "N/A", "maybe"])
     shown = odd.strip('"')
@@ -207,6 +207,30 @@ def test_spellings_that_are_no_number_are_one_fault_a_column(tmp_path, odd):
         f"responses.csv:3: The score of 'warmth' is '{shown}', not a number."
     )
     assert "Also line 4 and line 6 ('maybe')." in found[0]
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        ("9" * 80, "large"),
+        ("-" + "9" * 80, "large"),
+        ("1E400", "large"),
+        ("1e99999", "large"),
+        ("0." + "3" * 80, "long"),
+    ],
+)
+def test_a_number_that_is_not_read_is_not_said_to_be_none(tmp_path, odd, why):
+    (fault,), _ = scored(tmp_path, ["5", odd, "7"])
+    assert fault.startswith("responses.csv:3: The score of 'warmth' is '")
+    assert f"', a number too {why} to be read. Write a number from 0 to 10 with" in fault
+    assert odd[:5] in fault and "not a number" not in fault
+
+
+def test_a_place_with_several_things_of_one_kind_is_listed_once(tmp_path):
+    other = [USER | {"name": "n"}, {"role": "assistant", "content": "b", "name": "n"}]
+    _, (note,) = chat(tmp_path, *other, USER | {"name": "n", "x": 1}, other[1], USER)
+    said = "messages have the key 'name': it is left out. Also line 2 and line 1 ('x')."
+    assert note.what == said
 
 
 def test_blank_and_not_available_are_alike_and_noted(tmp_path):
