@@ -85,7 +85,11 @@ def _joined(path: str, found: Mapping[str, Parsed], part: Parsed) -> Parsed:
 def _parsed(path: str, content: bytes) -> Parsed:
     faults = FaultList()
     if path.endswith(".txt"):
-        data = as_utf8(path, content, faults)
+        data = None
+        try:
+            data = as_utf8(path, content, faults)
+        except TooLarge as fault:
+            faults.add(path, None, fault.what, fault.remedy)
         return Parsed(path, None if data is None else data.decode(), (), faults)
     if path.endswith(".arrow"):
         try:

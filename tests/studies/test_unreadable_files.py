@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from backend.errors import StudyFaults, UnknownTables
+from backend.studies import encoding
 from backend.studies.importer import read_loose_tables, read_study
+from backend.studies.parsed_files import parse_files
 from backend.views.imports.words import not_read
 
 CUT = '{"question": "Why?", "answer_matching_behavior'
@@ -53,3 +55,11 @@ def test_a_broken_file_beside_a_study_does_not_matter(tmp_path):
     (tmp_path / "notes.jsonl").write_text(CUT, "utf-8")
     (tmp_path / "prompts.csv").write_text(NATIVE, "utf-8")
     assert len(read_study(tmp_path, "mine").prompts) == 4
+
+
+@pytest.mark.parametrize("name", ["positive.txt", "a.json", "a.csv"])
+def test_a_file_of_too_many_lines_is_a_fault_whatever_its_ending(monkeypatch, name):
+    monkeypatch.setattr(encoding, "MOST_LINES", 2)
+    (file,) = parse_files({name: b"\n" * 3}).values()
+    with pytest.raises(StudyFaults, match=r"The file has 3 lines\. At most 2 are read"):
+        file.faults.raise_if_any()
