@@ -13,6 +13,7 @@ from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
 from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TooLarge
 from backend.studies.rows import Row
+from backend.studies.scores import add_unsure_point, unsure_points
 
 # Columns of scores: this and the trait.
 SCORE_PREFIX = "score:"
@@ -63,7 +64,7 @@ def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
         return None
     rows = list(_filled(name, columns, records, faults))
     if delimiter == ";":
-        rows = _with_decimal_points(rows)
+        rows = _with_decimal_points(name, rows, faults)
     return _without_index(name, columns, rows, faults)
 
 
@@ -204,17 +205,34 @@ def _without_index(
     return rows
 
 
-def _with_decimal_points(rows: list[Row]) -> list[Row]:
-    """Decimal commas of scores as points, in columns where they can be nothing else."""
-    names = {c for row in rows for c in row.values if c.lower().startswith(SCORE_PREFIX)}
-    for column in names:
+def _with_decimal_points(name: str, rows: list[Row], faults: FaultList) -> list[Row]:
+    """Decimal commas of scores as points, in columns where they can be nothing else.
+
+    Beside them a point may mark thousands (1.500): such scores are faults, and left out.
+    """
+    columns = {c for row in rows for c in row.values if c.lower().startswith(SCORE_PREFIX)}
+    unsure: dict[str, frozenset[str]] = {}
+    any_comma = False
+    for column in columns:
         cells = [cell for row in rows if (cell := row.values.get(column)) is not None]
+        unsure[column] = unsure_points(cells)
         commas = [cell for cell in cells if _DECIMAL_COMMA.fullmatch(cell)]
-        points = any("." in cell and any(map(str.isdigit, cell)) for cell in cells)
+        points = any(
+            "." in cell and cell not in unsure[column] and any(map(str.isdigit, cell))
+            for cell in cells
+        )
         if points or all(map(_THOUSANDS.fullmatch, commas)):
             continue
+        any_comma = True
         for row in rows:
             cell = row.values.get(column)
             if cell is not None and _DECIMAL_COMMA.fullmatch(cell):
                 row.values[column] = cell.replace(",", ".")
+    for column in sorted(columns) if any_comma else ():
+        trait = column[len(SCORE_PREFIX) :].strip()
+        for row in rows:
+            cell = row.values.get(column)
+            if cell in unsure[column]:
+                add_unsure_point(name, row.line, trait, cell, faults)
+                row.values[column] = None
     return rows

@@ -11,7 +11,7 @@ from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
-from backend.studies.scores import RANGE_AT, is_missing, read_scores
+from backend.studies.scores import RANGE_AT, is_missing, read_scores, refuse_unsure_points
 from backend.studies.tables import check_columns, text_of
 from backend.turns import FIRST, LAST, MOST, ends_of, turn_of, turn_order
 from backend.types import Response, Turn, turns_of
@@ -54,15 +54,18 @@ def read_responses(
     first_at: dict[tuple[str, str, Turn | None], int] = {}
     unknown: dict[str, int] = {}
     any_score = False
-    for row in good:
-        raw = _raw_scores(name, row, in_object, faults)
+    raws = [_raw_scores(name, row, in_object, faults) for row in good]
+    numbered = [(row.line, raw) for row, raw in zip(good, raws, strict=True)]
+    unsure = refuse_unsure_points(name, numbered, score_range, faults)
+    for row, raw in zip(good, raws, strict=True):
         for trait in {_trait_of(key, traits): None for key in raw}:
             if traits is not None and trait not in traits:
                 unknown.setdefault(trait, row.line)
         known = {
             key: value
             for key, value in raw.items()
-            if traits is None or _trait_of(key, traits) in traits
+            if (traits is None or _trait_of(key, traits) in traits)
+            and (row.line, key) not in unsure
         }
         any_score = any_score or not all(map(is_missing, raw.values()))
         scores = read_scores(name, row.line, known, score_range, faults, range_at)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,11 @@ _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 # How tables of text say that there is no value; any case, white space around it left out.
 MISSING = frozenset({"", "na", "n/a", "#n/a", "<na>", "nan", "null", "none"})
 _LONGEST = 60
+# A point that may as well mark thousands, as in much of Europe.
+_THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2}(?:\.[0-9]{3})+\s*")
+_POINTS_REMEDY = (
+    "Write thousands without a point (1500), and a decimal so that it can be nothing else (1.5)."
+)
 # Where a study says which scores are possible.
 RANGE_AT = "score_range in study.json"
 
@@ -86,6 +91,65 @@ def read_scores(
         else:
             scores[trait] = number
     return scores
+
+
+def unsure_points(cells: Iterable[object]) -> frozenset[str]:
+    """The scores of a column whose point may mark thousands (1.500); none where another's cannot.
+
+    Args:
+        cells: all scores of the column, as they stand in the file.
+    """
+    points = {cell for cell in cells if isinstance(cell, str) and "." in cell}
+    unsure = frozenset(filter(_THOUSANDS.fullmatch, points))
+    certain = any(read_number(cell) is not None for cell in points - unsure)
+    return frozenset() if certain else unsure
+
+
+def add_unsure_point(name: str, line: int, trait: str, cell: str, faults: FaultList) -> None:
+    """Refuse a score of :func:`unsure_points`. Args: as for :func:`read_scores`, and the score."""
+    what = f"The score of {trait!r} is {{}}, whose point may mark thousands or decimals."
+    faults.add(name, line, what, _POINTS_REMEDY, shown(cell))
+
+
+def refuse_unsure_points(
+    name: str,
+    rows: Sequence[tuple[int, Mapping[str, Any]]],
+    score_range: tuple[float, float],
+    faults: FaultList,
+) -> set[tuple[int, str]]:
+    """Tell of scores that are possible with a point of decimals and with one of thousands.
+
+    Three decimals throughout (1.250, 7.125) are decimals if any of them is out of range as a
+    number of thousands; beside whole numbers (1.500, 750), which three decimals never are, only if
+    all of them are.
+
+    Args:
+        name: file name.
+        rows: the line of each row, and its scores by trait as they stand in the file.
+        score_range: lowest and highest allowed score.
+        faults: told of them.
+
+    Returns:
+        Line and trait of each.
+    """
+    low, high = score_range
+    columns: dict[str, list[tuple[int, str]]] = {}
+    for line, raw in rows:
+        for trait, value in raw.items():
+            if isinstance(value, str):
+                columns.setdefault(trait, []).append((line, value))
+    refused: set[tuple[int, str]] = set()
+    for trait, cells in columns.items():
+        unsure = unsure_points(value for _, value in cells)
+        inside = [low <= float(cell.replace(".", "")) <= high for cell in unsure]
+        whole = any("." not in value and read_number(value) is not None for _, value in cells)
+        if not (any(inside) if whole else inside and all(inside)):
+            continue
+        for line, value in cells:
+            if value in unsure:
+                add_unsure_point(name, line, trait, value, faults)
+                refused.add((line, trait))
+    return refused
 
 
 def is_missing(value: object) -> bool:

@@ -247,6 +247,54 @@ def test_decimal_commas_are_read_where_fields_are_separated_by_semicolons(tmp_pa
         assert len(found) == 1 and "not a number" in found[0]
 
 
+def ranged(folder, head, rows, most, separator=";"):
+    """What becomes of scores under a range from 0, written as they are."""
+    text = [("scenario", "text", *head), *((f"s{i}", "hello", *row) for i, row in enumerate(rows))]
+    traits = [dict(trait=t, pole=p, text=x + t) for t in ("warmth", "cold") for _, p, x in ROWS]
+    return imported(
+        folder,
+        prompts_jsonl="\n".join(map(json.dumps, traits)),
+        responses_csv="\n".join(map(separator.join, text)),
+        study_json=json.dumps({"score_range": [0, most]}),
+    )
+
+
+@pytest.mark.parametrize("separator", [";", ",", "\t"])
+def test_points_that_may_mark_thousands_are_refused_with_their_cause(tmp_path, separator):
+    head = ("score:warmth",)
+    for cells in (["1.500", "750", "1.000"], ["1.500", "2.000"], ["0", "1.500", "750.125"]):
+        found, _ = ranged(tmp_path, head, [[cell] for cell in cells], 2000, separator)
+        assert len(found) == 1 and "'1.500', whose point may mark thousands" in found[0]
+
+
+@pytest.mark.parametrize("most", [10, 2000])
+def test_a_point_of_three_digits_beside_decimal_commas_is_refused(tmp_path, most):
+    head = ("score:warmth", "score:cold")
+    rows = [("1.500", "8,5"), ("1.250", "7,25"), ("7", "3,5")]
+    found, _ = ranged(tmp_path, head, rows, most)
+    assert len(found) == 1 and found[0].startswith("responses.csv:2: The score of 'warmth' is ")
+    assert "line 3 ('1.250')" in found[0] and "without a point (1500)" in found[0]
+    found, _ = ranged(tmp_path, head[:1], [("1.500",), ("8,5",)], most)
+    assert len(found) == 1 and "'1.500', whose point" in found[0]
+
+
+@pytest.mark.parametrize(
+    ("cells", "most"),
+    [
+        (["1.250", "7.125", "0.500"], 10),
+        (["1.250", "7", "3"], 10),
+        (["1.250", "512.250", "99.500"], 2000),
+        (["1.500", "750", "0.5"], 2000),
+        (["1.500", "0.0", "750"], 2000),
+        (["1500", "750"], 2000),
+    ],
+)
+def test_points_that_can_only_be_decimal_are_read(tmp_path, cells, most):
+    for separator in ";,":
+        study, _ = ranged(tmp_path, ("score:warmth",), [[c] for c in cells], most, separator)
+        assert [r.scores["warmth"] for r in study.responses] == list(map(float, cells))
+
+
 def chat(folder, *messages):
     row = {"scenario": "s", "text": "hi", "scores": {"warmth": 1}, "messages": list(messages)}
     rows = [json.dumps(row | {"scenario": f"s{i}"}) for i in range(2)]
