@@ -98,10 +98,13 @@ def read_study(
     present: set[str] | None = None
     prompts_file = choose_table("prompts", source, faults, required=True)
     if prompts_file is not None:
+        before = faults.count
         rows = read_rows(prompts_file, source.files[prompts_file], faults)
         if rows is not None:
-            prompts = read_prompts(prompts_file, rows, faults)
-            present = named_traits(rows)
+            complete = faults.count == before
+            prompts = read_prompts(prompts_file, rows, faults, complete=complete)
+            # A record that could not be read may name any trait.
+            present = named_traits(rows) if complete else None
     for trait in metadata.traits:
         if present is not None and trait not in present:
             faults.add(
@@ -112,10 +115,17 @@ def read_study(
             )
     responses_file = choose_table("responses", source, faults, required=False)
     if responses_file is not None:
+        before = faults.count
         rows = read_rows(responses_file, source.files[responses_file], faults)
         if rows is not None:
             responses = read_responses(
-                responses_file, rows, present, metadata.score_range, faults, unscored=unscored
+                responses_file,
+                rows,
+                present,
+                metadata.score_range,
+                faults,
+                unscored=unscored,
+                complete=faults.count == before,
             )
     faults.raise_if_any()
     present = {prompt.trait for prompt in prompts}

@@ -204,6 +204,7 @@ def add_prompt_set(
     Raises:
         StudyFaults: everything that is wrong.
     """
+    complete = faults.count == 0
     field = "Name of the set"
     taken = {prompt.prompt_set for prompt in study.prompts}
     if not name or len(name) > LONGEST_NAME or not name.isprintable() or name != name.strip():
@@ -234,8 +235,8 @@ def add_prompt_set(
             at.file, at.line, f"The study has no trait {trait!r}.", nearest(trait, study.traits)
         )
     whole = f"Prompt set {name!r}"
-    prompts = check_prompts(whole, known, faults)
-    for trait in study.traits:
+    prompts = check_prompts(whole, known, faults, complete=complete)
+    for trait in study.traits if complete else ():
         if trait not in {prompt.trait for prompt in prompts}:
             faults.add(
                 whole,

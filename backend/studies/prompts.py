@@ -28,15 +28,24 @@ class Place:
     line: int
 
 
-def read_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[Prompt]:
+# Trait, set, pair and pole -> where that prompt of the pair stands.
+_Pairs = dict[tuple[str, str, str, str], Place]
+
+
+def read_prompts(
+    name: str, rows: Sequence[Row], faults: FaultList, *, complete: bool = True
+) -> list[Prompt]:
     """The prompts of a file.
 
     Args:
         name: file name.
         rows: its records.
         faults: told of everything wrong.
+        complete: whether every record of the file is in the rows.
     """
-    return check_prompts(name, place_prompts(name, rows, faults), faults)
+    before = faults.count
+    placed = place_prompts(name, rows, faults)
+    return check_prompts(name, placed, faults, complete=complete and faults.count == before)
 
 
 def named_traits(rows: Sequence[Row]) -> set[str] | None:
@@ -66,7 +75,11 @@ def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tup
 
 
 def check_prompts(
-    name: str, placed: Sequence[tuple[Prompt, Place]], faults: FaultList
+    name: str,
+    placed: Sequence[tuple[Prompt, Place]],
+    faults: FaultList,
+    *,
+    complete: bool = True,
 ) -> list[Prompt]:
     """The prompts in order, after seeing that none is repeated and that both poles are there.
 
@@ -74,6 +87,8 @@ def check_prompts(
         name: what the prompts stand in as a whole, for faults that have no line.
         placed: prompts and where each stands.
         faults: told of everything wrong.
+        complete: whether these are all prompts; where some could not be read, nothing is said to
+            be missing.
     """
     first_at: dict[Prompt, Place] = {}
     repeated: list[tuple[Place, Place]] = []
@@ -85,9 +100,11 @@ def check_prompts(
     _add_repeated(repeated, faults)
     _note_white_space(first_at, faults)
     _check_opposite(first_at, faults)
-    _check_pairs(first_at, faults)
+    seen = _check_pairs(first_at, faults)
     _note_mixed(name, first_at, faults)
-    _check_poles(name, first_at, faults)
+    if complete:
+        _check_whole_pairs(seen, faults)
+        _check_poles(name, first_at, faults)
     return list(first_at)
 
 
@@ -176,9 +193,9 @@ def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None
         faults.add(file, low.line, what, "A text can show only one pole of a trait.")
 
 
-def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
-    """A pair is one high and one low prompt of one trait and set."""
-    seen: dict[tuple[str, str, str, str], Place] = {}
+def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> _Pairs:
+    """The pairs, none of which has two prompts of one pole."""
+    seen: _Pairs = {}
     for prompt, place in first_at.items():
         if prompt.pair is None:
             continue
@@ -192,6 +209,11 @@ def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
                 "Give each pair one high and one low prompt.",
             )
         seen[key] = place
+    return seen
+
+
+def _check_whole_pairs(seen: _Pairs, faults: FaultList) -> None:
+    """A pair is one high and one low prompt of one trait and set."""
     for (trait, prompt_set, pair, pole), place in seen.items():
         other = "low" if pole == "high" else "high"
         if (trait, prompt_set, pair, other) not in seen:

@@ -20,6 +20,8 @@ from backend.types import Response, Turn, turns_of
 _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
 # The question and the number of a sample of it: q7#3, q7-3, q7_3.
 _SAMPLE = re.compile(r"(?P<question>.+)[-#_/:.][0-9]+")
+# What other tables write before or after a trait whose scores a column holds, or alone.
+_AFFIX = re.compile(r"^scores?(?:[ _.:-]+|$)|[ _.:-]+scores?$")
 # Traits without prompts that one message lists.
 _MOST_UNKNOWN = 10
 
@@ -33,6 +35,7 @@ def read_responses(
     *,
     unscored: bool = False,
     range_at: str = RANGE_AT,
+    complete: bool = True,
 ) -> list[Response]:
     """The responses of a file.
 
@@ -45,11 +48,22 @@ def read_responses(
         faults: told of everything wrong.
         unscored: whether it is fine that no response has a score.
         range_at: where the range is set, for people.
+        complete: whether every record of the file is in the rows. Only then, and where nothing of
+            them is a fault, can the file as a whole lack scores.
     """
+    before = faults.count
     in_object = name.endswith(".jsonl")
     optional = ("turn", "responder", "group", "messages", *(("scores",) if in_object else ()))
     prefix = "" if in_object else SCORE_PREFIX
-    good = check_columns(name, rows, ("scenario", "text"), optional, faults, prefix)
+    good = check_columns(
+        name,
+        rows,
+        ("scenario", "text"),
+        optional,
+        faults,
+        prefix,
+        lambda column: _score_meant(column, traits or (), in_object),
+    )
     responses: list[Response] = []
     first_at: dict[tuple[str, str, Turn | None], int] = {}
     unknown: dict[str, int] = {}
@@ -89,7 +103,8 @@ def read_responses(
     _check_turns(name, first_at, faults)
     _note_late_starts(name, responses, faults)
     _note_samples(name, responses, faults)
-    if responses and not any_score and not unscored:
+    complete = complete and faults.count == before
+    if responses and complete and not any_score and not unscored:
         faults.add(
             name,
             None,
@@ -98,6 +113,19 @@ def read_responses(
             "for a study of geometry only.",
         )
     return responses
+
+
+def _score_meant(column: str, traits: Collection[str], in_object: bool) -> str | None:
+    """How the scores in a column of another name are written; None where it holds none."""
+    plain = column.strip().casefold()
+    bare = _AFFIX.sub("", plain)
+    found = [trait for trait in traits if trait.casefold() in (plain, bare)]
+    if not found and (bare or not traits):
+        return None
+    if in_object:
+        return f'"scores": {{"{found[0] if found else min(traits)}": number}}'
+    trait = found[0] if found else min(traits) if len(traits) == 1 else "<trait>"
+    return repr(f"{SCORE_PREFIX}{trait}")
 
 
 def _trait_of(key: str, traits: Collection[str] | None) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.studies.csv_table import read_csv
@@ -54,6 +54,7 @@ def check_columns(
     optional: Sequence[str],
     faults: FaultList,
     prefix: str = "",
+    meant: Callable[[str], str | None] = lambda column: None,
 ) -> list[Row]:
     """Rows that have every required column; missing and unknown columns become faults, once.
 
@@ -66,6 +67,8 @@ def check_columns(
         optional: columns that may be there.
         faults: told of everything wrong.
         prefix: columns that start with this are allowed too; empty for none.
+        meant: gets an unknown column; how the caller would have it written, None where it does
+            not know it either.
     """
     known = {*required, *optional}
     first_at = _first_lines(name, rows, faults)
@@ -88,7 +91,11 @@ def check_columns(
         # Names the columns that are there: an unknown one is probably the missing one.
         _add_missing(name, rows[0].line if rows else None, missing, first_at, faults)
         return []
-    _add_unknown(name, unknown, known, faults)
+    known_to_caller = {c: said for c in unknown if (said := meant(c)) is not None}
+    _add_meant(name, unknown, known_to_caller, faults)
+    _add_unknown(
+        name, {c: line for c, line in unknown.items() if c not in known_to_caller}, known, faults
+    )
     good = []
     for row in rows:
         empty = [column for column in required if row.values.get(column) is None]
@@ -155,6 +162,25 @@ def _add_missing(
         if hints
         else "Name the columns in the first line, or the keys of each object, as docs/studies.md "
         "says.",
+    )
+
+
+def _add_meant(
+    name: str, lines: Mapping[str, int], meant: Mapping[str, str], faults: FaultList
+) -> None:
+    """One fault for all unknown columns of which it is known what they should be."""
+    if not meant:
+        return
+    noun = "column" if len(meant) == 1 else "columns"
+    more = f" and {len(meant) - _FEW} more" if len(meant) > _FEW else ""
+    wanted = list(dict.fromkeys(meant.values()))
+    rest = " ..." if len(wanted) > _FEW else ""
+    faults.add(
+        name,
+        min(lines[column] for column in meant),
+        f"Unknown {noun} {', '.join(map(shown, list(meant)[:_FEW]))}{more}.",
+        f"Did you mean {', '.join(wanted[:_FEW])}{rest}? Rename or remove "
+        f"{'it' if len(meant) == 1 else 'them'}.",
     )
 
 

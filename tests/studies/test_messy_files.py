@@ -329,6 +329,83 @@ def test_other_keys_of_messages_are_left_out_and_noted_once(tmp_path):
     assert "the key 'name': it is left out. Also line 2." in note.what
 
 
+BAD_LINES = {
+    "a tab in a string": LINES[2].replace("Noted", "No\tted"),
+    "a comment": f"// mine\n{LINES[2]} // yours",
+    "half of a pair": LINES[2].replace("Noted", r"\ud83d"),
+    "text is null": json.dumps(dict(zip(HEAD, ("warmth", "low", None), strict=True))),
+    "an unknown pole": LINES[2].replace("low", "lwo"),
+    "two on a line": f"{LINES[2]}{LINES[3]}",
+}
+
+
+@pytest.mark.parametrize("name", BAD_LINES)
+def test_a_line_that_cannot_be_read_is_the_one_fault(tmp_path, name):
+    """What the file then lacks is not known."""
+    lines = [LINES[0], LINES[1], BAD_LINES[name], *([] if "two on" in name else LINES[3:])]
+    found, _ = imported(tmp_path, prompts_jsonl="\n".join(lines))
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:3: "), found
+
+
+def test_a_line_that_cannot_be_read_may_have_named_any_trait(tmp_path):
+    row = {"scenario": "s", "text": "t", "scores": {"cold": 3}}
+    found, _ = imported(
+        tmp_path,
+        prompts_jsonl="\n".join([*LINES, "// cold"]),
+        responses_jsonl=json.dumps(row),
+        study_json=json.dumps({"traits": {"cold": ""}}),
+    )
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:5: Not JSON")
+
+
+def test_a_row_of_too_many_fields_is_the_one_fault(tmp_path):
+    found, _ = imported(tmp_path, prompts_csv=table().replace('page 7."', 'page 7.",a,b,c'))
+    assert len(found) == 1 and found[0].startswith("prompts.csv:5: 6 fields")
+
+
+def test_pairs_lack_nothing_where_a_line_cannot_be_read(tmp_path):
+    rows = [json.loads(line) | {"pair": str(n % 2)} for n, line in enumerate(LINES)]
+    lines = list(map(json.dumps, rows))
+    assert len(imported(tmp_path, prompts_jsonl="\n".join(lines))[0].prompts) == 4
+    found, _ = imported(tmp_path, prompts_jsonl="\n".join([*lines[:3], lines[3][:-1]]))
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:4: Not JSON")
+
+
+@pytest.mark.parametrize("scores", [[{"trait": "warmth", "score": 7}], 7, {"warmth": "seven"}])
+def test_scores_that_cannot_be_read_are_not_said_to_lack(tmp_path, scores):
+    row = {"scenario": "s", "text": "t", "scores": scores}
+    found, _ = imported(tmp_path, prompts_csv=table(), responses_jsonl=json.dumps(row))
+    assert len(found) == 1 and found[0].startswith("responses.jsonl:1: "), found
+
+
+@pytest.mark.parametrize(
+    "column", ["warmth", "Warmth", "score_warmth", "scores", "score", "warmth score"]
+)
+def test_a_column_of_scores_by_another_name_is_asked_after(tmp_path, column):
+    content = f"scenario,text,{column}\ns0,hello,7\ns1,hello,3\n"
+    found, _ = imported(tmp_path, prompts_csv=table(), responses_csv=content)
+    assert (
+        len(found) == 1 and f"Unknown column '{column}'. Did you mean 'score:warmth'?" in found[0]
+    )
+
+
+def test_several_columns_of_scores_by_other_names_are_one_fault(tmp_path):
+    content = "scenario,text,warmth,cold\ns0,hello,7,2\n"
+    lines = [
+        json.dumps(json.loads(line) | {"trait": t}) for t in ("warmth", "cold") for line in LINES
+    ]
+    prompts = "\n".join(lines)
+    found, _ = imported(tmp_path, prompts_jsonl=prompts, responses_csv=content)
+    assert len(found) == 1, found
+    assert (
+        "Unknown columns 'warmth', 'cold'. Did you mean 'score:warmth', 'score:cold'?" in found[0]
+    )
+    (tmp_path / "responses.csv").unlink()
+    row = {"scenario": "s", "text": "t", "cold": 7}
+    found, _ = imported(tmp_path, responses_jsonl=json.dumps(row))
+    assert len(found) == 1 and 'Did you mean "scores": {"cold": number}?' in found[0]
+
+
 def zip_of(path, entries):
     with zipfile.ZipFile(path, "w") as archive:
         for name, content in entries.items():

@@ -63,15 +63,25 @@ def apply_mapping(
         written = list(_prompt_rows(file, table, faults))
         if written:
             placed += place_prompts(file.path, written, faults)
-    check_prompts(TITLE, placed, faults)
+    complete = faults.count == before
+    check_prompts(TITLE, placed, faults, complete=complete)
     if not placed and faults.count == before:
         add_nothing_left(TITLE, [file.path for file, _ in tables["prompts"]], faults)
         return None
-    traits = {prompt.trait for prompt, _ in placed}
+    traits = {prompt.trait for prompt, _ in placed} if complete else None
     responses: list[Response] = []
     for file, table in tables["responses"]:
+        told = faults.count
         rows = _response_rows(file, table, faults)
-        read = read_responses(file.path, rows, traits, mapping.scale, faults, range_at=_RANGE_AT)
+        read = read_responses(
+            file.path,
+            rows,
+            traits,
+            mapping.scale,
+            faults,
+            range_at=_RANGE_AT,
+            complete=faults.count == told,
+        )
         _check_across(file.path, responses, read, faults)
         responses += read
     if faults.count > before:
