@@ -25,7 +25,7 @@ _MOST_KNOWN = 20
 
 
 @dataclass
-class _Kind:
+class Kind:
     """All places of one kind of fault.
 
     Attributes:
@@ -67,25 +67,26 @@ class _Kind:
     def what(self, template: str) -> str:
         """The kind in words, with its places."""
         said = template if self.value is None else template.replace("{}", self.value, 1)
-        if self.count == 1:
-            return said
+        return said if self.count == 1 else f"{said} Also {self.places('line')}."
+
+    def places(self, noun: str) -> str:
+        """All places but the first. Args: what a place is."""
         places = []
         if self.again:
-            noun = "line" if len(self.again) == 1 else "lines"
-            places.append(f"{noun} {', '.join(map(str, self.again))}")
-        places += [f"line {line} ({value})" for line, value in self.others]
+            nouns = noun if len(self.again) == 1 else f"{noun}s"
+            places.append(f"{nouns} {', '.join(map(str, self.again))}")
+        places += [f"{noun} {line} ({value})" for line, value in self.others]
         left = self.count - 1 - len(self.again) - len(self.others)
         if left:
             places.append(f"{left} more")
-        listed = f"{', '.join(places[:-1])} and {places[-1]}" if len(places) > 1 else places[0]
-        return f"{said} Also {listed}."
+        return f"{', '.join(places[:-1])} and {places[-1]}" if len(places) > 1 else places[0]
 
 
 class _Places:
     """Kinds of faults, in the order they were met."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str, str], _Kind] = {}
+        self._kinds: dict[tuple[str, str, str], Kind] = {}
         self._left_out = 0
         self.count = 0
 
@@ -97,7 +98,7 @@ class _Places:
         if kind is not None:
             kind.add(line, value)
         elif len(self._kinds) < _MOST_KINDS:
-            self._kinds[key] = _Kind(line, value)
+            self._kinds[key] = Kind(line, value)
         else:
             self._left_out += 1
 

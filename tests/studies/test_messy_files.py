@@ -322,6 +322,44 @@ def test_messages_that_cannot_be_read_name_item_and_key(tmp_path, message, part)
     assert len(found) == 1 and part in found[0] and "Also line 2." in found[0], found
 
 
+PARTS = [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("messages", "part", "remedy"),
+    [
+        (
+            [{"from": ("human", "gpt")[n % 2], "value": f"v{n}"} for n in range(61)],
+            "item 1 has from and value (ShareGPT), also items 2, 3, 4, 5, 6 and 55 more.",
+            'role for "from" (user for human, assistant for gpt) and content for "value"',
+        ),
+        (
+            [{"role": ("human", "ai")[n % 2], "content": "v"} for n in range(61)],
+            "Unknown role 'human' in messages, item 1, also items 3, 4, 5, 6, 7, item 2 ('ai')",
+            "a human is the user, and ai, gpt, bot or model the assistant",
+        ),
+        (
+            [{"role": ("user", "assistant")[n % 2], "content": PARTS} for n in range(61)],
+            "item 1 (user) has the content [{'text': 'a', 'type': 'text'}, {'text': 'b', ",
+            "as one string",
+        ),
+        ([USER, {"role": "assistant", "content": " "}] * 3, "item 2 (assistant): content is", ""),
+    ],
+)  # fmt: skip
+def test_one_cause_in_all_messages_is_one_fault_that_lists_its_items(
+    tmp_path, messages, part, remedy
+):
+    found, _ = chat(tmp_path, *messages)
+    assert len(found) == 1 and part in found[0] and remedy in found[0], found
+    assert "Also line 2." in found[0] and len(found[0]) < 700
+    rows = [
+        json.dumps({"scenario": f"s{n}", "text": "hi", "scores": {}, "messages": messages[:n]})
+        for n in (6, 4, 2)
+    ]
+    found, _ = imported(tmp_path, responses_jsonl="\n".join(rows))
+    assert len(found) == 1 and part[:20] in found[0], found
+
+
 def test_other_keys_of_messages_are_left_out_and_noted_once(tmp_path):
     part = {"role": "user", "content": [{"type": "text", "text": "a"}], "name": "n"}
     study, (note,) = chat(tmp_path, part | {"refusal": None})
