@@ -173,6 +173,11 @@ def _filled(
             fields = fields[:wide]
         if not any(map(str.strip, fields)):
             continue
+        if fields[0].startswith("\ufeff"):
+            what = "A byte order mark stands before the row, as where files were joined."
+            remedy = "Remove it, and the header where it is repeated."
+            faults.add(name, record.line, what, remedy)
+            continue
         count += 1
         if count > MOST_ROWS:
             what = f"There are more than {MOST_ROWS:,} rows."

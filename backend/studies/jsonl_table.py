@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 
-from backend.studies.encoding import as_utf8
+from backend.studies.encoding import as_utf8, without_marks
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
 from backend.studies.limits import (
@@ -40,8 +40,9 @@ def read_jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | 
 def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
     # Split at newlines alone: other line separators may stand inside a JSON string.
     rows = values = 0
-    for number, raw in enumerate(io.BytesIO(data), start=1):
-        if raw.isspace():
+    for number, marked in enumerate(io.BytesIO(data), start=1):
+        raw = without_marks(marked)  # files that were joined have more than one
+        if not raw.strip():
             continue
         rows += 1
         if rows > MOST_ROWS:

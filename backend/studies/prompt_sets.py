@@ -173,7 +173,9 @@ def prompts_of_table(name: str, pasted: str, faults: FaultList) -> list[Placed]:
         faults: told of everything wrong.
     """
     file = "pasted.jsonl" if pasted.lstrip().startswith("{") else "pasted.csv"
-    rows = read_rows(file, pasted.encode(errors="surrogatepass"), faults) or []
+    rows = read_rows(file, pasted.encode(errors="surrogatepass"), faults)
+    if not rows:
+        return []
     sets = sorted({str(row.values.get("prompt_set") or "default") for row in rows})
     if len(sets) > 1:
         faults.add(

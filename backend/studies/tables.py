@@ -91,7 +91,10 @@ def check_columns(
         # Names the columns that are there: an unknown one is probably the missing one.
         _add_missing(name, rows[0].line if rows else None, missing, first_at, faults)
         return []
-    known_to_caller = {c: said for c in unknown if (said := meant(c)) is not None}
+    there = set(map(repr, first_at))
+    known_to_caller = {
+        c: said for c in unknown if (said := meant(c)) is not None and said not in there
+    }
     _add_meant(name, unknown, known_to_caller, faults)
     _add_unknown(
         name, {c: line for c, line in unknown.items() if c not in known_to_caller}, known, faults

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import zipfile
 
@@ -60,6 +61,7 @@ READ = {
     "tabs": table("\t", end="\r\n"),
     "bars": table("|"),
     "separator named": "sep=;\r\n" + table(";"),
+    "two byte order marks": b"\xef\xbb\xbf" * 2 + table().encode(),
     "UTF-16": table("\t").encode("utf-16"),
     "UTF-16, big end first": b"\xfe\xff" + table("\t").encode("utf-16-be"),
     "carriage returns alone": table(end="\r"),
@@ -93,9 +95,56 @@ def test_an_index_is_left_out_and_noted(tmp_path):
     assert texts(imported(tmp_path)[0]) == ROWS
 
 
+# Few of its characters are Latin.
+OTHER = table(rows=[(t, p, x + "嬉素\u3000" * 60) for t, p, x in ROWS])
 ONE_FAULT = {
     "Windows-1252": (table().encode("cp1252"), "prompts.csv:3: ", "Windows-1252 it is '’'"),
     "UTF-16 without a mark": (table().encode("utf-16-le"), "prompts.csv: ", "looks like UTF-16"),
+    "UTF-16 of other letters": (
+        OTHER.encode("utf-16-le"),
+        "prompts.csv: ",
+        "looks like UTF-16 (little-endian) without",
+    ),
+    "UTF-16 of other letters, big end first": (
+        OTHER.encode("utf-16-be"),
+        "prompts.csv: ",
+        "looks like UTF-16 (big-endian) without",
+    ),
+    "Cyrillic UTF-16, which is UTF-8 by chance": (
+        OTHER.replace("嬉", "щ").replace("素", "я").encode("utf-16-le"),
+        "prompts.csv: ",
+        "looks like UTF-16",
+    ),
+    "UTF-32 without a mark": (table().encode("utf-32-le"), "prompts.csv: ", "looks like UTF-32"),
+    "UTF-32, big end first": (OTHER.encode("utf-32-be"), "prompts.csv: ", "UTF-32 (big-endian)"),
+    "gzip": (gzip.compress(table().encode()), "prompts.csv: The file is a gzip file", "Unpack it"),
+    "a zip": (b"PK\3\4" + bytes(range(256)), "prompts.csv: The file is a zip", "as CSV UTF-8"),
+    "a workbook": (
+        b"PK\3\4" + bytes(99) + b"xl/workbook.xml",
+        "prompts.csv: The file is an Excel workbook",
+        "as CSV UTF-8",
+    ),
+    "an old workbook": (
+        b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(200),
+        "prompts.csv: The file is an old Excel workbook",
+        "as CSV UTF-8",
+    ),
+    "parquet": (b"PAR1\x15\xffPAR1", "prompts.csv: The file is a parquet", "end in .parquet"),
+    "CESU-8": (
+        table().replace("glad", "\ud83d\ude00").encode(errors="surrogatepass"),
+        "prompts.csv:2: Bytes 0xeda0bdedb880 are one character in two halves (CESU-8)",
+        "UTF-8 encoding",
+    ),
+    "a surrogate as bytes": (
+        table().replace("glad", "\ud83d").encode(errors="surrogatepass"),
+        "prompts.csv:2: Bytes 0xeda0bd are half of a character",
+        "Write the text again",
+    ),
+    "joined files": (
+        table() + "\ufeff" + table(rows=[(*row[:2], f"{row[2]} Again.") for row in ROWS]),
+        "prompts.csv:6: A byte order mark stands before the row",
+        "header",
+    ),
     "cut UTF-16": (table().encode("utf-16")[:-1], "prompts.csv: ", "begins like UTF-16"),
     "capital poles": (
         table(rows=[(t, p.title(), x) for t, p, x in ROWS]),
@@ -163,6 +212,11 @@ def test_odd_line_ends_and_separators_inside_json_are_read(tmp_path):
     for end in ("\n", "\r\n", "\r"):
         study, _ = imported(tmp_path, prompts_jsonl=end.join([*LINES[:3], odd]) + end)
         assert texts(study)[:3] == ROWS[:3] and "\u2028" in texts(study)[3][2]
+
+
+def test_byte_order_marks_of_joined_lines_are_no_part_of_them(tmp_path):
+    content = "\ufeff\ufeff" + "\n".join(LINES[:2]) + "\n\ufeff" + "\n".join(LINES[2:]) + "\n\ufeff"
+    assert texts(imported(tmp_path, prompts_jsonl=content)[0]) == ROWS
 
 
 def test_a_file_of_another_ending_is_named(tmp_path):
@@ -438,6 +492,10 @@ def test_several_columns_of_scores_by_other_names_are_one_fault(tmp_path):
     assert (
         "Unknown columns 'warmth', 'cold'. Did you mean 'score:warmth', 'score:cold'?" in found[0]
     )
+    (tmp_path / "responses.csv").unlink()
+    twice = content.replace("warmth,cold", "score:warmth,Score:warmth")
+    found, _ = imported(tmp_path, responses_csv=twice)
+    assert len(found) == 1 and "Did you mean" not in found[0]
     (tmp_path / "responses.csv").unlink()
     row = {"scenario": "s", "text": "t", "cold": 7}
     found, _ = imported(tmp_path, responses_jsonl=json.dumps(row))
