@@ -31,6 +31,11 @@ _WHOLE = re.compile(r"[0-9]{1,9}")
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?[0-9]+,[0-9]+\s*")
 # Could as well be a number of thousands.
 _THOUSANDS = re.compile(r"\s*[+-]?[1-9][0-9]{0,2},[0-9]{3}\s*")
+# Carriage returns that end a line by themselves; before a newline they are part of its end.
+_RETURNS = r"(?<!\r)\r++(?!\n)"
+_RETURN = re.compile(_RETURNS)
+_RETURN_BYTES = re.compile(_RETURNS.encode())
+_LINE_END = re.compile(rf"\n|{_RETURNS}".encode())
 _QUOTES_REMEDY = "Close each quote before a separator, and double the quotes inside a field."
 
 
@@ -83,41 +88,44 @@ def _records(
     name: str, data: bytes, delimiter: str, skipped: int, faults: FaultList
 ) -> Iterator[_Record]:
     """Records with their first lines; after a fault of quotes, reading goes on in the next line."""
-    stream = io.BytesIO(data)
-    line = 0
+    mixed = _RETURN_BYTES.search(data) is not None
+    position = line = 0
 
     def lines() -> Iterator[str]:
-        nonlocal line
-        for raw in iter(stream.readline, b""):
-            line += 1
+        nonlocal line, position
+        while position < len(data):
+            raw = data[position : _line_end(data, position, mixed)]
+            position += len(raw)
+            line += max(1, len(raw) - len(raw.rstrip(b"\r")))
             yield raw.decode()
 
     for _ in range(skipped):
-        stream.readline()
-        line += 1
+        next(lines(), None)
     reader = csv.reader(lines(), delimiter=delimiter, strict=True)
     restarts = wrong = count = 0
     while True:
-        start, offset = line, stream.tell()
+        start, offset = line, position
         try:
             fields = next(reader, None)
         except csv.Error as fault:
             # Another parser accepts white space after a closing quote, as spreadsheets do.
-            lenient, consumed = _lenient(data, offset, delimiter)
+            lenient, stop = _lenient(data, offset, delimiter)
             if lenient is None:
                 what = f"Not CSV: {fault}."
                 faults.add(name, start + 1, what, _QUOTES_REMEDY)
                 wrong += 1
                 restarts += "unexpected end" in str(fault)
-                consumed = data.find(b"\n", offset) + 1 - offset
-                if restarts > _RESTARTS or wrong > _MOST_QUOTE_FAULTS or consumed <= 0:
+                stop = _line_end(data, offset, mixed)
+                if restarts > _RESTARTS or wrong > _MOST_QUOTE_FAULTS:
                     return
-            stream.seek(offset + consumed)
-            line = start + data.count(b"\n", offset, offset + consumed)
+            position = stop
+            line = start + data.count(b"\n", offset, stop) + (data[stop - 1 : stop] == b"\r")
             reader = csv.reader(lines(), delimiter=delimiter, strict=True)
             fields = lenient or []
         if fields is None:
             return
+        if mixed:  # those inside quotes are text
+            line -= sum(len(found) for field in fields for found in _RETURN.findall(field))
         count += len(fields)
         if count > MOST_CELLS:
             what = f"There are more than {MOST_CELLS:,} cells."
@@ -126,22 +134,30 @@ def _records(
             yield _Record(start + 1, fields)
 
 
+def _line_end(data: bytes, start: int, mixed: bool) -> int:
+    """Where a line ends. Args: mixed: whether carriage returns alone end lines beside newlines."""
+    if not mixed:
+        return data.find(b"\n", start) + 1 or len(data)
+    found = _LINE_END.search(data, start)
+    return len(data) if found is None else found.end()
+
+
 @cache
 def _lenient_record(delimiter: str) -> re.Pattern[bytes]:
     """A record whose closing quotes may be followed by white space."""
     stop = re.escape(delimiter)
     field = rf'(?:"(?:[^"]++|"")*+"[ \t]*+|[^"{stop}\r\n][^{stop}\r\n]*+)?'
-    return re.compile(rf"{field}(?:{stop}{field})*+(?:\r?\n|\Z)".encode())
+    return re.compile(rf"{field}(?:{stop}{field})*+(?:\r?\n|\r|\Z)".encode())
 
 
 def _lenient(data: bytes, offset: int, delimiter: str) -> tuple[list[str] | None, int]:
-    """A record whose closing quotes may be followed by white space, and how many bytes it has."""
+    """A record whose closing quotes may be followed by white space, and where it ends."""
     found = _lenient_record(delimiter).match(data, offset)
     if found is None:
-        return None, 0
+        return None, offset
     text = found[0].decode()
     fields = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), None)
-    return fields, len(found[0])
+    return fields, found.end()
 
 
 def _columns(name: str, header: _Record, faults: FaultList) -> list[str] | None:

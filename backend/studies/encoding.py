@@ -44,7 +44,9 @@ _NO_TEXT = ("Cc", "Cn", "Co", "Cs")
 
 
 def as_utf8(name: str, content: bytes, faults: FaultList) -> bytes | None:
-    r"""The content as UTF-8 without a byte order mark, its lines ended by ``\n`` or ``\r\n``.
+    r"""The content as UTF-8 without a byte order mark.
+
+    Its lines end in ``\n`` or ``\r\n``; a ``\r`` alone may end lines too, where others end so.
 
     UTF-16 and UTF-32 are read where a byte order mark says so; any other encoding is a guess, and
     becomes a fault.
@@ -79,7 +81,7 @@ def as_utf8(name: str, content: bytes, faults: FaultList) -> bytes | None:
     content = without_marks(content)
     if b"\n" not in content:
         content = content.replace(b"\r", b"\n")
-    lines = content.count(b"\n")
+    lines = content.count(b"\n") + content.count(b"\r") - content.count(b"\r\n")
     if lines > MOST_LINES:
         remedy = f"At most {MOST_LINES:,} are read: remove blank lines, or split the study."
         raise TooLarge(f"The file has {lines:,} lines.", remedy)

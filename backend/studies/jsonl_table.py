@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 from collections.abc import Iterator
 
@@ -40,7 +41,7 @@ def read_jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | 
 def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
     # Split at newlines alone: other line separators may stand inside a JSON string.
     rows = values = 0
-    for number, marked in enumerate(io.BytesIO(data), start=1):
+    for number, marked in enumerate(_lines(data), start=1):
         raw = without_marks(marked)  # files that were joined have more than one
         if not raw.strip():
             continue
@@ -77,6 +78,22 @@ def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
             faults.add(name, number, f"A {kind}, not an object: {{}}.", _REMEDY, shown(value))
             continue
         yield Row(number, value)
+
+
+def _lines(data: bytes) -> Iterator[bytes]:
+    """Lines, also those that end in a carriage return alone beside others that end in a newline.
+
+    One inside a record, where JSON has it as white space, ends none.
+    """
+    for raw in io.BytesIO(data):
+        pieces = raw.rstrip().split(b"\r")
+        if len(pieces) > 1 and all(p.startswith((b"{", codecs.BOM_UTF8)) for p in pieces if p):
+            try:
+                parse_json(raw[:MOST_LINE_BYTES].decode("utf-8", "ignore"))
+            except JsonFault:
+                yield from pieces
+                continue
+        yield raw
 
 
 def _parse(line: str) -> object:

@@ -214,6 +214,40 @@ def test_odd_line_ends_and_separators_inside_json_are_read(tmp_path):
         assert texts(study)[:3] == ROWS[:3] and "\u2028" in texts(study)[3][2]
 
 
+def with_returns(text, places):
+    """The text with a carriage return alone at the end of the lines of some numbers."""
+    lines = text.splitlines()
+    return "".join(line + ("\r" if n in places else "\n") for n, line in enumerate(lines, start=1))
+
+
+@pytest.mark.parametrize("places", [{1, 2, 3, 4}, {1}, {3, 4}])
+def test_line_ends_of_two_kinds_are_read(tmp_path, places):
+    assert texts(imported(tmp_path, prompts_csv=with_returns(table(), places))[0]) == ROWS
+    (tmp_path / "prompts.csv").unlink()
+    content = with_returns("\n".join(LINES), places)
+    assert texts(imported(tmp_path, prompts_jsonl=content)[0]) == ROWS
+    found, _ = imported(tmp_path, prompts_jsonl=f"{content}{{")
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:5: Not JSON"), found
+    (tmp_path / "prompts.jsonl").unlink()
+    for bad in ('warmth,high,"a" b', "warmth,high,b,c"):
+        wrong = with_returns(f"{table()}{bad}\nwarmth,lwo,b", {*places, 5, 6})
+        found, _ = imported(tmp_path, prompts_csv=wrong)
+        assert [f.split(":")[1] for f in found] == ["6", "7"], found
+
+
+def test_a_carriage_return_inside_a_field_or_record_is_part_of_it(tmp_path):
+    rows = [*ROWS[:3], ("warmth", "low", "See\rpage\r\r7.")]
+    for end in ("\n", "\r\n", "\r\r\n"):
+        assert texts(imported(tmp_path, prompts_csv=table(rows=rows, end=end))[0]) == rows
+        found, _ = imported(tmp_path, prompts_csv=table(rows=rows, end=end) + "warmth,lwo,x")
+        assert found[0].startswith("prompts.csv:6: Unknown pole")
+    (tmp_path / "prompts.csv").unlink()
+    content = "\n".join([LINES[0].replace('", "', '",\r"'), *LINES[1:]])
+    assert len(imported(tmp_path, prompts_jsonl=content)[0].prompts) == 4
+    found, _ = imported(tmp_path, prompts_jsonl=content.replace("page", "pa\rge"))
+    assert len(found) == 1 and found[0].startswith("prompts.jsonl:4: Not JSON")
+
+
 def test_byte_order_marks_of_joined_lines_are_no_part_of_them(tmp_path):
     content = "\ufeff\ufeff" + "\n".join(LINES[:2]) + "\n\ufeff" + "\n".join(LINES[2:]) + "\n\ufeff"
     assert texts(imported(tmp_path, prompts_jsonl=content)[0]) == ROWS
