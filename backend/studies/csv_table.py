@@ -11,6 +11,7 @@ from functools import cache
 
 from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
+from backend.studies.json_text import JsonFault, parse_json
 from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TooLarge
 from backend.studies.rows import Row
 from backend.studies.scores import add_unsure_point, unsure_points
@@ -20,8 +21,10 @@ SCORE_PREFIX = "score:"
 # What may separate fields; the comma where the header can be split by several equally well.
 _DELIMITERS = (",", ";", "\t", "|")
 # The line by which a spreadsheet is told the separator.
-_SEPARATOR_LINE = re.compile(r'"?sep=([,;\t|])"?\s*')
+_SEPARATOR_LINE = re.compile(r' *"?sep *= *([^ ])"?\s*', re.IGNORECASE)
 _HEADER_LOOK = 2**16
+# Lines below a title that are compared.
+_MOST_BELOW = 20
 # After a quote that is never closed, reading goes on from the next line this often; after text
 # behind a quote, this often.
 _RESTARTS = 10
@@ -59,7 +62,15 @@ def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
         return None
     # Conversations in a cell may be longer than the csv module's default limit.
     csv.field_size_limit(2**31 - 1)
-    delimiter, skipped = _delimiter(data)
+    # The csv module takes no line end inside a line, and a header has none that matters here.
+    head = re.split(r"\r\n|\r|\n", data[:_HEADER_LOOK].decode("utf-8", "ignore"))
+    if len(data) > _HEADER_LOOK and len(head) > 1:
+        head.pop()  # cut off
+    delimiter, skipped = _delimiter(head)
+    problem = _problem_at_top(head, delimiter, skipped)
+    if problem is not None:
+        faults.add(name, *problem)
+        return None
     records = _records(name, data, delimiter, skipped, faults)
     header = next((record for record in records if any(map(str.strip, record.fields))), None)
     if header is None:
@@ -73,15 +84,64 @@ def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
     return _without_index(name, columns, rows, faults)
 
 
-def _delimiter(data: bytes) -> tuple[str, int]:
-    """The separator, and how many lines at the top only name it."""
-    # The csv module takes no line end inside a line, and a header has none that matters here.
-    head = re.split(r"[\r\n]+", data[:_HEADER_LOOK].decode("utf-8", "ignore"))
+def _delimiter(head: Sequence[str]) -> tuple[str, int]:
+    """The separator, and how many lines at the top only name it. Args: the first lines."""
     named = _SEPARATOR_LINE.fullmatch(head[0])
     if named:
         return named[1], 1
-    line = next((text for text in head if text.strip()), "")
-    return max(_DELIMITERS, key=lambda sign: len(next(csv.reader([line], delimiter=sign), []))), 0
+    return _best_delimiter(next((line for line in head if line.strip()), "")), 0
+
+
+def _best_delimiter(line: str) -> str:
+    """What splits a line into most fields."""
+    return max(_DELIMITERS, key=lambda sign: _fields(line, sign))
+
+
+def _fields(line: str, delimiter: str) -> int:
+    """How many fields a line has."""
+    return len(next(csv.reader([line], delimiter=delimiter), []))
+
+
+def _problem_at_top(
+    head: Sequence[str], delimiter: str, skipped: int
+) -> tuple[int, str, str] | None:
+    """Line, fault and remedy where the first lines say that the rest is no table below a header.
+
+    Args:
+        head: the first lines.
+        delimiter: what separates fields, as far as is known.
+        skipped: how many lines at the top only name it.
+    """
+    filled = [(n, line) for n, line in enumerate(head, start=1) if n > skipped and line.strip()]
+    if delimiter not in _DELIMITERS:
+        what = f"The line says that {delimiter!r} separates fields."
+        return 1, what, "Separate them by commas, semicolons, tabs or bars."
+    if not filled:
+        return None
+    at, first = filled[0]
+    best = _best_delimiter(first)
+    if skipped and _fields(first, delimiter) == 1 < _fields(first, best):
+        what = f"The line says that {delimiter!r} separates fields, and line {at} has {best!r}."
+        return 1, what, f"Write {f'sep={best}'!r}, or remove the line."
+    if first.lstrip().startswith('{"') and _is_object(first):
+        return at, "The file holds JSON, not CSV.", "Let its name end in .jsonl."
+    below = [line for _, line in filled[1 : 1 + _MOST_BELOW]]
+    if skipped or not below or _fields(first, best) > 1:
+        return None
+    # Prose may hold commas: in a table all rows, of which the last may be cut, are equally wide.
+    records = list(csv.reader(below, delimiter=_best_delimiter(below[0])))
+    counts = {len(record) for record in (records[:-1] if len(records) > 2 else records)}
+    if len(records) > 1 and len(counts) == 1 and min(counts) > 2:
+        what = f"The line is {shown(first)}, and each row below it has {min(counts)} fields."
+        return at, what, "Remove what stands above the names of the columns."
+    return None
+
+
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(parse_json(line), dict)
+    except JsonFault:
+        return False
 
 
 def _records(

@@ -62,6 +62,9 @@ READ = {
     "bars": table("|"),
     "separator named": "sep=;\r\n" + table(";"),
     "two byte order marks": b"\xef\xbb\xbf" * 2 + table().encode(),
+    "separator named in capitals": "SEP=;\n" + table(";"),
+    "separator named with spaces": '"sep = |"\r\n' + table("|"),
+    "a tab named": "sep=\t\n" + table("\t"),
     "UTF-16": table("\t").encode("utf-16"),
     "UTF-16, big end first": b"\xfe\xff" + table("\t").encode("utf-16-be"),
     "carriage returns alone": table(end="\r"),
@@ -156,6 +159,27 @@ ONE_FAULT = {
         "prompts.csv:2: There is no column 'text'",
         "did you mean 'txt'",
     ),
+    "another separator named": (
+        "sep=;\n" + table(),
+        "prompts.csv:1: The line says that ';' separates fields, and line 2 has ','",
+        "sep=,",
+    ),
+    "an unknown separator named": (
+        "sep=:\n" + table(":"),
+        "prompts.csv:1: The line says that ':' separates fields",
+        "commas, semicolons",
+    ),
+    "a title": (
+        "My prompts\n\n" + table(),
+        "prompts.csv:1: The line is 'My prompts', and each row below it has 3 fields",
+        "above the names",
+    ),
+    "a comment": (
+        "\n# from 2024\n" + table(";", rows=[(t, p, f"{x}\nOn") for t, p, x in ROWS]),
+        "prompts.csv:2: The line is '# from 2024'",
+        "",
+    ),
+    "JSON lines": ("\n".join(LINES), "prompts.csv:1: The file holds JSON, not CSV", ".jsonl"),
     "no header": (table().split("\n", 1)[1], "prompts.csv:2: There are no columns", "first line"),
     "values beyond the header": (
         table(end=",1\n").replace("text,1", "text"),
