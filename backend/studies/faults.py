@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import reprlib
+import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -184,6 +185,10 @@ class FaultList:
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint at the nearest known name, or the known names."""
     names = sorted(known)
+    normal = unicodedata.normalize("NFC", name)
+    for entry in names:
+        if entry != name and unicodedata.normalize("NFC", entry) == normal:
+            return f"{entry!r} differs from it in Unicode normalisation only: write both alike."
     near = near_name(name, names)
     if near is not None:
         return f"Did you mean {near!r}?"

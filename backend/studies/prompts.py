@@ -12,7 +12,7 @@ from backend.studies.conversation import read_messages
 from backend.studies.faults import FaultList, shown
 from backend.studies.names import name_of, optional_name
 from backend.studies.rows import Row
-from backend.studies.tables import check_columns, text_of
+from backend.studies.tables import as_seen, check_columns, text_of
 from backend.types import POLES, Pole, Prompt
 
 LEAST_PER_POLE = 2
@@ -98,7 +98,7 @@ def check_prompts(
         else:
             first_at[prompt] = place
     _add_repeated(repeated, faults)
-    _note_white_space(first_at, faults)
+    _note_alike(first_at, faults)
     _check_opposite(first_at, faults)
     seen = _check_pairs(first_at, faults)
     _note_mixed(name, first_at, faults)
@@ -128,22 +128,30 @@ def _add_repeated(repeated: Sequence[tuple[Place, Place]], faults: FaultList) ->
         faults.add(file, at, what, "Keep one of each.")
 
 
-def _note_white_space(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
-    """Say which prompts of a trait and set differ by white space only; they stay two prompts."""
+def _note_alike(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+    """Say which prompts of a trait and set look the same; they stay two prompts."""
     alike: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
     for prompt, place in first_at.items():
-        text = " ".join(prompt.text.split())
+        text = as_seen(prompt.text)
         key = (prompt.trait, prompt.prompt_set, prompt.messages, text)
         first, at = alike.setdefault(key, (prompt, place))
-        if first.text != prompt.text:
-            faults.note(
-                place.file,
-                place.line,
-                f"The prompt differs from another of {prompt.trait!r} by white space only: {{}}. "
-                "Both are kept.",
-                "Remove one, if they were meant to be the same.",
-                f"see {_where(at, place)}",
-            )
+        if first.text == prompt.text:
+            continue
+        by = "white space"
+        if " ".join(first.text.split()) != " ".join(prompt.text.split()):
+            by = "what is not seen (Unicode normalisation or signs of no width)"
+        remedy = "Remove one, if they were meant to be the same."
+        said = f"The prompt differs from another of {prompt.trait!r} by {by} only"
+        if first.pole != prompt.pole:
+            said += ", which is of the opposite pole"
+            remedy = "A text can show only one pole of a trait: remove one, if they are the same."
+        faults.note(
+            place.file,
+            place.line,
+            f"{said}: {{}}. Both are kept.",
+            remedy,
+            f"see {_where(at, place)}",
+        )
 
 
 def _where(place: Place, seen_from: Place) -> str:

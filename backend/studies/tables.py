@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,13 @@ from backend.studies.rows import Row
 
 # Halves of surrogate pairs, which no UTF-8 can hold.
 _HALVES = re.compile("[\ud800-\udfff]")
+# Soft hyphens, joiners, marks of direction and the like, which show nothing.
+_WIDTHLESS = (
+    "\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb"
+    "\U000e0001\U000e0020-\U000e007f"
+)
+_NO_WIDTH = re.compile(f"[{_WIDTHLESS}]+")
+_SEEN = re.compile(rf"[^\s{_WIDTHLESS}]")
 # Unknown columns that are reported one by one; more are listed together.
 _FEW = 5
 
@@ -210,14 +218,20 @@ def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
             name, row.line, f"{column} is {{}}, not text.", "Write it as a string.", shown(value)
         )
         return None
-    if not value.strip():
-        faults.add(name, row.line, f"{column} is empty.", "Fill it in, or remove the row.")
+    if _SEEN.search(value) is None:
+        said = "holds nothing that is seen" if value.strip() else "is empty"
+        faults.add(name, row.line, f"{column} {said}.", "Fill it in, or remove the row.")
         return None
     problem = text_problem(value)
     if problem is not None:
         faults.add(name, row.line, f"{column} {problem}.", "Write it again without, or shorten it.")
         return None
     return value
+
+
+def as_seen(text: str) -> str:
+    """A text without what nobody sees: ways of white space, normalisation and signs of no width."""
+    return " ".join(_NO_WIDTH.sub("", unicodedata.normalize("NFC", text)).split())
 
 
 def text_problem(text: str) -> str | None:

@@ -310,6 +310,38 @@ def test_all_repeated_prompts_are_one_fault_and_white_space_is_a_note(tmp_path):
     assert "2 prompts stand in the file already: line 5 repeats line 1, line 6 repeats" in found[0]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "by"),
+    [
+        ("a café", "a cafe\u0301", "what is not seen"),
+        ("a b", "a \u200bb", "what is not seen"),
+        ("a b", "a\u00ad b", "what is not seen"),
+        ("a b", "\ufeffa b", "what is not seen"),
+        ("a b", "a b ", "white space"),
+    ],
+)
+@pytest.mark.parametrize("pole", ["high", "low"])
+def test_prompts_that_look_the_same_are_noted_also_between_poles(tmp_path, first, second, by, pole):
+    more = [{"trait": "warmth", "pole": p, "text": t} for p, t in (("high", first), (pole, second))]
+    study, (note,) = imported(tmp_path, prompts_jsonl="\n".join([*LINES, *map(json.dumps, more)]))
+    assert len(study.prompts) == 6 and note.line == 6
+    assert f"by {by}" in note.what and "see line 5. Both are kept." in note.what
+    assert ("of the opposite pole" in note.what) == (pole == "low")
+
+
+def test_a_text_of_which_nothing_is_seen_is_refused(tmp_path):
+    row = json.dumps({"trait": "warmth", "pole": "low", "text": "\u200b \ufeff"})
+    found, _ = imported(tmp_path, prompts_jsonl="\n".join([*LINES, row]))
+    assert len(found) == 1 and "prompts.jsonl:5: text holds nothing that is seen" in found[0]
+
+
+def test_a_scored_trait_of_another_normalisation_says_so(tmp_path):
+    lines = [json.dumps(json.loads(line) | {"trait": "café"}) for line in LINES]
+    content = "scenario,text,score:cafe\u0301\ns0,hello,7\n"
+    found, _ = imported(tmp_path, prompts_jsonl="\n".join(lines), responses_csv=content)
+    assert len(found) == 1 and "'café' differs from it in Unicode normalisation only" in found[0]
+
+
 @pytest.mark.parametrize("odd", ["7/10", '"8,5"', "1_0", "REFUSAL", "True", "٧", "0x7", "7%"])
 def test_spellings_that_are_no_number_are_one_fault_a_column(tmp_path, odd):
     found, _ = scored(tmp_path, ["5", odd, odd, "N/A", "maybe"])

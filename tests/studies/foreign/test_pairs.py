@@ -275,7 +275,7 @@ OTHER = "neither a folder nor a zip"
     [
         ("", "Not JSON"),
         ("[", "Not JSON"),
-        ("\ud800", "Byte 0xed is not UTF-8"),
+        ("\ud800", "Bytes 0xeda080 are half of a character"),
         ("{}", OTHER),
         ("[1, 2]", OTHER),
         ('[{"a": 1}]', OTHER),
