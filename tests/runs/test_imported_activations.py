@@ -272,3 +272,34 @@ def test_faults_are_sentences_and_keep_nothing(settings, tmp_path, drawn):
             "r",
         )
     assert list(settings.runs.iterdir()) == [] and list(settings.work.iterdir()) == []
+
+
+@pytest.mark.parametrize(("groups", "count"), [(1, 12), (1, 30), (2, 30)])
+def test_a_study_of_one_or_two_groups_is_derived_and_says_what_they_cannot_tell(
+    settings, tmp_path, groups, count
+):
+    study = small_study(scenarios=count, turns=False)
+    responses = [
+        dataclasses.replace(response, group=f"g{place % groups}")
+        for place, response in enumerate(study.responses)
+    ]
+    study = dataclasses.replace(study, responses=tuple(responses))
+    publish_study(settings, study, content_hash(study))
+    drawn = np.random.default_rng(4).normal(size=(len(study.prompts) + count, 2, 5))
+    first = len(study.prompts)
+    np.savez(tmp_path / "a.npz", prompts=drawn[:first], responses=drawn[first:])
+    import_activations(settings, tmp_path / "a.npz", "small", OWN, print, "mine")
+    few = f"an interval needs at least 4 groups of dependent cases, not {groups}"
+    scores = [response.scores["warmth"] for response in responses]
+    rows = drawn[:, 0]
+    high, low = rows[:5].mean(axis=0), rows[5:10].mean(axis=0)
+    with open_run(settings, "mine") as run:
+        (row,) = run.correlations("mean_difference", "warmth", "default", 1)
+        (probe,) = run.correlations("ridge_drift", "warmth", "default", 1)
+    r = np.corrcoef(rows[first:] @ (high - low), scores)[0, 1]
+    assert row.correlation.value == pytest.approx(r, abs=1e-6)
+    found = row.correlation
+    assert (found.low, found.high, found.p, found.reason) == (None, None, None, few)
+    nested = f"nested folds need at least 3 groups of dependent responses, not {groups}"
+    why = nested if count >= 20 else f"{count} scored cases; ridge needs 20"
+    assert (probe.correlation.value, probe.correlation.reason) == (None, why)

@@ -30,6 +30,8 @@ LACKING = "a fold lacks one of the classes"
 CLOSE = 1e-3
 # A class with fewer responses than this cannot fill the folds.
 LEAST_CLASS = 10
+# A group is held out to judge, another of the rest to choose the strength, and one is fitted on.
+LEAST_GROUPS = 3
 
 
 @dataclass(frozen=True)
@@ -114,6 +116,14 @@ class _Folds:
     owners: NDArray[np.intp]
 
 
+def _too_few_groups(scenarios: NDArray[np.intp]) -> str | None:
+    """Why no folds can be nested in folds of so few groups; None where they can."""
+    groups = len(np.unique(scenarios))
+    if groups >= LEAST_GROUPS:
+        return None
+    return f"nested folds need at least {LEAST_GROUPS} groups of dependent responses, not {groups}"
+
+
 def _folds(scenarios: NDArray[np.intp], seed: int) -> _Folds:
     return _folds_of(scenarios.tobytes(), seed)
 
@@ -147,7 +157,8 @@ def logistic_probe(
         labels: which scores are high and low.
         seed: of the folds.
 
-    Undefined if a class has fewer than 10 responses, or a fold lacks a class.
+    Undefined if a class has fewer than 10 responses, with fewer than 3 groups of responses, or if a
+    fold lacks a class.
     """
     high, low = labels.of(scores)
     nothing = np.full(len(features), np.nan)
@@ -155,6 +166,8 @@ def logistic_probe(
     if min(counts) < LEAST_CLASS:
         why = f"{counts[0]} high and {counts[1]} low responses; each class needs {LEAST_CLASS}"
         return Probe(None, nothing, why)
+    if few := _too_few_groups(scenarios):
+        return Probe(None, nothing, few)
     folds = _folds(scenarios, seed)
     scaled = features / _rms(features)
     final = _Sides.of(labels, scores, folds.trains)
@@ -273,9 +286,11 @@ def ridge_probes(
         scenarios: [N], scenario of each response as 0..k-1.
         seed: of the folds.
 
-    Undefined with fewer than 20 cases or if the behaviour does not vary.
+    Undefined with fewer than 20 cases, if the behaviour does not vary, or with fewer than 3 groups
+    of responses.
     """
     nothing = np.full(len(features), np.nan)
+    few = _too_few_groups(scenarios)
     found: list[Probe | None] = [None] * len(targets)
     same: dict[tuple[bytes, bytes], list[int]] = {}
     for number, target in enumerate(targets):
@@ -284,6 +299,8 @@ def ridge_probes(
             found[number] = Probe(None, nothing, f"{len(values)} scored cases; ridge needs 20")
         elif np.ptp(values) <= 1e-12 * np.abs(values).max():
             found[number] = Probe(None, nothing, "the scores do not vary")
+        elif few:
+            found[number] = Probe(None, nothing, few)
         else:
             first = b"" if target.first is None else target.first.tobytes()
             same.setdefault((first, target.last.tobytes()), []).append(number)

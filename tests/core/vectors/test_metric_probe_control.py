@@ -203,6 +203,24 @@ def test_probes_say_why_not():
     assert "needs 20" in ridge_probe(features, first[:5], last[:5], flat[:5], group).reason
 
 
+def test_probes_need_three_groups_to_nest_folds_in_folds():
+    features, scores, group, first, last, _ = scored(8, 0.5)
+    behaviour = scores[last] - scores[first]
+    for count in (1, 2, 3):
+        own = group % count
+        found = (
+            ridge_probe(features, first, last, behaviour, own),
+            logistic_probe(features, scores, own, Labels(None, None)),
+        )
+        for probe in found:
+            if count < 3:
+                why = f"nested folds need at least 3 groups of dependent responses, not {count}"
+                assert (probe.direction, probe.reason) == (None, why)
+                assert np.isnan(probe.held_out).all()
+            else:
+                assert probe.reason is None and np.isfinite(probe.held_out).all()
+
+
 def drift_moments(part):
     prompts, _, first, last, drift = part
     count = len(first)
