@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Floats, Integers
+from backend.core.arrays import Bools, Floats, Integers
 from backend.core.cases import Cases
 from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.statistics.clustered import LEAST_GROUPS, p_over, quantile_over
@@ -32,13 +32,23 @@ class CrossFitted:
 
     Attributes:
         gain: r of the candidate minus r of the base, on the halves they were not chosen on.
-        chosen: in how many halves each candidate was chosen, [candidates].
-        halves: number of halves in all.
+        chosen: in how many halves each candidate was chosen, [candidates]; of no meaning where
+            there are no halves.
+        halves: number of halves in all; 0 where the gain is undefined.
     """
 
     gain: Estimate
     chosen: Integers
     halves: int
+
+    def share(self, candidates: Bools) -> float | None:
+        """In which share of the halves one of some candidates was chosen, [0, 1]; None where there
+        are no halves.
+
+        Args:
+            candidates: which of them, [candidates].
+        """
+        return float(self.chosen[candidates].sum()) / self.halves if self.halves else None
 
 
 def cross_fitted_gain(

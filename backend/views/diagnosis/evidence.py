@@ -31,13 +31,14 @@ class Trial:
         method: the one with the highest r on all cases.
         layer: the layer at which it has it.
         gain: r with the best remedy minus r without, on cases that neither was chosen on.
-        agreement: in which share of the halves the same method was chosen, [0, 1].
+        agreement: in which share of the halves the same method (and of other layers, the same
+            layer) was chosen, [0, 1]; None where no choice was made on halves.
     """
 
     method: str
     layer: int
     gain: Estimate
-    agreement: float
+    agreement: float | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -207,17 +208,16 @@ class CellEvidence:
     ) -> Trial:
         if not candidates or not bases:
             missing = Estimate.undefined(self.n, "one of the two has no vector here")
-            return Trial(methods[0], self.layer, missing, 0.0)
+            return Trial(methods[0], self.layer, missing, None)
         rows = self._stacked(candidates)
         best = highest(rows, self._paired)
         method, layer = candidates[0 if best is None else best]
         if len(candidates) == len(bases) == 1:
             found = compare_predictors(self.paired(rows[0]), self._drift(*bases[0])).difference
-            return Trial(method, layer, found, 1.0)
+            return Trial(method, layer, found, None)
         found_in = cross_fitted_gain(self._paired, rows, self._stacked(bases))
         same = np.array([name == method for name, _ in candidates])
-        halves = max(1, found_in.halves)
-        return Trial(method, layer, found_in.gain, float(found_in.chosen[same].sum()) / halves)
+        return Trial(method, layer, found_in.gain, found_in.share(same))
 
     def gain_over(self, changed: Mapping[int, Floats], base: str) -> Estimate:
         """What changed drifts gain over a method's own, each at its best layer as in a trial.
@@ -242,7 +242,7 @@ class CellEvidence:
         rows = self._stacked(others)
         best = highest(rows, self._paired) or 0
         found = cross_fitted_gain(self._paired, rows, self.layer_drifts[self.layer][None, :])
-        agreement = float(found.chosen[best]) / max(1, found.halves)
+        agreement = found.share(np.arange(len(others)) == best)
         return Trial(MEAN_DIFFERENCE, others[best][1], found.gain, agreement)
 
     @property

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from backend.core.finding import Row
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, method_named
 from backend.views.diagnosis.cause import Fix
-from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.evidence import CellEvidence, Trial
 
 UNIT_ROWS = "unit_rows"
 # What helps against activations that are huge in a few places.
@@ -45,5 +45,17 @@ def gain_row(evidence: CellEvidence, method: str) -> Row:
 def choice_note(evidence: CellEvidence, methods: Sequence[str]) -> str:
     """Among how many remedies the best was chosen, and how often it was."""
     trial = evidence.trial(methods)
-    title = method_named(trial.method).title
-    return f"the best of {len(methods)} remedies; {title} in {trial.agreement:.0%} of the halves"
+    often = in_halves(method_named(trial.method).title, trial)
+    return f"the best of {len(methods)} remedies; {often}"
+
+
+def in_halves(name: str, trial: Trial) -> str:
+    """How often a trial's choice was made.
+
+    Args:
+        name: of what was chosen.
+        trial: in which.
+    """
+    if trial.agreement is None:
+        return "no choice was made on halves"
+    return f"{name} in {trial.agreement:.0%} of the halves"

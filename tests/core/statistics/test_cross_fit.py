@@ -133,3 +133,14 @@ def test_what_cannot_be_halved_says_why():
     assert constant.value is None
     perfect = cross_fitted_gain(cases, cases.y[None, :], x[:1]).gain
     assert perfect.value is None or perfect.low is None
+
+
+def test_a_share_of_the_halves_is_one_of_halves_that_chose():
+    cases, x = drawn(np.random.default_rng(4), 60, [0.3, 0.5, 0.45])
+    found = cross_fitted_gain(cases, x[1:], x[:1])
+    shares = [found.share(np.arange(2) == place) for place in range(2)]
+    assert shares == [count / 10 for count in found.chosen] and sum(shares) == 1
+    assert found.share(np.array([True, True])) == 1
+    for few in (cases.with_y(np.ones(60)), cases.with_y(np.eye(60)[7])):
+        flat = cross_fitted_gain(few, x[1:], x[:1])
+        assert (flat.gain.value, flat.halves, flat.share(np.array([True, True]))) == (None, 0, None)

@@ -295,6 +295,26 @@ def test_the_best_of_several_remedies_is_recommended(healthy):
     assert judged.fix.gain.low > 0
 
 
+def test_without_halves_no_share_of_them_is_given(healthy):
+    """Scores that are all equal, or vary in one case only, leave r of a half undefined."""
+    one = np.zeros(healthy.n)
+    one[7] = 3.0
+    for behaviour in (np.zeros(healthy.n), one):
+        for given in (False, True):
+            still = dataclasses.replace(
+                with_cases(healthy, first=None, last=behaviour, behaviour=behaviour),
+                layer_given=given,
+            )
+            note = judged_by(still, "massive_coordinate").rows[1].note
+            assert note == "the best of 2 remedies; no choice was made on halves"
+    few = with_cases(healthy, groups=tuple(f"g{i % 3}" for i in range(healthy.n)))
+    assert judged_by(few, "massive_coordinate").rows[1].note == note
+    chosen = judged_by(healthy, "massive_coordinate").rows[1].note
+    assert chosen.endswith("% of the halves")
+    other = judged_by(still, "other_layer").rows[0]
+    assert (other.estimate.value, other.note) == (None, "no choice was made on halves")
+
+
 def test_scores_next_to_nothing_are_at_the_floor(healthy):
     """Means of token probabilities never give the lowest score itself."""
     rng = np.random.default_rng(7)

@@ -7,6 +7,7 @@ from backend.core.statistics.cross_fit import LEAST
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis.cause import Earlier, Fix, Judgement, Rule, Subject
 from backend.views.diagnosis.evidence import CellEvidence, raises_r
+from backend.views.diagnosis.remedies import in_halves
 
 CAUSE, TITLE = "other_layer", "Signal in another layer"
 # A gain smaller than this is no reason to look elsewhere.
@@ -48,7 +49,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             Row(
                 "held-out gain of the best other layer",
                 gain,
-                note=f"layer {trial.layer} in {trial.agreement:.0%} of the halves",
+                note=in_halves(f"layer {trial.layer}", trial),
             ),
         ),
         Fix(f"Layer {trial.layer}", None, trial.layer, gain),
