@@ -45,16 +45,35 @@ class ScoreUse:
         floor: share of scores within 1% of the range of the lowest allowed value, [0, 1].
         ceiling: share as near to the highest allowed value, [0, 1].
         distinct: number of different values used.
+        middle: the median.
+        stuck: share within 1% of the range of the median, [0, 1], of scores whose usual step is
+            finer than that; 0 of coarser ones, as half of these may well be at one step.
     """
 
     n: int
     floor: float
     ceiling: float
     distinct: int
+    middle: float
+    stuck: float
+
+    @property
+    def two_ends(self) -> bool:
+        """Whether both ends together hold 90% of the scores, so that one holds half whatever they
+        mean."""
+        return min(self.floor, self.ceiling) > 0 and self.floor + self.ceiling >= IN_USE
+
+    @property
+    def crowding(self) -> float:
+        """Share of scores at the fuller end, [0, 1]; with two ends in use what it holds beyond a
+        half, as a share of the other half."""
+        share = max(self.floor, self.ceiling)
+        return max(0.0, 2 * share - 1) if self.two_ends else share
 
 
 def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
-    """Floor and ceiling effects of some scores; None without scores.
+    """Floor and ceiling effects of some scores, and whether they stick at one value; None without
+    scores.
 
     Args:
         scores: [n].
@@ -65,11 +84,15 @@ def score_use(scores: Floats, low: float, high: float) -> ScoreUse | None:
     if not len(scores):
         return None
     near = AT_END * (high - low)
+    middle, step = float(np.median(scores)), usual_step(scores)
+    fine = step is not None and step <= near
     return ScoreUse(
         n=len(scores),
         floor=float((scores <= low + near).mean()),
         ceiling=float((scores >= high - near).mean()),
         distinct=len(np.unique(scores)),
+        middle=middle,
+        stuck=float((np.abs(scores - middle) <= near).mean()) if fine else 0.0,
     )
 
 

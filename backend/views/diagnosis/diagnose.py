@@ -117,7 +117,8 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) 
     supported = ", ".join(found)
     status = status_of(r.value, evidence.thresholds)
     said = _STATUS[status]
-    if leaves_open(evidence.held_out_r((MEAN_DIFFERENCE,)), evidence.thresholds):
+    open_still = leaves_open(evidence.held_out_r((MEAN_DIFFERENCE,)), evidence.thresholds)
+    if open_still or evidence.stuck:
         said += " by its r alone"
     if found and status == "working":
         return f"{said}. Limited by: {supported}."

@@ -16,11 +16,11 @@ from backend.core.statistics.correlation import pearson
 from backend.core.statistics.cross_fit import LEAST, cross_fitted_gain, highest
 from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.held_out_choice import held_out_choice
-from backend.core.statistics.reliability import Reliability
+from backend.core.statistics.reliability import Reliability, ScoreUse, score_use
 from backend.core.vectors.methods import MASSIVE_REMOVED, MEAN_DIFFERENCE, METHODS
 from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
-from backend.views.diagnosis.thresholds import DOMINANCE, FAMILY, GAIN_TESTS
+from backend.views.diagnosis.thresholds import DOMINANCE, FAMILY, GAIN_TESTS, SCORED, STUCK
 
 
 @dataclass(frozen=True)
@@ -104,6 +104,17 @@ class CellEvidence:
         if self.cases.first is None:
             return self.cases.last
         return np.concatenate([self.cases.first, self.cases.last])
+
+    @cached_property
+    def score_use(self) -> ScoreUse | None:
+        """How the scores use their range; None without scores."""
+        return score_use(self.scores, *self.score_range)
+
+    @property
+    def stuck(self) -> bool:
+        """Whether nearly all scores are next to one value, at an end of the range or not."""
+        use = self.score_use
+        return use is not None and self.n >= SCORED and use.stuck >= STUCK
 
     def texts_of(self, *, high: bool) -> tuple[str, ...]:
         """The prompts of one pole."""

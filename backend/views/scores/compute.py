@@ -16,6 +16,7 @@ from backend.core.statistics.describe import share, standard_deviation
 from backend.core.statistics.reliability import (
     Reliability,
     Rounding,
+    ScoreUse,
     rounding_of,
     score_use,
     usual_step,
@@ -188,11 +189,6 @@ def _column(
         stability = pearson(turns)
         if stability.value is None:
             stability = Estimate.undefined(len(last), _still(turns, names))
-    marks = []
-    if max(use.floor, use.ceiling) >= at.AT_END:
-        marks.append("at the floor" if use.floor >= use.ceiling else "at the ceiling")
-    if rounding.share >= at.ROUNDING_SHARE:
-        marks.append("compressed")
     return ScoreColumn(
         trait=trait,
         cases=len(last),
@@ -206,10 +202,22 @@ def _column(
         rounding=rounding,
         stability=stability,
         reliability=reliability,
-        marks=tuple(marks),
+        marks=_marks(use, rounding) if len(last) >= at.SCORED else ("too few to tell",),
         scale=scale,
         ends=names,
     )
+
+
+def _marks(use: ScoreUse, rounding: Rounding) -> tuple[str, ...]:
+    """What a reader must know of scores, by the thresholds of the diagnosis."""
+    marks = []
+    if use.crowding >= at.AT_END:
+        marks.append("at the floor" if use.floor >= use.ceiling else "at the ceiling")
+    elif use.stuck >= at.STUCK:
+        marks.append("stuck at one value")
+    if rounding.share >= at.ROUNDING_SHARE:
+        marks.append("compressed")
+    return tuple(marks)
 
 
 def _histogram(values: Floats, start: float, width: float, bins: int) -> Histogram:

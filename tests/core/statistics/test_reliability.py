@@ -105,6 +105,39 @@ def test_an_end_of_the_range_reaches_a_hundredth_of_it():
     assert (likert.floor, likert.ceiling) == (1 / 5, 1 / 5)
 
 
+@pytest.mark.parametrize(
+    ("counts", "two", "crowding"),
+    [
+        ((40, 0, 40), True, 0.0),
+        ((38, 0, 42), True, 0.05),
+        ((95, 0, 5), True, 0.9),
+        ((25, 0, 75), True, 0.5),
+        ((52, 8, 40), True, 0.04),
+        # What is between the ends could have held the half.
+        ((55, 35, 10), False, 0.55),
+        ((60, 40, 0), False, 0.6),
+        ((100, 0, 0), False, 1.0),
+    ],
+)
+def test_one_of_two_levels_holds_half_and_is_not_crowded_for_that(counts, two, crowding):
+    use = score_use(np.repeat([0.0, 4.0, 10.0], counts), 0, 10)
+    assert use.two_ends is two and use.crowding == pytest.approx(crowding)
+
+
+def test_scores_stick_at_one_value_if_they_differ_by_less_than_a_hundredth_of_the_range():
+    rng = np.random.default_rng(3)
+    wobble = 50 + 1e-6 * rng.normal(size=200)
+    use = score_use(wobble, 0, 100)
+    assert (use.stuck, use.crowding) == (1.0, 0.0) and use.middle == np.median(wobble)
+    spread = np.where(np.arange(200) < 30, rng.uniform(0, 100, 200), wobble)
+    by_hand = np.mean(np.abs(spread - np.median(spread)) <= 1)
+    assert score_use(spread, 0, 100).stuck == by_hand < 0.9
+    # A coarse scale may have most of its scores at one step, and scores that are all the same
+    # differ by no step.
+    assert score_use(np.repeat([7.0, 8.0], [199, 1]), 0, 10).stuck == 0
+    assert score_use(np.full(60, 7.0), 0, 10).stuck == 0
+
+
 def test_the_step_is_the_usual_gap_not_the_smallest():
     whole = np.random.default_rng(4).integers(2, 9, size=300).astype(float)
     assert usual_step(whole) == 1.0

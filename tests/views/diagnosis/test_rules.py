@@ -327,6 +327,89 @@ def test_scores_next_to_nothing_are_at_the_floor(healthy):
     assert judged_by(found, "not_linear").verdict != "supported"
 
 
+def of_levels(evidence, scores, drift=None, score_range=(0.0, 10.0)):
+    """The evidence with one score of each of other cases, as many as there are scores."""
+    n = len(scores)
+    known = ScoredCases(
+        scenarios=tuple(f"s{i:03d}" for i in range(n)),
+        responders=("m",) * n,
+        groups=tuple(f"s{i:03d}" for i in range(n)),
+        first_response=None,
+        last_response=np.arange(n),
+        first=None,
+        last=scores,
+        behaviour=scores,
+        length=np.arange(n) % 17.0,
+    )
+    drift = np.random.default_rng(12).normal(size=n) if drift is None else drift
+    return dataclasses.replace(
+        unread(evidence),
+        cases=known,
+        score_range=score_range,
+        drifts_by_layer={MEAN_DIFFERENCE: {evidence.layer: drift}},
+    )
+
+
+@pytest.mark.parametrize("low", [40, 38, 42, 44])
+def test_of_two_levels_the_coarse_scale_is_the_limit_and_no_end(healthy, low):
+    scores = np.repeat([0.0, 1.0], [low, 80 - low])
+    found = of_levels(healthy, scores, score_range=(0.0, 1.0))
+    floor, coarse = judged_by(found, "floor"), judged_by(found, "compressed")
+    assert (floor.verdict, coarse.verdict) == ("ruled out", "supported")
+    assert floor.rows[0].note == "healthy cells stay below 75%: one of two levels holds half"
+    # One step is 1, and the variance that of a coin.
+    share = 1 / 12 / scores.var()
+    assert coarse.rows[0].estimate.value == pytest.approx(share) and share > 0.3
+
+
+def test_a_rare_level_is_a_floor_and_a_usual_one_a_ceiling(healthy):
+    for scores, end, advice in (
+        ([0.0, 1.0], "lowest", "A behaviour that hardly occurs: seek out responses that show it"),
+        ([1.0, 0.0], "highest", "A behaviour that nearly always occurs: seek out responses that"),
+    ):
+        found = of_levels(healthy, np.repeat(scores, [95, 5]), score_range=(0.0, 1.0))
+        judged = judged_by(found, "floor")
+        assert judged.verdict == "supported"
+        assert (
+            judged.summary == f"95% of the scores are at or within 1% of the {end} allowed score."
+        )
+        assert judged.confusions.startswith(advice)
+        assert judged_by(found, "compressed").verdict == "undetermined"
+
+
+@pytest.mark.parametrize("scores", [[7.0], [3.0, 7.0], [0.0, 0.0, 1.0], list(range(9))])
+def test_too_few_scored_cases_do_not_say_how_the_range_is_used(healthy, scores):
+    found = of_levels(healthy, np.array(scores, float))
+    why = f"it needs at least 10 scored cases, not {len(scores)}"
+    for cause in ("compressed", "floor"):
+        judged = judged_by(found, cause)
+        assert (judged.verdict, judged.weight) == ("undetermined", 0.0)
+        assert judged.summary == f"Not judged: {why}."
+        assert (judged.rows[0].estimate.value, judged.rows[0].estimate.reason) == (None, why)
+    ten = of_levels(healthy, np.repeat([4.0, 5.0], 5))
+    assert judged_by(ten, "compressed").verdict == "supported"
+
+
+def test_a_judge_stuck_between_the_ends_is_named_whatever_r_is(healthy):
+    rng = np.random.default_rng(13)
+    wobble = rng.normal(size=200)
+    for drift, said in (
+        (wobble + 0.4 * rng.normal(size=200), "Works by its r alone. Limited by: "),
+        (rng.normal(size=200), "Fails by its r alone. Supported cause: "),
+    ):
+        stuck = of_levels(healthy, 50 + 1e-6 * wobble, drift, (0.0, 100.0))
+        found = diagnose(stuck)
+        assert found.headline.startswith(f"{said}scores stuck at one value")
+        judged = judged_by(stuck, "floor")
+        assert (judged.title, judged.verdict) == ("Scores stuck at one value", "supported")
+        assert judged.summary == "100% of the scores are within 1% of the range of 50."
+        spread = diagnose(of_levels(healthy, 50 + 10 * wobble, drift, (0.0, 100.0)))
+        assert "by its r alone" not in spread.headline and "stuck" not in spread.headline
+    at_floor = of_levels(healthy, np.abs(wobble) * 1e-6, np.abs(wobble), (0.0, 100.0))
+    headline = diagnose(at_floor).headline
+    assert headline.startswith("Works by its r alone. Limited by: scores at the floor or ceiling")
+
+
 def test_levels_and_missing_vectors_are_undetermined_or_ruled_out_not_errors(healthy):
     zero = Estimate.undefined(len(healthy.high), "the two poles have the same mean")
     bare = with_cases(dataclasses.replace(healthy, drifts_by_layer={}, dominance=zero), first=None)

@@ -14,6 +14,7 @@ from scipy import stats
 from backend.core.statistics.reliability import judge_reliability
 from backend.core.study_cell import StudyCell
 from backend.errors import SteerscopeError, StoreError
+from backend.views.diagnosis.compute import diagnose_run
 from backend.views.scores.compute import score_columns, score_findings
 from backend.views.scores.feasibility import feasibility, score_scale
 from backend.views.scores.links import score_links
@@ -93,6 +94,29 @@ def test_marks_name_floors_and_coarse_scores(settings, tiny_llama):
     )
     warmth, haste = results(settings).of_run(score_columns, "m")
     assert warmth.marks == ("at the floor", "compressed") and haste.marks == ("compressed",)
+
+
+@pytest.mark.parametrize(
+    ("count", "make", "marks"),
+    [
+        (20, lambda i: 10.0 * (i % 2), ("compressed",)),
+        (20, lambda i: 5 + 1e-7 * i * i, ("stuck at one value",)),
+        (9, lambda i: 10.0 * (i % 2), ("too few to tell",)),
+    ],
+)
+def test_marks_are_those_of_the_diagnosis(settings, tiny_llama, count, make, marks):
+    study = small_study(scenarios=count, turns=False)
+    responses = tuple(
+        dataclasses.replace(r, scores={"warmth": make(i)}) for i, r in enumerate(study.responses)
+    )
+    publish_run(settings, dataclasses.replace(study, responses=responses), tiny_llama, "m", (1,))
+    store = results(settings)
+    (warmth,) = store.of_run(score_columns, "m")
+    assert warmth.marks == marks
+    (found,) = store.of_run(diagnose_run, "m", "default", "warmth", 1, store.thresholds)
+    causes = {"compressed": "compressed", "stuck at one value": "floor"}
+    named = {causes[mark] for mark in marks if mark in causes}
+    assert {j.cause for j in found.supported} & {"floor", "compressed"} == named
 
 
 def test_repeated_scores_give_the_reliability_of_what_r_is_over(settings, tiny_llama):
