@@ -18,6 +18,7 @@ from backend.store.run import open_run
 from backend.store.run_record import IMPORTED, RunRecord
 from backend.store.run_values import CellResult, RunSummary
 from backend.views.shared.numbers import count_text, layers_option
+from backend.views.shared.pooled import pooled_correlation
 
 
 def _run_argument(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +107,11 @@ def _show_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _metrics(settings: Settings, options: argparse.Namespace) -> int:
     with open_run(settings, options.run) as run:
-        found, traits = run.cells(options.trait), ", ".join(run.traits)
+        found = [
+            dataclasses.replace(cell, pooled=pooled_correlation(run, cell))
+            for cell in run.cells(options.trait)
+        ]
+        traits = ", ".join(run.traits)
     if not found:
         raise StoreError(
             f"Run {options.run} has no trait {options.trait!r}.",
@@ -143,12 +148,12 @@ def _print_cell(cell: CellResult) -> None:
     print(f"\n{cell.key.trait}, set {cell.key.prompt_set}, layer {cell.key.layer}")
     if c.value is None:
         print(f"  {'r over ' + cell.target:26} undefined: {c.reason}")
+        _print_pooled(cell)
     else:
         interval = "no interval" if c.low is None else f"95% [{c.low:+.3f}, {c.high:+.3f}]"
         p = "p undefined" if c.p is None else f"p={c.p:.2g}"
         print(f"  {'r over ' + cell.target:26} {c.value:+.3f}  {interval}  {count_text(c)}  {p}")
-        if cell.pooled.value is not None and cell.pooled.value != c.value:
-            print(f"  {'over all responders':26} {cell.pooled.value:+.3f}  not judged")
+        _print_pooled(cell)
         print(f"  {'':26} {_interval('bootstrap', cell.bootstrap)}")
     if cell.rank.value is not None:
         print(f"  {'Spearman rho':26} {cell.rank.value:+.3f}  {_interval('95%', cell.rank)}")
@@ -163,6 +168,12 @@ def _print_cell(cell: CellResult) -> None:
         found = cell.metrics[metric.name]
         shown = f"undefined: {found.reason}" if found.value is None else f"{found.value:.6g}"
         print(f"  {metric.name:26} {shown}  ({metric.unit})")
+
+
+def _print_pooled(cell: CellResult) -> None:
+    """r over all responders, where it differs from that within them."""
+    if cell.pooled.value is not None and cell.pooled.value != cell.correlation.value:
+        print(f"  {'over all responders':26} {cell.pooled.value:+.3f}  not judged")
 
 
 def _interval(title: str, found: Estimate) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
 import pytest
+from scipy import stats
 
 from backend.cli.json_output import correlation_json
 from backend.cli.main import COMMANDS, main
 from backend.core.estimate import Estimate
 from backend.core.metrics.registry import METRICS
+from backend.store.run import open_run
 from tests.support.results import cells
 from tests.support.runs import publish_run
 from tests.support.studies import small_study
@@ -52,6 +55,37 @@ def test_few_scenarios_have_no_bootstrap_and_metrics_says_why(store, tiny_llama,
     assert cell["bootstrap"]["low"] is None
     assert cell["bootstrap"]["reason"].startswith("a bootstrap needs 10 scenarios")
     assert "layers 0,2-3  mean" in run(capsys, "runs")[1]
+
+
+@pytest.mark.parametrize("constant", [False, True])
+def test_where_nothing_varies_within_responders_metrics_says_so_and_gives_r_over_all(
+    store, tiny_llama, capsys, constant
+):
+    """A responder for each scenario; or two, each with one score for all scenarios."""
+    study = small_study("each", scenarios=12, turns=False)
+    responses = tuple(
+        dataclasses.replace(
+            response,
+            responder=f"m{place % 2 if constant else place}",
+            scores={"haste": 3.0 + 4 * (place % 2)} if constant else response.scores,
+        )
+        for place, response in enumerate(study.responses)
+    )
+    publish_run(store, dataclasses.replace(study, responses=responses), tiny_llama, "each", (1,))
+    what = "scores" if constant else "projections"
+    why = f"the {what} do not vary within any responder"
+    shown = run(capsys, "metrics", "each", "--trait", "haste")[1]
+    (cell,) = json.loads(run(capsys, "metrics", "each", "--trait", "haste", "--json")[1])
+    with open_run(store, "each") as opened:
+        drifts, levels = opened.drifts("mean_difference", "haste")[
+            "mean_difference", "haste", "default"
+        ]
+        (probe,) = opened.correlations("unit_rows", "haste", "default", 1)
+    expected = stats.pearsonr(drifts[1], levels).statistic
+    assert (cell["correlation"]["r"], cell["correlation"]["reason"]) == (None, why)
+    assert cell["pooled"]["r"] == pytest.approx(expected) and cell["pooled"]["p"] is None
+    assert probe.correlation.reason == why
+    assert f"undefined: {why}\n  over all responders        {expected:+.3f}  not judged" in shown
 
 
 def test_from_import_to_metrics(store, tmp_path, tiny_llama, capsys):

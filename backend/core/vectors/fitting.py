@@ -140,9 +140,12 @@ def _of_pipeline(pipeline: Pipeline, given: FitInput) -> Fitted:
         return _nothing(given, "the vector is zero")
     projections = own.alignment @ weights / length
     correlation = correlation_of_weights(weights, own.moments)
-    if own.moments.groups is not None and correlation.value is not None:
-        # Sums over all cases do not say what each group of them does.
-        correlation = pearson(given.behaviour.cases(given.behaviour.drift_of(projections)))
+    if own.moments.groups is not None or correlation.value is None:
+        # Sums over all cases do not say what each group of them does, nor within whom nothing
+        # varies; whether anything does, they say.
+        found = pearson(given.behaviour.cases(given.behaviour.drift_of(projections)))
+        if correlation.value is not None or found.value is None:
+            correlation = found
     return Fitted(vector, projections, correlation)
 
 
