@@ -107,6 +107,10 @@ def diagnose(evidence: CellEvidence) -> Diagnosis:
     )
 
 
+REVERSED = (
+    "r is reliably negative, so the vector points the other way: check the labels of the poles and "
+    "the direction of the scores."
+)
 _STATUS = {"working": "Works", "close": "Close to working", "failed": "Fails"}
 
 
@@ -120,6 +124,8 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) 
     open_still = leaves_open(evidence.held_out_r((MEAN_DIFFERENCE,)), evidence.thresholds)
     if open_still or evidence.stuck:
         said += " by its r alone"
+    if evidence.reversed:
+        said += f". {REVERSED[:-1]}"
     if found and status == "working":
         return f"{said}. Limited by: {supported}."
     if found:
@@ -136,6 +142,9 @@ def _line(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> s
         return "No r"
     supported = [j.title for j in judged if j.verdict == "supported"]
     works = r.value > evidence.thresholds.working
+    if evidence.reversed:
+        more = f" (+{len(supported)})" if supported else ""
+        return f"Points the other way{more}"
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
         if works:

@@ -22,6 +22,8 @@ from backend.settings import StatusThresholds
 from backend.store.run_values import PromptFirstTokens, ScoredCases
 from backend.views.diagnosis.thresholds import DOMINANCE, FAMILY, GAIN_TESTS, SCORED, STUCK
 
+TOWARDS_ZERO = "r is reliably negative, and with the remedy it is not positive: no gain"
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -30,7 +32,8 @@ class Trial:
     Attributes:
         method: the one with the highest r on all cases.
         layer: the layer at which it has it.
-        gain: r with the best remedy minus r without, on cases that neither was chosen on.
+        gain: r with the best remedy minus r without, on cases that neither was chosen on; undefined
+            where it only takes a reliably negative r towards zero.
         agreement: in which share of the halves the same method (and of other layers, the same
             layer) was chosen, [0, 1]; None where no choice was made on halves.
     """
@@ -164,9 +167,40 @@ class CellEvidence:
         candidates = self.candidates(methods)
         if not candidates:
             return Estimate.undefined(self.n, self._no_vector(methods))
-        if len(candidates) == 1:
-            return pearson(self.paired(self._drift(*candidates[0])))
-        return held_out_choice(self._stacked(candidates), self._paired)
+        return self._best_r(self._stacked(candidates))
+
+    def _best_r(self, rows: Floats) -> Estimate:
+        """r of the best of some drifts, [candidates, n], on cases on which it was not chosen."""
+        if len(rows) == 1:
+            return pearson(self.paired(rows[0]))
+        return held_out_choice(rows, self._paired)
+
+    @cached_property
+    def reversed(self) -> bool:
+        """Whether r is reliably negative, and of a size that would not fail with the other sign:
+        the vector reads the behaviour the other way round."""
+        r = self.r(MEAN_DIFFERENCE)
+        return (
+            r.value is not None
+            and r.value <= -self.thresholds.close
+            and r.high is not None
+            and r.high < 0
+        )
+
+    def _counted(self, gain: Estimate, rows: Floats) -> Estimate:
+        """A gain; undefined where it only takes a reliably negative r towards zero, as whatever
+        destroys the signal does.
+
+        Args:
+            gain: of the best of some remedies.
+            rows: drifts with each of them, [candidates, n].
+        """
+        if not self.reversed or gain.value is None or gain.value <= 0:
+            return gain
+        after = self._best_r(rows)
+        if after.low is not None and after.low > 0:
+            return gain
+        return Estimate.undefined(gain.n, TOWARDS_ZERO)
 
     def _no_vector(self, methods: Sequence[str]) -> str:
         """Why none of some methods has a vector: the stored reason of the first that has one."""
@@ -225,13 +259,13 @@ class CellEvidence:
         method, layer = candidates[0 if best is None else best]
         if len(candidates) == len(bases) == 1:
             found = compare_predictors(self.paired(rows[0]), self._drift(*bases[0])).difference
-            return Trial(method, layer, found, None)
+            return Trial(method, layer, self._counted(found, rows), None)
         found_in = cross_fitted_gain(self._paired, rows, self._stacked(bases))
         same = np.array([name == method for name, _ in candidates])
-        return Trial(method, layer, found_in.gain, found_in.share(same))
+        return Trial(method, layer, self._counted(found_in.gain, rows), found_in.share(same))
 
     def gain_over(self, changed: Mapping[int, Floats], base: str) -> Estimate:
-        """What changed drifts gain over a method's own, each at its best layer as in a trial.
+        """What changed drifts gain over a method's own, each at its best layer; as in a trial.
 
         Args:
             changed: layer -> drift, [cases].
@@ -241,11 +275,12 @@ class CellEvidence:
         bases = self.candidates([base])
         if not layers or not bases:
             return Estimate.undefined(self.n, "one of the two has no vector here")
-        if len(layers) == len(bases) == 1:
-            own = self.paired(changed[layers[0]])
-            return compare_predictors(own, self._drift(*bases[0])).difference
         rows = np.stack([changed[layer] for layer in layers])
-        return cross_fitted_gain(self._paired, rows, self._stacked(bases)).gain
+        if len(layers) == len(bases) == 1:
+            gain = compare_predictors(self.paired(rows[0]), self._drift(*bases[0])).difference
+        else:
+            gain = cross_fitted_gain(self._paired, rows, self._stacked(bases)).gain
+        return self._counted(gain, rows)
 
     def other_layer(self) -> Trial:
         """The best of the other layers of the mean difference, and its gain over this layer."""
@@ -254,7 +289,8 @@ class CellEvidence:
         best = highest(rows, self._paired) or 0
         found = cross_fitted_gain(self._paired, rows, self.layer_drifts[self.layer][None, :])
         agreement = found.share(np.arange(len(others)) == best)
-        return Trial(MEAN_DIFFERENCE, others[best][1], found.gain, agreement)
+        gain = self._counted(found.gain, rows)
+        return Trial(MEAN_DIFFERENCE, others[best][1], gain, agreement)
 
     @property
     def choosable(self) -> bool:

@@ -315,6 +315,77 @@ def test_without_halves_no_share_of_them_is_given(healthy):
     assert (other.estimate.value, other.note) == (None, "no choice was made on halves")
 
 
+def test_a_vector_that_points_the_other_way_is_named_and_its_destruction_is_no_remedy(healthy):
+    """All drifts of a working cell with the other sign, and remedies that leave nothing of it."""
+    turned = dataclasses.replace(
+        healthy,
+        dominance=Estimate.exact(0.9, len(healthy.high)),
+        drifts_by_layer=each_drift(healthy, np.negative),
+    )
+    rng = np.random.default_rng(14)
+    noise = {
+        method: {layer: rng.normal(size=healthy.n) for layer in by_layer}
+        for method, by_layer in turned.drifts_by_layer.items()
+    }
+    by_method = noise | {MEAN_DIFFERENCE: turned.drifts_by_layer[MEAN_DIFFERENCE]}
+    expected = stats.pearsonr(turned.drifts[MEAN_DIFFERENCE], healthy.cases.behaviour)
+    assert expected.confidence_interval().high < 0
+    for given in (True, False):
+        found = diagnose(dataclasses.replace(turned, drifts_by_layer=by_method, layer_given=given))
+        assert found.headline.startswith(
+            "Fails. r is reliably negative, so the vector points the other way: check the labels "
+            "of the poles and the direction of the scores. These data support no cause."
+        )
+        assert found.line == "Points the other way"
+        assert found.supported == () and found.helpful == ()
+        massive = next(j for j in found.judgements if j.cause == "massive_coordinate")
+        assert (massive.verdict, massive.fix.gain.value) == ("undetermined", None)
+        assert massive.fix.gain.reason.startswith("r is reliably negative")
+        # What is read backwards is there to be read.
+        linear = next(j for j in found.judgements if j.cause == "not_linear")
+        assert linear.verdict == "ruled out"
+
+
+def test_a_remedy_that_turns_a_negative_r_into_a_positive_one_is_a_gain(healthy):
+    behaviour = healthy.cases.behaviour
+    noise = behaviour.std() * np.random.default_rng(15).normal(size=(2, healthy.n))
+    by_method = {
+        MEAN_DIFFERENCE: -behaviour + noise[0],
+        "massive_removed": behaviour + noise[1],
+        "ridge_drift": behaviour + noise[1],
+    }
+    evidence = dataclasses.replace(
+        healthy,
+        dominance=Estimate.exact(0.9, len(healthy.high)),
+        drifts_by_layer={name: {healthy.layer: drift} for name, drift in by_method.items()},
+    )
+    judged = judged_by(evidence, "massive_coordinate")
+    own = [
+        stats.pearsonr(by_method[name], behaviour).statistic
+        for name in ("massive_removed", MEAN_DIFFERENCE)
+    ]
+    assert judged.verdict == "supported" and judged.fix.gain.value == pytest.approx(
+        own[0] - own[1], abs=0.03
+    )
+    # A probe may read what the prompts' vector reads backwards.
+    plain = dataclasses.replace(evidence, dominance=healthy.dominance)
+    assert judged_by(plain, "unlike_concept").verdict == "undetermined"
+    assert diagnose(evidence).headline.startswith("Fails. r is reliably negative")
+
+
+@pytest.mark.parametrize(("r", "named"), [(-0.15, False), (-0.4, True)])
+def test_a_small_negative_r_is_not_said_to_point_anywhere(healthy, r, named):
+    """Interval below zero in both, yet the one would fail with either sign."""
+    rng = np.random.default_rng(16)
+    behaviour, noise = rng.normal(size=(2, 400))
+    behaviour -= behaviour.mean()
+    noise -= noise.mean() + behaviour * (noise @ behaviour) / (behaviour @ behaviour)
+    drift = r * behaviour / behaviour.std() + np.sqrt(1 - r**2) * noise / noise.std()
+    found = diagnose(of_levels(healthy, 5 + behaviour, drift))
+    assert found.r.value == pytest.approx(r) and found.r.high < 0
+    assert ("points the other way" in found.headline) is named
+
+
 def test_scores_next_to_nothing_are_at_the_floor(healthy):
     """Means of token probabilities never give the lowest score itself."""
     rng = np.random.default_rng(7)

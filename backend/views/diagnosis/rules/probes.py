@@ -44,7 +44,8 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     Measured: held-out r of a ridge probe minus r of the mean difference. Why: a probe that reads
     the behaviour shows that it is linearly present in this layer; if nothing is wrong with the
     prompts' geometry, they are about something else. Confusions: every fault of the prompts'
-    geometry makes a probe win too, so this is undetermined while one of them stands.
+    geometry makes a probe win too, so this is undetermined while one of them stands; and
+    where r is reliably negative, as prompts that are read the other way round are about it.
     """
     fix = best_fix(evidence, (RIDGE,))
     gain = fix.gain
@@ -58,7 +59,7 @@ def judge_unlike(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     verdict: Verdict = "supported"
     if works or (gain.high is not None and gain.high < at.PROBE_GAIN):
         verdict = "ruled out"
-    elif weight < 1 or simpler or not sure:
+    elif weight < 1 or simpler or not sure or evidence.reversed:
         verdict = "undetermined"
     summary = (
         "The held-out r of a probe trained on scores is undefined."
@@ -90,11 +91,11 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     Measured: the interval of the held-out probe's r, and of the best vector's, chosen on one half
     of the cases and judged on the other. Why: if the probe's stays below the threshold of a close
     trait although scores are usable, a linear direction has nothing to read. Ruled out where any
-    vector reads the behaviour: one direction that does is a proof, if it was not picked from many
-    by the cases that should prove it. Confusions: spoiled scores hide a signal from every reader,
-    so this is undetermined where they are, where nothing is known of the judge's reliability, or
-    where another layer or the responses' length explains it; a probe with too few responses finds
-    nothing either.
+    vector reads the behaviour, or the prompts' reads it backwards: one direction that does is a
+    proof, if it was not picked from many by the cases that should prove it. Confusions: spoiled
+    scores hide a signal from every reader, so this is undetermined where they are, where nothing is
+    known of the judge's reliability, or where another layer or the responses' length explains it; a
+    probe with too few responses finds nothing either.
     """
     r = evidence.held_out_r((RIDGE,))
     limit = evidence.thresholds.close
@@ -117,9 +118,11 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
         )
     weight = limit / max(r.value, 0.02)
     verdict: Verdict = "undetermined"
-    if best.low is not None and best.low > limit:
+    plain = evidence.r(MEAN_DIFFERENCE)
+    backwards = plain.high is not None and plain.high < -limit
+    if backwards or (best.low is not None and best.low > limit):
         verdict = "ruled out"
-    elif r.high < limit and not spoiled and not elsewhere:
+    elif r.high < limit and not spoiled and not elsewhere and not evidence.reversed:
         verdict = "supported"
     summary = f"The probe's held-out r is {r.value:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
     if spoiled:
