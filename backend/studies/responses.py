@@ -104,6 +104,7 @@ def read_responses(
     _note_late_starts(name, responses, faults)
     _note_samples(name, responses, faults)
     complete = complete and faults.count == before
+    _check_groups(name, responses, first_at, faults)
     if responses and complete and not any_score and not unscored:
         faults.add(
             name,
@@ -231,6 +232,38 @@ def _note_samples(name: str, responses: Sequence[Response], faults: FaultList) -
         f"{shown(first)} has {len(samples[first])}.",
         "If they are, give the question as group: else every interval is too narrow.",
     )
+
+
+def _check_groups(
+    name: str,
+    responses: Sequence[Response],
+    first_at: Mapping[tuple[str, str, Turn | None], int],
+    faults: FaultList,
+) -> None:
+    """The turns of a conversation depend on each other; and responses without a group, where others
+    have one, may have been forgotten."""
+    first: dict[tuple[str, str], str] = {}
+    for response in responses:
+        place = (response.scenario, response.responder)
+        group = first.setdefault(place, response.dependence)
+        if response.dependence != group:
+            faults.add(
+                name,
+                first_at[*place, response.turn],
+                "A turn is of another group than others of its conversation: {}.",
+                "Give all turns of a conversation one group: its drift can be in one only.",
+                f"{response.dependence!r} and {group!r} in scenario {response.scenario!r}",
+            )
+    without = [response for response in responses if response.group is None]
+    if without and len(without) < len(responses):
+        faults.note(
+            name,
+            None,
+            f"{len(without)} of {len(responses)} responses have no group, and the others have: "
+            f"{shown(without[0].scenario)} has none.",
+            "Each scenario without one is a group of its own. If they depend on others, give them "
+            "one too.",
+        )
 
 
 def _check_turns(

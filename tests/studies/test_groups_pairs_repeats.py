@@ -101,3 +101,31 @@ def test_scenarios_that_look_like_samples_are_told_of(folder):
     for line in range(1, 5):
         change(folder, "responses", line, group=f"q{line // 3}")
     assert notes(folder) == ()
+
+
+def test_groups_of_some_responses_only_are_noted(folder):
+    assert notes(folder) == ()
+    for line in (1, 3):
+        change(folder, "responses", line, group="q1")
+    (found,) = notes(folder)
+    assert found.what == ("2 of 4 responses have no group, and the others have: 's01' has none.")
+    assert found.remedy.startswith("Each scenario without one is a group of its own.")
+    for line in (2, 4):
+        change(folder, "responses", line, group="q2")
+    assert notes(folder) == ()
+
+
+@pytest.mark.parametrize("second", ["q2", None])
+def test_a_conversation_in_two_groups_is_a_fault(tmp_path, second):
+    folder = write_study(tmp_path / "small", small_study(scenarios=4, prompts=3))
+    for line in range(1, 9):
+        change(folder, "responses", line, group="q1")
+    assert notes(folder) == ()
+    change(folder, "responses", 4, group=second)
+    file, line, what, remedy = only(folder)
+    assert (file, line) == ("responses.jsonl", 4)
+    assert what == (
+        "A turn is of another group than others of its conversation: "
+        f"{second or 's01'!r} and 'q1' in scenario 's01'."
+    )
+    assert remedy.startswith("Give all turns of a conversation one group")
