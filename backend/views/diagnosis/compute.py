@@ -137,6 +137,8 @@ def cell_evidence(
         thresholds=thresholds,
         first_tokens=run.first_tokens(trait, prompt_set, layer),
         reliability=reliability_of(run.repeated_scores(trait)),
+        bootstrap=cell.bootstrap,
+        rank=cell.rank,
         reasons={
             row.method: row.correlation.reason
             for row in run.correlations(None, trait, prompt_set, layer)

@@ -122,8 +122,11 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) 
     status = status_of(r.value, evidence.thresholds)
     said = _STATUS[status]
     open_still = leaves_open(evidence.held_out_r((MEAN_DIFFERENCE,)), evidence.thresholds)
-    if open_still or evidence.stuck:
+    few = evidence.rests_on_few
+    if open_still or evidence.stuck or few:
         said += " by its r alone"
+    if few:
+        said += f". r rests on few cases: {few}"
     if evidence.reversed:
         said += f". {REVERSED[:-1]}"
     if found and status == "working":

@@ -66,6 +66,9 @@ class CellEvidence:
         first_tokens: first token of each prompt, how many tokens each is pooled from, and how.
         reliability: of the judge, from responses that were scored several times.
         reasons: method -> why it has no r at the layer, where that was stored.
+        bootstrap: r of the mean difference at the layer with its bootstrap interval, as stored;
+            None where it is not known.
+        rank: Spearman's rho of the same, likewise.
         steering: whether the mean difference steers at the layer; None where it was not measured.
     """
 
@@ -84,6 +87,8 @@ class CellEvidence:
     first_tokens: PromptFirstTokens
     reliability: Reliability
     reasons: Mapping[str, str] = field(default_factory=dict)
+    bootstrap: Estimate | None = None
+    rank: Estimate | None = None
     steering: SteeringResult | None = None
 
     @property
@@ -185,6 +190,23 @@ class CellEvidence:
             and r.value <= -self.thresholds.close
             and r.high is not None
             and r.high < 0
+        )
+
+    @property
+    def rests_on_few(self) -> str:
+        """What says that r rests on few cases: an interval that excludes zero by Fisher and not by
+        bootstrap, and a rho of at most half its size; empty where they agree."""
+        r, boot, rank = self.r(MEAN_DIFFERENCE), self.bootstrap, self.rank
+        if boot is None or rank is None or r.value is None or rank.value is None:
+            return ""
+        if r.low is None or r.high is None or boot.low is None or boot.high is None:
+            return ""
+        told = r.low <= 0 <= r.high or not boot.low <= 0 <= boot.high
+        if told or abs(rank.value) > abs(r.value) / 2:
+            return ""
+        return (
+            f"its bootstrap interval [{boot.low:+.2f}, {boot.high:+.2f}] holds zero, and "
+            f"Spearman's rho is {rank.value:+.2f}"
         )
 
     def _counted(self, gain: Estimate, rows: Floats) -> Estimate:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from backend.core.statistics.bootstrap import bootstrap_r
+from backend.core.statistics.correlation import spearman
 from backend.errors import StoreError
 from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
 from backend.store.run import open_run
 from backend.views.diagnosis import words
-from backend.views.diagnosis.compute import fix_pipeline, r_of_fix
+from backend.views.diagnosis.compute import cell_evidence, fix_pipeline, r_of_fix
 from backend.views.diagnosis.registry import RULES
 from tests.support import views
 from tests.support.phantom_store import publish_small_preset
@@ -28,6 +30,14 @@ def test_a_stored_run_is_diagnosed_as_its_arrays_are(settings):
         assert diagnosis.layer == 1 and diagnosis.r.n == 100
     (found,) = views.diagnoses(settings, run_id, trait="trait_1", layer=1)
     assert found.supported[0].cause == "direction_outliers"
+    with open_run(settings, run_id) as run:
+        evidence = cell_evidence(
+            run, "trait_1", "default", 1, settings.thresholds, layer_given=True
+        )
+    cases = evidence.paired(evidence.drifts["mean_difference"])
+    boot, rank = bootstrap_r(cases), spearman(cases)
+    assert (evidence.bootstrap.low, evidence.bootstrap.high) == pytest.approx((boot.low, boot.high))
+    assert evidence.rank.value == pytest.approx(rank.value)
     with pytest.raises(StoreError, match="no cell with trait nothing"):
         views.diagnoses(settings, run_id, trait="nothing")
 

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from backend.core.estimate import CROSS_FITTED, Estimate
-from backend.core.statistics.correlation import pearson
+from backend.core.statistics.bootstrap import bootstrap_r
+from backend.core.statistics.correlation import pearson, spearman
 from backend.core.statistics.dependent import ALIKE
 from backend.core.statistics.reliability import judge_reliability
 from backend.core.vectors.methods import MEAN_DIFFERENCE
@@ -115,6 +116,9 @@ def test_too_few_groups_are_too_few_whatever_the_number_of_cases(healthy):
     judged = judged_by(clustered(healthy, 3, 50, 0.2), "few_scenarios")
     assert judged.verdict == "supported" and judged.weight == pytest.approx(85 / 3)
     assert judged.summary.startswith("150 cases in 3 groups, whose worth is unknown; ")
+    one = judged_by(clustered(healthy, 1, 30, 0.2), "few_scenarios")
+    assert one.summary.startswith("30 cases in 1 group, whose worth is unknown; ")
+    assert judged_by(of_levels(healthy, np.ones(1)), "few_scenarios").summary.startswith("1 case; ")
 
 
 def test_another_scale_changes_no_judgement(healthy):
@@ -371,6 +375,36 @@ def test_a_remedy_that_turns_a_negative_r_into_a_positive_one_is_a_gain(healthy)
     plain = dataclasses.replace(evidence, dominance=healthy.dominance)
     assert judged_by(plain, "unlike_concept").verdict == "undetermined"
     assert diagnose(evidence).headline.startswith("Fails. r is reliably negative")
+
+
+def test_an_r_of_one_far_case_is_said_to_rest_on_few(healthy):
+    rng = np.random.default_rng(17)
+    scores, drift = np.abs(rng.normal(size=(2, 200)))
+
+    def told(scores, drift):
+        evidence = of_levels(healthy, 20 + 10 * scores, drift, (0.0, 100.0))
+        cases = evidence.paired(drift)
+        assert "rests on few" not in diagnose(evidence).headline  # as of an older run
+        known = dataclasses.replace(evidence, bootstrap=bootstrap_r(cases), rank=spearman(cases))
+        return diagnose(known).headline
+
+    assert "rests on few" not in told(scores, drift)
+    assert "rests on few" not in told(scores, scores + rng.normal(size=200))
+    scores[0], drift[0] = 8.0, 60.0
+    r, rho = (test(drift, scores) for test in (stats.pearsonr, stats.spearmanr))
+    boot = stats.bootstrap(
+        (drift, scores),
+        lambda x, y: stats.pearsonr(x, y).statistic,
+        paired=True,
+        vectorized=False,
+        n_resamples=2000,
+        rng=18,
+    )
+    assert r.statistic > 0.3 and r.confidence_interval().low > 0
+    assert boot.confidence_interval.low < 0 and abs(rho.statistic) < 0.1
+    headline = told(scores, drift)
+    assert headline.startswith("Works by its r alone. r rests on few cases: its bootstrap interval")
+    assert f"] holds zero, and Spearman's rho is {rho.statistic:+.2f}. " in headline
 
 
 @pytest.mark.parametrize(("r", "named"), [(-0.15, False), (-0.4, True)])

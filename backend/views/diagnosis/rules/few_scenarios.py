@@ -63,15 +63,19 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
 
 def _worth(evidence: CellEvidence) -> tuple[float, str]:
     """How many independent cases there are or dependent ones are worth, and that in words."""
-    groups = evidence.groups
+    groups, cases = evidence.groups, _counted(evidence.n, "case")
     if groups is None:
-        return evidence.n, f"{evidence.n} cases"
+        return evidence.n, cases
+    of = f"{cases} in {_counted(groups, 'group')}"
     effective = evidence.r(MEAN_DIFFERENCE).effective
     if effective is None:
         # Nothing says how alike the cases of a group are, so no more than groups can be counted on.
-        return groups, f"{evidence.n} cases in {groups} groups, whose worth is unknown"
-    said = f"{evidence.n} cases in {groups} groups are worth {effective:.0f} independent ones"
-    return effective, said
+        return groups, f"{of}, whose worth is unknown"
+    return effective, f"{of} are worth {effective:.0f} independent ones"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 RULE = Rule(CAUSE, TITLE, judge)
