@@ -23,7 +23,7 @@ def with_everything():
     first = dataclasses.replace(
         first, group="q1", scores={"warmth": 5.5, "haste": 1.0}, repeats={"warmth": (4.0, 7.0)}
     )
-    second = dataclasses.replace(second, text="a\r\nb\u2028c “d”", scores={})
+    second = dataclasses.replace(second, group="q1", text="a\r\nb\u2028c “d”", scores={})
     return dataclasses.replace(study, responses=(first, second, *rest), description="Why.\n")
 
 
