@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import unicodedata
 import shutil
 import tempfile
+import unicodedata
 import zipfile
 from pathlib import Path
 
