@@ -96,9 +96,13 @@ def _batches(
     loaded: LoadedModel, todo: Sequence[Question], size: int
 ) -> Iterator[tuple[list[Question], list[Answer]]]:
     """Questions of like settings and length together, longest last."""
-    from backend.models.generate import chat_ids, generate
+    from backend.extraction.spans import chat_ids
+    from backend.models.generate import generate
 
-    ids = {question.key: chat_ids(loaded, question.messages) for question in todo}
+    ids = {
+        question.key: chat_ids(loaded.tokenizer, question.messages, "a question")
+        for question in todo
+    }
 
     def settings_of(question: Question) -> tuple[float, int]:
         return question.temperature, question.most_tokens

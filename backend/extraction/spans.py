@@ -330,6 +330,21 @@ def render_chat(
     return str(rendered)
 
 
+def chat_ids(tokenizer: Any, chat: Sequence[Message], name: str) -> list[int]:
+    """The tokens of a chat up to where the model is to answer.
+
+    Args:
+        tokenizer: with a chat template.
+        chat: ends with the user.
+        name: of the chat, for people.
+
+    Raises:
+        ExtractionError: the template refuses the chat, fails on it, or is no template.
+    """
+    rendered = render_chat(tokenizer, chat_values(chat), name, answering=True)
+    return list(tokenizer(rendered, add_special_tokens=False)["input_ids"])
+
+
 def _template_fault(fault: Exception, roles: Sequence[str], name: str) -> ExtractionError:
     """What a template raised, as an error of the template or of the conversation.
 

@@ -11,7 +11,6 @@ from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from backend.errors import TextTooLong
 from backend.models.load import LoadedModel
-from backend.types import Message, chat_values
 
 
 @dataclass(frozen=True)
@@ -31,19 +30,6 @@ class Written:
     tokens_out: int
 
 
-def chat_ids(loaded: LoadedModel, chat: Sequence[Message]) -> list[int]:
-    """The tokens of a chat up to where the model is to answer.
-
-    Args:
-        loaded: with a chat template.
-        chat: ends with the user.
-    """
-    rendered = loaded.tokenizer.apply_chat_template(
-        chat_values(chat), add_generation_prompt=True, tokenize=False
-    )
-    return list(loaded.tokenizer(rendered, add_special_tokens=False)["input_ids"])
-
-
 def generate(
     loaded: LoadedModel,
     chats: Sequence[Sequence[int]],
@@ -56,7 +42,7 @@ def generate(
 
     Args:
         loaded: the model.
-        chats: tokens of each, from :func:`chat_ids`.
+        chats: tokens of each, as its model reads it.
         most_tokens: length of an answer.
         temperature: 0 takes the likeliest token each time; else tokens are drawn from the softmax
             of the logits over it.

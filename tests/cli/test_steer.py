@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from backend.cli.main import main
-from backend.models.generate import chat_ids, generate
+from backend.extraction.spans import chat_ids
+from backend.models.generate import generate
 from backend.models.load import load
 from backend.models.resolve import resolve
 from backend.steering.vectors import VectorSource, find_vector
@@ -42,7 +43,11 @@ def test_the_command_prints_text_and_json(store, tiny_llama, capsys):
                 Message("user", said),
             ]
         (plain,) = generate(
-            loaded, [chat_ids(loaded, chat)], most_tokens=6, temperature=0, seeds=[0]
+            loaded,
+            [chat_ids(loaded.tokenizer, chat, "a chat")],
+            most_tokens=6,
+            temperature=0,
+            seeds=[0],
         )
         assert turn["answers"][0]["text"] == plain.text
     assert all(one["tokens_reused"] > 0 for one in second["answers"])

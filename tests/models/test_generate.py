@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import chisquare
 
-from backend.errors import TextTooLong
-from backend.models.generate import chat_ids, generate
+from backend.errors import ExtractionError, TextTooLong
+from backend.extraction.spans import chat_ids
+from backend.models.generate import generate
 from backend.models.load import load
 from backend.models.resolve import resolve
 from backend.types import Message
@@ -31,7 +34,7 @@ def loaded(request, tiny_folders, tmp_path_factory):
 
 
 def answer(loaded, chats, temperature=0.0, seeds=None, most_tokens=12):
-    ids = [chat_ids(loaded, chat) for chat in chats]
+    ids = [chat_ids(loaded.tokenizer, chat, "a chat") for chat in chats]
     given = seeds or range(len(ids))
     return generate(
         loaded, ids, most_tokens=most_tokens, temperature=temperature, seeds=list(given)
@@ -40,7 +43,7 @@ def answer(loaded, chats, temperature=0.0, seeds=None, most_tokens=12):
 
 def test_the_likeliest_tokens_are_those_of_one_forward_pass_a_token(loaded):
     for chat, written in zip(CHATS, answer(loaded, CHATS), strict=True):
-        ids = chat_ids(loaded, chat)
+        ids = chat_ids(loaded.tokenizer, chat, "a chat")
         own = []
         for _ in range(12):
             with torch.no_grad():
@@ -64,9 +67,16 @@ def test_drawn_answers_do_not_depend_on_the_batch(loaded):
     assert answer(loaded, CHATS, 1.0, [8, 9, 10]) != together
 
 
+def test_a_template_that_fails_on_a_chat_is_told(loaded):
+    broken = copy.deepcopy(loaded.tokenizer)
+    broken.chat_template = "{{ 1 / 0 }}"
+    with pytest.raises(ExtractionError, match="fails on the conversation of a chat with ZeroDiv"):
+        chat_ids(broken, CHATS[0], "a chat")
+
+
 def test_tokens_are_drawn_by_their_probability(loaded):
     draws, temperature = 1500, 0.3
-    ids = chat_ids(loaded, CHATS[0])
+    ids = chat_ids(loaded.tokenizer, CHATS[0], "a chat")
     with torch.no_grad():
         logits = loaded.model(torch.tensor([ids])).logits[0, -1].double() / temperature
     expected = torch.softmax(logits, 0).numpy() * draws

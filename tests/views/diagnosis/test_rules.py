@@ -455,6 +455,18 @@ def of_levels(evidence, scores, drift=None, score_range=(0.0, 10.0)):
     )
 
 
+def test_lengths_that_vary_are_not_said_to_be_alike(healthy):
+    still = of_levels(healthy, np.arange(60) % 10.0, drift=np.zeros(60))
+    judged = judged_by(still, "length_confound")
+    assert judged.verdict == "undetermined"
+    assert judged.summary == (
+        "r of projection and length is undefined: the projections do not vary."
+    )
+    alike = dataclasses.replace(still.cases, length=np.full(60, 9.0))
+    judged = judged_by(dataclasses.replace(still, cases=alike), "length_confound")
+    assert (judged.verdict, judged.summary) == ("ruled out", "Responses do not vary in length.")
+
+
 @pytest.mark.parametrize("low", [40, 38, 42, 44])
 def test_of_two_levels_the_coarse_scale_is_the_limit_and_no_end(healthy, low):
     scores = np.repeat([0.0, 1.0], [low, 80 - low])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from backend.core.estimate import Estimate
 from backend.core.finding import Row, Verdict
 from backend.core.statistics.correlation import pearson, residual
@@ -47,12 +49,15 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     cases = evidence.cases.cases(evidence.drifts[base], length)
     along = pearson(cases)
     if along.value is None:
+        varies = bool(np.ptp(length) > 0) if len(length) else False
         return Judgement(
             CAUSE,
             TITLE,
-            "ruled out",
+            "undetermined" if varies else "ruled out",
             0.0,
-            "Responses do not vary in length.",
+            f"r of projection and length is undefined: {along.reason}."
+            if varies
+            else "Responses do not vary in length.",
             (Row("r of projection and length", along),),
             None,
             confusions,
