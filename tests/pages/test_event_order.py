@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
@@ -92,6 +93,13 @@ async def chart_then_chip(script):
     return browser.texts
 
 
+def run(story):
+    """Run a coroutine to its end, in a thread of its own: where browser tests came before, this one
+    has a loop that runs."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(asyncio.run, story).result()
+
+
 @pytest.fixture
 def told(tmp_path, monkeypatch):
     """The story told: texts that reached the browser."""
@@ -99,7 +107,7 @@ def told(tmp_path, monkeypatch):
     monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
-    return lambda: asyncio.run(chart_then_chip(script))
+    return lambda: run(chart_then_chip(script))
 
 
 def test_what_was_drawn_last_arrives_before_the_next_script_begins(told):
@@ -132,4 +140,4 @@ def test_a_script_that_is_told_to_stop_is_not_waited_for_nor_one_that_never_tell
         await asyncio.sleep(0.3)
         assert begun == ["at once", "later"]
 
-    asyncio.run(story())
+    run(story())
