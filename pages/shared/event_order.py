@@ -11,6 +11,8 @@ until the next move. Streamlit's ``AppSession.request_rerun`` describes this
 from __future__ import annotations
 
 import asyncio
+from collections import deque
+from weakref import WeakKeyDictionary
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
@@ -23,17 +25,28 @@ _AGAIN_SECONDS, _LONGEST_SECONDS = 0.002, 2.0
 
 
 def keep_order() -> None:
-    """From now on a rerun waits for the messages of a script that has just ended. Called once,
-    before the server starts."""
+    """From now on a rerun waits for the messages of a script that has just ended, and for reruns
+    that were asked for before it. Called once, before the server starts."""
     at_once = AppSession.request_rerun
+    waiting: WeakKeyDictionary[AppSession, deque[ClientState | None]] = WeakKeyDictionary()
 
-    def in_order(self: AppSession, client_state: ClientState | None, waited: float = 0.0) -> None:
-        if _has_ended(self._scriptrunner) and waited < _LONGEST_SECONDS:
-            asyncio.get_running_loop().call_later(
-                _AGAIN_SECONDS, in_order, self, client_state, waited + _AGAIN_SECONDS
-            )
+    def in_order(self: AppSession, client_state: ClientState | None) -> None:
+        before = waiting.get(self)
+        if before is not None:
+            before.append(client_state)
+        elif _has_ended(self._scriptrunner):
+            waiting[self] = deque([client_state])
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, go_on, self, _AGAIN_SECONDS)
         else:
             at_once(self, client_state)
+
+    def go_on(session: AppSession, waited: float) -> None:
+        if _has_ended(session._scriptrunner) and waited < _LONGEST_SECONDS:
+            again = waited + _AGAIN_SECONDS
+            asyncio.get_running_loop().call_later(_AGAIN_SECONDS, go_on, session, again)
+            return
+        for client_state in waiting.pop(session):
+            at_once(session, client_state)
 
     AppSession.request_rerun = in_order  # type: ignore[method-assign]
 

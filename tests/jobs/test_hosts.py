@@ -405,6 +405,7 @@ def test_a_model_of_one_machine_waits_for_that_machine(site, tiny_llama, tmp_pat
     assert (site.one.begins(job), site.two.begins(job)) == (1, 0)
 
 
+@pytest.mark.long  # of what the tests before it have made
 def test_both_caches_show_one_history(site):
     def shown(host):
         found = history(host.queue.jobs(), run_list(host.settings).runs, shared=True)

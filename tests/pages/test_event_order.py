@@ -120,6 +120,14 @@ def test_streamlit_alone_loses_it(told):
     assert told() == ["chart 1", "chip", "chip"]
 
 
+class Session:
+    """A session whose runner takes no more requests. Args: whether it is still at a script."""
+
+    def __init__(self, *, execing):
+        requests = SimpleNamespace(_state=ScriptRequestType.STOP)
+        self._scriptrunner = SimpleNamespace(_requests=requests, _execing=execing)
+
+
 def test_a_script_that_is_told_to_stop_is_not_waited_for_nor_one_that_never_tells_its_end(
     monkeypatch,
 ):
@@ -127,17 +135,32 @@ def test_a_script_that_is_told_to_stop_is_not_waited_for_nor_one_that_never_tell
     monkeypatch.setattr(AppSession, "request_rerun", lambda _self, state: begun.append(state))
     keep_order()
 
-    def session(*, execing):
-        requests = SimpleNamespace(_state=ScriptRequestType.STOP)
-        return SimpleNamespace(_scriptrunner=SimpleNamespace(_requests=requests, _execing=execing))
-
     async def story():
-        AppSession.request_rerun(session(execing=True), "at once")
+        AppSession.request_rerun(Session(execing=True), "at once")
         assert begun == ["at once"]
         monkeypatch.setattr(event_order, "_LONGEST_SECONDS", 0.02)
-        AppSession.request_rerun(session(execing=False), "later")
+        AppSession.request_rerun(Session(execing=False), "later")
         assert begun == ["at once"]
         await asyncio.sleep(0.3)
         assert begun == ["at once", "later"]
+
+    run(story())
+
+
+def test_what_is_asked_meanwhile_waits_behind_what_was_asked_before(monkeypatch):
+    """Else an older state of a slider would be drawn after a newer one."""
+    begun = []
+    monkeypatch.setattr(AppSession, "request_rerun", lambda _self, state: begun.append(state))
+    keep_order()
+
+    async def story():
+        session = Session(execing=False)
+        AppSession.request_rerun(session, "0.51")
+        session._scriptrunner = None  # its last message is handled
+        AppSession.request_rerun(session, "0.52")
+        assert begun == []
+        await asyncio.sleep(0.3)
+        AppSession.request_rerun(session, "0.53")
+        assert begun == ["0.51", "0.52", "0.53"]
 
     run(story())
