@@ -5,7 +5,7 @@ from a script runner that is not the session's present one. A fragment that is a
 moment after a script has ended, and before the loop has got to its last messages, gets a runner of
 its own, and those messages are lost: a slider stands at 0.60 and the chart beside it shows 0.59,
 until the next move. Streamlit's ``AppSession.request_rerun`` describes this
-(streamlit/streamlit#9921). With 20 browsers on the server's two cores it was met in 16 of 950 moves.
+(streamlit/streamlit#9921). With 20 browsers on the server's two cores, 16 of 950 moves met it.
 """
 
 from __future__ import annotations
