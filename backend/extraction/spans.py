@@ -185,10 +185,9 @@ def _together(
         return first
     parts = []
     for faults in kinds:
-        names = ", ".join(name for name, _ in faults[:SHOWN])
-        more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
+        names = _listed([name for name, _ in faults])
         parts.append(
-            f"{len(faults)} of {total} texts cannot be read: {names}{more}. The first: "
+            f"{len(faults)} of {total} texts cannot be read: {names}. The first: "
             f"{faults[0][1].what}"
         )
     same = all(type(fault) is type(first) for faults in kinds for _, fault in faults)
@@ -197,6 +196,12 @@ def _together(
         expected=" ".join(faults[0][1].expected for faults in kinds),
         remedy=" ".join(faults[0][1].remedy for faults in kinds),
     )
+
+
+def _listed(texts: Sequence[str]) -> str:
+    """The first of some texts, and how many more there are. Args: what each is called."""
+    more = f" and {len(texts) - SHOWN} more" if len(texts) > SHOWN else ""
+    return ", ".join(texts[:SHOWN]) + more
 
 
 def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: int | None) -> None:
@@ -210,11 +215,10 @@ def check_lengths(encoded: Sequence[EncodedText], names: Sequence[str], limit: i
     long = [(n, len(e.ids)) for n, e in zip(names, encoded, strict=True) if len(e.ids) > limit]
     if not long:
         return
-    shown = ", ".join(f"{name} ({count} tokens)" for name, count in long[:SHOWN])
-    more = f" and {len(long) - SHOWN} more" if len(long) > SHOWN else ""
+    shown = _listed([f"{name} ({count} tokens)" for name, count in long])
     raise TextTooLong(
         f"{len(long)} of {len(encoded)} texts are longer than the model's {limit} positions: "
-        f"{shown}{more}.",
+        f"{shown}.",
         expected=f"at most {limit} tokens a text, conversation included.",
         remedy="shorten those conversations in the study, or choose a model with a longer context.",
     )
@@ -236,11 +240,10 @@ def check_ids(encoded: Sequence[EncodedText], names: Sequence[str], rows: int | 
     beyond = [(n, max(e.ids)) for n, e in zip(names, encoded, strict=True) if max(e.ids) >= rows]
     if not beyond:
         return
-    shown = ", ".join(f"{name} (token {token})" for name, token in beyond[:SHOWN])
-    more = f" and {len(beyond) - SHOWN} more" if len(beyond) > SHOWN else ""
+    shown = _listed([f"{name} (token {token})" for name, token in beyond])
     raise ExtractionError(
         f"{len(beyond)} of {len(encoded)} texts have tokens past the {rows} rows of the model's "
-        f"input embedding: {shown}{more}.",
+        f"input embedding: {shown}.",
         expected=f"token ids from 0 to {rows - 1}, as of the tokenizer that the model was trained "
         "with.",
         remedy="put the tokenizer that belongs to the weights into the model's folder, or use "
@@ -258,10 +261,9 @@ def check_pooling(encoded: Sequence[EncodedText], names: Sequence[str], pooling:
     short = [n for n, e in zip(names, encoded, strict=True) if not any(e.pooled(pooling))]
     if not short:
         return
-    more = f" and {len(short) - SHOWN} more" if len(short) > SHOWN else ""
     what, expected, remedy = _TOO_SHORT.get(pooling, _TOO_FEW)
     raise SpanNotFound(
-        f"{len(short)} of {len(encoded)} texts {what}: {', '.join(short[:SHOWN])}{more}.",
+        f"{len(short)} of {len(encoded)} texts {what}: {_listed(short)}.",
         expected=expected,
         remedy=remedy,
     )
