@@ -24,11 +24,15 @@ class Hand:
         self.page.get_by_role("button", name=name, exact=True).click()
         settled(self.page)
 
-    def click_at(self, x, y):
+    def click_on(self, mark):
+        """Click in the middle of a mark of a chart, which is where it is while it is clicked: what
+        comes onto the page above it meanwhile would lead the click to another mark."""
         self.clicks += 1
-        self.page.mouse.move(x, y)
-        self.page.wait_for_timeout(300)
-        self.page.mouse.click(x, y)
+        before, at = None, middle(mark)
+        while at != before:
+            self.page.mouse.move(*at)
+            before, at = at, middle(mark)
+        self.page.mouse.click(*at)
         settled(self.page)
 
 
@@ -65,7 +69,7 @@ def test_a_bad_prompt_is_dropped_compared_and_saved_in_two_clicks(watched, own_s
     hand = Hand(page)
     points = page.locator(".st-key-norms .scatterlayer .point")
     points.first.wait_for(state="attached")
-    hand.click_at(*middle(points.first))
+    hand.click_on(points.first)
     card = page.locator(".st-key-prompt_card")
     expect(card).to_be_visible()
     expect(card.get_by_text("Nearest prompts by cosine")).to_be_visible()
@@ -104,7 +108,7 @@ def test_a_cell_of_the_heatmap_opens_a_prompt_and_the_link_carries_changes(watch
     page = settled(watched(address))
     page.locator(".st-key-heatmap .nsewdrag").wait_for(state="attached")
     page.wait_for_timeout(500)
-    Hand(page).click_at(*middle(page.locator(".st-key-heatmap .nsewdrag")))
+    Hand(page).click_on(page.locator(".st-key-heatmap .nsewdrag"))
     expect(page.locator(".st-key-prompt_card")).to_be_visible()
     Hand(page).press("Drop")
     compared = re.compile(r"r .+ → .+ Difference")
@@ -126,10 +130,10 @@ def test_back_takes_back_one_drop_at_a_press(watched, own_stocked):
     hand, basket = Hand(page), page.locator(".st-key-basket")
     points = page.locator(".st-key-norms .scatterlayer .point")
     points.first.wait_for(state="attached")
-    hand.click_at(*middle(points.first))
+    hand.click_on(points.first)
     hand.press("Drop")
     expect(basket.get_by_text("Changes to the prompts: 1 dropped")).to_be_visible()
-    hand.click_at(*middle(points.nth(7)))
+    hand.click_on(points.nth(7))
     hand.press("Drop")
     expect(basket.get_by_text("Changes to the prompts: 2 dropped")).to_be_visible()
     page.go_back()
@@ -157,7 +161,7 @@ def test_a_point_opens_its_conversation_and_next_goes_on(watched, own_stocked):
     first = talk.inner_text()
     points = page.locator(".st-key-evidence .scatterlayer .point")
     points.nth(5).wait_for(state="attached")
-    Hand(page).click_at(*middle(points.nth(5)))
+    Hand(page).click_on(points.nth(5))
     expect(page.get_by_text(re.compile("^6 of 12: score"))).to_be_visible()
     sixth = talk.inner_text()
     assert sixth != first and "First turn (t1)" in sixth and "Last turn (tN)" in sixth

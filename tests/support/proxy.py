@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 _ELSEWHERE = b"HTTP/1.1 404 Not Found\r\nContent-Length: 5\r\nConnection: close\r\n\r\nother"
 
@@ -35,6 +35,8 @@ class Proxy:
         server.close()
         for writer in self._open:
             writer.close()
+        answering = asyncio.all_tasks() - {asyncio.current_task()}
+        await asyncio.gather(*answering, return_exceptions=True)
 
     async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
@@ -77,14 +79,12 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 @contextmanager
 def proxied(path: str, upstream: int) -> Iterator[Proxy]:
     """A proxy that runs beside the test. Args: see :class:`Proxy`."""
-    proxy, started = Proxy(path, upstream), threading.Event()
+    proxy, started, stop = Proxy(path, upstream), threading.Event(), asyncio.Event()
     loop = asyncio.new_event_loop()
-    stop = asyncio.Event()
 
     def serve() -> None:
-        loop.run_until_complete(proxy.run(started, stop))
-        loop.run_until_complete(asyncio.gather(*asyncio.all_tasks(loop), return_exceptions=True))
-        loop.close()
+        with closing(loop):
+            loop.run_until_complete(proxy.run(started, stop))
 
     thread = threading.Thread(target=serve)
     thread.start()
