@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.errors import ExtractionError
+from backend.extraction.engine import Batch
 
 # On two CPU cores larger batches only add padding; a GPU needs far more to be busy.
 CPU_TOKENS = 1024
 GPU_TOKENS = 16384
+# Bounds what a batch gives: texts that begin one another take room in memory, and no tokens.
+MOST_WITHIN = 8
 
 
 def default_budget(device: str) -> int:
@@ -16,19 +19,58 @@ def default_budget(device: str) -> int:
     return CPU_TOKENS if device.startswith("cpu") else GPU_TOKENS
 
 
-def plan_batches(lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], ...]:
+def read_within(texts: Sequence[Sequence[int]], switch: int | None = None) -> tuple[int, ...]:
+    """In which text's forward pass each text is read: that of a text that begins with it.
+
+    A model that reads from left to right gives the tokens of a first turn the same activations
+    whether the rest of the conversation follows or not, so both turns need one pass.
+
+    Args:
+        texts: token ids of each.
+        switch: length at which the model changes its positions
+            (:func:`backend.models.rope.rope_switch`); texts on its two sides are read apart.
+
+    Returns:
+        For each text an index into ``texts``: its own where no text begins with it. What is read is
+        read as itself. At most ``MOST_WITHIN`` texts are read in one.
+    """
+    order = sorted(range(len(texts)), key=lambda index: (tuple(texts[index]), index))
+    found = list(range(len(texts)))
+    # Those that begin with a text follow it in this order at once, so from the end each is compared
+    # with one other.
+    holder, held = -1, 0
+    for index in reversed(order):
+        own = texts[index]
+        if (
+            holder >= 0
+            and held < MOST_WITHIN
+            and tuple(texts[holder][: len(own)]) == tuple(own)
+            and _beyond(own, switch) == _beyond(texts[holder], switch)
+        ):
+            found[index] = holder
+            held += 1
+        else:
+            holder, held = index, 1
+    return tuple(found)
+
+
+def plan_batches(
+    texts: Sequence[Sequence[int]], budget: int, switch: int | None = None
+) -> tuple[Batch, ...]:
     """Group texts so that longest x count stays within ``budget``.
 
     Longest first, so that running out of memory shows at once and not at the end. A text longer
-    than the budget is a batch of its own. The plan depends on the lengths and their order alone:
-    a resumed run makes the same batches.
+    than the budget is a batch of its own. A text that begins another is in the batch of that one
+    and costs nothing (:func:`read_within`). The plan depends on the texts and their order alone: a
+    resumed run makes the same batches.
 
     Args:
-        lengths: tokens per text.
+        texts: token ids of each.
         budget: padded tokens per batch, at least 1.
+        switch: as for :func:`read_within`; no batch holds texts of both sides.
 
     Returns:
-        Indices into ``lengths``, ascending within a batch; every index is in exactly one batch.
+        Batches of indices into ``texts``, ascending within a batch; every index is in exactly one.
 
     Raises:
         ExtractionError: the budget is not positive.
@@ -39,15 +81,28 @@ def plan_batches(lengths: Sequence[int], budget: int) -> tuple[tuple[int, ...], 
             expected="a positive number of padded tokens per batch.",
             remedy=f"leave --batch-tokens out, or give at least 1 (CPU default: {CPU_TOKENS}).",
         )
-    order = sorted(range(len(lengths)), key=lambda index: (-lengths[index], index))
-    batches: list[tuple[int, ...]] = []
+    held: dict[int, list[int]] = {}
+    for index, holder in enumerate(read_within(texts, switch)):
+        held.setdefault(holder, []).append(index)
+    batches: list[list[int]] = []
     current: list[int] = []
-    for index in order:
-        longest = lengths[current[0]] if current else lengths[index]
-        if current and longest * (len(current) + 1) > budget:
-            batches.append(tuple(sorted(current)))
+    for index in sorted(held, key=lambda index: (-len(texts[index]), index)):
+        longest = texts[current[0]] if current else texts[index]
+        full = len(longest) * (len(current) + 1) > budget
+        if current and (full or _beyond(longest, switch) != _beyond(texts[index], switch)):
+            batches.append(current)
             current = []
         current.append(index)
     if current:
-        batches.append(tuple(sorted(current)))
-    return tuple(batches)
+        batches.append(current)
+    return tuple(
+        Batch(
+            tuple(sorted(index for holder in batch for index in held[holder])),
+            sum(len(texts[holder]) for holder in batch),
+        )
+        for batch in batches
+    )
+
+
+def _beyond(text: Sequence[int], switch: int | None) -> bool:
+    return switch is not None and len(text) > switch

@@ -37,7 +37,8 @@ class Batch:
 
     Attributes:
         texts: their indices, ascending: prompts first, then responses, in the study's order.
-        tokens: real tokens in them, padding not counted.
+        tokens: real tokens that are read for them, padding not counted; those of a text that begins
+            another one are read once, with that.
     """
 
     texts: tuple[int, ...]

@@ -96,11 +96,7 @@ def plan_study(
     report(TOKENISING)
     texts = encode_study(reader, study, request.pooling, partial(report, TOKENISING))
     budget = request.batch_tokens or default_budget(device)
-    lengths = [len(text.ids) for text in texts]
-    batches = tuple(
-        Batch(batch, sum(lengths[index] for index in batch))
-        for batch in plan_batches(lengths, budget)
-    )
+    batches = plan_batches([text.ids for text in texts], budget, reader.rope_switch)
     tokens = prompt_tokens(reader.tokenizer, texts[: len(study.prompts)], request.pooling)
     return PlannedStudy(texts, names_of(study), batches, budget, tokens)
 

@@ -3,7 +3,8 @@
 Hooks on the wanted decoder blocks reduce [B, T, d] to [B, d] at once, in float32 or better, so
 no full hidden state outlives its block. The decoder is cut after the last wanted block, and the
 language-model head is never called. Sequences are padded on the right and the model is causal,
-so no real token can see the padding and no attention mask is needed.
+so no real token can see the padding and no attention mask is needed. Nor can it see what follows
+its text, so a text that begins another one of its batch is pooled in the pass of that.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ import torch
 from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens, first_tokens
+from backend.extraction.batches import read_within
 from backend.extraction.cut import cut_after
 from backend.extraction.residual import decoder_of
 from backend.extraction.spans import EncodedText
 from backend.models.layers import check_layers
+from backend.models.rope import rope_switch
 from backend.types import Pooling
 
 
@@ -60,7 +63,11 @@ class PooledForward:
         self._layers = tuple(layers)
         self._pooling = pooling
         self._device = next(model.parameters()).device
+        self._switch = rope_switch(model.config)
+        # Of the batch: each token's weight in each text, [passes, texts of a pass, tokens], and
+        # where each text is in that.
         self._weights: torch.Tensor | None = None
+        self._places = torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
         self._pooled: dict[int, torch.Tensor] = {}
 
     @contextmanager
@@ -79,16 +86,23 @@ class PooledForward:
         Args:
             texts: the batch; at least one text, each with a token that the pooling takes.
         """
-        longest = max(len(text.ids) for text in texts)
-        ids = torch.zeros((len(texts), longest), dtype=torch.long)
-        weights = torch.zeros((len(texts), longest), dtype=torch.float64)
-        for row, text in enumerate(texts):
-            count = len(text.ids)
-            ids[row, :count] = torch.tensor(text.ids)
+        within = read_within([text.ids for text in texts], self._switch)
+        read = sorted(set(within))
+        held = [[index for index, one in enumerate(within) if one == holder] for holder in read]
+        longest = max(len(texts[holder].ids) for holder in read)
+        ids = torch.zeros((len(read), longest), dtype=torch.long)
+        weights = torch.zeros((len(read), max(map(len, held)), longest), dtype=torch.float64)
+        rows, slots = np.zeros((2, len(texts)), np.intp)
+        for row, (holder, own) in enumerate(zip(read, held, strict=True)):
+            count = len(texts[holder].ids)
+            ids[row, :count] = torch.tensor(texts[holder].ids)
             # Padding repeats the last real token: any id will do, as nothing attends to it.
-            ids[row, count:] = text.ids[-1]
-            taken = torch.tensor(text.pooled(self._pooling)).double()
-            weights[row, :count] = taken / taken.sum()
+            ids[row, count:] = texts[holder].ids[-1]
+            for slot, index in enumerate(own):
+                taken = torch.tensor(texts[index].pooled(self._pooling)).double()
+                weights[row, slot, : len(taken)] = taken / taken.sum()
+                rows[index], slots[index] = row, slot
+        self._places = torch.from_numpy(rows), torch.from_numpy(slots)
         # MPS has no float64; weights are only needed to float32.
         self._weights = weights.float().to(self._device)
         self._pooled = {}
@@ -98,15 +112,17 @@ class PooledForward:
         host: NDArray[np.float32] = stacked.float().cpu().numpy()
         self._pooled = {}
         activations = host[..., :-2]
-        first = first_tokens(activations, host[..., -2], host[..., -1], weights[:, 0].numpy())
+        of_first = weights[rows, slots, 0].numpy()
+        first = first_tokens(activations, host[..., -2], host[..., -1], of_first)
         return Pooled(activations, first)
 
     def _reduce(self, layer: int, hidden: torch.Tensor) -> None:
         assert self._weights is not None  # set by pool() before the forward pass
         hidden = hidden if hidden.dtype == torch.float64 else hidden.float()
         weights = self._weights.to(device=hidden.device, dtype=hidden.dtype)
-        pooled = torch.bmm(weights.unsqueeze(1), hidden).squeeze(1)
-        first = hidden[:, 0]  # padding is on the right, so this is every text's first token
+        rows, slots = (place.to(hidden.device) for place in self._places)
+        pooled = torch.bmm(weights, hidden)[rows, slots]
+        first = hidden[rows, 0]  # padding is on the right, so this is every text's first token
         watched = torch.stack([first.norm(dim=1), (first * pooled).sum(dim=1)], dim=1)
         # Beside the activations, so that one copy takes all of a batch to the host.
         self._pooled[layer] = torch.cat([pooled, watched], dim=1).to(self._device)

@@ -25,6 +25,7 @@ from backend.models.check import check_memory, choose_device, choose_dtype
 from backend.models.on_disk import tensor_count
 from backend.models.presets import TRANSCRIPT, reads_transcripts
 from backend.models.resolve import ResolvedModel
+from backend.models.rope import rope_switch
 
 # What transformers raises for a config that it cannot make sense of.
 CANNOT_BUILD = (
@@ -50,6 +51,7 @@ class ModelReader:
         depth: number of decoder blocks.
         width: coordinates of an activation.
         max_positions: longest text in tokens; None if the config names no limit.
+        rope_switch: length at which positions change (:func:`backend.models.rope.rope_switch`).
         tokenizer_hash: sha256 of tokenizer.json, or of what it would hold if there is none.
         chat_template_hash: sha256 of the chat template; None without one.
     """
@@ -59,6 +61,7 @@ class ModelReader:
     depth: int
     width: int
     max_positions: int | None
+    rope_switch: int | None
     tokenizer_hash: str
     chat_template_hash: str | None
 
@@ -113,6 +116,7 @@ def load_reader(resolved: ResolvedModel, *, need_chat_template: bool) -> ModelRe
         depth=depth,
         width=width,
         max_positions=getattr(config.get_text_config(), "max_position_embeddings", None),
+        rope_switch=rope_switch(config),
         tokenizer_hash=tokenizer_hash_of(tokenizer, resolved.folder),
         chat_template_hash=template,
     )

@@ -43,11 +43,14 @@ class Plan:
         batches: of the texts that no earlier run gives, by their indices in the study.
         source: the engine that pools them; None where nothing is left for it.
         close: gives back what the engine holds; repeatable.
+        first: how many of the batches were pooled before the engine was opened for those after them
+            alone, whose first is the first of its own.
     """
 
     batches: tuple[Batch, ...]
     source: OpenEngine | None
     close: Callable[[], None] = lambda: None
+    first: int = 0
 
     @property
     def made(self) -> SourceRecord:
@@ -124,15 +127,29 @@ class Preparation:
             self._stack.close()
             return None
         work.check_format()
-        found, planned = work.run.record, work.planned_texts()
+        found = work.run.record
         if model is not None and work.is_extracted():
             plan = Plan((), None)
             made = source_record(model, found)
         else:
-            plan = self._open(planned)
+            plan = self._planned_again(work)
             made = plan.made
         _check_same(found, _run_record(self._run_id, self._study, self._content_hash, made))
         return work, plan
+
+    def _planned_again(self, work: WorkFile) -> Plan:
+        """What was planned, or other batches of what is left of it where texts are put together in
+        another way now than by the version that began."""
+        planned = work.planned_batches()
+        plan = self._open(sorted(text for texts, _ in planned for text in texts))
+        if [batch.texts for batch in plan.batches] == [texts for texts, _ in planned]:
+            return plan
+        plan.close()
+        first = len(work.done_batches())
+        rest = self._open(sorted(text for texts, _ in planned[first:] for text in texts))
+        work.plan_again([(batch.texts, batch.tokens) for batch in rest.batches])
+        done = tuple(Batch(texts, tokens) for texts, tokens in planned[:first])
+        return dataclasses.replace(rest, batches=(*done, *rest.batches), first=first)
 
     def _begun(self, path: Path, model: ModelSource | None) -> tuple[WorkFile, Plan] | None:
         """A new work file with what earlier runs give; None where one of them was lost meanwhile,

@@ -170,7 +170,7 @@ class ExtractionSession(Session):
         self._stack.close()
 
     def _run_batch(self, work: WorkFile, source: OpenEngine, index: int) -> None:
-        batch = source.batches[index]
+        batch = source.batches[index - self._plan.first]
         started = time.perf_counter()
         pooled = source.pool(batch)
         elapsed = time.perf_counter() - started

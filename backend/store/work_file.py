@@ -161,22 +161,7 @@ class WorkFile:
                 kept = [[own.ids, own.last, own.last_text] for own in tokens]
                 rows[PROMPT_TOKENS] = json.dumps(kept)
             insert(self.connection, "run", {"key": list(rows), "value": list(rows.values())})
-            insert(
-                self.connection,
-                "batches",
-                {
-                    "batch_id": pa.array(range(len(batches)), pa.int32()),
-                    "prompt_ids": pa.array(
-                        [[i for i in texts if i < prompts] for texts, _ in batches],
-                        pa.list_(pa.int32()),
-                    ),
-                    "response_ids": pa.array(
-                        [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
-                        pa.list_(pa.int32()),
-                    ),
-                    "tokens": pa.array([count for _, count in batches], pa.int32()),
-                },
-            )
+            self._insert_batches(batches, prompts, first=0)
             for table, incoming in _together(_rows_taken(taken, record.layers)):
                 insert(self.connection, table, *map(_columns, incoming))
             if taken is not None and taken.carried is not None:
@@ -192,12 +177,48 @@ class WorkFile:
         rows = self.connection.execute("SELECT count(*) FROM batches WHERE seconds IS NULL")
         return rows.fetchall() == [(0,)]
 
-    def planned_texts(self) -> tuple[int, ...]:
-        """Indices of the texts that are in a batch, ascending: prompts first, then responses."""
+    def planned_batches(self) -> tuple[tuple[tuple[int, ...], int], ...]:
+        """The plan: per batch, indices of its texts, ascending (prompts first, then responses), and
+        its number of tokens."""
         prompts, _ = self.run.text_counts
-        rows = self.connection.execute("SELECT prompt_ids, response_ids FROM batches").fetchall()
-        found = [number for own, _ in rows for number in own]
-        return tuple(sorted([*found, *(prompts + number for _, own in rows for number in own)]))
+        rows = self.connection.execute(
+            "SELECT prompt_ids, response_ids, tokens FROM batches ORDER BY batch_id"
+        ).fetchall()
+        return tuple(
+            ((*own, *(prompts + number for number in responses)), tokens)
+            for own, responses, tokens in rows
+        )
+
+    def plan_again(self, batches: Sequence[tuple[Sequence[int], int]]) -> None:
+        """Put other batches in the place of those that are not committed.
+
+        Args:
+            batches: as for :meth:`initialise`, of the texts of those.
+        """
+        prompts, _ = self.run.text_counts
+        with self.together():
+            self.connection.execute("DELETE FROM batches WHERE seconds IS NULL")
+            self._insert_batches(batches, prompts, first=self.batches())
+
+    def _insert_batches(
+        self, batches: Sequence[tuple[Sequence[int], int]], prompts: int, *, first: int
+    ) -> None:
+        insert(
+            self.connection,
+            "batches",
+            {
+                "batch_id": pa.array(range(first, first + len(batches)), pa.int32()),
+                "prompt_ids": pa.array(
+                    [[i for i in texts if i < prompts] for texts, _ in batches],
+                    pa.list_(pa.int32()),
+                ),
+                "response_ids": pa.array(
+                    [[i - prompts for i in texts if i >= prompts] for texts, _ in batches],
+                    pa.list_(pa.int32()),
+                ),
+                "tokens": pa.array([count for _, count in batches], pa.int32()),
+            },
+        )
 
     def check_format(self) -> None:
         """Refuse to go on with tables of another version.

@@ -59,8 +59,9 @@ def steerscope(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[n
     """Pooling hooks, early stop, length-sorted batches under a token budget."""
     found = np.zeros((len(LAYERS), len(encoded), loaded.width), np.float32)
     with PooledForward(loaded.model, loaded.depth, LAYERS, "mean").opened() as forward:
-        for batch in plan_batches([len(text.ids) for text in encoded], CPU_TOKENS):
-            found[:, list(batch)] = forward.pool([encoded[i] for i in batch]).activations
+        for batch in plan_batches([text.ids for text in encoded], CPU_TOKENS):
+            pooled = forward.pool([encoded[i] for i in batch.texts])
+            found[:, list(batch.texts)] = pooled.activations
     return found
 
 

@@ -17,7 +17,7 @@ from backend.extraction.local_engine import LocalEngine
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.runs.engines import ENGINES
 from backend.settings import Settings
-from backend.types import ExtractionRequest
+from backend.types import ExtractionRequest, Message
 from tests.extraction.contract import CONTRACT, WITHOUT_MODEL
 from tests.support.hidden_states import hidden_states, reference, relative_error
 from tests.support.studies import chat_study, small_study
@@ -25,8 +25,22 @@ from tests.support.tiny_models import DEPTH
 
 LAYERS = tuple(range(DEPTH + 1))
 TOLERANCE = 1e-5
-STUDY = small_study(scenarios=5)
+
+
+def in_one_chat(study):
+    """The same study, in which the last turn's chat holds the first turn."""
+    made = list(study.responses)
+    for place in range(1, len(made), 2):
+        first, last = made[place - 1], made[place]
+        chat = (*first.messages, Message("assistant", first.text), *last.messages)
+        made[place] = dataclasses.replace(last, messages=chat)
+    return dataclasses.replace(study, responses=tuple(made))
+
+
+STUDY = in_one_chat(small_study(scenarios=5))
 TEXTS = len(STUDY.prompts) + len(STUDY.responses)
+# First turns, which are read with the last.
+READ_ONCE = 5
 # Batches of a few texts, so that there are several.
 FEW = 160
 
@@ -142,9 +156,14 @@ def whole(tested, store, model_folder, encoded):
 
 def test_exact_in_order_and_counted(tested, whole, encoded, by_hand):
     assert len(whole.batches) >= 4
+    read_once = 0
     for batch in whole.batches:
         assert list(batch.texts) == sorted(batch.texts)
-        assert batch.tokens == sum(len(encoded[text].ids) for text in batch.texts)
+        ids = [encoded[text].ids for text in batch.texts]
+        begun = [any(one != other and other[: len(one)] == one for other in ids) for one in ids]
+        assert batch.tokens == sum(len(one) for one, of in zip(ids, begun, strict=True) if not of)
+        read_once += sum(begun)
+    assert read_once == READ_ONCE
     expected, states = by_hand
     activations, counts, norms, shares = whole.forward
     assert relative_error(activations, expected) < TOLERANCE
@@ -182,7 +201,7 @@ def test_padding_changes_nothing(tested, whole, store, model_folder):
     if alone is None:
         request = wanted(model_folder, batch_tokens=1, workers=1)
         with engine_of(tested, store, request).opened(STUDY, silent) as opened:
-            assert len(opened.batches) == TEXTS
+            assert len(opened.batches) == TEXTS - READ_ONCE
             alone = all_of(opened)[0]
     assert relative_error(whole.forward[0], alone) < TOLERANCE
 

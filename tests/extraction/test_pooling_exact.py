@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config
 
 from backend.errors import LayerOutOfRange
+from backend.extraction.batches import plan_batches, read_within
 from backend.extraction.onednn import fast_linears
 from backend.extraction.pooling import PooledForward
-from backend.extraction.spans import encode_prompt, encode_response
+from backend.extraction.spans import EncodedText, encode_prompt, encode_response
+from backend.models.rope import rope_switch
 from backend.poolings import POOLINGS
 from backend.types import Message, Prompt, Response
 from tests.support.hidden_states import hidden_states, reference, relative_error
@@ -93,6 +97,88 @@ def test_the_first_token_is_watched_whatever_is_pooled(pair, pooling):
         np.testing.assert_allclose(found.first.norms[:, place], norms, rtol=1e-4)
         if not taken[0]:
             assert not found.first.shares[:, place].any()
+
+
+def conversation(tokenizer, turns):
+    """The responses of a chat, each with all of it before, and the last two once more."""
+    rng = np.random.default_rng(8)
+    words = "you keep saying it was expected and still there is an ache in his name".split()
+    chat, found = [], []
+    for turn in range(turns):
+        said = [" ".join(rng.choice(words, size=int(rng.integers(2, 9)))) for _ in range(2)]
+        chat.append(Message("user", said[0]))
+        found.append(Response("s", said[1], turn=f"t{turn + 1}", messages=tuple(chat)))
+        chat.append(Message("assistant", said[1]))
+    again = [dataclasses.replace(one, scenario="again") for one in found[-2:]]
+    return [encode_response(tokenizer, one) for one in (*found, *again)]
+
+
+@pytest.mark.parametrize("pooling", POOLINGS)
+def test_turns_of_a_chat_are_pooled_in_one_pass_as_one_by_one(pair, pooling):
+    tokenizer, single, double = pair
+    encoded = conversation(tokenizer, 4)
+    assert sorted(read_within([text.ids for text in encoded])) == [5] * 6
+    read = []
+    watching = single.get_decoder().register_forward_pre_hook(
+        lambda _module, _args, given: read.append(tuple(given["input_ids"].shape)),
+        with_kwargs=True,
+    )
+    with PooledForward(single, DEPTH, LAYERS, pooling).opened() as forward:
+        read.clear()
+        order = np.random.default_rng(2).permutation(len(encoded))
+        found = forward.pool([encoded[i] for i in order])
+    watching.remove()
+    assert read == [(1, len(encoded[3].ids))]
+    expected = reference(double, encoded, LAYERS, pooling)[:, order]
+    assert relative_error(found.activations, expected) < TOLERANCE
+    states = hidden_states(double, encoded, LAYERS)
+    norms = np.stack([np.linalg.norm(states[i][:, 0], axis=1) for i in order], axis=1)
+    np.testing.assert_allclose(found.first.norms, norms, rtol=1e-4)
+
+
+def test_a_model_with_other_positions_for_long_texts_reads_short_ones_apart():
+    """Phi-3's longrope: what begins a long text has other activations there than alone."""
+    torch.manual_seed(0)
+    half = 8
+    config = Phi3Config(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=DEPTH,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        pad_token_id=0,
+        eos_token_id=1,
+        max_position_embeddings=64,
+        original_max_position_embeddings=32,
+        rope_parameters={
+            "rope_type": "longrope",
+            "rope_theta": 10_000.0,
+            "short_factor": [1.0] * half,
+            "long_factor": [4.0] * half,
+            "original_max_position_embeddings": 32,
+        },
+    )
+    single = AutoModelForCausalLM.from_config(config, dtype=torch.float32).eval()
+    double = AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval()
+    double.load_state_dict(single.state_dict())
+    assert rope_switch(config) == 32
+    rng = np.random.default_rng(1)
+    ids = tuple(int(i) for i in rng.integers(1, 300, 60))
+    encoded = [EncodedText(ids[:end], (True,) * end) for end in (10, 14, 32, 33, 50, 60)]
+    expected = reference(double, encoded, LAYERS, "mean")
+    texts = [text.ids for text in encoded]
+    within = read_within(texts, 32)
+    assert within == (2, 2, 2, 5, 5, 5)
+    batches = plan_batches(texts, 10_000, 32)
+    assert [batch.texts for batch in batches] == [(3, 4, 5), (0, 1, 2)]
+    with PooledForward(single, DEPTH, LAYERS, "mean").opened() as forward:
+        for batch in batches:
+            found = forward.pool([encoded[i] for i in batch.texts]).activations
+            assert relative_error(found, expected[:, list(batch.texts)]) < TOLERANCE
+        # What it is for: read beside a long one, a short text would be another.
+        beside = forward.pool([encoded[0], encoded[5]]).activations[:, :1]
+    assert relative_error(beside, expected[:, :1]) > 100 * TOLERANCE
 
 
 def test_stopping_early_gives_the_same_and_restores_the_model(pair):

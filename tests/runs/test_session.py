@@ -15,6 +15,7 @@ import torch
 from scipy import stats
 
 from backend.errors import ExtractionError, LayerOutOfRange, MissingChatTemplate, StoreError
+from backend.extraction.engine import Batch
 from backend.extraction.spans import encode_prompt, encode_response
 from backend.models.load import load
 from backend.models.resolve import resolve
@@ -140,14 +141,67 @@ def test_an_interrupted_run_goes_on_and_ends_identical(settings, tiny_llama):
     assert again.publish().exists()
 
 
+def test_a_run_begun_by_a_version_with_other_batches_keeps_what_it_has(
+    settings, tiny_llama, monkeypatch
+):
+    study, ref = publish(settings)
+    request = request_for(ref, tiny_llama)
+    extract(settings, "whole", request)
+    with monkeypatch.context() as before:
+        # Each text apart, shortest first.
+        before.setattr(
+            "backend.extraction.planned.plan_batches",
+            lambda texts, *_: tuple(
+                Batch((index,), len(texts[index]))
+                for index in sorted(range(len(texts)), key=lambda index: len(texts[index]))
+            ),
+        )
+        old = session_of(settings, "broken", request, lambda _: None)
+        for _ in range(3):
+            old.extract_some(0.0)
+        old.close()
+    reports = []
+    new = session_of(settings, "broken", request, reports.append)
+    new.prepare()
+    assert (reports[-1].done, reports[-1].batches_done) == (3, 3)
+    new.extract_some(0.0)
+    new.close()
+    new = session_of(settings, "broken", request, reports.append)
+    while new.extract_some(0.0) or new.derive_some():
+        pass
+    new.publish()
+    assert reports[-1].done == reports[-1].total == len(study.prompts) + len(study.responses)
+    assert reports[-1].batches_done == reports[-1].batches_total
+    assert apart(settings, "broken", "whole") < 1e-5
+
+
+def apart(settings, one, other):
+    """Largest difference of a coordinate of two runs, relative to the largest of its vector."""
+    found = []
+    for name in (one, other):
+        with reading_run(settings, name) as connection:
+            found.append(
+                np.concatenate(
+                    [
+                        matrix_of(
+                            connection,
+                            f"SELECT activation FROM {kind}_activations ORDER BY layer, {kind}_id",
+                            [],
+                        )
+                        for kind in ("prompt", "response")
+                    ]
+                )
+            )
+    a, b = found
+    assert a.shape == b.shape
+    return (np.abs(a - b).max(1) / np.abs(b).max(1)).max()
+
+
 def test_batch_size_changes_no_number_beyond_rounding(settings, tiny_llama):
     _, ref = publish(settings)
     extract(settings, "small", request_for(ref, tiny_llama, batch_tokens=1))
     extract(settings, "large", request_for(ref, tiny_llama, batch_tokens=4096))
-    with reading_run(settings, "small") as one, reading_run(settings, "large") as other:
-        query = "SELECT activation FROM response_activations ORDER BY layer, response_id"
-        a, b = matrix_of(one, query, []), matrix_of(other, query, [])
-    assert (np.abs(a - b).max(1) / np.abs(b).max(1)).max() < 1e-5
+    assert apart(settings, "small", "large") < 1e-5
 
 
 def test_another_model_cannot_continue_a_run(settings, tiny_llama, tiny_folders):
