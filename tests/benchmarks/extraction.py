@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from backend.extraction.batches import CPU_TOKENS, plan_batches
 from backend.extraction.pooling import PooledForward
 from backend.extraction.precision import layer_errors
-from backend.extraction.spans import EncodedText, encode_prompt
+from backend.extraction.spans import EncodedText, encode_prompt, encode_response
 from backend.models.cpu import multiplies_bfloat16
 from backend.models.load import LoadedModel, load
 from backend.models.resolve import resolve
@@ -33,6 +33,8 @@ from backend.types import Prompt
 from tests.benchmarks.memory import peak_of_this_process
 
 TEXTS, LAYERS, ROUNDS = 96, tuple(range(8, 20)), 2
+# Of the sample, two turns each.
+CHATS = 24
 REPOSITORY = Path(__file__).resolve().parents[2]
 Extract = Callable[[LoadedModel, Sequence[EncodedText]], NDArray[np.float32]]
 
@@ -55,14 +57,20 @@ def texts(tokenizer) -> list[EncodedText]:
     ]
 
 
-def steerscope(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> NDArray[np.float32]:
-    """Pooling hooks, early stop, length-sorted batches under a token budget."""
-    found = np.zeros((len(LAYERS), len(encoded), loaded.width), np.float32)
+def steerscope(
+    loaded: LoadedModel, encoded: Sequence[EncodedText], *more: Sequence[EncodedText]
+) -> NDArray[np.float32]:
+    """Pooling hooks, early stop, length-sorted batches under a token budget; of each of several
+    lists of texts by itself, one behind the other."""
+    found = []
     with PooledForward(loaded.model, loaded.depth, LAYERS, "mean").opened() as forward:
-        for batch in plan_batches([text.ids for text in encoded], CPU_TOKENS):
-            pooled = forward.pool([encoded[i] for i in batch.texts])
-            found[:, list(batch.texts)] = pooled.activations
-    return found
+        for part in (encoded, *more):
+            rows = np.zeros((len(LAYERS), len(part), loaded.width), np.float32)
+            for batch in plan_batches([text.ids for text in part], CPU_TOKENS):
+                pooled = forward.pool([part[i] for i in batch.texts])
+                rows[:, list(batch.texts)] = pooled.activations
+            found.append(rows)
+    return np.concatenate(found, axis=1)
 
 
 def hidden_states(loaded: LoadedModel, encoded: Sequence[EncodedText], size: int):
@@ -154,6 +162,45 @@ def bfloat16(loaded: LoadedModel, encoded: Sequence[EncodedText]) -> dict[str, f
     }
 
 
+def tokens_read(encoded: Sequence[EncodedText]) -> int:
+    """Real tokens that a model reads for some texts."""
+    return sum(batch.tokens for batch in plan_batches([text.ids for text in encoded], CPU_TOKENS))
+
+
+def in_one_pass(loaded: LoadedModel) -> dict[str, float]:
+    """Print how much faster the first and last turns of the sample's chats are read together, where
+    a first turn is pooled in the pass of its chat, than apart.
+
+    Args:
+        loaded: the model.
+    """
+    responses = read_study(sample_path(), "sample").responses
+    turns = {
+        turn: [encode_response(loaded.tokenizer, r) for r in responses if r.turn == turn][:CHATS]
+        for turn in ("t1", "tN")
+    }
+    both = [*turns["t1"], *turns["tN"]]
+    ways = {
+        "together": partial(steerscope, loaded, both),
+        "apart": partial(steerscope, loaded, turns["t1"], turns["tN"]),
+    }
+    one, other = (way() for way in ways.values())
+    median = alternating(ways)
+    tokens = {"together": tokens_read(both), "apart": sum(map(tokens_read, turns.values()))}
+    faster = median["apart"] / median["together"]
+    print(
+        f"two turns of {CHATS} chats in one pass: {faster:.2f} times as fast as apart, "
+        f"{tokens['together']} instead of {tokens['apart']} tokens"
+    )
+    return {
+        "turns_in_one_pass_speedup": round(faster, 3),
+        "turns_in_one_pass_tokens": round(tokens["together"] / tokens["apart"], 3),
+        "turns_in_one_pass_error": float(
+            (np.abs(one - other).max(-1) / np.abs(other).max(-1)).max()
+        ),
+    }
+
+
 def measure() -> dict[str, float]:
     """Print a table and return the figures."""
     loaded = model()
@@ -179,6 +226,7 @@ def measure() -> dict[str, float]:
         "extract_vs_batch32": round(median["batch32"] / median["steerscope"], 3),
         "peak_memory_vs_batch1": round(memory["steerscope"] / memory["batch1"], 3),
         "max_relative_error": float((error / scale).max()),
+        **in_one_pass(loaded),
         **bfloat16(loaded, encoded),
     }
 
