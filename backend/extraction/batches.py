@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 from backend.errors import ExtractionError
 from backend.extraction.engine import Batch
@@ -13,20 +14,22 @@ GPU_TOKENS = 16384
 # Bounds what a batch gives: texts that begin one another take room in memory, and no tokens.
 MOST_WITHIN = 8
 
+Piece = TypeVar("Piece", int, tuple[str, str])
+
 
 def default_budget(device: str) -> int:
     """Padded tokens per batch for a device such as ``cpu`` or ``cuda:0``."""
     return CPU_TOKENS if device.startswith("cpu") else GPU_TOKENS
 
 
-def read_within(texts: Sequence[Sequence[int]], switch: int | None = None) -> tuple[int, ...]:
+def read_within(texts: Sequence[Sequence[Piece]], switch: int | None = None) -> tuple[int, ...]:
     """In which text's forward pass each text is read: that of a text that begins with it.
 
     A model that reads from left to right gives the tokens of a first turn the same activations
     whether the rest of the conversation follows or not, so both turns need one pass.
 
     Args:
-        texts: token ids of each.
+        texts: token ids of each, or messages, as role and content.
         switch: length at which the model changes its positions
             (:func:`backend.models.rope.rope_switch`); texts on its two sides are read apart.
 
@@ -104,5 +107,5 @@ def plan_batches(
     )
 
 
-def _beyond(text: Sequence[int], switch: int | None) -> bool:
+def _beyond(text: Sequence[object], switch: int | None) -> bool:
     return switch is not None and len(text) > switch

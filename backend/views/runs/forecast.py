@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from backend.extraction.batches import read_within
 from backend.extraction.engine import LOCAL, RAY, VLLM
 from backend.extraction.local_engine import identity_of
 from backend.models.identity import remembered_identity
@@ -145,12 +146,18 @@ def _tokens_left(tokens: Range, study: Study, reuse: Reuse | None) -> Range:
 
 
 def characters(study: Study) -> int:
-    """Characters of everything the model reads, the chats before texts included."""
-    return sum(
-        len(text.text) + sum(len(message.content) for message in text.messages)
+    """Characters of everything the model reads, the chats before texts included; a turn that begins
+    another's chat is read with that."""
+    chats = [
+        (
+            *((message.role, message.content) for message in text.messages),
+            # A text without a chat is read without a template: it begins no chat.
+            ("assistant" if text.messages else "", text.text),
+        )
         for texts in (study.prompts, study.responses)
         for text in texts
-    )
+    ]
+    return sum(len(content) for index in set(read_within(chats)) for _role, content in chats[index])
 
 
 def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:

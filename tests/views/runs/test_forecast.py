@@ -19,7 +19,7 @@ from backend.types import ExtractionRequest
 from backend.views.runs.forecast import characters, forecast
 from backend.views.runs.tables import count, duration, forecast_rows, size
 from tests.support.runs import publish_run
-from tests.support.studies import small_study
+from tests.support.studies import long_study, small_study
 
 
 @pytest.fixture(autouse=True)
@@ -76,6 +76,15 @@ def test_a_busy_machine_raises_the_upper_bounds_and_says_so(settings, tiny_llama
     record = dataclasses.replace(runs[0].record, device="cuda:0")
     found = forecast(settings, on_gpu, [dataclasses.replace(runs[0], record=record)])
     assert "busy" not in found.forward.basis
+
+
+def test_turns_are_read_with_the_chat_that_holds_them():
+    study = long_study(conversations=3, turns=4)
+    last = [response for response in study.responses if response.turn == "t4"]
+    read = sum(len(one.text) for one in study.prompts) + sum(
+        len(one.text) + sum(len(message.content) for message in one.messages) for one in last
+    )
+    assert characters(study) == read
 
 
 def test_a_first_run_is_honest_about_what_is_unknown(settings, tiny_llama):
