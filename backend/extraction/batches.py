@@ -12,7 +12,7 @@ from backend.extraction.engine import Batch
 CPU_TOKENS = 1024
 GPU_TOKENS = 16384
 # Bounds what a batch gives: texts that begin one another take room in memory, and no tokens.
-MOST_WITHIN = 8
+MOST_TOGETHER = 8
 
 Piece = TypeVar("Piece", int, tuple[str, str])
 
@@ -22,8 +22,10 @@ def default_budget(device: str) -> int:
     return CPU_TOKENS if device.startswith("cpu") else GPU_TOKENS
 
 
-def read_within(texts: Sequence[Sequence[Piece]], switch: int | None = None) -> tuple[int, ...]:
-    """In which text's forward pass each text is read: that of a text that begins with it.
+def read_together(
+    texts: Sequence[Sequence[Piece]], switch: int | None = None
+) -> dict[int, list[int]]:
+    """Which texts are read in one forward pass: those that begin a text, with that.
 
     A model that reads from left to right gives the tokens of a first turn the same activations
     whether the rest of the conversation follows or not, so both turns need one pass.
@@ -34,27 +36,27 @@ def read_within(texts: Sequence[Sequence[Piece]], switch: int | None = None) -> 
             (:func:`backend.models.rope.rope_switch`); texts on its two sides are read apart.
 
     Returns:
-        For each text an index into ``texts``: its own where no text begins with it. What is read is
-        read as itself. At most ``MOST_WITHIN`` texts are read in one.
+        For each text that is read, which texts it gives, its own among them, ascending; at most
+        ``MOST_TOGETHER``. Every index into ``texts`` is in exactly one.
     """
     order = sorted(range(len(texts)), key=lambda index: (tuple(texts[index]), index))
-    found = list(range(len(texts)))
+    found: dict[int, list[int]] = {}
     # Those that begin with a text follow it in this order at once, so from the end each is compared
     # with one other.
-    holder, held = -1, 0
+    read = -1
     for index in reversed(order):
         own = texts[index]
         if (
-            holder >= 0
-            and held < MOST_WITHIN
-            and tuple(texts[holder][: len(own)]) == tuple(own)
-            and _beyond(own, switch) == _beyond(texts[holder], switch)
+            read >= 0
+            and len(found[read]) < MOST_TOGETHER
+            and tuple(texts[read][: len(own)]) == tuple(own)
+            and _beyond(own, switch) == _beyond(texts[read], switch)
         ):
-            found[index] = holder
-            held += 1
+            found[read].append(index)
         else:
-            holder, held = index, 1
-    return tuple(found)
+            read = index
+            found[read] = [index]
+    return {index: sorted(given) for index, given in sorted(found.items())}
 
 
 def plan_batches(
@@ -64,13 +66,13 @@ def plan_batches(
 
     Longest first, so that running out of memory shows at once and not at the end. A text longer
     than the budget is a batch of its own. A text that begins another is in the batch of that one
-    and costs nothing (:func:`read_within`). The plan depends on the texts and their order alone: a
-    resumed run makes the same batches.
+    and costs nothing (:func:`read_together`). The plan depends on the texts and their order alone:
+    a resumed run makes the same batches.
 
     Args:
         texts: token ids of each.
         budget: padded tokens per batch, at least 1.
-        switch: as for :func:`read_within`; no batch holds texts of both sides.
+        switch: as for :func:`read_together`; no batch holds texts of both sides.
 
     Returns:
         Batches of indices into ``texts``, ascending within a batch; every index is in exactly one.
@@ -84,12 +86,10 @@ def plan_batches(
             expected="a positive number of padded tokens per batch.",
             remedy=f"leave --batch-tokens out, or give at least 1 (CPU default: {CPU_TOKENS}).",
         )
-    held: dict[int, list[int]] = {}
-    for index, holder in enumerate(read_within(texts, switch)):
-        held.setdefault(holder, []).append(index)
+    together = read_together(texts, switch)
     batches: list[list[int]] = []
     current: list[int] = []
-    for index in sorted(held, key=lambda index: (-len(texts[index]), index)):
+    for index in sorted(together, key=lambda index: (-len(texts[index]), index)):
         longest = texts[current[0]] if current else texts[index]
         full = len(longest) * (len(current) + 1) > budget
         if current and (full or _beyond(longest, switch) != _beyond(texts[index], switch)):
@@ -100,8 +100,8 @@ def plan_batches(
         batches.append(current)
     return tuple(
         Batch(
-            tuple(sorted(index for holder in batch for index in held[holder])),
-            sum(len(texts[holder]) for holder in batch),
+            tuple(sorted(index for read in batch for index in together[read])),
+            sum(len(texts[read]) for read in batch),
         )
         for batch in batches
     )

@@ -19,12 +19,11 @@ import torch
 from numpy.typing import NDArray
 
 from backend.core.first_token import FirstTokens, first_tokens
-from backend.extraction.batches import read_within
+from backend.extraction.batches import read_together
 from backend.extraction.cut import cut_after
 from backend.extraction.residual import decoder_of
 from backend.extraction.spans import EncodedText
 from backend.models.layers import check_layers
-from backend.models.rope import rope_switch
 from backend.types import Pooling
 
 
@@ -63,7 +62,6 @@ class PooledForward:
         self._layers = tuple(layers)
         self._pooling = pooling
         self._device = next(model.parameters()).device
-        self._switch = rope_switch(model.config)
         # Of the batch: each token's weight in each text, [passes, texts of a pass, tokens], and
         # where each text is in that.
         self._weights: torch.Tensor | None = None
@@ -84,16 +82,16 @@ class PooledForward:
         """Pooled activations of one batch.
 
         Args:
-            texts: the batch; at least one text, each with a token that the pooling takes.
+            texts: the batch; at least one text, each with a token that the pooling takes. Where
+                positions change with the length, of one side of that.
         """
-        within = read_within([text.ids for text in texts], self._switch)
-        read = sorted(set(within))
-        held = [[index for index, one in enumerate(within) if one == holder] for holder in read]
-        longest = max(len(texts[holder].ids) for holder in read)
+        read = read_together([text.ids for text in texts])
+        longest = max(len(texts[index].ids) for index in read)
         ids = torch.zeros((len(read), longest), dtype=torch.long)
-        weights = torch.zeros((len(read), max(map(len, held)), longest), dtype=torch.float64)
+        most = max(map(len, read.values()))
+        weights = torch.zeros((len(read), most, longest), dtype=torch.float64)
         rows, slots = np.zeros((2, len(texts)), np.intp)
-        for row, (holder, own) in enumerate(zip(read, held, strict=True)):
+        for row, (holder, own) in enumerate(read.items()):
             count = len(texts[holder].ids)
             ids[row, :count] = torch.tensor(texts[holder].ids)
             # Padding repeats the last real token: any id will do, as nothing attends to it.

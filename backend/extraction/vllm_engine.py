@@ -23,6 +23,7 @@ from backend.errors import (
     UnsupportedArchitecture,
     VllmError,
 )
+from backend.extraction.batches import read_together
 from backend.extraction.engine import (
     VLLM,
     Batch,
@@ -199,7 +200,14 @@ def asked(process: VllmProcess, texts: Sequence[EncodedText], record: SourceReco
     # Imported here: it needs torch.
     from backend.extraction.pooling import Pooled
 
-    question = [{"ids": text.ids, "pooled": _bounds(text.pooled(record.pooling))} for text in texts]
+    question = [
+        {
+            "ids": texts[read].ids,
+            "texts": given,
+            "pooled": [_bounds(texts[place].pooled(record.pooling)) for place in given],
+        }
+        for read, given in read_together([text.ids for text in texts]).items()
+    ]
     told = process.ask({"do": "pool", "texts": question}, lambda: None)
     if tuple(told.get("layers", ())) != record.layers:
         why = told.get("text") or f"{told.get('unread')} texts were not read whole"
@@ -239,7 +247,10 @@ def _load(
     reader: ModelReader, request: ExtractionRequest, planned: PlannedStudy, *, on_ray: bool
 ) -> dict[str, Any]:
     """What the process is asked to load, and how much it will be asked to read at once."""
-    lengths = [[len(text.ids) for text in planned.texts_of(one)] for one in planned.batches]
+    lengths = [
+        [len(ids[read]) for read in read_together(ids)]
+        for ids in ([text.ids for text in planned.texts_of(one)] for one in planned.batches)
+    ]
     return {
         "do": "load",
         "folder": str(reader.resolved.folder),

@@ -112,8 +112,9 @@ class Host:
         """Read a batch of texts.
 
         Args:
-            texts: ids of the tokens, and the bounds of the pooled ranges among them, one behind the
-                other.
+            texts: ids of the tokens; the places in the batch of this text and of those that begin
+                it, which are read with it; of each of them the bounds of the pooled ranges, one
+                behind the other.
 
         Returns:
             The layers, and their pooled activations, norms and products, [layers, texts, d + 2],
@@ -125,9 +126,11 @@ class Host:
             if told is None:
                 continue
             layers, found, read = told
-            short = [place for place, text in enumerate(texts) if read[place] != len(text["ids"])]
+            short = sum(
+                read[place] != len(text["ids"]) for text in texts for place in text["texts"]
+            )
             if short:
-                return {"unread": len(short)}, b""
+                return {"unread": short}, b""
             rows |= dict(zip(layers, found, strict=True))
         layers = sorted(rows)
         return {"layers": layers}, np.stack([rows[layer] for layer in layers]).tobytes()
@@ -139,7 +142,7 @@ class Host:
     def _read(self, texts: Sequence[Mapping[str, Any]]) -> None:
         from vllm import SamplingParams
 
-        self._ask("steerscope_begin", len(texts))
+        self._ask("steerscope_begin", sum(len(text["texts"]) for text in texts))
         self._llm.generate(
             [{"prompt_token_ids": text["ids"]} for text in texts],
             [
@@ -147,9 +150,9 @@ class Host:
                     max_tokens=1,
                     temperature=0.0,
                     detokenize=False,
-                    extra_args={EXTRA: {"text": place, "pooled": text["pooled"]}},
+                    extra_args={EXTRA: {"texts": text["texts"], "pooled": text["pooled"]}},
                 )
-                for place, text in enumerate(texts)
+                for text in texts
             ],
             use_tqdm=False,
         )
@@ -159,7 +162,12 @@ class Host:
         size = self._llm.llm_engine.model_config.get_vocab_size()
         # Special tokens are the first, in most vocabularies.
         ids = [size // 10 + 7919 * place % (size - size // 10) for place in range(LONG)]
-        self._read([{"ids": ids[:count], "pooled": [0, count]} for count in (SHORT, LONG)])
+        self._read(
+            [
+                {"ids": ids[:count], "texts": [place], "pooled": [[0, count]]}
+                for place, count in enumerate((SHORT, LONG))
+            ]
+        )
 
 
 def answer(host: Host, said: Mapping[str, Any]) -> tuple[dict[str, Any], bytes]:

@@ -18,7 +18,8 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-# Under this name a request carries where its text is in the batch, and which tokens are pooled.
+# Under this name a request carries which texts of the batch it reads, and which tokens are pooled
+# of each.
 EXTRA = "steerscope"
 # Texts that a model is tried on before it is used: the second begins as the first.
 SHORT, LONG = 8, 24
@@ -29,7 +30,6 @@ class _Step:
     """The texts of one step of the worker, which has some of the tokens of each.
 
     Attributes:
-        starts: of their tokens in the step, and the end of the last.
         indices: pooled tokens, as places in the step; text after text.
         offsets: where each text begins in ``indices``.
         weights: of the pooled tokens, in the same order.
@@ -40,7 +40,6 @@ class _Step:
         old_texts: their places in the batch.
     """
 
-    starts: list[int]
     indices: torch.Tensor
     offsets: torch.Tensor
     weights: torch.Tensor
@@ -191,31 +190,33 @@ class _Pooler:
         indices: list[int] = []
         offsets: list[int] = []
         weights: list[float] = []
+        tokens: list[int] = []
+        begins: list[bool] = []
         for name, before, start, end in zip(names, begun, starts, starts[1:], strict=False):
             said = runner.requests[name].sampling_params.extra_args[EXTRA]
-            text: int = said["text"]
-            texts.append(text)
-            offsets.append(len(indices))
-            ranges = list(zip(said["pooled"][::2], said["pooled"][1::2], strict=True))
-            count = sum(last - first for first, last in ranges)
-            for first, last in ranges:
-                inside = range(max(first, before), min(last, before + end - start))
-                indices.extend(place - before + start for place in inside)
-                weights.extend([1.0 / count] * len(inside))
-            # A text that was put off begins anew. After a gap, less than the text is counted.
-            if before in (0, self._read[text]):
-                self._read[text] = before + end - start
-        places = range(len(names))
-        new = [place for place in places if begun[place] == 0]
-        old = [place for place in places if begun[place] > 0]
+            for text, pooled in zip(said["texts"], said["pooled"], strict=True):
+                texts.append(text)
+                tokens.append(start)
+                begins.append(before == 0)
+                offsets.append(len(indices))
+                ranges = list(zip(pooled[::2], pooled[1::2], strict=True))
+                count = sum(last - first for first, last in ranges)
+                for first, last in ranges:
+                    inside = range(max(first, before), min(last, before + end - start))
+                    indices.extend(place - before + start for place in inside)
+                    weights.extend([1.0 / count] * len(inside))
+                # A text that was put off begins anew. After a gap, less than the text is counted.
+                if before in (0, self._read[text]):
+                    self._read[text] = before + end - start
+        new = [place for place, begin in enumerate(begins) if begin]
+        old = [place for place, begin in enumerate(begins) if not begin]
         self._step = _Step(
-            starts=starts,
             indices=self._places(indices),
             offsets=self._places(offsets),
             weights=torch.tensor(weights, dtype=torch.float32, device=self._device),
             new=self._places(new),
             new_texts=self._places([texts[place] for place in new]),
-            new_tokens=self._places([starts[place] for place in new]),
+            new_tokens=self._places([tokens[place] for place in new]),
             old=self._places(old),
             old_texts=self._places([texts[place] for place in old]),
         )

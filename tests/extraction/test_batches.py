@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,10 +10,10 @@ from backend.errors import ExtractionError
 from backend.extraction.batches import (
     CPU_TOKENS,
     GPU_TOKENS,
-    MOST_WITHIN,
+    MOST_TOGETHER,
     default_budget,
     plan_batches,
-    read_within,
+    read_together,
 )
 
 # Few different tokens, so that many texts begin others.
@@ -24,26 +22,21 @@ SWITCH = st.none() | st.integers(1, 10)
 
 
 @given(TEXTS, SWITCH)
-def test_a_text_is_read_in_one_that_begins_with_it(texts, switch):
-    within = read_within(texts, switch)
-    for text, holder in zip(texts, within, strict=True):
-        assert within[holder] == holder
-        assert texts[holder][: len(text)] == text
-        assert switch is None or (len(text) > switch) == (len(texts[holder]) > switch)
-    assert max(Counter(within).values(), default=0) <= MOST_WITHIN
+def test_a_text_is_read_with_one_that_begins_with_it(texts, switch):
+    together = read_together(texts, switch)
+    assert sorted(i for own in together.values() for i in own) == list(range(len(texts)))
+    for read, own in together.items():
+        assert read in own and own == sorted(own) and len(own) <= MOST_TOGETHER
+        for text in (texts[i] for i in own):
+            assert texts[read][: len(text)] == text
+            assert switch is None or (len(text) > switch) == (len(texts[read]) > switch)
 
 
 @given(TEXTS)
-def test_all_that_can_be_read_in_another_is(texts):
-    distinct = sorted(set(texts))
-    maximal = [
-        one
-        for one in distinct
-        if not any(two != one and two[: len(one)] == one for two in distinct)
-    ]
-    within = read_within(texts)
-    if len(texts) <= MOST_WITHIN:
-        assert sorted(texts[holder] for holder in set(within)) == maximal
+def test_all_that_can_be_read_with_another_is(texts):
+    texts = texts[:MOST_TOGETHER]
+    begun = {text[:end] for text in texts for end in range(1, len(text))}
+    assert sorted(texts[i] for i in read_together(texts)) == sorted(set(texts) - begun)
 
 
 @given(TEXTS, SWITCH, st.integers(1, 60))
@@ -52,13 +45,12 @@ def test_every_text_once_within_the_budget_longest_first(texts, switch, budget):
     assert sorted(i for batch in batches for i in batch.texts) == list(range(len(texts)))
     longest = [max(len(texts[i]) for i in batch.texts) for batch in batches]
     assert longest == sorted(longest, reverse=True)
-    within = read_within(texts, switch)
+    together = read_together(texts, switch)
     for batch, most in zip(batches, longest, strict=True):
-        read = {within[i] for i in batch.texts}
-        assert read <= set(batch.texts)
+        read = [i for i in together if i in batch.texts]
+        assert list(batch.texts) == sorted(i for one in read for i in together[one])
         assert most * len(read) <= budget or len(read) == 1
         assert batch.tokens == sum(len(texts[i]) for i in read)
-        assert list(batch.texts) == sorted(batch.texts)
         assert switch is None or len({len(texts[i]) > switch for i in batch.texts}) == 1
     assert plan_batches(texts, budget, switch) == batches
 
@@ -66,7 +58,7 @@ def test_every_text_once_within_the_budget_longest_first(texts, switch, budget):
 @given(st.lists(st.integers(1, 300), max_size=80), st.integers(1, 1000))
 def test_texts_of_which_none_begins_another_are_all_read(lengths, budget):
     texts = [(place,) * length for place, length in enumerate(lengths)]
-    assert read_within(texts) == tuple(range(len(texts)))
+    assert read_together(texts) == {place: [place] for place in range(len(texts))}
     assert sum(batch.tokens for batch in plan_batches(texts, budget)) == sum(lengths)
 
 

@@ -10,7 +10,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer, Phi3Config
 
 from backend.errors import LayerOutOfRange
-from backend.extraction.batches import plan_batches, read_within
+from backend.extraction.batches import plan_batches, read_together
 from backend.extraction.onednn import fast_linears
 from backend.extraction.pooling import PooledForward
 from backend.extraction.spans import EncodedText, encode_prompt, encode_response
@@ -117,7 +117,7 @@ def conversation(tokenizer, turns):
 def test_turns_of_a_chat_are_pooled_in_one_pass_as_one_by_one(pair, pooling):
     tokenizer, single, double = pair
     encoded = conversation(tokenizer, 4)
-    assert sorted(read_within([text.ids for text in encoded])) == [5] * 6
+    assert read_together([text.ids for text in encoded]) == {5: [0, 1, 2, 3, 4, 5]}
     read = []
     watching = single.get_decoder().register_forward_pre_hook(
         lambda _module, _args, given: read.append(tuple(given["input_ids"].shape)),
@@ -168,8 +168,7 @@ def test_a_model_with_other_positions_for_long_texts_reads_short_ones_apart():
     encoded = [EncodedText(ids[:end], (True,) * end) for end in (10, 14, 32, 33, 50, 60)]
     expected = reference(double, encoded, LAYERS, "mean")
     texts = [text.ids for text in encoded]
-    within = read_within(texts, 32)
-    assert within == (2, 2, 2, 5, 5, 5)
+    assert read_together(texts, 32) == {2: [0, 1, 2], 5: [3, 4, 5]}
     batches = plan_batches(texts, 10_000, 32)
     assert [batch.texts for batch in batches] == [(3, 4, 5), (0, 1, 2)]
     with PooledForward(single, DEPTH, LAYERS, "mean").opened() as forward:

@@ -147,19 +147,20 @@ def test_poolings_of_long_texts_in_parts_and_of_equal_beginnings(
 
 
 def test_a_text_that_is_put_off_begins_anew_and_a_gap_is_seen():
+    # b also gives a text that begins it, which ends with its second token.
+    said = {
+        "a": {"texts": [0], "pooled": [[1, 3]]},
+        "b": {"texts": [1, 2], "pooled": [[1, 3], [0, 2]]},
+    }
     runner = SimpleNamespace(
         requests={
-            name: SimpleNamespace(
-                sampling_params=SimpleNamespace(
-                    extra_args={"steerscope": {"text": text, "pooled": [1, 3]}}
-                )
-            )
-            for text, name in enumerate("ab")
+            name: SimpleNamespace(sampling_params=SimpleNamespace(extra_args={"steerscope": own}))
+            for name, own in said.items()
         }
     )
     pooler = vllm_pooling._Pooler(runner, torch.device("cpu"))
     pooler.layers, pooler._width = [4], 2
-    pooler.begin(2)
+    pooler.begin(3)
     rows = torch.arange(20.0).reshape(10, 2)
 
     def step(names, begun, starts):
@@ -171,12 +172,12 @@ def test_a_text_that_is_put_off_begins_anew_and_a_gap_is_seen():
     step(["b", "a"], [0, 0], [0, 1, 4])  # the first token of b, and three of a
     step(["a"], [0], [0, 2])  # a begins anew, with two
     step(["b", "a"], [1, 2], [0, 2, 5])
-    assert pooler._read == [5, 3]
-    a, b = (rows[1] + rows[2]) / 2, (rows[0] + rows[1]) / 2
-    assert torch.equal(pooler._sums[0], torch.stack([a, b]))
-    assert torch.equal(pooler._first[0], torch.stack([rows[0], rows[0]]))
+    assert pooler._read == [5, 3, 3]
+    a, b, c = (rows[1] + rows[2]) / 2, (rows[0] + rows[1]) / 2, (rows[0] + rows[0]) / 2
+    assert torch.equal(pooler._sums[0], torch.stack([a, b, c]))
+    assert torch.equal(pooler._first[0], torch.stack([rows[0]] * 3))
     step(["b"], [4], [0, 1])  # its fourth token was never read
-    assert pooler._read == [5, 3]
+    assert pooler._read == [5, 3, 3]
 
 
 @pytest.mark.long

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
-from backend.extraction.batches import read_within
+from backend.extraction.batches import read_together
 from backend.extraction.engine import LOCAL, RAY, VLLM
 from backend.extraction.local_engine import identity_of
 from backend.models.identity import remembered_identity
@@ -157,7 +157,9 @@ def characters(study: Study) -> int:
         for texts in (study.prompts, study.responses)
         for text in texts
     ]
-    return sum(len(content) for index in set(read_within(chats)) for _role, content in chats[index])
+    return sum(
+        len(content) for index in set(read_together(chats)) for _role, content in chats[index]
+    )
 
 
 def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:
