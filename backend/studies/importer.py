@@ -18,7 +18,7 @@ from backend.studies.metadata import read_metadata
 from backend.studies.parsed_files import SUFFIXES, Files, Parsed, parse_files
 from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import named_traits, read_prompts
-from backend.studies.responses import read_responses
+from backend.studies.responses import note_part_of_range, read_responses
 from backend.studies.source import (
     choose_table,
     has_table,
@@ -127,6 +127,8 @@ def read_study(
                 unscored=unscored,
                 complete=faults.count == before,
             )
+            if not metadata.range_said:
+                note_part_of_range(responses_file, responses, metadata.score_range, faults)
     faults.raise_if_any()
     present = {prompt.trait for prompt in prompts}
     order = [*metadata.traits, *sorted(present - metadata.traits.keys())]

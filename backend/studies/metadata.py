@@ -25,6 +25,7 @@ class Metadata:
         licence: SPDX id or a sentence; may be empty.
         provenance: who wrote and scored it; may be empty.
         score_range: lowest and highest allowed score.
+        range_said: whether the file gives that range.
         traits: trait -> description, in the order given.
     """
 
@@ -33,6 +34,7 @@ class Metadata:
     licence: str = ""
     provenance: str = ""
     score_range: tuple[float, float] = (0.0, 10.0)
+    range_said: bool = False
     traits: dict[str, str] = field(default_factory=dict)
 
 
@@ -62,7 +64,10 @@ def read_metadata(content: bytes | None, faults: FaultList) -> Metadata:
         else:
             faults.add(FILE, None, f"{key} {problem}.", "Write a string.")
     return Metadata(
-        **texts, score_range=_score_range(values, faults), traits=_traits(values, faults)
+        **texts,
+        score_range=_score_range(values, faults),
+        range_said="score_range" in values,
+        traits=_traits(values, faults),
     )
 
 

@@ -22,6 +22,8 @@ _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
 _SAMPLE = re.compile(r"(?P<question>.+)[-#_/:.][0-9]+")
 # What other tables write before or after a trait whose scores a column holds, or alone.
 _AFFIX = re.compile(r"^scores?(?:[ _.:-]+|$)|[ _.:-]+scores?$")
+# Fewer scores may take up a part of their range by chance.
+_ENOUGH_SCORES = 20
 # Traits without prompts that one message lists.
 _MOST_UNKNOWN = 10
 
@@ -232,6 +234,33 @@ def _note_samples(name: str, responses: Sequence[Response], faults: FaultList) -
         f"{shown(first)} has {len(samples[first])}.",
         "If they are, give the question as group: else every interval is too narrow.",
     )
+
+
+def note_part_of_range(
+    name: str, responses: Sequence[Response], score_range: tuple[float, float], faults: FaultList
+) -> None:
+    """Note scores that take up half of the range at most, where nobody has said what that is.
+
+    Args:
+        name: file name.
+        responses: of the file.
+        score_range: the range that is assumed.
+        faults: told of it.
+    """
+    scores = [score for response in responses for score in response.scores.values()]
+    if len(scores) < _ENOUGH_SCORES:
+        return
+    low, high = min(scores), max(scores)
+    lowest, highest = score_range
+    if high - low <= (highest - lowest) / 2:
+        faults.note(
+            name,
+            None,
+            f"All {len(scores)} scores lie between {low:g} and {high:g}; without score_range in "
+            f"study.json they are taken to be from {lowest:g} to {highest:g}.",
+            'If that is wrong, write "score_range": [lowest, highest], as scores were allowed: '
+            "floors and thresholds follow from it.",
+        )
 
 
 def _check_groups(
