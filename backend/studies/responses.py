@@ -18,8 +18,13 @@ from backend.types import Response, Turn, turns_of
 
 # A second score of the same response, by the same judge or another: score:warmth#2.
 _REPEAT = re.compile(r"(?P<trait>.+)#[0-9]{1,3}")
-# The question and the number of a sample of it: q7#3, q7-3, q7_3.
-_SAMPLE = re.compile(r"(?P<question>.+)[-#_/:.][0-9]+")
+# The question and which sample of it: q7#3, q7-3, q7 (3), q7_sample3, q7 rep 3, q7c.
+_SAMPLE = re.compile(
+    r"(?P<question>.+?)[-#_/:. ]{0,2}(?:"
+    r"(?<=[-#_/:. ])(?:s|samples?|rep|repeat|run|try|seed|copy|draw)?[-#_/:. ]?[0-9]+"
+    r"|\([0-9]+\)|(?<=[0-9])[a-z])",
+    re.IGNORECASE,
+)
 # What other tables write before or after a trait whose scores a column holds, or alone.
 _AFFIX = re.compile(r"^scores?(?:[ _.:-]+|$)|[ _.:-]+scores?$")
 # Fewer scores may take up a part of their range by chance.

@@ -92,8 +92,22 @@ def test_pairs_are_one_high_and_one_low_prompt(folder):
     assert "one high and one low" in remedy
 
 
-def test_scenarios_that_look_like_samples_are_told_of(folder):
-    for line, name in enumerate(["q0#0", "q0#1", "q1#0", "q1#1"], start=1):
+@pytest.mark.parametrize(
+    "sample",
+    [
+        "q{}#{}",
+        "q{}-{}",
+        "q{}_{}",
+        "q{} ({})",
+        "q{}_sample{}",
+        "q{} rep {}",
+        "Q{}/Seed-{}",
+        "{}.{}",
+    ],
+)
+def test_scenarios_that_look_like_samples_are_told_of(folder, sample):
+    names = [sample.format(*which) for which in ((0, 0), (0, 1), (1, 0), (1, 1))]
+    for line, name in enumerate(names, start=1):
         change(folder, "responses", line, scenario=name)
     (note,) = notes(folder)
     assert "4 scenarios look like samples of 2 questions" in note.what
@@ -101,6 +115,22 @@ def test_scenarios_that_look_like_samples_are_told_of(folder):
     for line in range(1, 5):
         change(folder, "responses", line, group=f"q{line // 3}")
     assert notes(folder) == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "samples"),
+    [
+        (["q1a", "q1b", "q2a", "q2b"], True),
+        (["s00", "s01", "s02", "s03"], False),
+        (["grief", "anger", "q1-2", "q1-3"], False),
+        (["7", "8", "9", "10"], False),
+        (["call 1", "call 2", "call 3", "call 4"], False),
+    ],
+)
+def test_names_alone_tell_of_samples_only_where_several_share_a_question(folder, names, samples):
+    for line, name in enumerate(names, start=1):
+        change(folder, "responses", line, scenario=name)
+    assert bool(notes(folder)) == samples
 
 
 def test_groups_of_some_responses_only_are_noted(folder):
