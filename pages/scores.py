@@ -139,10 +139,7 @@ def _ranks(selected: Selection, choices: tuple[LayerChoice, ...]) -> None:
     st.dataframe(rank_rows(choices), hide_index=True, width="stretch")
     if ranks.rows:
         st.dataframe(finding_rows(ranks), hide_index=True, width="stretch")
-    st.caption(
-        f"{ranks.caveat} The published study printed a mean Pearson r of 0.296 and a mean "
-        "Spearman rho of 0.264."
-    )
+    st.caption(f"{ranks.caveat} {words.printed_ranks()}")
 
 
 def _compression(selected: Selection) -> None:

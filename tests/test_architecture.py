@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,7 @@ ONLY = {
     "jinja2": {"exports", "extraction"},
     "streamlit": set(),
 }
-# What a page may ask; the rest of its sentences and figures come from views.
+# What a page may ask. Numbers and figures come from these; so do sentences that a report has too.
 PAGE_MAY = {
     "views", "runs", "asking", "judging", "writing", "steering", "jobs", "exports", "models",
     "studies", "phantom", "store", "core",
@@ -98,7 +99,7 @@ def test_only_the_store_knows_its_tables(path):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=names)
-def test_pages_hold_neither_arithmetic_nor_tables(path):
+def test_pages_need_no_numerics_and_no_tables(path):
     for name in imports(path):
         parts = name.split(".")
         if parts[0] == "backend":
@@ -107,13 +108,37 @@ def test_pages_hold_neither_arithmetic_nor_tables(path):
     assert not holds_sql(path)
 
 
+@cache
+def _defined_and_imported(path: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Names that a module makes, and those that it has from elsewhere."""
+    made, had = set(), set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            had |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            made.add(node.name)
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            made.add(node.id)
+    return frozenset(made), frozenset(had)
+
+
 def test_a_name_has_one_home():
     """Nothing is imported from a module that only imported it itself."""
-    for path in [*MODULES, *PAGES]:
-        assert "__all__" not in path.read_text("utf-8"), path
+    for path in [*MODULES, *PAGES, *(ROOT / "tests").rglob("*.py")]:
+        text = path.read_text("utf-8")
+        assert path == Path(__file__) or "__all__" not in text, path
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.ImportFrom) or node.module is None:
+                continue
+            home = ROOT / f"{node.module.replace('.', '/')}.py"
+            if home.exists():
+                made, had = _defined_and_imported(home)
+                for alias in node.names:
+                    at_home = alias.name in made or alias.name not in had
+                    assert at_home, f"{names(path)}: {alias.name} is not {node.module}'s own"
 
 
-def test_topics_of_views_do_not_reach_into_commands():
+def test_what_views_share_needs_no_topic():
     topics = {path.name for path in (ROOT / "backend" / "views").iterdir() if path.is_dir()}
     assert {"shared", "scorecard", "diagnosis", "filter_lab"} <= topics
     shared = [path for path in MODULES if "views/shared" in path.as_posix()]

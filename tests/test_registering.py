@@ -1,20 +1,24 @@
-"""A new metric, method, cause, file format, engine, section or page is one file and one line.
+"""A new metric, method, file format, engine, section or page is one file and one line.
 
-Each test registers one while the program runs, and finds it where a user would.
+Each test registers one while the program runs, and finds it where a user would; for a cause,
+tests/views/diagnosis/test_registry.py.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from contextlib import contextmanager
 
+import duckdb
 import numpy as np
 import pytest
+from scipy import stats
 
 from backend.core.metrics import registry
 from backend.core.metrics.measured import Measured
 from backend.core.metrics.registry import SCALE_FREE, PromptMetric
-from backend.core.vectors.fitting import from_prompts
+from backend.core.vectors.fitting import from_direction, from_prompts
 from backend.core.vectors.methods import METHODS, Method
 from backend.core.vectors.pipeline import Pipeline
 from backend.exports.report.page import write_report
@@ -23,7 +27,7 @@ from backend.extraction.engine import Batch, PooledBatch, SourceRecord
 from backend.runs.engines import ENGINES, EngineKind
 from backend.runs.session import session_of
 from backend.store.catalog import run_list
-from backend.store.run import open_run
+from backend.store.run import open_run, run_path
 from backend.store.study import publish_study
 from backend.studies.foreign.form import ForeignFormat, Understood
 from backend.studies.foreign.registry import FOREIGN_FORMATS
@@ -144,6 +148,53 @@ def test_a_method_is_derived_and_compared(settings, words, monkeypatch):
         METHODS.remove(twice)
     plain = compared.grid.results["mean_difference", "warmth"]
     assert compared.grid.results["own_method", "warmth"].correlation == plain.correlation
+
+
+def test_a_method_of_prompts_that_weighs_none_is_made_of_each_prompt_set(settings, words):
+    """Coordinate-wise medians: no weighted sum of prompts, and nothing fitted to responses."""
+    study = small_study()
+    other = [
+        dataclasses.replace(prompt, prompt_set="other", text=f"{prompt.text} {i * 'z'}")
+        for i, prompt in enumerate(study.prompts)
+    ]
+    study = dataclasses.replace(study, prompts=(*study.prompts, *other))
+
+    def medians(given):
+        rows = given.prompts[given.group.members]
+        high, low = (np.median(rows[own], axis=0) for own in (given.group.high, ~given.group.high))
+        return high - low
+
+    own = Method("medians", "Medians", "here", from_direction(medians))
+    METHODS.append(own)
+    try:
+        ref = publish_study(settings, study, content_hash(study))
+        request = ExtractionRequest(ref.key, "words:a", (1, 2))
+        session_of(settings, "run-1", request, lambda _: None).run()
+    finally:
+        METHODS.remove(own)
+    words_of = OpenWords(study)
+    rows = np.array([words_of._row(text) for text in words_of.texts], float)
+    prompts, responses = rows[: len(study.prompts)], rows[len(study.prompts) :]
+    with open_run(settings, "run-1") as run:
+        for name in ("default", "other"):
+            of = {
+                pole: [
+                    i
+                    for i, p in enumerate(study.prompts)
+                    if (p.trait, p.pole, p.prompt_set) == ("warmth", pole, name)
+                ]
+                for pole in ("high", "low")
+            }
+            v = np.median(prompts[of["high"]], axis=0) - np.median(prompts[of["low"]], axis=0)
+            (stored,) = run.vectors(name, [("warmth", "medians", 1)])
+            np.testing.assert_allclose(stored.values, v, atol=1e-6)
+            drift = np.diff((responses @ v / np.linalg.norm(v)).reshape(-1, 2), axis=1)[:, 0]
+            scores = np.diff([[r.scores["warmth"]] for r in study.responses], axis=0)[::2, 0]
+            expected = stats.pearsonr(drift, scores).statistic
+            assert stored.correlation.value == pytest.approx(expected, abs=1e-6)
+    with duckdb.connect(str(run_path(settings, "run-1")), read_only=True) as connection:
+        kept = connection.sql("SELECT DISTINCT held_out FROM projections WHERE method = 'medians'")
+        assert kept.fetchall() == [(False,)]
 
 
 def test_a_file_format_is_imported(tmp_path):

@@ -19,7 +19,7 @@ from backend.steering.dose_request import DosePlan, DoseRequest, check_dose
 from backend.steering.interventions import WHERE
 from backend.steering.units import UNITS
 from backend.steering.vectors import VectorSource
-from backend.store.dose import dose_list, publish_dose
+from backend.store.dose import delete_dose, dose_list, publish_dose
 from backend.views.dose import words
 from backend.views.dose.compute import DoseResult, dose_result
 from backend.views.dose.tables import answer_rows, change_rows, measure_rows
@@ -69,6 +69,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--judge-model", default="", metavar="MODEL", help="name of the judge there"
     )
     parser.add_argument("--list", action="store_true", help="list what has been measured")
+    parser.add_argument("--delete", default="", metavar="NAME", help="delete one, as listed")
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
@@ -76,10 +77,14 @@ def _dose(settings: Settings, options: argparse.Namespace) -> int:
     if options.list:
         _list(settings)
         return 0
+    if options.delete:
+        delete_dose(settings, options.delete)
+        print(f"Deleted {options.delete}.")
+        return 0
     if not options.run or not (options.trait or options.vector):
         raise SteerscopeError(
             "Nothing says what is to be measured.",
-            expected="a run and --trait, or a run and --vector; or --list.",
+            expected="a run and --trait, or a run and --vector; or --list or --delete.",
             remedy="name them.",
         )
     plan = DosePlan(

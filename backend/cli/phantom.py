@@ -26,6 +26,7 @@ SIZES = {
     "width": 1024,
 }
 MEANING = {
+    "width": "coordinates of an activation",
     "prompts": "number of prompts per pole and trait",
     "responders": "how many respond in every scenario",
     "turns": "scored responses per scenario and responder: 1 for levels, 2 or more for drifts",

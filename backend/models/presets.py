@@ -90,7 +90,6 @@ PRESETS: tuple[Preset, ...] = (
 )
 
 PRESETS_BY_NAME: dict[str, Preset] = {preset.name: preset for preset in PRESETS}
-EMBEDDED = PRESETS[0]
 
 
 def reads_transcripts(reference: str) -> bool:

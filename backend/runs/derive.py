@@ -406,6 +406,7 @@ def fit_input(
         within=within,
         responses=data.space,
         features=data.features,
+        project=data.project,
         response_groups=data.response_groups,
         scores=scores,
         score_range=score_range,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -33,6 +34,8 @@ class LayerData:
         alignment: metric -> A = RMP', of the wanted prompts, [N, m].
         features: coordinates of the responses along their principal components, [N, q]; without
             probes, along the largest few.
+        project: projections of the responses along any vector [d], [N]; reads all of them, for one
+            thread at a time.
         random: responses along random directions, [N, draws].
         response_groups: group of dependent responses of each response as 0..k-1, [N].
         device: where products are computed.
@@ -44,6 +47,7 @@ class LayerData:
     inner_products: tuple[InnerProduct, ...]
     alignment: dict[str, Floats]
     features: Floats
+    project: Callable[[Floats], Floats]
     random: Floats
     response_groups: Integers
     device: str
@@ -68,7 +72,7 @@ def layer_data(
     Args:
         prompts: P, [n, d].
         chunks: gives the responses in chunks of rows, in the study's order; called three
-            times.
+            times, and for each vector that is projected.
         study: whose prompts and responses they are.
         device: where products are computed.
         wanted: indices of the prompts whose products with the responses are needed, ascending;
@@ -76,6 +80,14 @@ def layer_data(
         probes: whether probes will be fitted: they need the responses along all components.
     """
     count, width = len(study.responses), prompts.shape[1]
+    alone = threading.Lock()
+
+    def project(vector: Floats) -> Floats:
+        found = [np.zeros(0)]
+        with alone:
+            found += [product(chunk, vector[None, :], device)[:, 0] for chunk in chunks()]
+        return np.concatenate(found)
+
     if wanted is None:
         wanted = np.arange(len(prompts))
     space = response_space(chunks, count, width, MOST_COMPONENTS if probes else LARGEST_REMOVED + 1)
@@ -121,6 +133,7 @@ def layer_data(
         inner_products=metrics,
         alignment=alignment,
         features=coordinates - space.components @ space.mean,
+        project=project,
         random=random,
         response_groups=group_numbers([r.dependence for r in study.responses]),
         device=device,

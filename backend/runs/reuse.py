@@ -10,6 +10,7 @@ import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from backend.core.metrics import registry
 from backend.core.vectors.methods import Method
 from backend.errors import StoreError
 from backend.extraction.engine import Identity, forward_pass
@@ -163,6 +164,7 @@ def find_carried(
                 and same_numbers(source.derivation, version, study.score_range)
                 and source.text_counts[1] == len(study.responses)
                 and set(names) <= set(source.methods())
+                and {metric.name for metric in registry.METRICS} <= source.metric_names()
             )
             if not alike:
                 return None

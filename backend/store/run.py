@@ -788,6 +788,10 @@ class Run(StudyFile):
             name for (name,) in self._rows("SELECT DISTINCT method FROM correlations ORDER BY 1")
         )
 
+    def metric_names(self) -> frozenset[str]:
+        """Metrics of prompts that were computed, by name, also where they are undefined."""
+        return frozenset(name for (name,) in self._rows("SELECT DISTINCT name FROM metrics"))
+
     def methods_with_vectors(self) -> frozenset[str]:
         """Vector methods that have at least one vector."""
         return frozenset(name for (name,) in self._rows("SELECT DISTINCT method FROM vectors"))

@@ -138,7 +138,7 @@ def segmented(
     help: str | None = None,
     former: Mapping[str, str] | None = None,
 ) -> Option:
-    """Like :func:`select`, as a row of buttons; for up to five short options.
+    """Like :func:`select`, as a row of buttons; for a few short options.
 
     Args:
         label: what is chosen.

@@ -72,13 +72,3 @@ def picked(key: str) -> float | str | None:
     """
     points = st.session_state[key].selection.points
     return points[0]["x"] if points else None
-
-
-def picked_data(key: str) -> list[str] | None:
-    """What the chart attached to the point clicked in it; None if none was.
-
-    Args:
-        key: of the figure.
-    """
-    points = st.session_state[key].selection.points
-    return [str(value) for value in points[0]["customdata"]] if points else None

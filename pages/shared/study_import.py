@@ -11,7 +11,7 @@ from backend.errors import UnknownTables
 from backend.studies.imports import Checked, check_upload, keep_checked, upload_tables
 from backend.studies.mapping.form import StudyMapping, mapping_json
 from backend.studies.mapping.guess import guess_mapping, unused_columns
-from backend.studies.parsed_files import Files
+from backend.studies.parsed_files import SUFFIXES, Files
 from backend.studies.pole_thresholds import LEAST_COHERENCE, LEAST_SCORE, pole_thresholds
 from backend.views.imports.tables import example_rows, note_rows, trait_rows
 from backend.views.imports.words import not_read, not_used, understood
@@ -63,7 +63,7 @@ def _import_form() -> None:
     st.file_uploader(
         "A zip; prompts.* with optional responses.* and study.json; another tool's files; or any "
         "tables",
-        type=["zip", "jsonl", "csv", "parquet", "json", "arrow", "txt"],
+        type=["zip", *(suffix.removeprefix(".") for suffix in SUFFIXES)],
         accept_multiple_files=True,
         key=_FILES,
     )

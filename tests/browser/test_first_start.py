@@ -10,8 +10,8 @@ import duckdb
 import pytest
 from playwright.sync_api import expect
 
-from backend.jobs.bundled import SIMULATED_PREFIX
 from backend.jobs.queue import JobQueue
+from backend.runs.engines import SIMULATED_PREFIX
 from backend.settings import Settings
 from backend.studies.sample import sample_path
 from tests.browser.conftest import ROOT, serving

@@ -45,6 +45,10 @@ def test_what_is_measured_is_printed_and_kept(settings, model, monkeypatch, caps
     run_path(settings, "run-1").unlink()
     assert main(["dose", "--list"]) == 0
     assert capsys.readouterr().out == listed
+    assert main(["dose", "--delete", record.name]) == 0
+    assert dose_list(settings).doses == ()
+    assert main(["dose", "--delete", record.name]) == 1
+    assert "No dose-response" in capsys.readouterr().err
 
 
 def test_what_cannot_be_measured_is_refused_before_a_model_is_loaded(

@@ -22,8 +22,8 @@ from backend.jobs.logs import log_path, read_log
 from backend.jobs.queue import JobQueue
 from backend.jobs.system import migrate
 from backend.jobs.workers import WorkerSlot
+from backend.models.model_reference import model_name
 from backend.runs.requests import (
-    model_name,
     new_run_id,
     parse_layers,
     request_from_json,

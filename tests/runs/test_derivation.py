@@ -12,7 +12,8 @@ import pytest
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.errors import JobError, RunNotFound
 from backend.jobs.queue import JobQueue
-from backend.runs.session import DerivationSession, session_of
+from backend.runs.derivation_session import DerivationSession
+from backend.runs.session import session_of
 from backend.store.catalog import run_list, run_summary
 from backend.store.run import NOT_COMPUTED, open_run, run_path
 from backend.store.schema import DERIVED_TABLES, FORMAT

@@ -14,6 +14,8 @@ from functools import cache
 import numpy as np
 import pytest
 
+from backend.core.metrics import registry
+from backend.core.metrics.measured import Measured
 from backend.extraction.local_engine import LocalEngine
 from backend.runs import preparation
 from backend.runs.reuse import find_reuse
@@ -399,6 +401,25 @@ def test_what_another_version_derived_is_not_taken(store, tiny_llama, monkeypatc
     extract(store, described(), tiny_llama, "next")
     assert reused(store, "next") == {"source": TEXTS}
     assert derived == ["warmth", "haste"] * 2
+
+
+def test_a_metric_that_is_new_since_then_is_there_for_traits_that_stay_as_they_are(
+    store, tiny_llama, monkeypatch
+):
+    entry = dataclasses.replace(
+        registry.METRICS[0],
+        name="twice_the_separation",
+        compute=lambda cells: Measured.unless(cells, 2 * cells.separation),
+        live=False,
+    )
+    monkeypatch.setattr(registry, "METRICS", [*registry.METRICS, entry])
+    extract(store, without_prompts(STUDY, [3]), tiny_llama, "next")
+    assert reused(store, "next") == {"source": TEXTS - 1}
+    with open_run(store, "next") as run:
+        for trait in STUDY.traits:
+            for cell in run.cells(trait):
+                found = cell.metrics["twice_the_separation"].value
+                assert found == pytest.approx(2 * cell.metrics["separation"].value)
 
 
 def test_a_run_without_kept_tokens_gives_its_activations(store, tiny_llama, monkeypatch):

@@ -14,9 +14,10 @@ from backend.core.vectors.methods import METHODS, method_named
 from backend.core.vectors.probes import Labels
 from backend.exports.vectors import method_titles
 from backend.runs import derive
+from backend.runs.derivation_session import DerivationSession
 from backend.runs.derive import DERIVATION, same_numbers
 from backend.runs.directions import DirectionKey, direction_key, method_key
-from backend.runs.session import DerivationSession, session_of
+from backend.runs.session import session_of
 from backend.settings import Settings
 from backend.store.run import delete_run, open_run, run_path
 from backend.store.study import publish_study

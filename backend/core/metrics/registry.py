@@ -1,6 +1,6 @@
 """All metrics of a cell that need only prompts, with what a reader must know of each.
 
-A new metric is one function in a file of its own and one entry here; the worker stores, the
+A new metric is one function in a file of this folder and one entry here; the worker stores, the
 command line prints, the lab and the pages show and the tests check whatever is registered.
 """
 

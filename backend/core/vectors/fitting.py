@@ -69,6 +69,7 @@ class FitInput:
         within: the trait's within-class metric; None if it has none.
         responses: moments and principal components of the responses.
         features: coordinates of the responses along those components, [N, q].
+        project: projections of the responses along any vector [d], [N]; reads all of them.
         response_groups: group of each response as 0..k-1, [N].
         scores: the trait's score of each response, NaN where not scored, [N].
         score_range: lowest and highest allowed score.
@@ -82,6 +83,7 @@ class FitInput:
     within: WithinClass | None
     responses: ResponseSpace
     features: Floats
+    project: Callable[[Floats], Floats]
     response_groups: Integers
     scores: Floats
     score_range: tuple[float, float]
@@ -137,7 +139,7 @@ def _of_pipeline(pipeline: Pipeline, given: FitInput) -> Fitted:
     vector = direction(name, given.inner_products, given.within, given.prompts, weights)
     length = float(np.linalg.norm(vector))
     if length <= 0:
-        return _nothing(given, "the vector is zero")
+        return _nothing(given, ZERO)
     projections = own.alignment @ weights / length
     correlation = correlation_of_weights(weights, own.moments)
     if own.moments.groups is not None or correlation.value is None:
@@ -147,6 +149,29 @@ def _of_pipeline(pipeline: Pipeline, given: FitInput) -> Fitted:
         if correlation.value is not None or found.value is None:
             correlation = found
     return Fitted(vector, projections, correlation)
+
+
+def from_direction(direction_of: Callable[[FitInput], Floats]) -> Fit:
+    """Vectors that are no weighted sum of prompts, such as a difference of coordinate-wise medians.
+
+    Args:
+        direction_of: the vector of a cell, [d], from its own prompts (``prompts[group.members]``);
+            none where it is of length zero.
+    """
+
+    def fit(cells: Sequence[FitInput]) -> list[Fitted]:
+        return [_along(given, direction_of(given)) for given in cells]
+
+    return fit
+
+
+def _along(given: FitInput, vector: Floats) -> Fitted:
+    length = float(np.linalg.norm(vector))
+    if length <= 0:
+        return _nothing(given, ZERO)
+    projections = given.project(vector) / length
+    cases = given.behaviour.cases(given.behaviour.drift_of(projections))
+    return Fitted(vector, projections, pearson(cases))
 
 
 def from_binary_scores(labels: Labels) -> Fit:
@@ -190,6 +215,7 @@ def from_score_drift(cells: Sequence[FitInput]) -> list[Fitted]:
     return [_of_probe(given, probe) for given, probe in zip(cells, probes, strict=True)]
 
 
+ZERO = "the vector is zero"
 NO_RESPONSES = "there are no responses that vary"
 
 

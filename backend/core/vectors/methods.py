@@ -30,8 +30,9 @@ class Method:
         title: name on screen; of what has labels, for scores of 0 to 10.
         source: where it comes from.
         fit: what it makes of cells of one layer.
-        pipeline: choices if it is built from prompts alone, by which the Filter lab shows it;
-            None for what is fitted to scored responses.
+        pipeline: choices if prompts are weighed by one, by which the Filter lab shows it.
+        fitted: whether it is fitted on scored responses, so that its r comes from held-out
+            scenarios and it is the same for every prompt set.
         costly: whether it takes most of the time of deriving a run, so that simulated runs, whose
             causes need none of it, go without.
         labels: thresholds, for scores of 0 to 10, of what is fitted to high and low responses.
@@ -42,6 +43,7 @@ class Method:
     source: str
     fit: Fit
     pipeline: Pipeline | None = None
+    fitted: bool = False
     costly: bool = False
     labels: Labels | None = None
 
@@ -52,12 +54,6 @@ class Method:
             score_range: lowest and highest score at whose fractions the responses were split.
         """
         return self.title if self.labels is None else _logistic_title(self.labels.on(score_range))
-
-    @property
-    def fitted(self) -> bool:
-        """Whether it is fitted on scored responses, so that its r comes from held-out scenarios
-        and it is the same for every prompt set."""
-        return self.pipeline is None
 
 
 def _prompts(name: str, title: str, pipeline: Pipeline, source: str) -> Method:
@@ -70,6 +66,7 @@ def _logistic(name: str, labels: Labels) -> Method:
         _logistic_title(labels),
         "study, Solution B",
         from_binary_scores(labels),
+        fitted=True,
         costly=True,
         labels=labels,
     )
@@ -138,7 +135,7 @@ METHODS: list[Method] = [
     _logistic("logistic_5_3", Labels(5, 3)),
     _logistic("logistic_4_2", Labels(4, 2)),
     _logistic("logistic_any", Labels(None, None)),
-    Method(RIDGE, "Ridge probe on drift", "design", from_score_drift),
+    Method(RIDGE, "Ridge probe on drift", "design", from_score_drift, fitted=True),
 ]
 
 

@@ -107,6 +107,8 @@ class Rule:
         after: causes that are judged before this one, because it reads their judgements.
         measured: whether what it judges was measured; a cause that needs a measurement of its own
             is no cause that is left open before that was made.
+        by_gain: whether it is supported only where mending it is seen to raise r: one of the
+            ``GAIN_TESTS`` for which that is corrected.
     """
 
     cause: str
@@ -114,6 +116,7 @@ class Rule:
     judge: Callable[[CellEvidence, Earlier], Judgement]
     after: tuple[str, ...] = ()
     measured: Callable[[CellEvidence], bool] = lambda _: True
+    by_gain: bool = False
 
 
 def verdict_by_gain(weight: float, gain: Estimate, level: float) -> Verdict:

@@ -51,6 +51,6 @@ PROBE_GAIN = 0.2
 CASES = 85
 # Chance of supporting any cause by a gain that is not there, over all causes and traits of a run
 # (Bonferroni: a cell's verdict must not depend on how many traits are asked for at once). The
-# causes whose support needs a gain are seven, whatever their number that is marked.
+# causes whose support needs a gain (``Rule.by_gain``) all count, however many are marked.
 FAMILY = 0.05
 GAIN_TESTS = 7

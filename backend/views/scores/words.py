@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
+from backend.studies.published import published_study
 from backend.views.scores.compute import Histogram, ScoreColumn
 
 SCORES = "With little variation in the scores there is nothing to predict."
@@ -42,6 +43,15 @@ POLES = (
     "A probe needs examples of both poles. Right: responses of the high pole; left: of the low "
     "pole; ✕: too few."
 )
+
+
+def printed_ranks() -> str:
+    """What the published study printed of Pearson and Spearman."""
+    printed = published_study().figures["ranks"]
+    return (
+        f"The published study printed a mean Pearson r of {printed['mean Pearson r']} and a mean "
+        f"Spearman rho of {printed['mean Spearman rho']}."
+    )
 
 
 def sd_text(found: Histogram) -> str:

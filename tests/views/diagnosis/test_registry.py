@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
+import inspect
 
 import pytest
 
@@ -15,6 +17,7 @@ from backend.views.diagnosis.diagnose import diagnose
 from backend.views.diagnosis.registry import RULES, judging_order, registered
 from backend.views.diagnosis.report import SECTION
 from backend.views.diagnosis.tables import cause_rows, evidence_rows
+from backend.views.diagnosis.thresholds import GAIN_TESTS
 from backend.views.shared.blocks import Fold, Table
 from backend.views.shared.view import View
 from tests.support.phantoms import planted_cells
@@ -71,6 +74,22 @@ def test_a_rule_reads_what_it_declares_and_nothing_else(monkeypatch):
     found = {j.cause: j for j in diagnose(planted_cells(["floor"], 42)[0].evidence).judgements}
     assert set(read) == {"not_linear", "floor"}
     assert all(found[cause] is judgement for cause, judgement in read.items())
+
+
+def test_p_is_corrected_for_every_cause_that_needs_a_gain():
+    assert sum(rule.by_gain for rule in RULES) == GAIN_TESTS
+    for each in RULES:
+        # What its module asks that tells a gain from none.
+        asks = {"raises_r", "verdict_by_gain"}
+        tree = ast.parse(inspect.getsource(inspect.getmodule(each.judge)))
+        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        for _ in functions:
+            asks |= {
+                function.name
+                for function in functions
+                if any(isinstance(n, ast.Name) and n.id in asks for n in ast.walk(function))
+            }
+        assert (each.judge.__name__ in asks) == each.by_gain, each.cause
 
 
 def test_equal_weights_stand_in_the_order_of_the_registry(monkeypatch):

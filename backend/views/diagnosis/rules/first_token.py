@@ -144,4 +144,4 @@ def _not_recorded(evidence: CellEvidence) -> Judgement:
     )
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, by_gain=True)

@@ -100,4 +100,4 @@ def _least(found: Estimate) -> float:
     return min(abs(found.low), abs(found.high))
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, by_gain=True)

@@ -65,4 +65,4 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     )
 
 
-RULE = Rule(CAUSE, TITLE, judge, after=("first_token",))
+RULE = Rule(CAUSE, TITLE, judge, after=("first_token",), by_gain=True)

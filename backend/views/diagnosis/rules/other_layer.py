@@ -56,4 +56,4 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     )
 
 
-RULE = Rule(CAUSE, TITLE, judge)
+RULE = Rule(CAUSE, TITLE, judge, by_gain=True)

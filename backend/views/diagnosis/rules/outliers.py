@@ -131,6 +131,6 @@ def _astray(count: int, gap: float) -> str:
 
 
 RULES = (
-    Rule(LENGTH, TITLES[LENGTH], judge_length, after=("first_token",)),
-    Rule(DIRECTION, TITLES[DIRECTION], judge_direction),
+    Rule(LENGTH, TITLES[LENGTH], judge_length, after=("first_token",), by_gain=True),
+    Rule(DIRECTION, TITLES[DIRECTION], judge_direction, by_gain=True),
 )

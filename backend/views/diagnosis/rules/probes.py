@@ -148,6 +148,6 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
 
 
 RULES = (
-    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike, after=(*GEOMETRY, "other_layer")),
+    Rule(UNLIKE, TITLES[UNLIKE], judge_unlike, after=(*GEOMETRY, "other_layer"), by_gain=True),
     Rule(NOT_LINEAR, TITLES[NOT_LINEAR], judge_not_linear, after=(*SCORES, *ELSEWHERE)),
 )
