@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from streamlit.runtime import Runtime, RuntimeConfig
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
+from streamlit.runtime.scriptrunner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
 
 from pages.shared import event_order
@@ -35,6 +37,26 @@ chip()
 """
 
 
+PAGES = """
+import time
+import streamlit as st
+
+@st.fragment
+def chip():
+    st.text("chip")
+
+def one():
+    chip()
+
+def two():
+    st.text("two")
+    time.sleep(1)
+    st.text("end")
+
+st.navigation([st.Page(one, default=True), st.Page(two)]).run()
+"""
+
+
 class Browser:
     """A browser's end of a session: texts in the order in which they came, by their fragment."""
 
@@ -42,6 +64,7 @@ class Browser:
 
     def __init__(self):
         self.texts, self.fragments, self.finished = [], {}, 0
+        self.pages, self.shown = [], []
 
     def write_forward_msg(self, msg):
         kind = msg.WhichOneof("type")
@@ -49,6 +72,10 @@ class Browser:
             body = msg.delta.new_element.text.body
             self.texts.append(body)
             self.fragments[body.split()[0]] = msg.delta.fragment_id
+        if kind == "navigation":
+            self.pages = [page.page_script_hash for page in msg.navigation.app_pages]
+        if kind == "new_session":
+            self.shown.append(msg.new_session.page_script_hash)
         self.finished += kind == "script_finished"
 
     async def after(self, scripts):
@@ -57,16 +84,23 @@ class Browser:
             assert time.monotonic() < deadline, (self.texts, self.finished)
             await asyncio.sleep(0.01)
 
+    async def sees(self, text):
+        deadline = time.monotonic() + 20
+        while text not in self.texts:
+            assert time.monotonic() < deadline, self.texts
+            await asyncio.sleep(0.01)
 
-def asked(fragment=""):
+
+def asked(fragment="", page=""):
     message = BackMsg()
     message.rerun_script.fragment_id = fragment
+    message.rerun_script.page_script_hash = page
     return message
 
 
-async def chart_then_chip(script):
-    """Ask for the chart, and for the chip when the chart's script has ended and nothing of it has
-    been handled, as on a server whose loop has to wait."""
+@asynccontextmanager
+async def browsing(script):
+    """The server, a browser that has seen a script's first page, and the name of its session."""
     runtime = Runtime(
         RuntimeConfig(
             script_path=str(script),
@@ -79,6 +113,19 @@ async def chart_then_chip(script):
     session = runtime.connect_session(browser, {})
     runtime.handle_backmsg(session, asked())
     await browser.after(1)
+    yield runtime, browser, session
+    runtime.stop()
+    await runtime.stopped
+
+
+async def chart_then_chip(script):
+    """Ask for the chart, and for the chip when the chart's script has ended and nothing of it has
+    been handled, as on a server whose loop has to wait."""
+    async with browsing(script) as (runtime, browser, session):
+        return await _chart_then_chip(runtime, browser, session)
+
+
+async def _chart_then_chip(runtime, browser, session):
     at_work = runtime._session_mgr.get_active_session_info(session).session
     while at_work._scriptrunner is not None:
         await asyncio.sleep(0.01)
@@ -88,9 +135,22 @@ async def chart_then_chip(script):
         time.sleep(0.01)  # and the loop does not turn
     runtime.handle_backmsg(session, asked(browser.fragments["chip"]))
     await browser.after(3 if AppSession.request_rerun.__module__ == event_order.__name__ else 2)
-    runtime.stop()
-    await runtime.stopped
     return browser.texts
+
+
+async def chip_of_a_page_that_is_left(script):
+    """Go to the second page, and ask for the first one's chip while the second is drawn."""
+    async with browsing(script) as (runtime, browser, session):
+        one, two = browser.pages
+        runtime.handle_backmsg(session, asked(browser.fragments["chip"], one))
+        await browser.after(2)
+        assert browser.texts == ["chip", "chip"]
+        runtime.handle_backmsg(session, asked(page=two))
+        await browser.sees("two")
+        runtime.handle_backmsg(session, asked(browser.fragments["chip"], one))
+        await browser.sees("end")
+        await asyncio.sleep(0.5)
+        return ["one" if page == one else "two" for page in browser.shown[2:]]
 
 
 def run(story):
@@ -100,24 +160,44 @@ def run(story):
         return pool.submit(asyncio.run, story).result()
 
 
+@pytest.fixture(autouse=True)
+def streamlit_as_it_is(monkeypatch):
+    """Afterwards: what keep_order() changes is of the whole process."""
+    monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
+    monkeypatch.setattr(ScriptRunner, "_run_script", ScriptRunner._run_script)
+
+
 @pytest.fixture
 def told(tmp_path, monkeypatch):
-    """The story told: texts that reached the browser."""
+    """A story told on a script: what reached the browser."""
     monkeypatch.setattr(Runtime, "_instance", None)
-    monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
-    script = tmp_path / "script.py"
-    script.write_text(SCRIPT)
-    return lambda: run(chart_then_chip(script))
+
+    def tell(story, text):
+        script = tmp_path / "script.py"
+        script.write_text(text)
+        return run(story(script))
+
+    return tell
 
 
 def test_what_was_drawn_last_arrives_before_the_next_script_begins(told):
     keep_order()
-    assert told() == ["chart 1", "chip", "chart 2", "chip"]
+    assert told(chart_then_chip, SCRIPT) == ["chart 1", "chip", "chart 2", "chip"]
 
 
 def test_streamlit_alone_loses_it(told):
-    """Once this fails, streamlit has mended it, and the module can go."""
-    assert told() == ["chart 1", "chip", "chip"]
+    """Once this fails, streamlit has mended it, and that part of the module can go."""
+    assert told(chart_then_chip, SCRIPT) == ["chart 1", "chip", "chip"]
+
+
+def test_a_page_that_was_left_does_not_come_back_by_its_fragment(told):
+    keep_order()
+    assert told(chip_of_a_page_that_is_left, PAGES) == ["two"]
+
+
+def test_streamlit_alone_goes_back_to_it(told):
+    """Once this fails, streamlit has mended it, and that part of the module can go."""
+    assert told(chip_of_a_page_that_is_left, PAGES) == ["two", "one"]
 
 
 class Session:
