@@ -65,7 +65,7 @@ class PooledForward:
         # Of the batch: each token's weight in each text, [passes, texts of a pass, tokens], and
         # where each text is in that.
         self._weights: torch.Tensor | None = None
-        self._places = torch.zeros(0, dtype=torch.long), torch.zeros(0, dtype=torch.long)
+        self._places: tuple[torch.Tensor, ...] = ()
         self._pooled: dict[int, torch.Tensor] = {}
 
     @contextmanager
@@ -100,7 +100,7 @@ class PooledForward:
                 taken = torch.tensor(texts[index].pooled(self._pooling)).double()
                 weights[row, slot, : len(taken)] = taken / taken.sum()
                 rows[index], slots[index] = row, slot
-        self._places = torch.from_numpy(rows), torch.from_numpy(slots)
+        self._places = tuple(torch.from_numpy(part).to(self._device) for part in (rows, slots))
         # MPS has no float64; weights are only needed to float32.
         self._weights = weights.float().to(self._device)
         self._pooled = {}
