@@ -165,7 +165,9 @@ def comparable_runs(runs: Sequence[RunSummary], study_name: str) -> tuple[RunSum
 
 
 def previous_run(runs: Sequence[RunSummary], run_id: str) -> RunSummary | None:
-    """The run of the same study's name that was published before another; None if there is none.
+    """The run that another is compared with: of the same study's name and published before it, by
+    the same model where there is one. Of these the one it took most texts from, as a revision from
+    the run that it revises; else the newest. None if there is none.
 
     Args:
         runs: published runs, oldest first.
@@ -174,12 +176,16 @@ def previous_run(runs: Sequence[RunSummary], run_id: str) -> RunSummary | None:
     place = next((i for i, run in enumerate(runs) if run.run_id == run_id), None)
     if place is None:
         return None
-    earlier = comparable_runs(runs[:place], runs[place].record.study_name)
-    return earlier[0] if earlier else None
+    record = runs[place].record
+    earlier = comparable_runs(runs[:place], record.study_name)
+    alike = [run for run in earlier if run.record.weights_hash == record.weights_hash]
+    # The newest is the first, also of those that gave as many.
+    return max(alike or earlier, key=lambda run: record.reused.get(run.run_id, 0), default=None)
 
 
 def default_sides(runs: Sequence[RunSummary]) -> tuple[Side, Side] | None:
-    """The newest run as B, and as A the one before it, or another prompt set of the same run.
+    """The newest run as B, and as A the one before it (:func:`previous_run`), or another prompt set
+    of the same run.
 
     Args:
         runs: of one study's name, newest first.
@@ -189,7 +195,7 @@ def default_sides(runs: Sequence[RunSummary]) -> tuple[Side, Side] | None:
     """
     if not runs or (len(runs) == 1 and len(runs[0].prompt_sets) < 2):
         return None
-    return sides_of(runs[1] if len(runs) > 1 else runs[0], runs[0])
+    return sides_of(previous_run(runs[::-1], runs[0].run_id) or runs[0], runs[0])
 
 
 def sides_of(first: RunSummary, second: RunSummary) -> tuple[Side, Side]:

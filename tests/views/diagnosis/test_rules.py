@@ -208,6 +208,26 @@ def test_a_high_correlation_between_turns_rules_a_bad_judge_out_whatever_its_sig
     assert judged.rows[0].estimate.value == pytest.approx(expected) and expected < -0.2
 
 
+@pytest.mark.parametrize(("r", "verdict"), [(0.25, "undetermined"), (0.0, "supported")])
+def test_a_signal_that_a_vector_reads_is_not_called_absent(healthy, r, verdict):
+    """Whatever the probe finds: one direction that reads it is a linear signal."""
+    z = stats.zscore(healthy.cases.behaviour)
+    noise = np.random.default_rng(3).normal(size=(2, healthy.n))
+    noise -= noise.mean(axis=1, keepdims=True)
+    noise -= np.outer(noise @ z, z) / (z @ z)
+    noise /= noise.std(axis=1, keepdims=True)
+    drifts = {
+        MEAN_DIFFERENCE: r * z + np.sqrt(1 - r**2) * noise[0],
+        "ridge_drift": -0.1 * z + noise[1],
+    }
+    by_method = {name: {healthy.layer: drift} for name, drift in drifts.items()}
+    found = dataclasses.replace(healthy, drifts_by_layer=by_method)
+    best = found.held_out_r(tuple(by_method))
+    assert (0 < best.low < found.thresholds.close < best.high) == (r > 0)
+    assert found.held_out_r(("ridge_drift",)).high < found.thresholds.close
+    assert judged_by(found, "not_linear").verdict == verdict
+
+
 def test_a_low_correlation_between_turns_supports_nothing(healthy):
     """A behaviour that changes from turn to turn looks the same as a judge that errs."""
     rng = np.random.default_rng(5)

@@ -259,6 +259,21 @@ def test_which_runs_are_compared_and_what_differs(pair, tiny_folders):
     assert sides_of(b, a) == (Side("run-b", "default"), Side("run-a", "default"))
     assert default_sides((a,)) is None and default_sides(()) is None
     assert previous_run(runs, "run-b") == a and previous_run(runs, "run-a") is None
+    # The same model's before another's; of those, the one that gave most texts, then the newest.
+    same, child, other = (
+        dataclasses.replace(of, record=dataclasses.replace(of.record, run_id=name, reused=reused))
+        for of, name, reused in (
+            (a, "same", {}),
+            (a, "child", {"same": 40, "run-a": 43}),
+            (b, "other", {}),
+        )
+    )
+    every = (a, b, same, other, child)
+    assert previous_run(every, "child") == a
+    assert previous_run(every, "same") == a and previous_run(every, "other") == b
+    assert default_sides(comparable_runs(every, "small"))[0].run_id == "run-a"
+    plain = dataclasses.replace(child, record=dataclasses.replace(child.record, reused={}))
+    assert previous_run((*every[:-1], plain), "child") == same
     differs = what_differs((a, "default"), (b, "other"))
     # A set that came with a revision, and a model with its weights, are one change each.
     assert len(differs) == 2

@@ -90,7 +90,8 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
 
     Measured: the interval of the held-out probe's r, and of the best vector's, chosen on one half
     of the cases and judged on the other. Why: if the probe's stays below the threshold of a close
-    trait although scores are usable, a linear direction has nothing to read. Ruled out where any
+    trait although scores are usable, a linear direction has nothing to read; unless another vector
+    is seen to read something, perhaps as much as that. Ruled out where any
     vector reads the behaviour, or the prompts' reads it backwards: one direction that does is a
     proof, if it was not picked from many by the cases that should prove it. Confusions: spoiled
     scores hide a signal from every reader, so this is undetermined where they are, where nothing is
@@ -120,9 +121,10 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     verdict: Verdict = "undetermined"
     plain = evidence.r(MEAN_DIFFERENCE)
     backwards = plain.high is not None and plain.high < -limit
+    reads = best.low is not None and best.low > 0 and (best.high is None or best.high >= limit)
     if backwards or (best.low is not None and best.low > limit):
         verdict = "ruled out"
-    elif r.high < limit and not spoiled and not elsewhere and not evidence.reversed:
+    elif r.high < limit and not spoiled and not elsewhere and not evidence.reversed and not reads:
         verdict = "supported"
     summary = f"The probe's held-out r is {r.value:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
     if spoiled:
