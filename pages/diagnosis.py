@@ -90,9 +90,11 @@ def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
     offered = False
     for judgement in judgements:
         with st.expander(f"**{judgement.title}.** {judgement.summary}", expanded=opened):
-            st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
+            # Above the table, which gets its height a moment after the rest: a button below it
+            # moves away from under the pointer.
             if judgement.fix is not None and not opened:
                 _try(judgement.cause, judgement.fix)
+            st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
             st.caption(f"Looks alike: {judgement.confusions}")
             if command := words.other_wording(judgement, run):
                 st.caption(words.OTHER_WORDING)

@@ -1,4 +1,4 @@
-"""Nothing that a script has drawn is lost when the next one begins, nor by a page that was left.
+"""Nothing that a script has drawn is lost when the next one begins, nor a click, nor a page.
 
 What a script draws reaches the browser by the server's event loop, which ignores whatever comes
 from a script runner that is not the session's present one. A fragment that is asked for in the
@@ -6,6 +6,12 @@ moment after a script has ended, and before the loop has got to its last message
 its own, and those messages are lost: a slider stands at 0.60 and the chart beside it shows 0.59,
 until the next move. Streamlit's ``AppSession.request_rerun`` describes this
 (streamlit/streamlit#9921). With 20 browsers on the server's two cores, 16 of 950 moves met it.
+
+A click is handled by a callback, at the beginning of a script. Streamlit ends that callback at its
+first look at the session's state if the page was asked for once more meanwhile, by a field that is
+left or by another click, and one of the two is lost. So nothing ends a callback here; with
+``fastReruns`` off (``.streamlit/config.toml``) what is asked for meanwhile waits, and no script is
+thrown away that has not begun.
 
 A page that is left may have asked for one of its fragments, by a timer, in the moment before the
 browser hears of the next page. Streamlit runs that fragment after the next page, as of the page
@@ -17,12 +23,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from weakref import WeakKeyDictionary
+from typing import Any
+from weakref import WeakKeyDictionary, WeakSet
 
 from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import RerunData, ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 # The loop is given this long to get to the messages before it is asked again, and no longer than
 # this in all: whoever waits for a runner that never tells its end would wait for ever.
@@ -31,8 +39,27 @@ _AGAIN_SECONDS, _LONGEST_SECONDS = 0.002, 2.0
 
 def keep_order() -> None:
     """From now on a rerun waits for the messages of a script that has just ended, and for reruns
-    that were asked for before it; and a page that was left has no fragments to run. Called once,
-    before the server starts."""
+    that were asked for before it; nothing ends a callback; and a page that was left has no
+    fragments to run. Called once, before the server starts."""
+    heed_requests = ScriptRunner._maybe_handle_execution_control_request
+
+    def heed(self: ScriptRunner) -> None:
+        if self not in calling_back:
+            heed_requests(self)
+
+    calling_back: WeakSet[ScriptRunner] = WeakSet()
+    will_rerun = SafeSessionState.on_script_will_rerun
+
+    def undisturbed(self: SafeSessionState, *states: Any, **more: Any) -> None:
+        runner = self._yield_callback.__self__  # type: ignore[attr-defined]
+        calling_back.add(runner)
+        try:
+            will_rerun(self, *states, **more)
+        finally:
+            calling_back.discard(runner)
+
+    ScriptRunner._maybe_handle_execution_control_request = heed  # type: ignore[method-assign]
+    SafeSessionState.on_script_will_rerun = undisturbed  # type: ignore[method-assign]
     run_script = ScriptRunner._run_script
 
     def on_its_page(self: ScriptRunner, rerun_data: RerunData) -> None:

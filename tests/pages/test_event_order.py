@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from types import SimpleNamespace
 
 import pytest
+from streamlit import config
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.runtime import Runtime, RuntimeConfig
 from streamlit.runtime.app_session import AppSession
@@ -16,9 +18,11 @@ from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.runtime.scriptrunner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import ScriptRequestType
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 from pages.shared import event_order
 from pages.shared.event_order import keep_order
+from tests.conftest import REPOSITORY
 
 SCRIPT = """
 import streamlit as st
@@ -54,6 +58,18 @@ def two():
     st.text("end")
 
 st.navigation([st.Page(one, default=True), st.Page(two)]).run()
+"""
+
+
+FORM = """
+import streamlit as st
+
+def count(what):
+    st.session_state[what] = st.session_state.get(what, 0) + 1
+
+st.button("Go", key="go", on_click=count, args=("clicks",))
+st.text_input("Name", key="name", on_change=count, args=("changes",))
+st.text(f"clicks {st.session_state.get('clicks', 0)} changes {st.session_state.get('changes', 0)}")
 """
 
 
@@ -153,6 +169,36 @@ async def chip_of_a_page_that_is_left(script):
         return ["one" if page == one else "two" for page in browser.shown[2:]]
 
 
+def one_after_the_other(first, second, wait):
+    """Ask for two things, the second some seconds after the first."""
+
+    async def story(script):
+        async with browsing(script) as (runtime, browser, session):
+            at_work = runtime._session_mgr.get_active_session_info(session).session
+            widgets = {"go": {"trigger_value": True}, "name": {"string_value": "Ada"}}
+            ids = {
+                name: next(
+                    i
+                    for i in at_work.session_state._new_widget_state.widget_metadata
+                    if i.endswith(f"-{name}")
+                )
+                for name in widgets
+            }
+            while at_work._scriptrunner is not None:
+                await asyncio.sleep(0.01)
+            for names, pause in ((first, wait), (second, 0.3)):
+                message = asked()
+                for name in names:
+                    message.rerun_script.widget_states.widgets.add(id=ids[name], **widgets[name])
+                runtime.handle_backmsg(session, message)
+                await asyncio.sleep(pause)
+            while at_work._scriptrunner is not None:
+                await asyncio.sleep(0.01)
+            return browser.texts[-1]
+
+    return story
+
+
 def run(story):
     """Run a coroutine to its end, in a thread of its own: where browser tests came before, this one
     has a loop that runs."""
@@ -164,7 +210,10 @@ def run(story):
 def streamlit_as_it_is(monkeypatch):
     """Afterwards: what keep_order() changes is of the whole process."""
     monkeypatch.setattr(AppSession, "request_rerun", AppSession.request_rerun)
-    monkeypatch.setattr(ScriptRunner, "_run_script", ScriptRunner._run_script)
+    for name in ("_run_script", "_maybe_handle_execution_control_request"):
+        monkeypatch.setattr(ScriptRunner, name, getattr(ScriptRunner, name))
+    will_rerun = SafeSessionState.on_script_will_rerun
+    monkeypatch.setattr(SafeSessionState, "on_script_will_rerun", will_rerun)
 
 
 @pytest.fixture
@@ -188,6 +237,29 @@ def test_what_was_drawn_last_arrives_before_the_next_script_begins(told):
 def test_streamlit_alone_loses_it(told):
     """Once this fails, streamlit has mended it, and that part of the module can go."""
     assert told(chart_then_chip, SCRIPT) == ["chart 1", "chip", "chip"]
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.0, 0.001, 0.002, 0.005, 0.05])
+@pytest.mark.parametrize(
+    ("first", "second", "said"),
+    [
+        (["go"], [], "clicks 1 changes 0"),
+        # A field that is left by the click on a button.
+        (["name"], ["name", "go"], "clicks 1 changes 1"),
+        (["go"], ["name"], "clicks 1 changes 1"),
+    ],
+)
+def test_a_click_is_not_lost_by_what_is_asked_right_before_or_after_it(
+    told, first, second, said, wait
+):
+    settings = tomllib.loads((REPOSITORY / ".streamlit" / "config.toml").read_text("utf-8"))
+    before = config.get_option("runner.fastReruns")
+    config.set_option("runner.fastReruns", settings["runner"]["fastReruns"])
+    keep_order()
+    try:
+        assert told(one_after_the_other(first, second, wait), FORM) == said
+    finally:
+        config.set_option("runner.fastReruns", before)
 
 
 def test_a_page_that_was_left_does_not_come_back_by_its_fragment(told):
