@@ -67,8 +67,10 @@ def stronger_fix(diagnosis: Diagnosis) -> str:
     found = diagnosis.stronger
     if found is None or found.fix is None:
         return ""
+    compared = any(one.fix is not None for one in diagnosis.supported)
+    what = "Another fix raises r by more" if compared else "A fix for another cause raises r"
     return (
-        f"Another fix raises r by more: {found.fix.title}, {gain_sentence(found.fix.gain)}. The "
+        f"{what}: {found.fix.title}, {gain_sentence(found.fix.gain)}. The "
         f"cause that it is for ({found.title[0].lower()}{found.title[1:]}) is {found.verdict}, so "
         "why it helps is not known."
     )
@@ -95,7 +97,7 @@ def no_fix(judgement: Judgement) -> str:
     Args:
         judgement: of a cause without one.
     """
-    return f"No other vector of this run fixes it. Looks alike: {judgement.confusions}"
+    return f"No vector of this run mends this cause. Looks alike: {judgement.confusions}"
 
 
 def other_wording(judgement: Judgement, run: RunSummary) -> str:
