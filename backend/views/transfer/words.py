@@ -94,7 +94,14 @@ def answer(view: TransferView, trait: str) -> str:
     """
     tested = [found for found in view.transfers if found.adjusted_p is not None]
     if not tested:
-        return "No pair of models can be compared on these traits."
+        none = [name for (of, name), at in view.layers.items() if of == trait and at is None]
+        said = "No pair of models can be compared on these traits"
+        if not none:
+            return f"{said}."
+        return (
+            f"{said}: at this layer there is no vector of {', '.join(none)}. Choose a layer that "
+            'all runs have, or "best per trait".'
+        )
     better = [f for f in tested if significance(f.difference, f.adjusted_p) == "higher"]
     own = [f for f in better if f.trait == trait]
     pairs = sum(f.trait == trait for f in tested)

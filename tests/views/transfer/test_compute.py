@@ -13,6 +13,7 @@ from backend.runs.saved_vectors import save_vector
 from backend.store.catalog import run_list, run_summary
 from backend.views.transfer.compute import related_runs, scored_pairs, transfer_view
 from backend.views.transfer.published import published_agreements, published_transfers
+from backend.views.transfer.words import answer
 from tests.support.phantom_store import publish_small_phantom
 from tests.support.raw import reading_run
 from tests.support.results import results
@@ -197,3 +198,10 @@ def test_the_published_table_is_as_printed_with_what_it_allows():
     assert pairs["uncritical_validation"].ceiling.value is None
     agreed = {(a.trait, a.first, a.second): a.r.value for a in published_agreements()}
     assert agreed["emotional_over_involvement", "llama3", "qwen2"] == 0.274
+
+
+def test_a_layer_that_one_model_lacks_is_named(settings, tiny_folders):
+    publish_run(settings, small_study(), tiny_folders["llama"], "one", layers=(1, 2))
+    publish_run(settings, small_study(), tiny_folders["qwen2"], "two", layers=(1,))
+    view = compared(settings, ("one", "two"), ("warmth",), "default", 2)
+    assert "at this layer there is no vector of qwen2. Choose a layer" in answer(view, "warmth")
