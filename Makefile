@@ -27,7 +27,7 @@ test-all: test
 
 # In under a minute, without a network or a browser: before every commit.
 check: lint
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/core tests/studies tests/test_architecture.py tests/test_registering.py tests/views/diagnosis
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not slow" tests/core tests/studies tests/test_architecture.py tests/test_registering.py
 
 lint: setup-dev
 	$(BIN)/ruff check .
