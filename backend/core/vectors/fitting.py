@@ -169,9 +169,7 @@ def _along(given: FitInput, vector: Floats) -> Fitted:
     length = float(np.linalg.norm(vector))
     if length <= 0:
         return _nothing(given, ZERO)
-    projections = given.project(vector) / length
-    cases = given.behaviour.cases(given.behaviour.drift_of(projections))
-    return Fitted(vector, projections, pearson(cases))
+    return _projected(given, vector, given.project(vector) / length)
 
 
 def from_binary_scores(labels: Labels) -> Fit:
@@ -222,8 +220,13 @@ NO_RESPONSES = "there are no responses that vary"
 def _of_probe(given: FitInput, found: Probe) -> Fitted:
     if found.direction is None:
         return _nothing(given, found.reason or "the probe is undefined")
-    cases = given.behaviour.cases(given.behaviour.drift_of(found.held_out))
-    return Fitted(given.responses.components.T @ found.direction, found.held_out, pearson(cases))
+    return _projected(given, given.responses.components.T @ found.direction, found.held_out)
+
+
+def _projected(given: FitInput, vector: Floats, projections: Floats) -> Fitted:
+    """A vector with what it makes of the responses, and r of that."""
+    cases = given.behaviour.cases(given.behaviour.drift_of(projections))
+    return Fitted(vector, projections, pearson(cases))
 
 
 def _nothing(given: FitInput, reason: str) -> Fitted:
