@@ -157,9 +157,7 @@ def characters(study: Study) -> int:
         for texts in (study.prompts, study.responses)
         for text in texts
     ]
-    return sum(
-        len(content) for index in set(read_together(chats)) for _role, content in chats[index]
-    )
+    return sum(len(content) for index in read_together(chats) for _role, content in chats[index])
 
 
 def _tokens(study: Study, request: ExtractionRequest, own: Sequence[RunSummary]) -> Range:
