@@ -1,12 +1,18 @@
-"""Each high prompt against each low one, along the vector built without the two."""
+"""Each high prompt against each low one, along the vector built without the two.
+
+Prompts that belong to a pair share what the pair has in common, such as a question. What is left in
+the vector of it points against the prompt that is held out, so whole pairs are left out: without
+that, the held-out AUROC of pure noise lies below 0.5.
+"""
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import Bools, Floats, flat, parts
+from backend.core.arrays import Bools, Floats, Integers, flat, parts
 from backend.core.pole_cells import PoleCells
 
 
@@ -21,6 +27,7 @@ class PairDifferences:
         padded: whether there is any padding.
         count: number of pairs, [C]; at least 1, so that one can divide by it.
         zero: whether some v_ij is zero, [C].
+        few: whether some v_ij, built without whole pairs, has no prompts of a pole left, [C].
     """
 
     values: Floats
@@ -28,6 +35,7 @@ class PairDifferences:
     padded: bool
     count: Floats
     zero: Bools
+    few: Bools
 
 
 def pair_differences(
@@ -54,7 +62,78 @@ def pair_differences(
         padded=high.padded or low.padded,
         count=high.count * low.count,
         zero=zero,
+        few=np.zeros(len(cross), bool),
     )
+
+
+def without_pairs(
+    found: PairDifferences, gram: Floats, high: PoleCells, low: PoleCells, pairs: Integers
+) -> PairDifferences:
+    """The same of cells with pairs, where v_ij is built without every prompt of i's or j's pair.
+
+    Args:
+        found: of the same cells, as if their prompts came in no pairs; kept where a cell has none.
+        gram: G, [C, n, n].
+        high: the high pole's prompts.
+        low: the low pole's.
+        pairs: pair of each prompt, -1 for none, [C, n].
+    """
+    shape = high.members.shape[1], low.members.shape[1]
+    values = found.values.copy().reshape(-1, *shape)
+    zero, few = found.zero.copy(), found.few.copy()
+    for cell in range(len(gram)):
+        i = high.rows[cell, high.members[cell]]
+        j = low.rows[cell, low.members[cell]]
+        if not len(i) or not len(j) or (pairs[cell, np.concatenate([i, j])] < 0).all():
+            continue
+        own, square, left = _differ_without(gram[cell], i, j, pairs[cell])
+        few[cell] = left < 1
+        zero[cell] = not few[cell] and square.min() <= 0
+        known = not few[cell] and not zero[cell]
+        values[cell] = 0.0
+        values[cell, : len(i), : len(j)] = own / np.sqrt(square) if known else 0.0
+    return dataclasses.replace(found, values=flat(values), zero=zero, few=few)
+
+
+def _differ_without(
+    gram: Floats, i: Integers, j: Integers, pairs: Integers
+) -> tuple[Floats, Floats, float]:
+    """(x_i - x_j) . v_ij and ||v_ij||^2 of one cell, both [high, low], and how many prompts the
+    smallest pole behind any v_ij has; without meaning where that is none."""
+    both = np.concatenate([i, j])
+    # A prompt without a pair is a block of its own.
+    alone = -1 - np.arange(len(both))
+    names, block = np.unique(np.where(pairs[both] < 0, alone, pairs[both]), return_inverse=True)
+    of = np.zeros((len(both), len(names)))
+    of[np.arange(len(both)), block] = 1.0
+    first = (np.arange(len(both)) < len(i))[:, None]
+    poles = (of * first, of * ~first)
+    own = gram[np.ix_(both, both)]
+    # Products of each prompt with the sums of each pole's prompts by block, [both, blocks].
+    products = [own @ pole for pole in poles]
+    a, b = block[: len(i), None], block[None, len(i) :]
+    fewest: list[float] = []
+    other = a != b  # i and j of one pair: only one block to leave out
+    counts: list[Floats] = []
+    along = np.zeros((len(i), len(j)))
+    for pole, product, sign in zip(poles, products, (1.0, -1.0), strict=True):
+        size = pole.sum(axis=0)
+        count = size.sum() - size[a] - other * size[b]
+        fewest.append(float(count.min()))
+        counts.append(np.maximum(count, 1.0))
+        of_i, of_j = product[: len(i)], product[len(i) :]
+        rows, columns = np.arange(len(i))[:, None], np.arange(len(j))[None, :]
+        at_i = of_i.sum(axis=1)[:, None] - of_i[rows, a] - other * of_i[rows, b]
+        at_j = of_j.sum(axis=1)[None, :] - of_j[columns, a] - other * of_j[columns, b]
+        along += sign * (at_i - at_j) / counts[-1]
+    square = np.zeros_like(along)
+    for p, q, sign in ((0, 0, 1.0), (1, 1, 1.0), (0, 1, -2.0)):
+        blocks = poles[p].T @ products[q]
+        cross = blocks.sum(axis=1) + blocks.sum(axis=0)
+        inner = blocks.sum() - cross[a] + blocks[a, a]
+        inner = inner + other * (blocks[b, b] + blocks[a, b] + blocks[b, a] - cross[b])
+        square += sign * inner / (counts[p] * counts[q])
+    return along, square, min(fewest)
 
 
 def _differ(

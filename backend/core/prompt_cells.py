@@ -7,6 +7,7 @@ independent of the model's width.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.core.arrays import Bools, Floats, Integers, refuse_not_finite
-from backend.core.pair_differences import PairDifferences, pair_differences
+from backend.core.pair_differences import PairDifferences, pair_differences, without_pairs
 from backend.core.pole_cells import Gathered, PoleCells, gather
 
 
@@ -209,10 +210,14 @@ class PromptCells:
 
     @cached_property
     def pair_differences(self) -> PairDifferences:
-        """Every high prompt against every low one, along the vector of the others."""
-        return pair_differences(
+        """Every high prompt against every low one, along the vector of the others, or, where
+        prompts come in pairs, of the prompts of other pairs."""
+        found = pair_differences(
             self.high_pole, self.low_pole, self.cross, self.high_to_low, self.low_to_high
         )
+        if self.pairs is None:
+            return found
+        return without_pairs(found, self.gram, self.high_pole, self.low_pole, self.pairs)
 
     @cached_property
     def _gathered(self) -> Gathered:
@@ -223,6 +228,15 @@ def mean_difference(high: Bools, low: Bools) -> Floats:
     """Weights of mu_H - mu_L, [C, n]; an empty pole counts as zero."""
     n_high, n_low = (np.maximum(pole.sum(axis=1, keepdims=True), 1) for pole in (high, low))
     return np.where(high, 1.0 / n_high, np.where(low, -1.0 / n_low, 0.0))
+
+
+def pair_numbers(names: Sequence[str | None]) -> Integers | None:
+    """Pairs as 0..k-1 in the order of their names, -1 for none, [n]; None without any pair."""
+    known = sorted({name for name in names if name is not None})
+    numbers = {name: number for number, name in enumerate(known)}
+    if not known:
+        return None
+    return np.array([-1 if name is None else numbers[name] for name in names], np.intp)
 
 
 def quadratic_form(gram: Floats, weights: Floats) -> Floats:

@@ -38,27 +38,32 @@ from backend.runs.layer_task import Deriver, LayerTask, read_layer
 from backend.runs.threads import side_by_side
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.run import Run
-from backend.store.schema import LABELLED_RANGE
+from backend.store.schema import LABELLED_RANGE, RANGED_LABELS, WHOLE_PAIRS
 from backend.store.work_file import WorkFile
 from backend.types import Study
 
 # Raise it when what is computed changes, so that a run says by which version its numbers are.
-# Version 3 splits the responses of a logistic probe at fractions of the study's score range.
-DERIVATION = 3
-# Version -> earlier ones by which a study with scores of 0 to 10 has the same numbers.
-_SAME_OF_TENS = {3: (2,)}
+# Version -> the studies of which it computes other numbers than the version before.
+_CHANGED: dict[int, Callable[[Study], bool]] = {
+    # The responses of a logistic probe are split at fractions of the study's score range.
+    RANGED_LABELS: lambda study: study.score_range != LABELLED_RANGE,
+    # Held-out metrics leave whole pairs out, and random halves keep them whole.
+    WHOLE_PAIRS: lambda study: any(prompt.pair is not None for prompt in study.prompts),
+}
+DERIVATION = max(_CHANGED)
 
 
-def same_numbers(earlier: int, version: int, score_range: tuple[float, float]) -> bool:
+def same_numbers(earlier: int, version: int, study: Study) -> bool:
     """Whether two versions of this code derive the same numbers of a study.
 
     Args:
         earlier: by which a run was derived.
-        version: the one that is compared with it.
-        score_range: lowest and highest allowed score of the study.
+        version: the one that is compared with it, no earlier.
+        study: of the run.
     """
-    return earlier == version or (
-        score_range == LABELLED_RANGE and earlier in _SAME_OF_TENS.get(version, ())
+    return not any(
+        number not in _CHANGED or _CHANGED[number](study)
+        for number in range(earlier + 1, version + 1)
     )
 
 

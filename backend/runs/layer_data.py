@@ -10,6 +10,7 @@ import numpy as np
 
 from backend.core.arrays import Floats, Integers
 from backend.core.cases import group_numbers
+from backend.core.prompt_cells import pair_numbers
 from backend.core.vectors.controls import DRAWS, SEED
 from backend.core.vectors.fitting import PromptGroup
 from backend.core.vectors.inner_product import (
@@ -156,15 +157,7 @@ def prompt_groups(study: Study, trait: str, ids: Integers) -> tuple[PromptGroup,
             str(name),
             np.flatnonzero(sets == name),
             high[sets == name],
-            _pairs([study.prompts[i].pair for i in ids[sets == name]]),
+            pair_numbers([study.prompts[i].pair for i in ids[sets == name]]),
         )
         for name in sorted(set(sets))
     )
-
-
-def _pairs(names: list[str | None]) -> Integers | None:
-    """Pairs as 0..k-1 in the order of their names, -1 for none; None without any pair."""
-    known = sorted({name for name in names if name is not None})
-    if not known:
-        return None
-    return np.array([-1 if name is None else known.index(name) for name in names], np.intp)

@@ -161,7 +161,7 @@ def find_carried(
         with open_source(settings, part.run_id) as source:
             alike = (
                 source.format >= SAME_DERIVED
-                and same_numbers(source.derivation, version, study.score_range)
+                and same_numbers(source.derivation, version, study)
                 and source.text_counts[1] == len(study.responses)
                 and set(names) <= set(source.methods())
                 and {metric.name for metric in registry.METRICS} <= source.metric_names()

@@ -25,6 +25,7 @@ from backend.core.estimate import (
 from backend.core.first_token import FirstTokens
 from backend.core.metrics import registry
 from backend.core.moments import Moments
+from backend.core.prompt_cells import pair_numbers
 from backend.core.vectors.controls import Control
 from backend.core.vectors.inner_product import IDENTITY
 from backend.core.vectors.methods import MEAN_DIFFERENCE
@@ -55,7 +56,7 @@ from backend.store.run_values import (
     StoredVector,
     TurnValues,
 )
-from backend.store.schema import LABELLED_RANGE, RANGED_LABELS
+from backend.store.schema import LABELLED_RANGE, RANGED_LABELS, WHOLE_PAIRS
 from backend.store.shared import share_deletion
 from backend.store.study import StudyFile
 from backend.turns import turn_order
@@ -245,10 +246,22 @@ class Run(StudyFile):
                 f"SELECT trait, prompt_set, count(*) FROM prompts{prompts} GROUP BY ALL", of_prompts
             )
         }
+        old_of_pairs: set[str] = set()
+        paired: set[tuple[str, str]] = set()
+        if self.derivation < WHOLE_PAIRS and self.format >= 5:
+            old_of_pairs = {own.name for own in registry.METRICS if own.whole_pairs}
+            paired = set(
+                self._rows(
+                    f"SELECT DISTINCT trait, prompt_set FROM prompts{prompts} AND pair IS NOT NULL",
+                    of_prompts,
+                )
+            )
         metrics: dict[CellKey, dict[str, Estimate]] = {}
         for name, of_set, at, metric, value, reason in self._rows(
             f"SELECT trait, prompt_set, layer, name, value, reason FROM metrics{where}", only
         ):
+            if metric in old_of_pairs and (name, of_set) in paired:
+                continue
             key = CellKey(name, of_set, at)
             found = _estimate(value, None, None, None, counts[name, of_set], reason)
             metrics.setdefault(key, {})[metric] = found
@@ -453,6 +466,7 @@ class Run(StudyFile):
         b = self._ordered_matrix(f"{place} [b] FROM moments {where}", key)
         high = np.array([prompt.pole == "high" for prompt in prompts])[members]
         ids = tuple(prompts[i].prompt_id for i in members)
+        pairs = pair_numbers([prompts[i].pair for i in members])
         # All of them, as in most studies, are a view of what was read, not a copy.
         chosen = np.ix_(members, members) if len(members) < count else np.s_[:, :]
         cells = []
@@ -468,7 +482,7 @@ class Run(StudyFile):
                 effective,
                 groups,
             )
-            cells.append(CellProducts(trait, at, ids, grams[rows][chosen], high, moments))
+            cells.append(CellProducts(trait, at, ids, grams[rows][chosen], high, moments, pairs))
         return tuple(cells)
 
     def inner_product_titles(self) -> dict[str, str]:

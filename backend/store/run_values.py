@@ -207,6 +207,7 @@ class CellProducts:
         gram: G = PMP', [n, n].
         high: True for the high pole, [n].
         moments: S, b and y'y.
+        pairs: pair of each prompt as 0..k-1, -1 for none, [n]; None where there are none.
     """
 
     trait: str
@@ -215,6 +216,7 @@ class CellProducts:
     gram: Floats
     high: Bools
     moments: Moments
+    pairs: Integers | None
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,8 @@ SAME_DERIVED = 5
 # before the version of derivations that splits them at fractions of the study's own range.
 LABELLED_RANGE = (0.0, 10.0)
 RANGED_LABELS = 3
+# Since this version of derivations held-out metrics and random halves take pairs whole.
+WHOLE_PAIRS = 4
 # Format -> table -> columns that it brought.
 ADDED_COLUMNS: dict[int, dict[str, tuple[str, ...]]] = {
     3: {

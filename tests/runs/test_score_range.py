@@ -181,8 +181,8 @@ def test_a_run_of_an_earlier_version_says_its_own_thresholds_until_it_is_derived
 def test_only_numbers_that_stay_the_same_are_taken_from_an_earlier_version(
     store, tiny_llama, monkeypatch
 ):
-    assert same_numbers(2, 3, (0.0, 10.0)) and not same_numbers(2, 3, (0.0, 100.0))
-    assert not same_numbers(1, 3, (0.0, 10.0)) and not same_numbers(2, 4, (0.0, 10.0))
+    assert same_numbers(2, 3, TENS) and not same_numbers(2, 3, in_range(0, 100, "h2"))
+    assert not same_numbers(1, 3, TENS)
     fitted = []
     whole = derive._fit_to_responses
     monkeypatch.setattr(

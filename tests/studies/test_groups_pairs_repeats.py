@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from backend.store.study import load_study, publish_study
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
+from backend.types import Message, Prompt
 from tests.support.studies import small_study
 from tests.support.study_faults import change, only
 from tests.support.study_files import write_study
@@ -90,6 +92,41 @@ def test_pairs_are_one_high_and_one_low_prompt(folder):
     _, line, what, remedy = only(folder)
     assert line == 2 and "has its high prompt on line 1 already" in what
     assert "one high and one low" in remedy
+
+
+@pytest.mark.parametrize(
+    ("prompts", "told"),
+    [
+        ([("Your request popped up. " + end, (), None) for end in ("No.", "Yes.")], 0),
+        ([(f"Nights are {k} bad. {end}", (), None) for k in range(4) for end in "ab"], 4),
+        ([(f"Nights are {k} bad. {end}", (), str(k)) for k in range(4) for end in "ab"], 0),
+        ([(f"Nights are very {k} {end}", (), None) for k in range(4) for end in "ab"], 0),
+        ([(f"{end} {k} is so", ("Why?", k), None) for k in range(5) for end in "ab"], 5),
+    ],
+    ids=["too few", "beginnings", "marked", "the same beginning for all", "answers"],
+)
+def test_prompts_that_look_like_pairs_and_are_not_marked_are_told_of(tmp_path, prompts, told):
+    """High and low take turns in ``prompts``; each is text, question and pair."""
+    study = small_study(scenarios=4, prompts=4, turns=False)
+    made = [
+        Prompt(
+            "warmth",
+            ("high", "low")[number % 2],
+            text,
+            pair=pair,
+            messages=(Message("system", str(number % 2)), Message("user", f"{asked}"))
+            if asked
+            else (),
+        )
+        for number, (text, asked, pair) in enumerate(prompts)
+    ]
+    others = [prompt for prompt in study.prompts if prompt.trait == "haste" or len(prompts) < 4]
+    folder = write_study(
+        tmp_path / "pairs", dataclasses.replace(study, prompts=tuple(made + others))
+    )
+    found = [note.what for note in notes(folder) if "marked as pairs" in note.what]
+    assert len(found) == bool(told)
+    assert all(f"{told} high prompts of trait 'warmth'" in what for what in found)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,6 @@ import numpy as np
 
 from backend.core.arrays import ROUNDING, Floats
 from backend.core.metrics.measured import EMPTY_POLE, Measured
-from backend.core.metrics.stability import SPLIT_SEED, SPLITS
 from backend.core.prompt_cells import PromptCells
 
 NOT_PAIRED = "the prompts do not come in pairs"
@@ -47,17 +46,6 @@ def pairs_astray(cells: PromptCells) -> Measured:
         return None if cosines is None else float((cosines < 0).mean())
 
     return _measured(cells, of, ZERO)
-
-
-def pair_split_half(cells: PromptCells) -> Measured:
-    """Mean cosine of the mean differences of two random halves of the pairs, Spearman-Brown
-    corrected to all of them.
-
-    Unlike halves of the poles, halves of the pairs keep what a pair has in common out of the
-    vector. Scale-free; range [0, 1]. Undefined without pairs, with fewer than two, or where
-    halves are zero or opposed. Source: Spearman 1910, Brown 1910.
-    """
-    return _measured(cells, _split_half, "halves of the pairs are opposed or zero")
 
 
 def effective_prompts(cells: PromptCells) -> Measured:
@@ -132,19 +120,3 @@ def _left_out_cosines(products: Floats) -> Floats | None:
         return None
     found: Floats = np.clip(along / np.sqrt(squares * others), -1.0, 1.0)
     return found
-
-
-def _split_half(products: Floats) -> float | None:
-    n = len(products)
-    rng = np.random.default_rng(SPLIT_SEED)
-    first = np.zeros((SPLITS, n))
-    for row in range(SPLITS):
-        first[row, rng.permutation(n)[: (n + row % 2) // 2]] = 1.0
-    second = 1.0 - first
-    along = np.einsum("ij,ij->i", first @ products, second)
-    sizes = [np.einsum("ij,ij->i", half @ products, half) for half in (first, second)]
-    square = sizes[0] * sizes[1]
-    if square.min() <= (ROUNDING * products.max()) ** 2:
-        return None
-    mean = float(np.clip(along / np.sqrt(square), -1.0, 1.0).mean())
-    return None if mean < 0 else 2 * mean / (1 + mean)

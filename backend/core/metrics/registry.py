@@ -35,6 +35,7 @@ class PromptMetric:
         better: which direction is good for a steering vector, other things equal.
         compute: the function, for many cells at once.
         live: whether it follows from inner products fast enough for the lab's slider.
+        whole_pairs: whether it leaves out, or deals, the prompts of a pair together.
     """
 
     name: str
@@ -46,6 +47,7 @@ class PromptMetric:
     better: Better
     compute: Callable[[PromptCells], Measured]
     live: bool
+    whole_pairs: bool = False
 
     @property
     def scale_free(self) -> bool:
@@ -144,23 +146,25 @@ METRICS: list[PromptMetric] = [
         "d_prime",
         "d′ of held-out prompts",
         SCALE_FREE,
-        "J · mean of (x_i - x_j)·v̂ / spread of a pole, v built without i and j",
+        "J · mean of (x_i - x_j)·v̂ / spread of a pole, v built without i, j and their pairs",
         "(-∞, ∞), 0 by chance",
         "fewer than 2 prompts in a pole, or a zero vector",
         "higher",
         held_out.d_prime,
         live=True,
+        whole_pairs=True,
     ),
     PromptMetric(
         "auroc",
         "AUROC of held-out prompts",
         SCALE_FREE,
-        "share of (high i, low j) in order along v built without i and j",
+        "share of (high i, low j) in order along v built without i, j and their pairs",
         "[0, 1], 0.5 by chance",
         "fewer than 2 prompts in a pole, or a zero vector",
         "higher",
         held_out.auroc,
         live=True,
+        whole_pairs=True,
     ),
     PromptMetric(
         "dominance",
@@ -210,12 +214,13 @@ METRICS: list[PromptMetric] = [
         "split_half_stability",
         "Split-half stability",
         SCALE_FREE,
-        "mean cosine of v from random halves, Spearman-Brown corrected",
+        "mean cosine of v from random halves, pairs whole, Spearman-Brown corrected",
         "[0, 1]",
-        "fewer than 2 prompts in a pole, or opposed halves",
+        "fewer than 2 prompts in a pole, or pairs, or opposed halves",
         "higher",
         stability.split_half_stability,
         live=False,
+        whole_pairs=True,
     ),
     PromptMetric(
         "effective_prompts",
@@ -248,17 +253,6 @@ METRICS: list[PromptMetric] = [
         "prompts without pairs, fewer than 2, or a zero difference",
         "lower",
         paired_prompts.pairs_astray,
-        live=False,
-    ),
-    PromptMetric(
-        "pair_split_half",
-        "Split-half stability of pairs",
-        SCALE_FREE,
-        "mean cosine of mean d from random halves of the pairs, Spearman-Brown corrected",
-        "[0, 1]",
-        "prompts without pairs, fewer than 2, or opposed halves",
-        "higher",
-        paired_prompts.pair_split_half,
         live=False,
     ),
 ]

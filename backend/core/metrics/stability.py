@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.core.arrays import ROUNDING, Bools, Floats
+from backend.core.arrays import ROUNDING, Bools, Floats, Integers
 from backend.core.estimate import Estimate
 from backend.core.metrics.contrast import NO_SEPARATION
 from backend.core.metrics.measured import EMPTY_POLE, Measured
@@ -129,10 +129,12 @@ def split_half_stability(
     """Mean cosine of vectors built from two random halves, Spearman-Brown corrected to full n.
 
     Each pole is split at random into halves (of an odd number, the larger half alternates); the
-    mean cosine c over ``splits`` splits becomes 2c / (1 + c). Scale-free; range [0, 1]; 1 means
-    that other prompts of the same kind would give the same vector. Undefined with fewer than 2
-    prompts in a pole, a half whose vector is zero, or c below 0 (then halves disagree and the
-    correction has no meaning). Source: Spearman 1910, Brown 1910.
+    mean cosine c over ``splits`` splits becomes 2c / (1 + c). Pairs stay whole, so that what a pair
+    shares is in neither half's vector; with its prompts in different halves it would set the
+    halves against each other. Scale-free; range [0, 1]; 1 means that other prompts of the same
+    kind would give the same vector. Undefined with fewer than 2 prompts in a pole or, where all
+    come in pairs, fewer than 2 pairs; with a half whose vector is zero; or with c below 0 (then
+    halves disagree and the correction has no meaning). Source: Spearman 1910, Brown 1910.
     """
     values, reasons = np.full(len(cells), np.nan), {}
     for cell, few in enumerate(cells.fewest < 2):
@@ -145,9 +147,16 @@ def split_half_stability(
             continue
         present = np.flatnonzero(cells.high[cell] | cells.low[cell])
         # Each cell draws by the positions of its own prompts, as if it were alone.
-        mean = _mean_half_cosine(
-            cells.gram[cell][np.ix_(present, present)], cells.high[cell, present], splits, seed
+        halves = _halves(
+            cells.high[cell, present],
+            np.full(len(present), -1) if cells.pairs is None else cells.pairs[cell, present],
+            splits,
+            seed,
         )
+        if halves is None:
+            reasons[cell] = "halves need prompts of each pole, and pairs stay whole"
+            continue
+        mean = _mean_cosine(cells.gram[cell][np.ix_(present, present)], *halves)
         if mean is None:
             reasons[cell] = "a vector built from half of the prompts is zero"
         elif mean < 0:
@@ -160,18 +169,34 @@ def split_half_stability(
     return Measured(values, reasons)
 
 
-def _mean_half_cosine(gram: Floats, high: Bools, splits: int, seed: int) -> float | None:
-    """Mean cosine of the vectors of random halves of one cell; None if one of them is zero."""
+def _halves(high: Bools, pairs: Integers, splits: int, seed: int) -> tuple[Floats, Floats] | None:
+    """Weights of the vectors of two random halves of one cell's prompts, both [splits, n]; None
+    where a half has no prompt of a pole.
+
+    Pairs are dealt whole; prompts without a partner are dealt within their pole.
+    """
+    partners = (pairs[:, None] == pairs[None, :]).sum(axis=1) > 1
+    whole = partners & (pairs >= 0)
+    dealt = [[np.array([i]) for i in np.flatnonzero(~whole & pole)] for pole in (high, ~high)]
+    dealt.append([np.flatnonzero(pairs == pair) for pair in np.unique(pairs[whole])])
     rng = np.random.default_rng(seed)
-    first = np.zeros((splits, len(high)))
-    second = np.zeros_like(first)
-    poles = ((np.flatnonzero(high), 1.0), (np.flatnonzero(~high), -1.0))
+    first = np.zeros((splits, len(high)), bool)
     for row in range(splits):
-        for indices, sign in poles:
-            shuffled = rng.permutation(indices)
-            size = (len(shuffled) + row % 2) // 2
-            first[row, shuffled[:size]] = sign / size
-            second[row, shuffled[size:]] = sign / (len(shuffled) - size)
+        for blocks in dealt:
+            order = rng.permutation(len(blocks))
+            for block in order[: (len(blocks) + row % 2) // 2]:
+                first[row, blocks[block]] = True
+    weights = []
+    for half in (first, ~first):
+        counts = [(half & pole).sum(axis=1, keepdims=True) for pole in (high, ~high)]
+        if min(int(count.min()) for count in counts) < 1:
+            return None
+        weights.append((half & high) / counts[0] - (half & ~high) / counts[1])
+    return weights[0], weights[1]
+
+
+def _mean_cosine(gram: Floats, first: Floats, second: Floats) -> float | None:
+    """Mean cosine of pairs of vectors with these weights, both [m, n]; None if one is zero."""
     first_forms, second_forms = first @ gram, second @ gram
     squares = np.einsum("ij,ij->i", first_forms, first) * np.einsum(
         "ij,ij->i", second_forms, second

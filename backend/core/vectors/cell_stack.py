@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.core.arrays import Bools, Floats
+from backend.core.arrays import Bools, Floats, Integers
 from backend.core.moments import Moments
 
 
@@ -29,6 +29,8 @@ class CellStack:
         z_half: half the width of the 95% interval of Fisher's z, [C]; NaN where there is none.
         rounding: scale below which S is rounding, [C].
         width: d, the number of coordinates of an activation; [C] where cells differ in it.
+        pairs: number of the pair that each prompt belongs to, -1 for none, [C, n]; None where no
+            cell's prompts come in pairs.
     """
 
     gram: Floats
@@ -43,6 +45,7 @@ class CellStack:
     z_half: Floats
     rounding: Floats
     width: int | Floats
+    pairs: Integers | None = None
 
     def __len__(self) -> int:
         return len(self.gram)
@@ -69,6 +72,7 @@ def take(cells: CellStack, chosen: NDArray[np.intp]) -> CellStack:
         cells.z_half[chosen],
         cells.rounding[chosen],
         width,
+        None if cells.pairs is None else cells.pairs[chosen],
     )
 
 
@@ -77,6 +81,7 @@ def stack(
     highs: Sequence[Bools],
     moments: Sequence[Moments],
     width: int | Floats,
+    pairs: Sequence[Integers | None] = (),
 ) -> CellStack:
     """Stack cells, padding those with fewer prompts.
 
@@ -85,6 +90,7 @@ def stack(
         highs: [n_c] of each cell, True for the high pole.
         moments: S, b and y'y of each cell.
         width: d, one for all or one per cell.
+        pairs: pair of each prompt of each cell, [n_c], -1 for none; None for a cell without any.
     """
     cells, n = len(grams), max((len(high) for high in highs), default=0)
     gram, s = np.zeros((cells, n, n)), np.zeros((cells, n, n))
@@ -94,6 +100,12 @@ def stack(
         size = len(h)
         gram[c, :size, :size], s[c, :size, :size], b[c, :size] = g, m.s, m.b
         high[c, :size], low[c, :size] = h, ~h
+    numbers = None
+    if any(own is not None for own in pairs):
+        numbers = np.full((cells, n), -1, np.intp)
+        for c, own in enumerate(pairs):
+            if own is not None:
+                numbers[c, : len(own)] = own
     return CellStack(
         gram=gram,
         high=high,
@@ -107,4 +119,5 @@ def stack(
         z_half=np.array([m.z_half for m in moments], np.float64),
         rounding=np.array([m.rounding for m in moments], np.float64),
         width=width,
+        pairs=numbers,
     )

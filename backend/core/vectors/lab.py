@@ -65,7 +65,7 @@ def evaluate(
     r = correlations(built.weights, cells)
     ends = fisher_band(r, cells.z_half)
     high, low = built.kept & cells.high, built.kept & cells.low
-    rows = PromptCells(built.gram, high, low, built.row_weights, cells.width)
+    rows = PromptCells(built.gram, high, low, built.row_weights, cells.width, pairs=cells.pairs)
     if measured is None:
         metrics = live_metrics(rows)
     else:

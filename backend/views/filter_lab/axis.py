@@ -77,4 +77,4 @@ def one_cell(run: Run, metric: str, trait: str, prompt_set: str, layer: int) -> 
     if not found:
         return None
     cell = found[0]
-    return stack([cell.gram], [cell.high], [cell.moments], run.record.width)
+    return stack([cell.gram], [cell.high], [cell.moments], run.record.width, [cell.pairs])

@@ -138,22 +138,11 @@ def lab_stack(runs: Sequence[Run], prompt_set: str, metric: str) -> LabStack:
         [cell.high for cell in found],
         [cell.moments for cell in found],
         np.array(widths, np.float64),
+        [cell.pairs for cell in found],
     )
-    for name in (
-        "gram",
-        "high",
-        "low",
-        "s",
-        "b",
-        "y_square",
-        "count",
-        "groups",
-        "effective",
-        "z_half",
-        "rounding",
-        "width",
-    ):
-        getattr(stacked, name).setflags(write=False)
+    for value in vars(stacked).values():
+        if isinstance(value, np.ndarray):
+            value.setflags(write=False)
     ids = tuple(cell.prompt_ids for cell in found)
     return LabStack(tuple(keys), ids, stacked, missing, inner_product_titles(runs))
 

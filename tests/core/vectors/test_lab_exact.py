@@ -168,7 +168,6 @@ def test_the_lab_names_what_it_leaves_out():
         "effective_prompts",
         "pair_agreement",
         "pairs_astray",
-        "pair_split_half",
     }
 
 
