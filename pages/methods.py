@@ -11,6 +11,7 @@ from backend.views.methods import words
 from backend.views.methods.comparison import MethodComparison, method_choice, method_comparison
 from backend.views.methods.compute import MethodGrid
 from backend.views.methods.cosines import FAMILIES, runs_of_model, vector_cosines
+from backend.views.methods.differences import MethodDifferences, differences_on_traits
 from backend.views.methods.figures import (
     cosine_map,
     method_differences,
@@ -69,19 +70,19 @@ def _grid(grid: MethodGrid, layer: int | None) -> None:
         st.caption(missing)
 
 
-def _trait(comparison: MethodComparison, trait: str, layer: int | None) -> None:
+def _trait(grid: MethodGrid, differences: MethodDifferences, trait: str, layer: int | None) -> None:
     """One trait: intervals, differences and every number."""
     st.subheader("Better than the mean difference?")
-    st.caption(words.differences_caption(comparison, layer))
+    st.caption(words.differences_caption(differences, layer))
     show(
-        method_differences(comparison, trait),
+        method_differences(grid, differences, trait),
         "differences",
         "r of every method minus that of the mean difference",
     )
     st.subheader(f"r of {trait.replace('_', ' ')} by method")
     st.caption(words.forest_caption(layer))
-    show(method_forest(comparison.grid, trait), "forest", "r of every method, with its intervals")
-    st.dataframe(method_rows(comparison, trait), hide_index=True, width="stretch")
+    show(method_forest(grid, trait), "forest", "r of every method, with its intervals")
+    st.dataframe(method_rows(grid, differences, trait), hide_index=True, width="stretch")
 
 
 def _choice(run_id: str, trait: str, prompt_set: str, layer: int | None) -> None:
@@ -92,14 +93,16 @@ def _choice(run_id: str, trait: str, prompt_set: str, layer: int | None) -> None
     st.dataframe(choice_rows(found), hide_index=True, width="stretch")
 
 
-def _overall(comparison: MethodComparison, layer: int | None) -> None:
+def _overall(
+    comparison: MethodComparison, differences: MethodDifferences, layer: int | None
+) -> None:
     st.caption(words.overall_caption(layer))
     show(
         methods_overall(comparison),
         "overall",
         "Every method against the mean difference, over all traits",
     )
-    st.dataframe(overall_rows(comparison), hide_index=True, width="stretch")
+    st.dataframe(overall_rows(comparison, differences), hide_index=True, width="stretch")
 
 
 def _subsampling(run_id: str, trait: str, prompt_set: str, layer: int) -> None:
@@ -147,6 +150,13 @@ def _cosines(selected: Selection, run: RunSummary, begin: int) -> None:
             st.dataframe(cosine_rows(found), hide_index=True, width="stretch")
 
 
+def _differences(chosen: Selection, run: RunSummary) -> MethodDifferences:
+    with st.spinner("Comparing the methods on each trait"):
+        return data.results().with_saved(
+            differences_on_traits, [run.run_id], chosen.prompt_set, chosen.layer
+        )
+
+
 chosen = selection()
 st.title("Which vector method wins?")
 run = require_run(chosen)
@@ -172,9 +182,9 @@ with data.faults_shown():
     if view == "grid":
         _grid(comparison.grid, chosen.layer)
     elif view == "overall":
-        _overall(comparison, chosen.layer)
+        _overall(comparison, _differences(chosen, run), chosen.layer)
     elif view == "trait":
-        _trait(comparison, chosen.trait, chosen.layer)
+        _trait(comparison.grid, _differences(chosen, run), chosen.trait, chosen.layer)
     elif view == "choice":
         _choice(run.run_id, chosen.trait, chosen.prompt_set, chosen.layer)
     elif view == "prompts":

@@ -24,6 +24,7 @@ from backend.views.layers.compute import layer_choices
 from backend.views.layers.tables import choice_rows as layer_rows
 from backend.views.layers.words import choice_sentence
 from backend.views.methods.comparison import method_comparison
+from backend.views.methods.differences import differences_on_traits
 from backend.views.methods.tables import method_rows, overall_rows
 from backend.views.prompts.compute import prompt_view
 from backend.views.scorecard.compute import scorecard
@@ -217,8 +218,9 @@ def test_every_section_holds_the_pages_tables(phantom):
             said = " ".join(choice_sentence(choice).split())
             assert (said in parsed.text) == (choice.trait in view.traits)
         comparison = store.with_saved(method_comparison, [run], "default", None)
-        there(overall_rows(comparison))
-        there(method_rows(comparison, view.traits[0]))
+        apart = store.with_saved(differences_on_traits, [run], "default", None)
+        there(overall_rows(comparison, apart))
+        there(method_rows(comparison.grid, apart, view.traits[0]))
         there(use_rows(store.of_run(score_columns, run, None)))
         layer = choices[0].layer
         there(link_rows(store.of_run(score_links, run, "default", view.traits[0], layer).rows))

@@ -26,6 +26,7 @@ from backend.store.connection import matrix_of
 from backend.store.imported_vector import read_imported
 from backend.store.run import open_run
 from backend.views.methods.comparison import method_comparison
+from backend.views.methods.differences import differences_on_traits
 from backend.views.methods.tables import method_rows
 from backend.views.transfer.compute import transfer_view
 from tests.support.raw import reading_run
@@ -110,9 +111,10 @@ def test_ones_own_vector_comes_back_with_every_number_of_its_method(store, tmp_p
                 assert a == (b if b is None else pytest.approx(b, abs=1e-9)), (part, name)
     row = found.rows[-1]
     assert (row.title, row.saved) == ("mine", True) and "imported from mine.npz" in row.source
-    table = {line["method"]: line for line in method_rows(compared(store), "haste")}
+    apart = results(store).with_saved(differences_on_traits, ["run-1"], "default")
+    table = {line["method"]: line for line in method_rows(compared(store).grid, apart, "haste")}
     assert "imported from mine.npz" in table["mine\u00a0‡"]["source"]
-    assert ("imported:mine", "haste") in compared(store).saved
+    assert ("imported:mine", "haste") in apart.named
 
 
 def test_what_does_not_fit_is_undefined_with_its_reason(store, tmp_path):

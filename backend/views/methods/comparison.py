@@ -1,4 +1,4 @@
-"""Whether any method beats the mean difference, and what choosing among them is worth."""
+"""Whether any method beats the mean difference over the traits, and what choosing one is worth."""
 
 from __future__ import annotations
 
@@ -11,36 +11,18 @@ import numpy as np
 
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
-from backend.core.statistics.dependent import compare_predictors
 from backend.core.statistics.held_out_choice import held_out_choice
 from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
-from backend.core.statistics.significance import significance
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, method_named
-from backend.runs.imported_vectors import NamedVector, on_run
+from backend.runs.imported_vectors import NamedVector, OnRun, on_run
 from backend.runs.saved_vectors import saved_cases
 from backend.store.imported_vector import ImportedVector
 from backend.store.run import Run
-from backend.store.run_values import ScoredCases
 from backend.store.saved_vector import SavedVector
-from backend.views.methods.compute import MethodGrid, method_grid, method_results, saved_row_name
+from backend.views.methods.compute import MethodGrid, method_grid, method_results
 
 NO_VECTOR = "no method has a vector here"
-
-
-@dataclass(frozen=True)
-class MethodDifference:
-    """A method's r minus the baseline's on one trait.
-
-    Attributes:
-        difference: with Zou's interval and Williams's p: both r share the behaviour.
-        between: r of the two projections; None where undefined.
-        adjusted_p: Benjamini-Hochberg p over all methods and traits compared together.
-    """
-
-    difference: Estimate
-    between: float | None
-    adjusted_p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -52,8 +34,6 @@ class MethodOverTraits:
         r: mean difference of r, plain; None without a trait on which both have r.
         won: traits where the method's r is the higher.
         lost: traits where it is the lower.
-        significantly_won: traits where it is the higher by the adjusted p (5%).
-        significantly_lost: traits where it is the lower by it.
         adjusted_p: Benjamini-Hochberg p of z over methods.
     """
 
@@ -61,8 +41,6 @@ class MethodOverTraits:
     r: float | None
     won: int
     lost: int
-    significantly_won: int
-    significantly_lost: int
     adjusted_p: float | None = None
 
 
@@ -72,19 +50,11 @@ class MethodComparison:
 
     Attributes:
         grid: all methods on all traits.
-        differences: (method, trait) -> difference of r at the layers shown.
-        saved: the same for saved vectors; their p is adjusted among themselves.
         overall: method -> the comparison over traits, of r with no choice of layer in it.
     """
 
     grid: MethodGrid
-    differences: dict[tuple[str, str], MethodDifference]
-    saved: dict[tuple[str, str], MethodDifference]
     overall: dict[str, MethodOverTraits]
-
-    def tests(self) -> int:
-        """How many tests p of a single trait is adjusted over."""
-        return sum(found.difference.p is not None for found in self.differences.values())
 
 
 @dataclass(frozen=True)
@@ -127,7 +97,30 @@ def method_comparison(
         ValueError: not one run.
     """
     (run,) = runs
-    named = [
+    named, imported = named_on(run, saved, prompt_set, layer)
+    grid = method_grid(run, named, prompt_set, layer, imported)
+    rs = {
+        (row.name, trait): grid.results[row.name, trait].selection_free_r().value
+        for row in grid.rows
+        if not row.saved
+        for trait in grid.traits
+        if (row.name, trait) in grid.results
+    }
+    return MethodComparison(grid, over_traits(MEAN_DIFFERENCE, rs))
+
+
+def named_on(
+    run: Run, saved: Sequence[NamedVector], prompt_set: str, layer: int | None
+) -> tuple[list[tuple[SavedVector, Cases]], list[tuple[ImportedVector, OnRun]]]:
+    """Saved and imported vectors that can be compared with a run's methods, with their cases.
+
+    Args:
+        run: an open run.
+        saved: as for :func:`method_comparison`.
+        prompt_set: which prompts the vectors are built from.
+        layer: the layer of imported ones; None for all of theirs.
+    """
+    own = [
         (vector, saved_cases(run, vector))
         for vector in saved
         if isinstance(vector, SavedVector)
@@ -138,40 +131,7 @@ def method_comparison(
         for vector in saved
         if isinstance(vector, ImportedVector) and vector.trait in run.traits
     ]
-    grid = method_grid(run, named, prompt_set, layer, imported)
-    scored: dict[str, ScoredCases] = {}
-    shown: dict[str, dict[str, Cases]] = {}
-    for (method, trait, own_set), (by_layer, _) in run.drifts(layer=layer).items():
-        result = grid.results.get((method, trait))
-        if own_set == prompt_set and result is not None and result.layer in by_layer:
-            if trait not in scored:
-                scored[trait] = run.scored_cases(trait)
-            shown.setdefault(trait, {})[method] = scored[trait].cases(by_layer[result.layer])
-    against: dict[str, dict[str, Cases]] = {}
-    at_layer: list[tuple[NamedVector, Cases]] = [*named]
-    for other, on in imported:
-        best = grid.results[saved_row_name(other), other.trait].layer
-        if best is not None:
-            at_layer.append((other, on.cases[best]))
-    for vector, cases in at_layer:
-        base = shown.get(vector.trait, {}).get(MEAN_DIFFERENCE)
-        if base is not None:
-            of_trait = against.setdefault(vector.trait, {MEAN_DIFFERENCE: base})
-            of_trait[saved_row_name(vector)] = cases
-    differences = differences_to(MEAN_DIFFERENCE, shown)
-    rs = {
-        (row.name, trait): grid.results[row.name, trait].selection_free_r().value
-        for row in grid.rows
-        if not row.saved
-        for trait in grid.traits
-        if (row.name, trait) in grid.results
-    }
-    return MethodComparison(
-        grid=grid,
-        differences=differences,
-        saved=differences_to(MEAN_DIFFERENCE, against),
-        overall=over_traits(MEAN_DIFFERENCE, rs, differences),
-    )
+    return own, imported
 
 
 def method_choice(run: Run, trait: str, prompt_set: str, layer: int | None = None) -> MethodChoice:
@@ -218,41 +178,9 @@ def method_choice(run: Run, trait: str, prompt_set: str, layer: int | None = Non
     )
 
 
-def differences_to(
-    baseline: str, by_trait: Mapping[str, Mapping[str, Cases]]
-) -> dict[tuple[str, str], MethodDifference]:
-    """Every method against one of them, trait by trait.
-
-    Args:
-        baseline: the method that the others are compared with.
-        by_trait: trait -> method -> the trait's cases, with the drift (or level) of the method's
-            projections as x.
-
-    Returns:
-        (method, trait) -> difference, for the traits on which the baseline has projections; in
-        [-2, 2], undefined with the reason of the first r that is.
-    """
-    found: dict[tuple[str, str], MethodDifference] = {}
-    for trait, by_method in by_trait.items():
-        if baseline not in by_method:
-            continue
-        base = by_method[baseline]
-        for method, cases in by_method.items():
-            if method == baseline:
-                continue
-            compared = compare_predictors(cases, base.x)
-            found[method, trait] = MethodDifference(compared.difference, compared.between.value)
-    adjusted = benjamini_hochberg([f.difference.p for f in found.values()])
-    return {
-        key: dataclasses.replace(f, adjusted_p=p)
-        for (key, f), p in zip(found.items(), adjusted, strict=True)
-    }
-
-
 def over_traits(
     baseline: str,
     rs: Mapping[tuple[str, str], float | None],
-    differences: Mapping[tuple[str, str], MethodDifference],
 ) -> dict[str, MethodOverTraits]:
     """Every method against the baseline over the traits on which both have r.
 
@@ -262,7 +190,6 @@ def over_traits(
     Args:
         baseline: the method that the others are compared with.
         rs: (method, trait) -> r to compare; None where undefined.
-        differences: of single traits, for the counts of those that are significant.
     """
     found: dict[str, MethodOverTraits] = {}
     for method in dict.fromkeys(name for name, _ in rs if name != baseline):
@@ -270,11 +197,6 @@ def over_traits(
             (trait, r, base)
             for (name, trait), r in rs.items()
             if name == method and r is not None and (base := rs.get((baseline, trait))) is not None
-        ]
-        judged = [
-            significance(difference.difference, difference.adjusted_p)
-            for trait, _, _ in pairs
-            if (difference := differences.get((method, trait))) is not None
         ]
         found[method] = MethodOverTraits(
             z=paired_difference(
@@ -284,8 +206,6 @@ def over_traits(
             r=float(np.mean([r - base for _, r, base in pairs])) if pairs else None,
             won=sum(r > base for _, r, base in pairs),
             lost=sum(r < base for _, r, base in pairs),
-            significantly_won=judged.count("higher"),
-            significantly_lost=judged.count("lower"),
         )
     adjusted = benjamini_hochberg([f.z.p for f in found.values()])
     return {

@@ -8,10 +8,11 @@ from collections.abc import Sequence
 import plotly.graph_objects as go
 
 from backend.core.estimate import Estimate
-from backend.core.statistics.significance import Significance, significance
-from backend.views.methods.comparison import MethodComparison, MethodDifference
+from backend.core.statistics.significance import Significance
+from backend.views.methods.comparison import MethodComparison
 from backend.views.methods.compute import MethodGrid, MethodResult, MethodRow
 from backend.views.methods.cosines import VectorCosines
+from backend.views.methods.differences import MethodDifference, MethodDifferences
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.methods.words import (
     Shown,
@@ -138,22 +139,23 @@ def method_forest(grid: MethodGrid, trait: str) -> go.Figure:
     return figure
 
 
-def method_differences(comparison: MethodComparison, trait: str) -> go.Figure:
-    """Every method's r minus the mean difference's on one trait, with Zou's interval.
+def method_differences(grid: MethodGrid, differences: MethodDifferences, trait: str) -> go.Figure:
+    """Every method's r minus the mean difference's on one trait, with its interval.
 
     Args:
-        comparison: of a run.
+        grid: all methods on all traits of a run.
+        differences: of the same run.
         trait: one of its traits.
     """
-    every = comparison.differences | comparison.saved
-    rows = [row for row in comparison.grid.rows_of(trait) if (row.name, trait) in every]
+    every = differences.every
+    rows = [row for row in grid.rows_of(trait) if (row.name, trait) in every]
     found = [every[row.name, trait] for row in rows]
     return difference_forest(
         [marked(row) for row in rows],
         [(f.difference, f.adjusted_p) for f in found],
         [f"<b>{row.title}</b><br>{_said(f)}" for row, f in zip(rows, found, strict=True)],
         WORDS,
-        title="r − r of the mean difference<br>(95% interval, Zou)",
+        title="r − r of the mean difference<br>(95% interval)",
     )
 
 
@@ -302,12 +304,11 @@ def _hover(row: MethodRow, trait: str, result: MethodResult | None, target: str)
 
 
 def _said(f: MethodDifference) -> str:
-    found = significance(f.difference, f.adjusted_p)
     if f.difference.value is None:
         return wrapped(f"undefined: {f.difference.reason}")
     alike = "" if f.between is None else f"<br>the two projections correlate {f.between:+.2f}"
     return (
-        f"{SIGNS[found]} {WORDS[found]}<br>difference {r_text(f.difference)}"
+        f"{SIGNS[f.kind]} {WORDS[f.kind]}<br>difference {r_text(f.difference)}"
         f"<br>p {p_text(f.difference.p)}, adjusted {p_text(f.adjusted_p)}{alike}"
         f"{'' if f.difference.reason is None else '<br>' + wrapped(f.difference.reason)}"
     )

@@ -10,6 +10,7 @@ from backend.store.run_values import RunSummary
 from backend.views.methods import words
 from backend.views.methods.comparison import MethodComparison, method_choice, method_comparison
 from backend.views.methods.cosines import vector_cosines
+from backend.views.methods.differences import MethodDifferences, differences_on_traits
 from backend.views.methods.figures import (
     cosine_map,
     method_differences,
@@ -32,6 +33,9 @@ def _build(results: Results, view: View) -> Sequence[Block]:
     def compared(run: RunSummary) -> MethodComparison:
         return results.with_saved(method_comparison, [run.run_id], view.prompt_set, layer)
 
+    def told_apart(run: RunSummary) -> MethodDifferences:
+        return results.with_saved(differences_on_traits, [run.run_id], view.prompt_set, layer)
+
     def run_blocks(run: RunSummary) -> Sequence[Block]:
         comparison = compared(run)
         grid = comparison.grid
@@ -53,7 +57,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
                 words.overall_caption(layer),
                 methods_overall(comparison),
             ),
-            Table("", "", overall_rows(comparison)),
+            Table("", "", overall_rows(comparison, told_apart(run))),
             Chart(
                 f"Cosines of the traits' vectors (mean difference, layer {at})",
                 f"{words.COSINES} {words.cosines_answer(cosines)}",
@@ -62,7 +66,7 @@ def _build(results: Results, view: View) -> Sequence[Block]:
         )
 
     def cell(run: RunSummary, trait: str) -> tuple[str, Sequence[Block]]:
-        comparison = compared(run)
+        comparison, differences = compared(run), told_apart(run)
         choice = results.of_run(method_choice, run.run_id, trait, view.prompt_set, layer)
         plain = comparison.grid.results.get((MEAN_DIFFERENCE, trait))
         best = layer if plain is None or plain.layer is None else plain.layer
@@ -76,10 +80,10 @@ def _build(results: Results, view: View) -> Sequence[Block]:
             ),
             Chart(
                 "Better than the mean difference?",
-                words.differences_caption(comparison, layer),
-                method_differences(comparison, trait),
+                words.differences_caption(differences, layer),
+                method_differences(comparison.grid, differences, trait),
             ),
-            Table("", "", method_rows(comparison, trait)),
+            Table("", "", method_rows(comparison.grid, differences, trait)),
             Table(
                 "What is it worth to choose the winner?",
                 words.choice_caption(choice),

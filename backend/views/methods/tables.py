@@ -6,7 +6,9 @@ import math
 
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.methods.comparison import MethodChoice, MethodComparison
+from backend.views.methods.compute import MethodGrid
 from backend.views.methods.cosines import VectorCosines
+from backend.views.methods.differences import MethodDifferences
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.methods.words import interval_text, marked, missing_text, spread_text
 from backend.views.shared.numbers import p_text, r_text
@@ -29,29 +31,31 @@ OF_TRAIT = (
     "bootstrap",
     "layer chosen on other scenarios",
     "r held out",
-    "minus mean difference (Zou)",
-    "p (Williams)",
+    "minus mean difference",
+    "p",
     "adjusted p",
 )
 
 
-def method_rows(comparison: MethodComparison, trait: str) -> list[dict[str, str]]:
+def method_rows(
+    grid: MethodGrid, differences: MethodDifferences, trait: str
+) -> list[dict[str, str]]:
     """Every number of one trait as a table, refused and missing methods with their reason.
 
     Args:
-        comparison: of a run.
+        grid: all methods on all traits of a run.
+        differences: of the same run.
         trait: one of its traits.
     """
     rows = []
-    every = comparison.differences | comparison.saved
-    for row in comparison.grid.rows_of(trait):
+    for row in grid.rows_of(trait):
         shown = {"method": marked(row), "source": row.source}
-        result = comparison.grid.results.get((row.name, trait))
+        result = grid.results.get((row.name, trait))
         if result is None:
             missing = {"r (Fisher)": missing_text(row)}
             rows.append(shown | dict.fromkeys(OF_TRAIT, "–") | missing)
             continue
-        found = every.get((row.name, trait))
+        found = differences.every.get((row.name, trait))
         numbers = (
             "–" if result.layer is None else str(result.layer),
             str(result.correlation.n),
@@ -67,11 +71,14 @@ def method_rows(comparison: MethodComparison, trait: str) -> list[dict[str, str]
     return rows
 
 
-def overall_rows(comparison: MethodComparison) -> list[dict[str, str]]:
+def overall_rows(
+    comparison: MethodComparison, differences: MethodDifferences
+) -> list[dict[str, str]]:
     """The comparison over traits, and how often each method wins, as a table.
 
     Args:
         comparison: of a run.
+        differences: of the same run.
     """
     rows: list[dict[str, str]] = []
     for row in comparison.grid.rows:
@@ -90,8 +97,8 @@ def overall_rows(comparison: MethodComparison) -> list[dict[str, str]]:
             str(found.z.n),
             str(found.won),
             str(found.lost),
-            str(found.significantly_won),
-            str(found.significantly_lost),
+            str(differences.count(row.name, "higher")),
+            str(differences.count(row.name, "lower")),
         )
         rows.append({"method": marked(row)} | dict(zip(OVERALL, numbers, strict=True)))
     return rows

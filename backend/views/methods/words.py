@@ -12,6 +12,7 @@ from backend.store.run import NOT_COMPUTED
 from backend.views.methods.comparison import MethodChoice, MethodComparison, MethodOverTraits
 from backend.views.methods.compute import LEFT_OUT, MethodGrid, MethodRow
 from backend.views.methods.cosines import VectorCosines
+from backend.views.methods.differences import MethodDifferences
 from backend.views.methods.subsampling import SubsampleCurve
 from backend.views.shared.numbers import p_text
 
@@ -203,22 +204,24 @@ def forest_caption(layer: int | None) -> str:
     return said
 
 
-def differences_caption(comparison: MethodComparison, layer: int | None) -> str:
+def differences_caption(differences: MethodDifferences, layer: int | None) -> str:
     """What to see in the differences to the mean difference.
 
     Args:
-        comparison: of a run.
-        layer: the layer of all; None for the best of each.
+        differences: of a run.
+        layer: the layer of all; None where each method's is chosen.
     """
-    said = (
-        "Right of zero: better than the study's method. Both r share the behaviour, so the "
-        "interval is Zou's and p Williams's. ▲ and ▼: significant at a 5% false discovery rate "
-        f"(Benjamini-Hochberg) over all {comparison.tests()} comparisons of methods and traits of "
-        "this run. Intervals are not adjusted."
+    how = (
+        "Layers are chosen on one half of the scenarios and the two r compared on the other, as on "
+        "Diagnosis, so a difference is not that of the two best r."
+        if layer is None
+        else "Both r share the behaviour, so the interval is Zou's and p Williams's."
     )
-    if layer is None:
-        said += " Each method is at its own best layer, so both r are inflated by selection."
-    return said
+    return (
+        f"Right of zero: better than the study's method. {how} ▲ and ▼: significant at a 5% false "
+        f"discovery rate (Benjamini-Hochberg) over all {differences.tests()} comparisons of "
+        "methods and traits of this run. Intervals are not adjusted."
+    )
 
 
 def choice_caption(choice: MethodChoice) -> str:

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from backend.core.estimate import Estimate
+from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS
 from backend.core.vectors.pipeline import Pipeline
 from backend.runs.saved_vectors import save_vector
 from backend.store.run import NOT_COMPUTED, run_path
+from backend.views.diagnosis.compute import cell_evidence
 from backend.views.methods.comparison import method_choice, method_comparison
 from backend.views.methods.compute import LEFT_OUT
+from backend.views.methods.differences import differences_on_traits
 from backend.views.methods.subsampling import subsample_curve
 from backend.views.methods.tables import method_rows
 from backend.views.methods.words import missing_caption, overall_answer
@@ -34,6 +36,11 @@ def run_id(settings):
 def compared(settings, run_id, layer=None):
     """Every method of a run's default prompts."""
     return results(settings).with_saved(method_comparison, [run_id], "default", layer)
+
+
+def told_apart(settings, run_id, layer=None):
+    """Every method of a run against the mean difference, trait by trait."""
+    return results(settings).with_saved(differences_on_traits, [run_id], "default", layer)
 
 
 def grid_of(settings, run_id, layer=None):
@@ -113,19 +120,33 @@ def test_r_and_intervals_are_those_of_the_projections(settings, run_id):
 
 
 def test_differences_are_of_dependent_correlations(settings, run_id):
-    comparison = compared(settings, run_id, 1)
-    trait = next(trait for method, trait in comparison.differences if method == "lda")
+    apart = told_apart(settings, run_id, 1)
+    trait = next(trait for method, trait in apart.methods if method == "lda")
     x, y = drift_of(settings, run_id, "lda", trait, 1)
     base, _ = drift_of(settings, run_id, MEAN_DIFFERENCE, trait, 1)
     r = np.corrcoef([y, x, base])
-    found = comparison.differences["lda", trait]
+    found = apart.methods["lda", trait]
     assert found.difference.value == pytest.approx(r[0, 1] - r[0, 2])
     assert found.between == pytest.approx(r[1, 2])
-    ps = [f.difference.p for f in comparison.differences.values() if f.difference.p is not None]
-    assert comparison.tests() == len(ps)
+    ps = [f.difference.p for f in apart.methods.values() if f.difference.p is not None]
+    assert apart.tests() == len(ps)
     expected = stats.false_discovery_control(ps)
-    adjusted = [f.adjusted_p for f in comparison.differences.values() if f.adjusted_p is not None]
+    adjusted = [f.adjusted_p for f in apart.methods.values() if f.adjusted_p is not None]
     assert adjusted == pytest.approx(list(expected))
+
+
+def test_without_a_layer_differences_are_those_that_the_diagnosis_measures(settings, run_id):
+    """Layers are chosen on one half of the scenarios and compared on the other."""
+    apart = told_apart(settings, run_id)
+    assert apart.methods
+    for trait in grid_of(settings, run_id).traits:
+        evidence = results(settings).of_run(
+            cell_evidence, run_id, trait, "default", 1, settings.thresholds, layer_given=False
+        )
+        for method in ("lda", "unit_rows", "ridge_drift"):
+            found = apart.methods[method, trait].difference
+            assert found == evidence.trial([method]).gain or evidence.reversed
+            assert found.interval_method == CROSS_FITTED or found.value == 0
 
 
 def test_over_traits_uses_r_without_the_choice_of_layer(settings, run_id):
@@ -184,7 +205,7 @@ def test_saved_vectors_are_rows_of_their_own(settings, run_id):
     )
     assert mine.held_out.value is None and "made on these scores" in mine.held_out.reason
     comparison = compared(settings, run_id, 2)
-    assert ("saved:unit", trait) in comparison.saved
+    assert ("saved:unit", trait) in told_apart(settings, run_id, 2).named
     assert "saved:unit" not in comparison.overall
     choice = choice_of(settings, run_id, trait, 2)
     assert not choice.method.startswith("saved:")
@@ -205,7 +226,7 @@ def test_without_scores_everything_says_why(settings, tiny_llama):
     grid = grid_of(settings, "bare")
     result = grid.results[MEAN_DIFFERENCE, "haste"]
     assert (result.layer, result.correlation.value) == (None, None) and result.correlation.reason
-    assert compared(settings, "bare").tests() == 0
+    assert told_apart(settings, "bare").tests() == 0
     choice = choice_of(settings, "bare", "haste")
     assert choice.method is None and choice.held_out.value is None and choice.held_out.reason
 
@@ -229,7 +250,10 @@ def test_a_run_without_a_registered_method_says_how_to_get_it(settings, tiny_lla
     comparison = compared(settings, "older")
     row = next(row for row in comparison.grid.rows if row.name == "lda")
     assert row.missing == NOT_COMPUTED and "lda" not in comparison.overall
-    table = {line["method"]: line for line in method_rows(comparison, "haste")}
+    table = {
+        line["method"]: line
+        for line in method_rows(comparison.grid, told_apart(settings, "older"), "haste")
+    }
     assert table["Shrunk LDA"]["r (Fisher)"] == NOT_COMPUTED
     assert "Shrunk LDA. Derive the run again" in missing_caption(comparison.grid)
     assert table["Unit-norm rows"]["r (Fisher)"] != NOT_COMPUTED

@@ -9,6 +9,7 @@ from backend.core.vectors.pipeline import Pipeline
 from backend.core.vectors.subsampling import SubsampleSize
 from backend.runs.saved_vectors import save_vector
 from backend.views.methods.comparison import method_choice, method_comparison
+from backend.views.methods.differences import differences_on_traits
 from backend.views.methods.figures import (
     method_differences,
     method_forest,
@@ -32,6 +33,11 @@ def run_id(settings):
 def compared(settings, run_id, layer=None):
     """Every method of a run's default prompts."""
     return results(settings).with_saved(method_comparison, [run_id], "default", layer)
+
+
+def told_apart(settings, run_id, layer=None):
+    """Every method of a run against the mean difference, trait by trait."""
+    return results(settings).with_saved(differences_on_traits, [run_id], "default", layer)
 
 
 def points(figure):
@@ -97,7 +103,10 @@ def test_refused_methods_are_listed_with_their_reason(settings, run_id):
             break
     name, trait = refused[0]
     row = next(r for r in grid.rows if r.name == name)
-    table = {line["method"]: line for line in method_rows(comparison, trait)}
+    table = {
+        line["method"]: line
+        for line in method_rows(grid, told_apart(settings, run_id, layer), trait)
+    }
     reason = grid.results[name, trait].correlation.reason
     assert table[marked(row)]["r (Fisher)"] == f"undefined: {reason}"
     notes = " ".join(n.text for n in method_forest(grid, trait).layout.annotations)
@@ -108,11 +117,12 @@ def test_differences_and_the_comparison_over_traits_are_drawn(settings, run_id):
     comparison = compared(settings, run_id)
     grid = comparison.grid
     trait = grid.traits[0]
-    rows = [r for r in grid.rows if (r.name, trait) in comparison.differences]
+    apart = told_apart(settings, run_id)
+    rows = [r for r in grid.rows if (r.name, trait) in apart.methods]
     for figure, found in (
         (
-            method_differences(comparison, trait),
-            [comparison.differences[r.name, trait].difference for r in rows],
+            method_differences(grid, apart, trait),
+            [apart.methods[r.name, trait].difference for r in rows],
         ),
         (
             methods_overall(comparison),
@@ -123,7 +133,7 @@ def test_differences_and_the_comparison_over_traits_are_drawn(settings, run_id):
         for place, estimate in enumerate(found):
             if estimate.low is not None:
                 assert drawn[place] == pytest.approx((estimate.value, estimate.low, estimate.high))
-    table = {line["method"]: line for line in overall_rows(comparison)}
+    table = {line["method"]: line for line in overall_rows(comparison, apart)}
     assert len(table) == len(grid.rows) - 1
     assert table["Ridge probe on drift\u00a0†"]["traits"] == str(len(grid.traits))
     logistic = next(line for name, line in table.items() if name.startswith("Logistic"))
@@ -145,7 +155,7 @@ def test_a_saved_vector_is_marked_and_only_on_its_trait(settings, run_id):
     assert heatmap.y[-1] == "mine\u00a0‡"
     assert "inflated by selection" in heatmap.customdata[-1][0]
     assert "another trait" in heatmap.customdata[-1][1]
-    names = [line["method"] for line in method_rows(comparison, traits[1])]
+    names = [line["method"] for line in method_rows(grid, told_apart(settings, run_id), traits[1])]
     assert "mine\u00a0‡" not in names
 
 
