@@ -6,7 +6,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
+from contextlib import closing
 
 import pytest
 
@@ -120,7 +122,9 @@ def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
     before = house.at_work()
     wait_for(lambda: house.at_work() != before)
     worker = house.served.pid("worker")
-    os.kill(worker, signal.SIGSTOP)
+    # Stopped within a write, it holds the queue's lock, and the next minute is that of a locked
+    # queue (test_surroundings): here it is stopped between two.
+    wait_for(lambda: stopped_between_writes(house.settings, worker))
     try:
         time.sleep(0.5)
         stopped_at = house.at_work()
@@ -136,6 +140,19 @@ def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
         os.kill(worker, signal.SIGCONT)
     house.end()
     assert read_log(house.settings, run_id).count("a worker takes up the job") == 1
+
+
+def stopped_between_writes(settings, worker):
+    """Stop a process; let it go on again if it holds the lock of the queue's file."""
+    os.kill(worker, signal.SIGSTOP)
+    with closing(sqlite3.connect(settings.jobs / "queue.sqlite", timeout=0.2)) as queue:
+        try:
+            queue.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            os.kill(worker, signal.SIGCONT)
+            return False
+        queue.rollback()
+    return True
 
 
 @pytest.mark.long
