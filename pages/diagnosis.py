@@ -13,6 +13,8 @@ from backend.views.diagnosis.compute import diagnose_run, fix_pipeline, r_of_fix
 from backend.views.diagnosis.diagnose import Diagnosis
 from backend.views.diagnosis.figures import fix_gains
 from backend.views.diagnosis.tables import evidence_rows
+from backend.views.layers.compute import layer_choices
+from backend.views.layers.words import worth_of_choice
 from backend.views.shared.numbers import r_text
 from pages.shared import data
 from pages.shared.add_prompts_form import add_prompts_form
@@ -144,6 +146,11 @@ with data.faults_shown():
     title.title(words.title(works=diagnosis.works))
     of_layers = 1 if chosen.layer is not None else len(run.record.layers)
     st.markdown(words.status_line(diagnosis, limits, of_layers))
+    if chosen.layer is None:
+        choices = results.of_run(layer_choices, run.run_id, chosen.prompt_set, limits)
+        for choice in choices:
+            if choice.trait == chosen.trait:
+                st.caption(worth_of_choice(choice))
     if not diagnosis.supported:
         st.subheader(diagnosis.headline)
     for judgement in diagnosis.told:

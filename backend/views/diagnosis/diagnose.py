@@ -12,6 +12,7 @@ from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import registry
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.evidence import CellEvidence, leaves_open
+from backend.views.diagnosis.rules import few_scenarios
 
 ORDER = {"supported": 0, "undetermined": 1, "ruled out": 2}
 
@@ -150,6 +151,8 @@ def _line(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> s
         return f"Points the other way{more}"
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
+        if works and supported[0] == few_scenarios.TITLE:
+            return f"Uncertain: only {evidence.n} cases{more}"
         if works:
             return f"Limited by {_lower(supported[0])}{more}"
         return f"{supported[0]}{more}"

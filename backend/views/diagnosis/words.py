@@ -8,7 +8,7 @@ from backend.settings import StatusThresholds
 from backend.store.run_values import RunSummary
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.diagnose import Diagnosis
-from backend.views.diagnosis.rules import outliers, poles, probes, steering
+from backend.views.diagnosis.rules import few_scenarios, outliers, poles, probes, steering
 from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
@@ -97,6 +97,8 @@ def no_fix(judgement: Judgement) -> str:
     Args:
         judgement: of a cause without one.
     """
+    if judgement.cause == few_scenarios.CAUSE:
+        return few_scenarios.REMEDY
     return f"No vector of this run mends this cause. Looks alike: {judgement.confusions}"
 
 

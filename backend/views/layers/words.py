@@ -46,22 +46,32 @@ def choice_sentence(choice: LayerChoice) -> str:
     count = len(choice.layers)
     if choice.layer is None or r.value is None:
         return f"There is no best layer: r is undefined, as {r.reason}."
-    held = r_text(choice.held_out, count=False)
     if count == 1:
         said = (
             f"Layer {choice.layer} is the only one extracted, so r is not inflated by a choice: "
             f"r = {r_text(r)}"
         )
         return said + ("." if choice.p is None else f"; one-sided permutation p = {choice.p:.2g}.")
-    said = f"Layer {choice.layer} is the best of {count}: r = {r.value:+.2f} (n = {r.n})"
+    said = f"Layer {choice.layer} is the best of {count}: r = {r.value:+.2f} (n = {r.n})."
+    return f"{said} {worth_of_choice(choice)}"
+
+
+def worth_of_choice(choice: LayerChoice) -> str:
+    """What is left of the best layer's r without the luck of choosing it, in plain words; empty
+    where no layer was chosen."""
+    count = len(choice.layers)
+    if choice.layer is None or count == 1:
+        return ""
+    held = r_text(choice.held_out, count=False)
+    if choice.held_out.value is None:
+        said = f"r on scenarios that the layer was not chosen on is {held}"
+    else:
+        said = f"On scenarios that the layer was not chosen on, r = {held}"
     if choice.null_95 is not None and choice.p is not None:
         said += (
             f"; chance alone reaches {choice.null_95:+.2f} in 5% of shuffles (p = {choice.p:.2g})"
         )
-    if choice.held_out.value is None:
-        said += f"; r on scenarios it was not chosen on is {held}."
-    else:
-        said += f"; on scenarios it was not chosen on, r = {held}."
+    said += "."
     if choice.p is not None and choice.p >= 0.05:
         said += f" That is no more than the best of {count} layers can reach by chance."
     return said if choice.beyond is None else f"{said} {_BEYOND[choice.beyond]}"

@@ -11,7 +11,8 @@ from backend.views.diagnosis.evidence import CellEvidence, leaves_open
 CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 _DEFINED = 3  # cases below which no r is defined
 _MEASURED = "r of the mean difference, held out where its layer was chosen"
-_HIDES = "With so few cases r cannot show any other cause either."
+_HIDES = "Any other cause that is seen in r, which so few cases cannot tell apart."
+REMEDY = "More scored scenarios. No vector mends too few cases."
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
