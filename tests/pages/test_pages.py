@@ -167,8 +167,8 @@ def test_diagnosis_shows_what_the_query_says(store, tiny_llama):
 def test_study_tests_show_the_published_reference(store):
     app = opened("pages/study_tests.py", test_scorecard=True)
     assert len(app.expander) == 11
-    assert "**No. llama3 8/8, qwen2 3/8, mistral 2/8 traits work" in app.expander[0].label
-    assert "uncertain" in app.expander[0].label
+    assert "**No: llama3 8/8, qwen2 3/8, mistral 2/8 traits work" in app.expander[0].label
+    assert "well supported" in app.expander[0].label
     assert "A check of the printed tables" in words(app)
     assert len(app.dataframe) == 1
     table = app.dataframe[0].value

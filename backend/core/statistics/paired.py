@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
+from itertools import combinations
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.estimate import Estimate
+
+# Beyond so many steps the exact distribution of Cochran's Q would take seconds.
+_MOST_STEPS = 200_000
 
 
 def paired_difference(first: Floats, second: Floats) -> Estimate:
@@ -51,3 +56,66 @@ def mcnemar(first: Bools, second: Bools) -> Estimate:
     gained, lost = int((first & ~second).sum()), int((~first & second).sum())
     p = float(stats.binomtest(gained, gained + lost).pvalue) if gained + lost else 1.0
     return Estimate((gained - lost) / n, None, None, p, n)
+
+
+def cochran(answers: Bools) -> tuple[Estimate, bool]:
+    """Cochran's Q: whether several columns of yes or no have the same share of yes.
+
+    p is exact where that takes few steps: within each row every arrangement of its answers over the
+    columns is as likely as another; else that of chi-square with k - 1 degrees of freedom
+    (Cochran 1950, Biometrika 37: 256-266). With two columns it is McNemar's exact p. Range of Q:
+    [0, n (k - 1)]. Undefined with fewer than two columns, without rows, or if every row has the
+    same answer in all columns.
+
+    Args:
+        answers: [n, k], the same cases asked k times.
+
+    Returns:
+        Q with p, over n rows, and whether p is exact.
+    """
+    n, k = answers.shape
+    if n == 0 or k < 2:
+        return Estimate.undefined(n, "the columns have no case in common"), True
+    rows = answers.sum(axis=1)
+    spread = int((rows * (k - rows)).sum())
+    if spread == 0:
+        return Estimate.undefined(n, "every case has the same answer in all columns"), True
+    totals = answers.sum(axis=0)
+    observed = int(np.square(totals).sum())
+    q = (k - 1) * (k * observed - int(totals.sum()) ** 2) / spread
+    p = _share_as_unequal(rows.tolist(), k, observed)
+    exact = p is not None
+    return Estimate(q, None, None, float(stats.chi2.sf(q, k - 1)) if p is None else p, n), exact
+
+
+def _share_as_unequal(rows: list[int], k: int, observed: int) -> float | None:
+    """Share of all arrangements whose column totals have a sum of squares of at least so much; None
+    where counting them takes too long.
+
+    Columns are exchangeable, so the totals are followed as a sorted tuple.
+    """
+    states: dict[tuple[int, ...], float] = {(0,) * k: 1.0}
+    steps = 0.0
+    for yes in rows:
+        if yes in (0, k):
+            continue
+        steps += len(states) * float(special.comb(k, yes))
+        if steps > _MOST_STEPS:
+            return None
+        following: defaultdict[tuple[int, ...], float] = defaultdict(float)
+        chosen = list(combinations(range(k), yes))
+        for totals, share in states.items():
+            for own in chosen:
+                new = list(totals)
+                for column in own:
+                    new[column] += 1
+                following[tuple(sorted(new))] += share / len(chosen)
+        states = dict(following)
+    # Rows with one answer everywhere move all totals alike.
+    level = sum(yes == k for yes in rows)
+    total = math.fsum(
+        share
+        for totals, share in states.items()
+        if sum((one + level) ** 2 for one in totals) >= observed
+    )
+    return min(1.0, total)

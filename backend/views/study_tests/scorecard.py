@@ -10,7 +10,7 @@ import numpy as np
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, not_computable
 from backend.core.statistics.multiple import benjamini_hochberg
-from backend.core.statistics.paired import mcnemar
+from backend.core.statistics.paired import cochran, mcnemar
 from backend.core.status import Status, count_statuses, status_of
 from backend.core.study_cell import StudyCell, models_of
 from backend.settings import StatusThresholds
@@ -52,22 +52,49 @@ def scorecard_finding(rows: Sequence[StudyCell], thresholds: StatusThresholds) -
         if adjusted is not None:
             note = f"McNemar's exact test; Benjamini-Hochberg p {adjusted:.2g}"
         lines.append(Row(f"share working, {a} - {b}", estimate, note=note))
-    unequal = any(p is not None and p < 0.05 for p in adjusted_ps)
+    together, exact = _together(working)
+    if len(working) > 2:
+        how = "" if together.p is None else "exact p" if exact else "p by chi-square"
+        lines.append(Row("Cochran's Q over all models", together, note=how))
     shares = {sum(own.values()) / len(own) for own in working.values() if own}
-    lead = "" if not several else "No. " if len(shares) > 1 else "Yes. "
-    note = " One model alone cannot be compared."
-    if several and len(shares) > 1:
-        note = " Significant." if unequal else " Not significant with so few traits in common."
+    unequal = together.p is not None and together.p < 0.05
+    said = f"{', '.join(answers)} traits work at their best layer"
+    if not several:
+        said += ". One model alone cannot be compared."
+    elif len(shares) <= 1:
+        said = f"Yes: {said}."
+    elif together.p is None:
+        said = f"Not shown: {said}, but {together.reason}."
+    elif unequal:
+        said = f"No: {said} (Cochran's Q, p = {together.p:.2g})."
+    else:
+        said = (
+            f"Not shown: {said}, which chance alone would often give with so few traits "
+            f"(Cochran's Q, p = {together.p:.2g})."
+        )
     return Finding(
         NAME,
         QUESTION,
         "ruled out" if unequal else "undetermined",
-        f"{lead}{', '.join(answers)} traits work at their best layer."
-        + ("" if several and len(shares) <= 1 else note),
+        said,
         "A count hides how close each r is to the threshold, and every best-layer r is inflated "
         "by selection: read it beside the layer test. Models are compared on the traits they "
-        "share. With eight traits, six must differ in the same direction for p below 0.05.",
+        "share. Of two models alone and eight traits, six must differ in the same direction for p "
+        "below 0.05.",
         tuple(lines),
+    )
+
+
+def _together(working: dict[str, dict[str, bool]]) -> tuple[Estimate, bool]:
+    """Whether the shares of working traits differ between any models, over the traits with r on
+    all of them."""
+    if not working:
+        return Estimate.undefined(0, "there are no models"), True
+    common = set.intersection(*(set(own) for own in working.values()))
+    return cochran(
+        np.array(
+            [[own[trait] for own in working.values()] for trait in sorted(common)], bool
+        ).reshape(len(common), len(working))
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import hypothesis
 import numpy as np
@@ -16,7 +17,7 @@ from statsmodels.stats import contingency_tables
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.statistics.dependent import compare_dependent
-from backend.core.statistics.paired import mcnemar, paired_difference
+from backend.core.statistics.paired import cochran, mcnemar, paired_difference
 from backend.core.study_cell import StudyCell
 from backend.settings import StatusThresholds
 from backend.views.study_tests.agreement import agreement_finding
@@ -108,6 +109,54 @@ def test_mcnemar_is_statsmodels(pairs):
     assert found.p == pytest.approx(contingency_tables.mcnemar(table, exact=True).pvalue)
     assert found.value == pytest.approx(first.mean() - second.mean())
     assert mcnemar(second, first).value == -found.value
+
+
+@hypothesis.given(
+    st.integers(2, 4).flatmap(
+        lambda k: st.lists(st.tuples(*[st.booleans()] * k), min_size=1, max_size=5)
+    )
+)
+def test_cochrans_q_is_statsmodels_and_its_p_that_of_every_arrangement(rows):
+    answers = np.array(rows, bool)
+    found, exact = cochran(answers)
+    mixed = answers.any(axis=1) & ~answers.all(axis=1)
+    if not mixed.any():
+        assert found.value is None and "same answer" in found.reason
+        return
+    assert exact
+    q = contingency_tables.cochrans_q
+    assert found.value == pytest.approx(q(answers.astype(int)).statistic)
+    arranged = [sorted(set(itertools.permutations(row))) for row in answers.tolist()]
+    every = [np.square(np.sum(table, axis=0)).sum() for table in itertools.product(*arranged)]
+    observed = np.square(answers.sum(axis=0)).sum()
+    assert found.p == pytest.approx(np.mean(np.array(every) >= observed))
+    if answers.shape[1] == 2:
+        assert found.p == pytest.approx(mcnemar(*answers.T).p)
+
+
+def test_cochrans_q_of_many_models_falls_back_on_chi_square():
+    answers = np.random.default_rng(5).random((60, 12)) < 0.5
+    found, exact = cochran(answers)
+    assert not exact
+    assert found.p == pytest.approx(contingency_tables.cochrans_q(answers.astype(int)).pvalue)
+
+
+def test_the_published_models_differ_together():
+    """8, 3 and 2 of 8 work: no two models differ after correction for three pairs, all three do."""
+    works = {"Llama3": 8, "Qwen2": 3, "Mistral": 2}
+    rows = [
+        cell(model, str(i), 0.4 if i < count else 0.1)
+        for model, count in works.items()
+        for i in range(8)
+    ]
+    found = scorecard_finding(rows, LIMITS)
+    assert found.verdict == "ruled out" and found.answer.startswith("No: Llama3 8/8, Qwen2 3/8")
+    alike = scorecard_finding([*rows[:8], *[cell("b", str(i), 0.4) for i in range(7)]], LIMITS)
+    assert alike.answer.startswith("Yes: ")
+    close = [cell("a", str(i), 0.4) for i in range(8)]
+    close += [cell("b", str(i), 0.4 if i else 0.1) for i in range(8)]
+    found = scorecard_finding(close, LIMITS)
+    assert found.verdict == "undetermined" and found.answer.startswith("Not shown: a 8/8, b 7/8")
 
 
 def test_layers_count_failures_and_optimism():
