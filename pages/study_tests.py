@@ -82,7 +82,7 @@ st.title("Does the whole study hold up?")
 show_broken()
 sources = {_PUBLISHED: TITLE}
 if chosen.study is not None and chosen.runs:
-    sources = {_CHOSEN: chosen.study.title} | sources
+    sources = {_CHOSEN: chosen.study_name} | sources
     if any(run.simulated for run in chosen.runs):
         sources[_PLANTED] = "Planted v found causes"
 source = segmented("Tests of", list(sources), "tests", sources)

@@ -19,6 +19,7 @@ from backend.runs.requests import parse_layers
 from backend.studies.tables import FORMATS
 from backend.types import Progress
 from backend.views.imports.activations import BEFORE, understood_activations
+from backend.views.shared.study_names import study_names
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.layer_numbering import layer_numbering
@@ -59,7 +60,7 @@ def activation_import(chosen: Selection) -> None:
     with st.expander(
         "Import activations", icon=":material/upload_file:", key=ACTIVATIONS, on_change="rerun"
     ):
-        studies = {study.key: study.title for study in data.study_list().studies}
+        studies = study_names(data.study_list().studies)
         if not studies:
             st.info("Import their study first.")
             return

@@ -49,7 +49,7 @@ def breadcrumb(chosen: Selection, path: str) -> None:
 def _parts(chosen: Selection) -> list[str]:
     if chosen.study is None:
         return []
-    parts = [chosen.study.title]
+    parts = [chosen.study_name]
     if len(chosen.study.prompt_sets) > 1:
         parts[0] += f" ({chosen.prompt_set})"
     if chosen.run is not None:

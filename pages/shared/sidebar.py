@@ -11,6 +11,7 @@ from backend.errors import SteerscopeError
 from backend.store.run_values import RunSummary
 from backend.store.study import StudySummary
 from backend.views.scorecard.compute import newest_by_model, runs_differ, scorecard
+from backend.views.shared.study_names import study_names
 from backend.views.shared.style import IMAGE_FORMATS
 from pages.shared import data
 from pages.shared.address import no_choice, segmented, select
@@ -35,6 +36,7 @@ class Selection:
         prompt_set: which prompts vectors are built from.
         trait: the trait that pages about one trait show.
         layer: the chosen layer; None for the best per trait.
+        study_name: the study's title, told apart from that of its other revisions.
     """
 
     study: StudySummary | None = None
@@ -43,6 +45,7 @@ class Selection:
     prompt_set: str = "default"
     trait: str = ""
     layer: int | None = None
+    study_name: str = ""
 
 
 def selection() -> Selection:
@@ -62,7 +65,7 @@ def choose() -> None:
             return
         found = data.run_list().runs
         by_key = {study.key: study for study in _ordered(studies, found)}
-        titles = _study_name(by_key)
+        titles = study_names(studies)
         _of_the_run(found)
         study = by_key[select("Study", list(by_key), _STUDY, titles, _about(by_key, titles))]
         runs = tuple(run for run in found if run.study_key == study.key)
@@ -85,7 +88,9 @@ def choose() -> None:
             layers = {BEST: "best per trait"} | {str(n): str(n) for n in run.record.layers}
             chosen = select("Layer", list(layers), "layer", layers, _LAYER)
             layer = None if chosen == BEST else int(chosen)
-        st.session_state[_KEY] = Selection(study, runs, run, prompt_set, trait, layer)
+        st.session_state[_KEY] = Selection(
+            study, runs, run, prompt_set, trait, layer, titles[study.key]
+        )
         segmented(
             "Save charts as",
             IMAGE_FORMATS,
@@ -181,11 +186,3 @@ def told_apart(names: Sequence[str], runs: Sequence[RunSummary]) -> list[str]:
 
 def _time(run: RunSummary) -> str:
     return run.record.created_at[5:16].replace("T", " ")
-
-
-def _study_name(by_key: dict[str, StudySummary]) -> dict[str, str]:
-    titles = [study.title for study in by_key.values()]
-    return {
-        key: study.title if titles.count(study.title) == 1 else f"{study.title} ({key})"
-        for key, study in by_key.items()
-    }
