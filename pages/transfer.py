@@ -72,7 +72,7 @@ def _published() -> None:
 def _judged(view: TransferView, by: Matching) -> None:
     """Whose responses count as whose behaviour."""
     said = words.judged_on(view, quote="`")
-    if words.judged_alike(view):
+    if view.judged_alike:
         st.info(said)
         return
     st.caption(said)

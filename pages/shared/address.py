@@ -11,7 +11,7 @@ many choices follow from it: Back undoes one click.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -91,6 +91,7 @@ def select(
     key: str,
     names: Mapping[Option, str],
     help: str | None = None,
+    on_change: Callable[[], None] | None = None,
 ) -> Option:
     """A select box whose choice is read from and written to the address.
 
@@ -100,6 +101,7 @@ def select(
         key: name of the choice in the address and in the session.
         names: option -> what is displayed.
         help: shown beside the label.
+        on_change: what is done when the user chooses another.
 
     Returns:
         The chosen option. A choice that is no longer offered falls back to the default; one that
@@ -107,7 +109,12 @@ def select(
     """
     _prepare(key, options, label=label)
     chosen = st.selectbox(
-        label, options, key=key, format_func=lambda option: names[option], help=help
+        label,
+        options,
+        key=key,
+        format_func=lambda option: names[option],
+        help=help,
+        on_change=on_change,
     )
     write(key, chosen)
     return chosen

@@ -21,6 +21,8 @@ from pages.shared.plain import as_text
 
 BEST = "best"
 _KEY = "selection"
+# The open prompt, by its number in the study (see prompt_card).
+_PROMPT = "prompt"
 _STUDY = "study"
 _LAYER = "Best per trait: the layer with the highest r, in every cell by itself."
 
@@ -67,7 +69,10 @@ def choose() -> None:
         by_key = {study.key: study for study in _ordered(studies, found)}
         titles = study_names(studies)
         _of_the_run(found)
-        study = by_key[select("Study", list(by_key), _STUDY, titles, _about(by_key, titles))]
+        about = _about(by_key, titles)
+        study = by_key[
+            select("Study", list(by_key), _STUDY, titles, about, on_change=_close_the_prompt)
+        ]
         runs = tuple(run for run in found if run.study_key == study.key)
         prompt_set = study.prompt_sets[0]
         if len(study.prompt_sets) > 1:
@@ -98,6 +103,11 @@ def choose() -> None:
             {image: image.upper() for image in IMAGE_FORMATS},
             help="What the camera in a chart's bar saves. SVG for papers, PNG for slides.",
         )
+
+
+def _close_the_prompt() -> None:
+    """Another study, or revision, has another prompt by the same number."""
+    st.query_params.pop(_PROMPT, None)
 
 
 def _of_the_run(found: Sequence[RunSummary]) -> None:

@@ -41,6 +41,9 @@ def test_transfer_counts_its_family_and_says_who_is_judged(store):
     app = opened(TRANSFER)
     text = words(app)
     view = results(store).with_saved(transfer_view, run_ids, traits, "default")
+    # Judged on the same responses, A → B and B → A are one comparison.
+    assert view.judged_alike and view.tests() == len(view.transfers) // 2
+    assert view.tests(traits[0]) == view.tests() // len(traits)
     assert f"over all {view.tests()} comparisons" in text
     assert answer(view, traits[0]) in text and "written by `simulated`" in text
     assert "with the highest r of its own" in text

@@ -56,9 +56,24 @@ class TransferView:
     agreements: tuple[Agreement, ...]
     responders: tuple[str, ...]
 
-    def tests(self) -> int:
-        """How many tests p is adjusted over."""
-        return sum(found.difference.p is not None for found in self.transfers)
+    @property
+    def judged_alike(self) -> bool:
+        """Whether the same responses count as every model's behaviour: then A → B and B → A are
+        one comparison with the sign turned."""
+        return len({self.judged_on[model] for model in self.models}) == 1
+
+    def tests(self, trait: str | None = None) -> int:
+        """How many different tests p is adjusted over.
+
+        Args:
+            trait: of these, those of one trait; None for all.
+        """
+        found = sum(
+            found.difference.p is not None
+            for found in self.transfers
+            if trait is None or found.trait == trait
+        )
+        return found // 2 if self.judged_alike else found
 
 
 def transfer_view(

@@ -55,11 +55,6 @@ def matrix(view: TransferView) -> str:
     )
 
 
-def judged_alike(view: TransferView) -> bool:
-    """Whether the same responses count as every model's behaviour."""
-    return len({view.judged_on[model] for model in view.models}) == 1
-
-
 def judged_on(view: TransferView, quote: str = "") -> str:
     """Whose responses count as whose behaviour.
 
@@ -71,7 +66,7 @@ def judged_on(view: TransferView, quote: str = "") -> str:
         model: ", ".join(f"{quote}{who}{quote}" for who in view.judged_on[model])
         for model in view.models
     }
-    if not judged_alike(view):
+    if not view.judged_alike:
         lines = [f"{model}: responses by {who}" for model, who in writers.items()]
         return "Whose responses are a model's behaviour: " + "; ".join(lines) + "."
     who = writers[view.models[0]]
@@ -104,15 +99,14 @@ def answer(view: TransferView, trait: str) -> str:
         )
     better = [f for f in tested if significance(f.difference, f.adjusted_p) == "higher"]
     own = [f for f in better if f.trait == trait]
-    pairs = sum(f.trait == trait for f in tested)
     name = trait.replace("_", " ")
     if not better:
         return (
-            f"Not shown. In none of {len(tested)} comparisons is another model's vector "
+            f"Not shown. In none of {view.tests()} comparisons is another model's vector "
             "significantly better than the model's own."
         )
-    said = f"Yes, in {len(better)} of {len(tested)} comparisons over all traits. {name}: "
+    said = f"Yes, in {len(better)} of {view.tests()} comparisons over all traits. {name}: "
     if not own:
-        return f"{said}none of {pairs}."
+        return f"{said}none of {view.tests(trait)}."
     names = ", ".join(f"{f.activation_model} → {f.behaviour_model}" for f in own)
-    return f"{said}{len(own)} of {pairs} ({names})."
+    return f"{said}{len(own)} of {view.tests(trait)} ({names})."
