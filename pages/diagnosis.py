@@ -24,6 +24,7 @@ from pages.shared.figures import show
 from pages.shared.lab_link import try_in_lab
 from pages.shared.navigate import open_page
 from pages.shared.notes import notes_expander
+from pages.shared.plain import as_table
 from pages.shared.sidebar import selection
 from pages.shared.states import require_run
 
@@ -82,7 +83,8 @@ def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
             if after.value is not None:
                 before = r_text(diagnosis.r, count=False)
                 st.markdown(
-                    f":small[r before {before}  \nr after {r_text(after, count=False)}]",
+                    f":small[On all scenarios: r before {before}  \n"
+                    f"r after {r_text(after, count=False)}]",
                     help=words.HELD_OUT,
                 )
 
@@ -96,7 +98,8 @@ def _every(judgements: Sequence[Judgement], *, opened: bool) -> None:
             # moves away from under the pointer.
             if judgement.fix is not None and not opened:
                 _try(judgement.cause, judgement.fix)
-            st.dataframe(evidence_rows(judgement), hide_index=True, width="stretch")
+            # A table that wraps: on a phone a scrolling one shows its first column alone.
+            st.table(as_table(evidence_rows(judgement)), border="horizontal", hide_index=True)
             st.caption(f"Looks alike: {judgement.confusions}")
             if command := words.other_wording(judgement, run):
                 st.caption(words.OTHER_WORDING)

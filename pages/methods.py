@@ -38,6 +38,8 @@ from pages.shared.vector_import import vector_import
 
 # Keys that links of earlier versions hold.
 _FORMER = {"fair": "held_out"}
+# Pixels of the heatmap that its labels and a number take.
+_LABELS, _COLUMN = 150, 44
 _VIEWS = {
     "grid": "Every trait",
     "overall": "Over all traits",
@@ -62,7 +64,12 @@ def _grid(grid: MethodGrid, layer: int | None) -> None:
             former=_FORMER,
         )
     st.caption(f"{words.grid_caption(grid, shown, layer)} Hover for intervals.")
-    show(method_heatmap(grid, shown), "grid", "r of every method on every trait")
+    show(
+        method_heatmap(grid, shown),
+        "grid",
+        "r of every method on every trait",
+        least_width=_LABELS + _COLUMN * len(grid.traits),
+    )
     if any(row.saved for row in grid.rows):
         st.caption(words.SAVED)
     missing = words.missing_caption(grid)

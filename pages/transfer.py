@@ -27,7 +27,7 @@ from backend.views.transfer.tables import (
 from pages.shared import data
 from pages.shared.address import segmented, select, several
 from pages.shared.figures import show
-from pages.shared.sidebar import Selection, run_name, selection
+from pages.shared.sidebar import Selection, selection, short_names
 from pages.shared.states import show_broken
 
 _RUNS, _PUBLISHED = "runs", "published"
@@ -159,10 +159,12 @@ def _compared(chosen: Selection) -> None:
     every = {run.run_id: run for run in data.run_list().runs}
     mine = [run.run_id for run in chosen.runs]
     last = chosen.runs[-1]
-    names = {run_id: run_name(every[run_id]) for run_id in mine}
+    names = dict(zip(mine, short_names(chosen.runs), strict=True))
+    related = _related(last)
+    others = short_names([every[run_id] for run_id in related])
     names |= {
-        run_id: f"{run_name(every[run_id])} · {every[run_id].record.study_name}"
-        for run_id in _related(last)
+        run_id: f"{name} · {every[run_id].record.study_name}"
+        for run_id, name in zip(related, others, strict=True)
     }
     run_ids = several("Models compared", list(names), "transfer_runs", names, mine[-3:])
     by = cast(

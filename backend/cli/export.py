@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 def _export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", metavar="RUN", help="id of a run, or name@hash of a study")
-    parser.add_argument("--format", choices=("csv", "parquet"), default="parquet")
+    parser.add_argument(
+        "--format", choices=("csv", "parquet"), default="parquet", help="(%(default)s)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for one file a table")
     parser.add_argument(
         "--table", action="append", help="only this table; may be repeated (default: all)"
@@ -84,7 +86,12 @@ def _vectors_arguments(parser: argparse.ArgumentParser) -> None:
         default="best",
         help="such as 8-19; best for each trait's layer with the highest r (default: best)",
     )
-    parser.add_argument("--format", choices=("safetensors", "gguf", "pt"), default="safetensors")
+    parser.add_argument(
+        "--format",
+        choices=("safetensors", "gguf", "pt"),
+        default="safetensors",
+        help="(%(default)s)",
+    )
     parser.add_argument(
         "--snippet",
         action="store_true",

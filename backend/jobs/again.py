@@ -34,4 +34,4 @@ def drop_and_enqueue(
     """
     request = request_like(run.record, run.study_key)
     ref = drop_prompts(settings, run.study_key, numbers)
-    return ref, queue.enqueue(dataclasses.replace(request, study=ref.key))
+    return ref, queue.enqueue_once(dataclasses.replace(request, study=ref.key))[0]

@@ -148,6 +148,23 @@ class JobQueue:
         )
         return name
 
+    def enqueue_once(self, request: ExtractionRequest) -> tuple[str, bool]:
+        """Queue an extraction unless the same one is queued or running, as of a double click.
+
+        Args:
+            request: what to extract.
+
+        Returns:
+            The run id, and whether the job is a new one.
+
+        Raises:
+            NotAllowed, SharedAway: as for :meth:`enqueue`.
+        """
+        for job in self.jobs(active=True):
+            if job.request == request:
+                return job.run_id, False
+        return self.enqueue(request), True
+
     def enqueue_derivation(self, run: RunSummary, engine: str = LOCAL) -> str:
         """Queue the derived tables of a published run to be computed anew.
 

@@ -74,7 +74,7 @@ def revise_and_enqueue(
     ]
     revised = add_prompt_set(study, name, _placed(changed), "", FaultList())
     ref = publish_study(settings, revised, content_hash(revised))
-    return ref, queue.enqueue(dataclasses.replace(request, study=ref.key))
+    return ref, queue.enqueue_once(dataclasses.replace(request, study=ref.key))[0]
 
 
 def _placed(prompts: Sequence[Prompt]) -> list[Placed]:

@@ -18,6 +18,7 @@ from backend.views.diagnosis.words import gain_sentence
 PUBLISHED = {"tests": "published"}
 # The failing cell that the tour repairs.
 MODEL, TRAIT = "mistral-simulated", "sycophancy_harmful_validation"
+MODELS = ("llama3-simulated", "qwen2-simulated", MODEL)
 _CELL = {"run": MODEL, "trait": TRAIT, "layer": "best"}
 
 
@@ -106,8 +107,8 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step
     """
     said = {finding.name: finding.answer for finding in findings}
     why = "Every known cause is tested on this cell, and every fix is measured."
-    missing = f"The run of {MODEL} is not in this store yet, so another cell is shown"
-    before, after = f"{missing}.", f"{missing}, without a fix."
+    before = "The vector as published: its r stands above the grid. Press Next to apply a fix."
+    after = f"The fix is that of a cell of {MODEL}, so there is none to show yet."
     if repair is not None:
         why = f"Cause: **{repair.cause[0].lower()}{repair.cause[1:]}**. {why}"
         before = (

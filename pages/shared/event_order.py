@@ -38,17 +38,22 @@ _AGAIN_SECONDS, _LONGEST_SECONDS = 0.002, 2.0
 
 
 def keep_order() -> None:
-    """From now on a rerun waits for the messages of a script that has just ended, and for reruns
-    that were asked for before it; nothing ends a callback; and a page that was left has no
-    fragments to run. Called once, before the server starts."""
+    """From now on nothing that was drawn or asked for is lost; see the module. Called once, before
+    the server starts."""
+    _end_no_callback()
+    _run_no_fragment_of_a_page_that_was_left()
+    _wait_for_what_was_drawn()
+
+
+def _end_no_callback() -> None:
+    """While a script's callbacks run, it heeds no other request."""
+    calling_back: WeakSet[ScriptRunner] = WeakSet()
     heed_requests = ScriptRunner._maybe_handle_execution_control_request
+    will_rerun = SafeSessionState.on_script_will_rerun
 
     def heed(self: ScriptRunner) -> None:
         if self not in calling_back:
             heed_requests(self)
-
-    calling_back: WeakSet[ScriptRunner] = WeakSet()
-    will_rerun = SafeSessionState.on_script_will_rerun
 
     def undisturbed(self: SafeSessionState, *states: Any, **more: Any) -> None:
         runner = self._yield_callback.__self__  # type: ignore[attr-defined]
@@ -60,6 +65,10 @@ def keep_order() -> None:
 
     ScriptRunner._maybe_handle_execution_control_request = heed  # type: ignore[method-assign]
     SafeSessionState.on_script_will_rerun = undisturbed  # type: ignore[method-assign]
+
+
+def _run_no_fragment_of_a_page_that_was_left() -> None:
+    """A fragment is run only on the page that it is of."""
     run_script = ScriptRunner._run_script
 
     def on_its_page(self: ScriptRunner, rerun_data: RerunData) -> None:
@@ -68,6 +77,11 @@ def keep_order() -> None:
             run_script(self, rerun_data)
 
     ScriptRunner._run_script = on_its_page  # type: ignore[method-assign]
+
+
+def _wait_for_what_was_drawn() -> None:
+    """A rerun waits for the messages of a script that has just ended, and for the reruns that were
+    asked for before it."""
     at_once = AppSession.request_rerun
     waiting: WeakKeyDictionary[AppSession, deque[ClientState | None]] = WeakKeyDictionary()
 

@@ -30,7 +30,11 @@ def labelled(figure: go.Figure, label: str) -> go.Figure:
 
 
 def show(
-    figure: go.Figure, key: str, label: str, on_pick: Callable[[], None] | None = None
+    figure: go.Figure,
+    key: str,
+    label: str,
+    on_pick: Callable[[], None] | None = None,
+    least_width: int | None = None,
 ) -> None:
     """Draw a figure over the full width.
 
@@ -39,6 +43,8 @@ def show(
         key: unique on the page.
         label: see :func:`labelled`.
         on_pick: called before the rerun that clicking a point starts; see :func:`picked`.
+        least_width: pixels below which its numbers would run together; on a narrower screen it
+            scrolls sideways. None for a figure that is read at any width.
     """
     labelled(figure, label)
     colour = text_colour()
@@ -51,7 +57,13 @@ def show(
         selector={"type": "heatmap"},
     )
     config = mode_bar(st.session_state.get(IMAGES, IMAGE_FORMATS[0]), key)
-    if on_pick is None:
+    if least_width is not None:
+        with st.container(key=f"wide_{key}"):
+            own = f".st-key-wide_{key}"
+            inner = f"{own} > * {{min-width: {least_width}px}}"
+            st.html(f"<style>{own} {{overflow-x: auto}} {inner}</style>")
+            st.plotly_chart(figure, key=key, width="stretch", config=config)
+    elif on_pick is None:
         st.plotly_chart(figure, key=key, width="stretch", config=config)
     else:
         st.plotly_chart(

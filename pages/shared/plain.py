@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 _SIGNS = re.compile(r"([!-/:-@\[-`{-~])")
 _BREAK = re.compile(r"[ \t]*\n[ \t\n]*")
@@ -24,3 +25,12 @@ def as_text(text: str) -> str:
     """
     joined = _LATER.sub(lambda found: found[0] + _JOINER, text.strip())
     return _BREAK.sub("  \n", _SIGNS.sub(r"\\\1", joined))
+
+
+def as_table(rows: Sequence[Mapping[str, str]]) -> list[dict[str, str]]:
+    """Rows of text for ``st.table``, which reads Markdown in its cells.
+
+    Args:
+        rows: column -> text, the columns alike in all rows.
+    """
+    return [{column: as_text(text) for column, text in row.items()} for row in rows]

@@ -61,14 +61,8 @@ def _start(study: str) -> None:
         request = _request(study)
     except SteerscopeError:
         return  # the page says so where it reads the fields
-    # A double click, or an impatient second one, asks for what is on its way.
-    same = (job.run_id for job in data.queue().jobs(active=True) if job.request == request)
-    run_id = next(same, None)
-    if run_id is None:
-        run_id = data.queue().enqueue(request)
-        said = f"Queued {as_text(run_id)}"
-    else:
-        said = f"{as_text(run_id)} is on its way already."
+    run_id, new = data.queue().enqueue_once(request)
+    said = f"Queued {as_text(run_id)}" if new else f"{as_text(run_id)} is on its way already."
     st.session_state[STARTED] = run_id
     st.toast(said, icon=":material/schedule:")
 

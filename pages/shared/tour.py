@@ -7,7 +7,7 @@ import streamlit as st
 from backend.phantom.published.phantom import NAME as DEMO
 from backend.store.run_values import RunSummary
 from backend.views.study_tests.published import published_findings
-from backend.views.tour import MODEL, TRAIT, Repair, Step, repair_of, tour_steps
+from backend.views.tour import MODEL, MODELS, TRAIT, Repair, Step, repair_of, tour_steps
 from pages.shared import data
 from pages.shared.address import write
 from pages.shared.lab_link import lab_parameters
@@ -30,14 +30,29 @@ def bar() -> None:
         st.rerun()
     write(_KEY, str(at))
     step = steps[at - 1]
-    waiting = ""
-    if step.demo and _demo_study() is None:
-        waiting = " :small[The simulated study is still being made; see the Runs page.]"
     with st.container(border=True):
         said, buttons = st.columns([4.4, 1], vertical_alignment="center")
-        said.markdown(f"**Tour {at}/{len(steps)} · {step.title}.** {step.line}{waiting}")
+        said.markdown(f"**Tour {at}/{len(steps)} · {step.title}.** {step.line}{_waiting(step)}")
         with buttons, st.container(horizontal=True, gap="small", horizontal_alignment="right"):
             _buttons(steps, at)
+
+
+def _waiting(step: Step) -> str:
+    """What the step is about and the store does not hold yet; empty where all is there."""
+    if not step.demo:
+        return ""
+    if _demo_study() is None:
+        return " :small[The simulated study is still being made; see the Runs page.]"
+    models = [run.label for run in _demo_runs()]
+    wanted = step.choices.get("run")
+    if wanted is not None and wanted not in models:
+        return (
+            f" :small[The run of {wanted} is still being made, so another is shown; see the Runs "
+            "page.]"
+        )
+    if wanted is None and len(models) < len(MODELS):
+        return f" :small[{len(models)} of the {len(MODELS)} models are there so far.]"
+    return ""
 
 
 def _buttons(steps: tuple[Step, ...], at: int) -> None:

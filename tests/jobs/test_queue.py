@@ -84,6 +84,19 @@ def test_the_queue_without_a_worker(settings):
     queue.close()
 
 
+def test_what_is_on_its_way_is_not_queued_again(settings):
+    queue = JobQueue(settings)
+    request = ExtractionRequest("a@b", "m", (1,))
+    first, new = queue.enqueue_once(request)
+    assert new and queue.enqueue_once(request) == (first, False)
+    other, new = queue.enqueue_once(dataclasses.replace(request, layers=(1, 2)))
+    assert new and other != first
+    queue.cancel(first)
+    again, new = queue.enqueue_once(request)
+    assert new and again != first
+    queue.close()
+
+
 def test_worker_slots_are_exclusive_and_show_life_and_death(settings):
     migrate(settings)
     first, second = WorkerSlot(settings), WorkerSlot(settings)

@@ -30,6 +30,9 @@ def test_a_set_has_edited_prompts_and_lacks_dropped_ones(settings, tiny_llama):
     assert sorted((p.trait, p.pole, p.text) for p in own) == sorted(expected)
     assert revised.prompts[: len(study.prompts)] == study.prompts
     assert revised.responses == study.responses
+    # A second press asks for the same.
+    again = revise_and_enqueue(settings, queue, run, "default", "mine", edited, [3])
+    assert again == (ref, job)
     (queued,) = queue.jobs()
     assert (queued.run_id, queued.request.study) == (job, ref.key)
     assert (queued.request.model, queued.request.layers) == (str(tiny_llama), (1, 2))

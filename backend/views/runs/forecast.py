@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+from backend.core.vectors.methods import METHODS
 from backend.extraction.batches import read_together
 from backend.extraction.engine import LOCAL, RAY, VLLM
 from backend.extraction.local_engine import identity_of
@@ -16,8 +17,9 @@ from backend.models.identity import remembered_identity
 from backend.models.memory import free_bytes
 from backend.models.on_disk import HEADROOM, ModelSize, model_size
 from backend.models.presets import PRESETS_BY_NAME
+from backend.runs.derive import DERIVATION
 from backend.runs.engines import SIMULATED_PREFIX
-from backend.runs.reuse import Reuse, find_reuse
+from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
 from backend.store.run_values import RunSummary
 from backend.store.study import find_study, load_study
@@ -26,6 +28,7 @@ from backend.types import ExtractionRequest, Study
 # Characters a token stands for: few in code or other scripts, many in plain English.
 CHARACTERS = (3.0, 4.0, 5.0)
 FLOAT_BYTES = 4
+_EARLIER = "the earlier run, of which the rest is copied"
 _DTYPE_BYTES = {"float32": (4, 4), "bfloat16": (2, 2), "float16": (2, 2)}
 
 
@@ -104,7 +107,7 @@ def forecast(
         reuse=reuse,
         tokens=tokens,
         forward=_forward(request, own, tokens),
-        derive=_derive(request, real, reuse),
+        derive=_derive(request, real, _left_to_derive(settings, study, request, reuse)),
         memory=_memory(request, size),
         disk=_disk(request, texts, width, real),
         free_memory=free_bytes("cpu") if here and device in ("auto", "cpu") else None,
@@ -244,7 +247,18 @@ def _busy_words(slower: float) -> str:
     )
 
 
-def _derive(request: ExtractionRequest, real: Sequence[RunSummary], reuse: Reuse | None) -> Range:
+def _left_to_derive(
+    settings: Settings, study: Study, request: ExtractionRequest, reuse: Reuse | None
+) -> float:
+    """Share of the traits that are derived anew; the derived rows of the others are taken."""
+    if reuse is None or not reuse.taken:
+        return 1.0
+    layers = tuple(sorted(request.layers))
+    carried = find_carried(settings, reuse, study, layers, METHODS, DERIVATION)
+    return 1.0 if carried is None else 1.0 - len(carried.traits) / len(study.traits)
+
+
+def _derive(request: ExtractionRequest, real: Sequence[RunSummary], left: float) -> Range:
     name = request.study.split("@", 1)[0]
     alike = [
         run.derive_seconds / len(run.record.layers)
@@ -258,10 +272,14 @@ def _derive(request: ExtractionRequest, real: Sequence[RunSummary], reuse: Reuse
     basis = (
         f"{count} layers at what a layer took in earlier runs of this study{_busy_words(slower)}"
     )
-    if reuse is not None and reuse.taken:
-        # What stays as it is is known only when the tables are compared.
+    if left < 1:
+        # Probes are kept where only prompts changed, so it may take less than the share of traits.
         return Range(
-            0, count * max(alike) * slower, f"{basis}; less, as what has not changed is taken too"
+            0,
+            left * count * max(alike) * slower,
+            f"nothing that a trait is derived from has changed since {_EARLIER}"
+            if left == 0
+            else f"{left:.0%} of the traits changed since {_EARLIER}; {basis}",
         )
     return Range(
         count * min(alike),

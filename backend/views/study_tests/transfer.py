@@ -37,27 +37,36 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
             ),
         ]
     signs = {(f.trait, f.activation_model, f.behaviour_model): f.difference.value for f in found}
-    mirrored = any(
-        value is not None and value == -(signs.get((trait, other, own)) or math.nan)
-        for (trait, own, other), value in signs.items()
-    )
+    known = {key: value for key, value in signs.items() if value is not None}
+    mirrored = [
+        key
+        for key, value in known.items()
+        if value == -(signs.get((key[0], key[2], key[1])) or math.nan)
+    ]
     better = [f for f in found if (f.difference.value or 0) > 0]
     sure = [f for f in better if f.adjusted_p is not None and f.adjusted_p < 0.05]
     verdict: Verdict = "supported" if sure else "undetermined"
     if all(f.difference.high is not None and f.difference.high <= 0 for f in found):
         verdict = "ruled out"
+    counted = (
+        f"The other model's r is higher in {len(better)} of {len(found)} transfers, significantly "
+        f"in {len(sure)}"
+    )
+    if mirrored and len(mirrored) == len(known):
+        counted = (
+            f"In {len(sure)} of {len(known) // 2} comparisons one model's vector reads the "
+            "responses significantly better than the other's"
+        )
     return Finding(
         NAME,
         QUESTION,
         verdict,
-        f"{'Yes, sometimes.' if sure else LEAD[verdict]} The other model's r is higher in "
-        f"{len(better)} of {len(found)} transfers, significantly in {len(sure)} (5% false "
-        "discovery rate).",
+        f"{'Yes, sometimes.' if sure else LEAD[verdict]} {counted} (5% false discovery rate).",
         "Each model's layer was chosen by its own r. A higher foreign r says that the other model "
         "reads the text better, not that its vector would steer this one."
         + (
-            " All models are tried on the same responses here, so A -> B and B -> A are one "
-            "comparison with its sign turned: half of all transfers are higher by construction."
+            " Where models are tried on the same responses, A -> B and B -> A are one comparison "
+            "with its sign turned: half of those transfers are higher by construction."
             if mirrored
             else ""
         ),

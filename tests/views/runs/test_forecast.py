@@ -170,6 +170,15 @@ def test_texts_of_earlier_runs_are_not_forecast_again(settings, tiny_llama):
     assert row["estimate"] == f"0 of {total}"
     told = f"0 of {total} texts to extract; the others are taken from run run-1"
     assert row["basis"] == told
+    assert (known.derive.low, known.derive.high) == (0, 0)
+    assert known.derive.basis.startswith("nothing that a trait is derived from has changed")
+    # One trait of two lost a prompt: half of what deriving took.
+    fewer = dataclasses.replace(study, prompts=study.prompts[1:])
+    fewer_ref = publish_study(settings, fewer, content_hash(fewer))
+    whole = forecast(settings, dataclasses.replace(request, fresh=True), runs).derive
+    half = forecast(settings, dataclasses.replace(request, study=fewer_ref.key), runs).derive
+    assert half.high == pytest.approx(whole.high / 2, rel=0.5) and half.low == 0
+    assert half.basis.startswith("50% of the traits changed since the earlier run")
     more = dataclasses.replace(study.responses[0], scenario="new", text="abcdefgh" * 10)
     longer = dataclasses.replace(study, responses=(*study.responses, more))
     next_ref = publish_study(settings, longer, content_hash(longer))

@@ -253,7 +253,14 @@ def transfer_cases(seed, better, n=400):
 
 def test_transfer_is_found_where_it_is_planted_and_only_there():
     found = transfers(transfer_cases(5, better=True))
-    assert transfer_finding(found).verdict == "supported"
+    finding = transfer_finding(found)
+    assert finding.verdict == "supported"
+    # A -> B and B -> A are one comparison: neither way is counted for itself.
+    assert "In 4 of 4 comparisons one model's vector reads" in finding.answer
+    apart = dataclasses.replace(found[1], difference=Estimate(-0.3, -0.4, -0.2, 0.001, 400))
+    assert "is higher in 4 of 8 transfers, significantly in 4" in (
+        transfer_finding([found[0], apart, *found[2:]]).answer
+    )
     for f in found:
         assert (f.difference.value > 0) == (f.activation_model == "A")
         assert f.adjusted_p < 0.05 and f.adjusted_p >= f.difference.p
