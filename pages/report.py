@@ -15,7 +15,7 @@ from backend.exports.server_snippets import llama_cpp_command, vllm_snippet
 from backend.exports.snippet import must_name_model, snippet
 from backend.exports.tables import (
     FORMATS,
-    Source,
+    TableSource,
     list_tables,
     offered,
     total_bytes,
@@ -43,7 +43,7 @@ from backend.exports.vectors import (
     read_vectors,
 )
 from backend.runs.saved_vectors import saved_vectors
-from backend.store.run_values import RunSummary, Table, TableFormat
+from backend.store.run_values import RunSummary, StoredTable, TableFormat
 from backend.views.shared.view import View
 from pages.shared import data
 from pages.shared.address import segmented, select, several, toggle
@@ -124,7 +124,11 @@ def _tables(_: Selection, run: RunSummary) -> None:
         help="A run holds its study's tables too, and all that was computed.",
     )
     form = segmented("Format", FORMATS, "table_format", _FORMAT_NAMES)
-    source = Source("run", run.record.run_id) if kind == "run" else Source("study", run.study_key)
+    source = (
+        TableSource("run", run.record.run_id)
+        if kind == "run"
+        else TableSource("study", run.study_key)
+    )
     tables = list_tables(data.settings(), source)
     by_name = {table.name: table for table in tables if table.bytes_as(form) is not None}
     st.markdown("#### All tables")
@@ -273,7 +277,7 @@ def _chosen_vectors(chosen: Selection, run: RunSummary, form: str) -> VectorSet:
     return data.results().of_run(read_vectors, run.record.run_id, choice)
 
 
-def _size(table: Table, form: TableFormat) -> str:
+def _size(table: StoredTable, form: TableFormat) -> str:
     size = table.bytes_as(form)
     if size is None:
         return "Parquet only"

@@ -11,7 +11,7 @@ from backend.access import NOBODY, Actor, LogIn
 from backend.errors import NotAllowed, SteerscopeError
 from backend.jobs import supervisor
 from backend.jobs.queue import JobQueue
-from backend.jobs.supervisor import Place, check_place
+from backend.jobs.supervisor import Address, check_place
 from backend.models.model_reference import parse_reference, refuse_outside
 from backend.models.on_disk import model_size
 from backend.settings import LOG_IN_VARIABLES, load_settings
@@ -127,11 +127,11 @@ def test_all_of_it_is_read(monkeypatch):
 
 def test_log_in_opens_other_addresses_under_its_own_name(settings):
     known = dataclasses.replace(settings, log_in=LOG_IN)
-    place = Place(8501, "0.0.0.0", "tools/scope")
+    place = Address(8501, "0.0.0.0", "tools/scope")
     check_place(place, known)
     assert "lab.example.org" in place.hosts(known)
     with pytest.raises(SteerscopeError, match="not below the base path"):
-        check_place(Place(8501, "0.0.0.0"), known)
+        check_place(Address(8501, "0.0.0.0"), known)
 
 
 def test_one_queue_is_asked_by_many_and_writes_down_who(settings):
@@ -237,5 +237,5 @@ def test_the_worker_is_told_which_endpoints_may_be_asked(
 ):
     monkeypatch.delenv("STEERSCOPE_ENDPOINTS", raising=False)
     limited = dataclasses.replace(settings, endpoints=given)
-    environment = supervisor._environment(Place(8501, address, insecure=True), limited)
+    environment = supervisor._environment(Address(8501, address, insecure=True), limited)
     assert environment.get("STEERSCOPE_ENDPOINTS") == expected

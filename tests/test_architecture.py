@@ -138,6 +138,26 @@ def test_a_name_has_one_home():
                     assert at_home, f"{names(path)}: {alias.name} is not {node.module}'s own"
 
 
+def test_a_class_has_a_name_of_its_own():
+    """Whoever reads a name in one place knows what it is in another."""
+    homes: dict[str, list[str]] = {}
+    for path in (*MODULES, *sorted((ROOT / "pages").rglob("*.py"))):
+        for node in ast.parse(path.read_text("utf-8")).body:
+            literal = isinstance(node, ast.Assign) and ast.unparse(node.value).startswith(
+                "Literal["
+            )
+            named = [node] if isinstance(node, ast.ClassDef) else []
+            found = [one.name for one in named] + [
+                target.id
+                for target in (node.targets if literal else [])
+                if isinstance(target, ast.Name)
+            ]
+            for name in found:
+                homes.setdefault(name, []).append(str(path.relative_to(ROOT)))
+    assert len(homes) > 300
+    assert {name: where for name, where in homes.items() if len(where) > 1} == {}
+
+
 def test_what_views_share_needs_no_topic():
     topics = {path.name for path in (ROOT / "backend" / "views").iterdir() if path.is_dir()}
     assert {"shared", "scorecard", "diagnosis", "filter_lab"} <= topics

@@ -15,7 +15,7 @@ import pytest
 
 from backend.cli.main import build_parser
 from backend.errors import SteerscopeError
-from backend.jobs.supervisor import Place, check_place
+from backend.jobs.supervisor import Address, check_place
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCKERFILE = (ROOT / "Dockerfile").read_text("utf-8").replace("\\\n", " ")
@@ -82,13 +82,13 @@ def test_what_is_copied_is_enough(tmp_path):
 def test_what_it_runs_is_a_command_that_asks_for_log_in(settings):
     assert json.loads(arguments("ENTRYPOINT")[0]) == ["python", "-m", "backend"]
     options = build_parser().parse_args(json.loads(arguments("CMD")[0]))
-    place = Place(options.port, options.address, options.base_path, options.insecure)
+    place = Address(options.port, options.address, options.base_path, options.insecure)
     assert arguments("EXPOSE") == [str(place.port)]
     with pytest.raises(SteerscopeError, match="nobody is asked who they are"):
         check_place(place, settings)
     told = re.search(r"^#\s+(serve .*?)\s{2,}", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
     options = build_parser().parse_args(told.split())
-    check_place(Place(options.port, options.address, "", options.insecure), settings)
+    check_place(Address(options.port, options.address, "", options.insecure), settings)
 
 
 def test_its_steps_are_shell_and_its_health_check_python():

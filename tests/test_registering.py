@@ -29,12 +29,12 @@ from backend.runs.session import session_of
 from backend.store.catalog import run_list
 from backend.store.run import open_run, run_path
 from backend.store.study import publish_study
-from backend.studies.foreign.form import ForeignFormat, Understood
+from backend.studies.foreign.form import ForeignFormat, UnderstoodStudy
 from backend.studies.foreign.registry import FOREIGN_FORMATS
 from backend.studies.hashing import content_hash
 from backend.studies.importer import read_study
-from backend.studies.prompts import Place
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace
+from backend.studies.rows import Record
 from backend.studies.tables import FORMATS, FileFormat
 from backend.types import ExtractionRequest, Prompt
 from backend.views.methods.comparison import method_comparison
@@ -202,7 +202,7 @@ def test_a_file_format_is_imported(tmp_path):
         head, *lines = content.decode().strip().split("\n")
         names = head.split("|")
         return [
-            Row(i + 2, dict(zip(names, line.split("|"), strict=True)))
+            Record(i + 2, dict(zip(names, line.split("|"), strict=True)))
             for i, line in enumerate(lines)
         ]
 
@@ -226,8 +226,10 @@ def test_a_format_of_another_tool_is_imported(tmp_path):
         if not text.startswith("own format"):
             return None
         lines = list(enumerate(text.split("\n")[1:], start=2))
-        placed = [(Prompt("warmth", *line.split("|")), Place("warmth.txt", n)) for n, line in lines]
-        return Understood("By hand.", placed)
+        placed = [
+            (Prompt("warmth", *line.split("|")), PromptPlace("warmth.txt", n)) for n, line in lines
+        ]
+        return UnderstoodStudy("By hand.", placed)
 
     text = "own format\nhigh|a\nhigh|b\nlow|c\nlow|d"
     (tmp_path / "warmth.txt").write_text(text, "utf-8")

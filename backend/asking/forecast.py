@@ -26,7 +26,7 @@ class Price:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class AskingForecast:
     """What is still to be asked.
 
     Attributes:
@@ -53,7 +53,7 @@ def forecast(
     at_once: int,
     count: Callable[[str], int] | None = None,
     counted: str = BY_CHARACTERS,
-) -> Forecast:
+) -> AskingForecast:
     """What is still to be asked.
 
     Args:
@@ -66,7 +66,7 @@ def forecast(
     left = unasked(questions, answered)
     counts = count or (lambda text: math.ceil(len(text) / CHARACTERS_PER_TOKEN))
     paces = [answer.seconds for answer in answered.values()]
-    return Forecast(
+    return AskingForecast(
         questions=len({question.key for question in questions}),
         left=len(left),
         tokens_in=sum(counts(one.content) for question in left for one in question.messages),

@@ -36,13 +36,13 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _export(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.exports.tables import Source, list_tables, offered, write_tables
+    from backend.exports.tables import TableSource, list_tables, offered, write_tables
     from backend.store.atomic import atomic_folder
 
     is_study = options.source in {
         name for ref in list_studies(settings) for name in (ref.key, ref.name)
     }
-    source = Source("study" if is_study else "run", options.source)
+    source = TableSource("study" if is_study else "run", options.source)
     names = options.table
     if not names:
         tables, left = offered(

@@ -53,9 +53,9 @@ def _worker(settings: Settings, options: argparse.Namespace) -> int:
 
 
 def _serve(settings: Settings, options: argparse.Namespace) -> int:
-    from backend.jobs.supervisor import Place, supervise
+    from backend.jobs.supervisor import Address, supervise
 
-    place = Place(options.port, options.address, options.base_path.strip("/"), options.insecure)
+    place = Address(options.port, options.address, options.base_path.strip("/"), options.insecure)
     return supervise(settings, place, with_sample=not options.no_sample)
 
 

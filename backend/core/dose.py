@@ -80,7 +80,7 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Change:
+class StrengthChange:
     """What a strength changes.
 
     Attributes:
@@ -150,7 +150,7 @@ class SteeringResult:
     name: str
 
 
-def changes(dose: Dose) -> tuple[Change, ...]:
+def changes(dose: Dose) -> tuple[StrengthChange, ...]:
     """What each strength changes, with an interval over groups of items, and the band of random
     directions. Items without the measure at 0 or at the strength are left out of that strength.
 
@@ -169,7 +169,7 @@ def changes(dose: Dose) -> tuple[Change, ...]:
                 if np.isfinite(own := control[:, place] - control[:, dose.zero]).any()
             ]
         )
-        found.append(Change(float(strength), change, band))
+        found.append(StrengthChange(float(strength), change, band))
     return tuple(found)
 
 

@@ -11,7 +11,7 @@ from typing import Literal
 
 from backend.settings import Settings
 from backend.store.run import open_run
-from backend.store.run_values import Table, TableFormat
+from backend.store.run_values import StoredTable, TableFormat
 from backend.store.study import (
     ACTIVATION_TABLES,
     PRODUCT_TABLES,
@@ -24,7 +24,7 @@ FORMATS: tuple[TableFormat, TableFormat] = ("csv", "parquet")
 
 
 @dataclass(frozen=True)
-class Source:
+class TableSource:
     """Where tables come from.
 
     Attributes:
@@ -36,7 +36,7 @@ class Source:
     name: str
 
 
-def list_tables(settings: Settings, source: Source) -> tuple[Table, ...]:
+def list_tables(settings: Settings, source: TableSource) -> tuple[StoredTable, ...]:
     """The tables of a run or study, by name.
 
     Raises:
@@ -47,7 +47,7 @@ def list_tables(settings: Settings, source: Source) -> tuple[Table, ...]:
 
 
 def write_table(
-    settings: Settings, source: Source, name: str, form: TableFormat, path: Path
+    settings: Settings, source: TableSource, name: str, form: TableFormat, path: Path
 ) -> None:
     """Write one table; numbers in full, NULL as an empty field of CSV.
 
@@ -68,7 +68,7 @@ def write_table(
 
 
 def write_tables(
-    settings: Settings, source: Source, names: Sequence[str], form: TableFormat, folder: Path
+    settings: Settings, source: TableSource, names: Sequence[str], form: TableFormat, folder: Path
 ) -> tuple[Path, ...]:
     """Write several tables, one file each; arguments and errors as for :func:`write_table`."""
     paths = []
@@ -82,7 +82,7 @@ def write_tables(
 
 
 def write_archive(
-    settings: Settings, source: Source, names: Sequence[str], form: TableFormat, path: Path
+    settings: Settings, source: TableSource, names: Sequence[str], form: TableFormat, path: Path
 ) -> None:
     """Write several tables into one zip, one table on disk at a time.
 
@@ -100,8 +100,8 @@ def write_archive(
 
 
 def offered(
-    tables: Sequence[Table], form: TableFormat, *, activations: bool
-) -> tuple[tuple[Table, ...], tuple[Table, ...]]:
+    tables: Sequence[StoredTable], form: TableFormat, *, activations: bool
+) -> tuple[tuple[StoredTable, ...], tuple[StoredTable, ...]]:
     """Which tables go into a download of all, and which stay out.
 
     Args:
@@ -118,13 +118,13 @@ def offered(
     return taken, tuple(table for table in tables if table not in taken)
 
 
-def total_bytes(tables: Sequence[Table], form: TableFormat) -> int:
+def total_bytes(tables: Sequence[StoredTable], form: TableFormat) -> int:
     """The expected size of several tables in a format, before they are zipped."""
     return sum(table.bytes_as(form) or 0 for table in tables)
 
 
 @contextmanager
-def _opened(settings: Settings, source: Source) -> Iterator[StudyFile]:
+def _opened(settings: Settings, source: TableSource) -> Iterator[StudyFile]:
     if source.kind == "run":
         with open_run(settings, source.name) as run:
             yield run

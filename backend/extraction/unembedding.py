@@ -53,7 +53,7 @@ class Unembedding:
     norm: str
     scale: Floats
     centred: bool
-    weight: _Rows
+    weight: _MatrixRows
 
     def products(self, directions: Floats, rows: int) -> Iterator[Floats]:
         """W (s * v) for several v, part by part, [part, k].
@@ -69,7 +69,7 @@ class Unembedding:
             yield self.weight(start, min(start + step, rows)) @ folded
 
 
-class _Rows:
+class _MatrixRows:
     """Rows of a matrix: of an open file's tensor, or of one in memory."""
 
     def __init__(self, matrix: Any) -> None:
@@ -128,7 +128,7 @@ def open_unembedding(resolved: ResolvedModel, files: ExitStack) -> Unembedding:
         norm="" if norm is None else type(norm).__name__,
         scale=scale,
         centred=centred,
-        weight=_Rows(weight),
+        weight=_MatrixRows(weight),
     )
 
 

@@ -49,7 +49,7 @@ class Tell(Protocol):
 
 
 @dataclass(frozen=True)
-class Kind:
+class JobKind:
     """One kind of job.
 
     Attributes:

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from backend.jobs.kind import Kind
+from backend.jobs.kind import JobKind
 from backend.jobs.tasks_of import (
     add_prompts,
     dose,
@@ -15,7 +15,7 @@ from backend.jobs.tasks_of import (
     write,
 )
 
-KINDS: dict[str, Kind] = {
+KINDS: dict[str, JobKind] = {
     kind.name: kind
     for kind in (
         steer.KIND,

@@ -16,7 +16,7 @@ from backend.studies.dropped_prompts import pairs_left
 from backend.studies.faults import FaultList
 from backend.studies.hashing import content_hash
 from backend.studies.prompt_sets import Placed, add_prompt_set
-from backend.studies.prompts import Place
+from backend.studies.prompts import PromptPlace
 from backend.types import Prompt, StudyRef
 
 
@@ -84,5 +84,5 @@ def _placed(prompts: Sequence[Prompt]) -> list[Placed]:
     for prompt in prompts:
         place = f"{prompt.trait.replace('_', ' ')}, {prompt.pole}"
         counts[place] += 1
-        found.append((prompt, Place(place, counts[place])))
+        found.append((prompt, PromptPlace(place, counts[place])))
     return found

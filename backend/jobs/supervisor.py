@@ -32,7 +32,7 @@ _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
-class Place:
+class Address:
     """Where the dashboard answers.
 
     Attributes:
@@ -57,7 +57,7 @@ class Place:
         return ("localhost", HOST, *own, *known, *settings.hosts)
 
 
-def check_place(place: Place, settings: Settings) -> None:
+def check_place(place: Address, settings: Settings) -> None:
     """Refuse a place that would let others in unmeant.
 
     Args:
@@ -100,7 +100,7 @@ def check_place(place: Place, settings: Settings) -> None:
         )
 
 
-def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
+def supervise(settings: Settings, place: Address, *, with_sample: bool) -> int:
     """Run the dashboard and a worker until SIGINT or SIGTERM, or until the dashboard ends.
 
     A worker that dies is started again and goes on with its job.
@@ -181,7 +181,7 @@ def supervise(settings: Settings, place: Place, *, with_sample: bool) -> int:
         _stop([process for process in (dashboard, worker) if process is not None])
 
 
-def _environment(place: Place, settings: Settings) -> dict[str, str]:
+def _environment(place: Address, settings: Settings) -> dict[str, str]:
     """Of the dashboard: this process's, with what follows from the settings and the place."""
     environment = os.environ | {"STEERSCOPE_CACHE": str(settings.cache)}
     folders, endpoints = settings.folders, settings.endpoints
@@ -210,7 +210,7 @@ def _stop(processes: list[subprocess.Popen[bytes]]) -> None:
             process.wait()
 
 
-def _require_free(place: Place) -> None:
+def _require_free(place: Address) -> None:
     family = socket.AF_INET6 if ":" in place.address else socket.AF_INET
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

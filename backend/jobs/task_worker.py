@@ -12,7 +12,7 @@ from dbos import DBOS
 
 from backend.errors import JobError
 from backend.jobs.job_log import stage_text
-from backend.jobs.kind import Kind, Tell
+from backend.jobs.kind import JobKind, Tell
 from backend.jobs.kinds import KINDS
 from backend.jobs.leaving import PAUSED_TEXT, STOPPED_TEXT, Left, end_told
 from backend.jobs.logs import add_to_log
@@ -123,7 +123,7 @@ def do_task(settings: Settings, kind: str, values: dict[str, Any], tell: Tell) -
     return patiently(begin, tell.check, tell.progress, log)
 
 
-def _known(kind: str) -> Kind:
+def _known(kind: str) -> JobKind:
     if kind not in KINDS:
         raise JobError(
             f"This worker knows no task of the kind {kind!r}.",

@@ -13,7 +13,7 @@ from backend.asking.endpoint import Endpoint
 from backend.asking.question import Answer, Question
 from backend.errors import JudgeError
 from backend.judging.rubric import COHERENCE, Rubric, check_traits, request_of
-from backend.judging.scales import Reading, Scale
+from backend.judging.scales import JudgeScale, ReadAnswer
 from backend.settings import Settings
 from backend.store.changes import changing
 from backend.store.study import publish_study
@@ -47,7 +47,7 @@ class Judging:
 
     endpoint: Endpoint
     rubric: Rubric
-    scale: Scale
+    scale: JudgeScale
     traits: tuple[str, ...] = ()
     repeats: int = 1
     temperature: float = 0.0
@@ -221,7 +221,7 @@ def with_scores(
     Raises:
         JudgeError: no answer holds a score.
     """
-    read: dict[tuple[int, str], list[Reading]] = {}
+    read: dict[tuple[int, str], list[ReadAnswer]] = {}
     for one in asked:
         reading = judging.scale.read(answers[one.question.key])
         read.setdefault((one.number, one.trait), []).append(reading)
@@ -394,7 +394,7 @@ class _Hope:
         scale: reads the answers.
     """
 
-    def __init__(self, scale: Scale) -> None:
+    def __init__(self, scale: JudgeScale) -> None:
         self._scale = scale
         self._missing: Counter[str] = Counter()
         self._some = False

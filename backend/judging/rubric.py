@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import JudgeError
-from backend.judging.scales import Scale
+from backend.judging.scales import JudgeScale
 from backend.studies.faults import nearest
 from backend.studies.limits import MOST_METADATA_BYTES, size
 from backend.types import Message, Response, Study
@@ -140,7 +140,7 @@ def check_traits(rubric: Rubric, traits: Sequence[str]) -> None:
         )
 
 
-def request_of(rubric: Rubric, trait: str, response: Response, scale: Scale) -> str:
+def request_of(rubric: Rubric, trait: str, response: Response, scale: JudgeScale) -> str:
     """What the judge is asked of one response.
 
     Args:

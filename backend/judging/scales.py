@@ -29,7 +29,7 @@ _SCORE_TOKEN = re.compile(r"[0-9]{1,3}")
 
 
 @dataclass(frozen=True)
-class Reading:
+class ReadAnswer:
     """What an answer says.
 
     Attributes:
@@ -42,7 +42,7 @@ class Reading:
 
 
 @dataclass(frozen=True)
-class Scale:
+class JudgeScale:
     """How scores are asked for and read.
 
     Attributes:
@@ -58,7 +58,7 @@ class Scale:
     high: float
     probabilities: bool
     form: str
-    read: Callable[[Answer], Reading]
+    read: Callable[[Answer], ReadAnswer]
     words: str
 
     @property
@@ -67,7 +67,7 @@ class Scale:
         return (0.0, self.high)
 
 
-def read_text(answer: Answer) -> Reading:
+def read_text(answer: Answer) -> ReadAnswer:
     """The one number from 0 to 10 that an answer states.
 
     ``7``, ``7.5``, ``7/10``, ``**Score:** 7`` and ``I rate this a 7.`` state one. Where a number
@@ -79,27 +79,27 @@ def read_text(answer: Answer) -> Reading:
     """
     text = _THOUGHT.sub("", answer.text)
     if answer.refused or _REFUSAL.match(text):
-        return Reading(None, REFUSED)
+        return ReadAnswer(None, REFUSED)
     if "<think>" in text:
-        return Reading(None, CUT_OFF)
+        return ReadAnswer(None, CUT_OFF)
     plain = re.sub(r"(?<=\d)\s*(?:/|out of)\s*10\b(?!\.\d)", "", re.sub(r"[*_`#\"']", "", text))
     numbers = list(_NUMBER.finditer(plain))
     if not numbers:
-        return Reading(None, CUT_OFF if answer.finish == "length" else NO_NUMBER)
+        return ReadAnswer(None, CUT_OFF if answer.finish == "length" else NO_NUMBER)
     if len(numbers) > 1:
-        return Reading(None, SEVERAL)
+        return ReadAnswer(None, SEVERAL)
     (found,) = numbers
     before, after = plain[: found.start()], plain[found.end() :]
     if answer.finish == "length" and not after.strip():
-        return Reading(None, CUT_OFF)
+        return ReadAnswer(None, CUT_OFF)
     stated = not before.strip() or _STATED.search(before) is not None
     if not stated or not _ENDS.match(after):
-        return Reading(None, NOT_STATED)
+        return ReadAnswer(None, NOT_STATED)
     score = float(found[0])
-    return Reading(score) if 0 <= score <= 10 else Reading(None, OUTSIDE)
+    return ReadAnswer(score) if 0 <= score <= 10 else ReadAnswer(None, OUTSIDE)
 
 
-def read_probabilities(answer: Answer) -> Reading:
+def read_probabilities(answer: Answer) -> ReadAnswer:
     """The mean of the scores 0 to 100, weighted by the probabilities of their tokens.
 
     The sum of p(s) s over the sum of p(s), over the tokens that are whole numbers from 0 to 100,
@@ -115,7 +115,7 @@ def read_probabilities(answer: Answer) -> Reading:
             beginning of its score.
     """
     if not answer.probabilities:
-        return Reading(None, REFUSED if answer.refused else NO_PROBABILITIES)
+        return ReadAnswer(None, REFUSED if answer.refused else NO_PROBABILITIES)
     # Not \d and not isdigit: int() reads digits of every script.
     if _SCORE_TOKEN.match(answer.text.strip()) and re.match(r"[0-9]", answer.second_token):
         raise JudgeError(
@@ -132,14 +132,14 @@ def read_probabilities(answer: Answer) -> Reading:
             mass += probability
             total += probability * int(plain)
     if mass < LEAST_MASS:
-        return Reading(None, REFUSED if answer.refused else LITTLE_MASS)
-    return Reading(total / mass)
+        return ReadAnswer(None, REFUSED if answer.refused else LITTLE_MASS)
+    return ReadAnswer(total / mass)
 
 
-SCALES: dict[str, Scale] = {
+SCALES: dict[str, JudgeScale] = {
     scale.name: scale
     for scale in (
-        Scale(
+        JudgeScale(
             "0-10",
             10.0,
             False,
@@ -147,7 +147,7 @@ SCALES: dict[str, Scale] = {
             read_text,
             "0 to 10, as it answers",
         ),
-        Scale(
+        JudgeScale(
             "logprobs",
             100.0,
             True,

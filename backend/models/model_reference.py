@@ -13,7 +13,7 @@ from backend.errors import ModelNotFound, NotAllowed
 from backend.models.presets import PRESETS_BY_NAME
 from backend.settings import Settings
 
-Kind = Literal["preset", "hub", "folder", "gguf"]
+ReferenceKind = Literal["preset", "hub", "folder", "gguf"]
 # As the Hub has it: no . or - at the ends of either part, and neither -- nor .. within.
 _HUB_ID = re.compile(r"(?!.*(--|\.\.))\w[\w.-]*\b/\w[\w.-]*\b", re.ASCII)
 _REVISION = re.compile(r"(?!.*\.\.)\w[\w./-]*", re.ASCII)
@@ -36,7 +36,7 @@ class ModelReference:
         revision: branch, tag or commit on the Hub; None for its default.
     """
 
-    kind: Kind
+    kind: ReferenceKind
     target: str
     revision: str | None = None
 

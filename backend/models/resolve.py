@@ -17,7 +17,7 @@ from backend.models.on_disk import converted_folder, gguf_digest
 from backend.models.presets import PRESETS_BY_NAME
 from backend.settings import Settings
 
-Source = Literal["hub", "folder", "gguf", "wheel"]
+FoundIn = Literal["hub", "folder", "gguf", "wheel"]
 logger = logging.getLogger("steerscope.models")
 
 
@@ -37,7 +37,7 @@ class ResolvedModel:
     folder: Path
     revision: str | None
     weights_hash: str
-    source: Source
+    source: FoundIn
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FoundModel:
 
     folder: Path
     revision: str | None
-    source: Source
+    source: FoundIn
 
 
 def resolve(reference: str, settings: Settings, progress: Progress) -> ResolvedModel:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Place = Literal["prompts", "responses", "scores", "model", "study"]
+CausePlace = Literal["prompts", "responses", "scores", "model", "study"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class PlantedCause:
 
     name: str
     title: str
-    place: Place
+    place: CausePlace
     harms: bool
     meaning: str
 

@@ -44,7 +44,7 @@ class LayerActivations:
 
 
 @dataclass(frozen=True)
-class Directions:
+class PlantedDirections:
     """Orthonormal rows of one model and layer.
 
     Attributes:
@@ -101,7 +101,7 @@ def simulate_layer(plan: PhantomPlan, latents: Latents, model: int, layer: int) 
     )
 
 
-def draw_directions(plan: PhantomPlan, rng: np.random.Generator) -> Directions:
+def draw_directions(plan: PhantomPlan, rng: np.random.Generator) -> PlantedDirections:
     """Orthonormal directions of one model and layer, none of which has a massive coordinate."""
     count = 2 + TOPICS + 2 * plan.traits
     massive = int(rng.integers(plan.width))
@@ -109,7 +109,7 @@ def draw_directions(plan: PhantomPlan, rng: np.random.Generator) -> Directions:
     drawn[massive] = 0  # the massive coordinate is nobody else's
     basis = np.linalg.qr(drawn)[0].T
     ends = 2 + TOPICS
-    return Directions(
+    return PlantedDirections(
         mean=basis[0],
         length=basis[1],
         topics=basis[2:ends],
@@ -120,7 +120,7 @@ def draw_directions(plan: PhantomPlan, rng: np.random.Generator) -> Directions:
 
 
 def _prompts(
-    plan: PhantomPlan, at: Directions, model: int, trait: int, rng: np.random.Generator
+    plan: PhantomPlan, at: PlantedDirections, model: int, trait: int, rng: np.random.Generator
 ) -> Floats:
     """[2 * prompts, d], high pole first."""
     n, strength = plan.prompts, plan.strength
@@ -159,7 +159,7 @@ def _some(rng: np.random.Generator, n: int, high: bool) -> NDArray[np.intp]:
 
 def _responses(
     plan: PhantomPlan,
-    at: Directions,
+    at: PlantedDirections,
     latents: Latents,
     model: int,
     layer: int,

@@ -31,7 +31,7 @@ from backend.store.study import find_study, load_study
 from backend.store.work_file import work_path
 from backend.studies.faults import FaultList, shown
 from backend.studies.limits import MOST_BYTES, size
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.tables import FORMATS, check_columns, read_rows
 from backend.turns import turn_of
 from backend.types import Study
@@ -353,7 +353,7 @@ def _places(table: Path, study: Study) -> tuple[list[int], tuple[int, ...] | Non
     return places, tuple(tokens[n] for n in range(total)) if complete else None
 
 
-def _table_rows(table: Path, faults: FaultList) -> list[Row]:
+def _table_rows(table: Path, faults: FaultList) -> list[Record]:
     known = [form.suffix for form in FORMATS]
     if not table.is_file() or table.suffix not in known:
         raise ImportFault(
@@ -389,7 +389,7 @@ class _Index:
             self._responses.setdefault(key, []).append((number, response.responder))
             self._texts.setdefault(response.text, []).append(number)
 
-    def place(self, row: Row) -> tuple[int | None, str]:
+    def place(self, row: Record) -> tuple[int | None, str]:
         """The place of a row's text in the study, or None and why there is none."""
         prompt, scenario = _said(row, "prompt"), _said(row, "scenario")
         if prompt:
@@ -419,7 +419,7 @@ class _Index:
         return None, f"The study has {len(found)} texts of {what}; name the prompt or responder"
 
 
-def _said(row: Row, column: str) -> str:
+def _said(row: Record, column: str) -> str:
     value = row.values.get(column)
     if isinstance(value, float) and value.is_integer():
         value = int(value)

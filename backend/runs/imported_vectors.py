@@ -57,7 +57,7 @@ class VectorChoice:
 
 
 @dataclass(frozen=True, eq=False)
-class Understood:
+class UnderstoodVectors:
     """A file of vectors as it would be kept.
 
     Attributes:
@@ -83,7 +83,7 @@ class OnRun:
     reasons: Mapping[int, str]
 
 
-def understand_vectors(settings: Settings, path: Path, choice: VectorChoice) -> Understood:
+def understand_vectors(settings: Settings, path: Path, choice: VectorChoice) -> UnderstoodVectors:
     """Read a file of vectors that a user names by its path; nothing is kept.
 
     Args:
@@ -107,7 +107,7 @@ def understand_vectors(settings: Settings, path: Path, choice: VectorChoice) -> 
 
 def understand_upload(
     settings: Settings, file_name: str, content: bytes, choice: VectorChoice
-) -> Understood:
+) -> UnderstoodVectors:
     """The same of an uploaded file.
 
     Args:
@@ -124,7 +124,7 @@ def understand_upload(
         return _understood(settings, path, choice)
 
 
-def keep_vectors(settings: Settings, understood: Understood) -> None:
+def keep_vectors(settings: Settings, understood: UnderstoodVectors) -> None:
     """Keep what was understood; all names are free, or nothing is kept.
 
     Raises:
@@ -226,7 +226,7 @@ def misfit_on_run(run: Run, vector: ImportedVector, layer: int) -> str | None:
     return None
 
 
-def _understood(settings: Settings, path: Path, choice: VectorChoice) -> Understood:
+def _understood(settings: Settings, path: Path, choice: VectorChoice) -> UnderstoodVectors:
     file = read_vector_file(
         path,
         trait=choice.trait or None,
@@ -257,7 +257,7 @@ def _understood(settings: Settings, path: Path, choice: VectorChoice) -> Underst
     )
     for vector in made:
         check_name(settings, vector.name)
-    return Understood(_with_unknown_traits(settings, file, made), made)
+    return UnderstoodVectors(_with_unknown_traits(settings, file, made), made)
 
 
 def _with_unknown_traits(

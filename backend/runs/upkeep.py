@@ -20,7 +20,7 @@ DAY_SECONDS = 86_400.0
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedFile:
     """One file of the store.
 
     Attributes:
@@ -49,7 +49,7 @@ class Candidate:
     users: tuple[str, ...]
 
 
-def check_store(settings: Settings) -> Iterator[Checked]:
+def check_store(settings: Settings) -> Iterator[CheckedFile]:
     """Read every study, run and named vector from one end to the other.
 
     A study's texts and scores are compared with the hash in its name, too.
@@ -80,10 +80,10 @@ def check_store(settings: Settings) -> Iterator[Checked]:
     yield from _checked(settings.runs, names, run)
     vectors = saved_list(settings)
     for path in by_age(settings.vectors.glob("*.duckdb")):
-        yield Checked(path, vectors.broken.get(path.name))
+        yield CheckedFile(path, vectors.broken.get(path.name))
     _, broken = imported_list(settings)
     for path in by_age(settings.imported_vectors.glob("*.duckdb")):
-        yield Checked(path, broken.get(path.name))
+        yield CheckedFile(path, broken.get(path.name))
 
 
 def users_of(settings: Settings, run_id: str) -> tuple[str, ...]:
@@ -124,8 +124,10 @@ def prunable(
     return tuple(chosen)
 
 
-def _checked(folder: Path, names: Sequence[str], read: Callable[[str], None]) -> Iterator[Checked]:
+def _checked(
+    folder: Path, names: Sequence[str], read: Callable[[str], None]
+) -> Iterator[CheckedFile]:
     for name in names:
         _, broken = readable(folder, [name], read)
         path = folder / f"{name}.duckdb"
-        yield Checked(path, broken.get(path.name))
+        yield CheckedFile(path, broken.get(path.name))

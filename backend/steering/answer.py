@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend.steering.request import Kind
+from backend.steering.request import AnswerKind
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class VariantAnswer:
     """
 
     name: str
-    kind: Kind
+    kind: AnswerKind
     strength: float | None
     text: str
     tokens: tuple[SpokenToken, ...]

@@ -12,7 +12,7 @@ from backend.extraction.spans import EncodedText, encode_prompt
 from backend.models.load import LoadedModel
 from backend.steering.chats import Chat, encode_chat
 from backend.steering.dose_request import DosePlan
-from backend.steering.hooks import Reading, SteerableModel
+from backend.steering.hooks import Readout, SteerableModel
 from backend.steering.interventions import Intervention, random_like
 from backend.steering.measures import logit_differences, read_again
 from backend.steering.speaking import Speaker
@@ -98,7 +98,7 @@ def measure_dose(
     randoms = [
         random_like(vector.vector, plan.seed + 1 + number) for number in range(plan.directions)
     ]
-    rows = _Rows(vector, randoms, multiples, plan)
+    rows = _Variants(vector, randoms, multiples, plan)
     asked = questions_of(study, plan.questions)
     pairs = () if plan.where == "generated" else pairs_of(model.loaded, study, plan.source)
     total = len(asked) + len(pairs)
@@ -114,7 +114,7 @@ def measure_dose(
     def stage_at(place: int) -> Callable[[str], None]:
         return lambda stage: told(Progress(stage, place, total))
 
-    reading = Reading(vector.layer, vector.vector)
+    reading = Readout(vector.layer, vector.vector)
     for place, one in enumerate(asked):
         told(Progress("answering", place, total))
         spoken = _spoken(speaker, model.loaded, one.chat, rows, plan, place, told, total)
@@ -178,7 +178,7 @@ def measure_dose(
     )
 
 
-class _Rows:
+class _Variants:
     """All variants of one chat: each strength of the vector, then each strength but 0 of each
     random direction, for which the plain answer stands.
 
@@ -236,7 +236,7 @@ def _spoken(
     speaker: Speaker,
     loaded: LoadedModel,
     chat: Chat,
-    rows: _Rows,
+    rows: _Variants,
     plan: DosePlan,
     place: int,
     told: Callable[[Progress], None],

@@ -35,7 +35,7 @@ class SteerableModel:
 
 
 @dataclass(frozen=True, eq=False)
-class Reading:
+class Readout:
     """Where projections are recorded, in every row.
 
     Attributes:
@@ -49,7 +49,7 @@ class Reading:
 
 @dataclass(frozen=True)
 class Read:
-    """Projections of one forward pass at one :class:`Reading`, in units of activations.
+    """Projections of one forward pass at one :class:`Readout`, in units of activations.
 
     Attributes:
         before: of what the block put out, [rows, tokens], float32.
@@ -77,7 +77,7 @@ def steerable(loaded: LoadedModel) -> SteerableModel:
 def steered(
     model: SteerableModel,
     rows: Sequence[Sequence[Intervention]],
-    readings: Sequence[Reading] = (),
+    readings: Sequence[Readout] = (),
 ) -> Iterator[Hooks]:
     """Steer the model until the context is left.
 
@@ -124,7 +124,7 @@ class Hooks:
     def __init__(
         self,
         rows: Sequence[Sequence[Intervention]],
-        readings: Sequence[Reading],
+        readings: Sequence[Readout],
         device: torch.device,
     ) -> None:
         self._count = len(rows)

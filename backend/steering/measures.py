@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from backend.core.arrays import Floats
-from backend.steering.hooks import PADDING, PROMPT, Reading, SteerableModel, steered
+from backend.steering.hooks import PADDING, PROMPT, Readout, SteerableModel, steered
 from backend.steering.interventions import Intervention
 
 # Answers that are read again together: their logits over the vocabulary must fit into memory.
@@ -46,7 +46,7 @@ def read_again(
     model: SteerableModel,
     chat: Sequence[int],
     answers: Sequence[Sequence[int]],
-    reading: Reading,
+    reading: Readout,
 ) -> list[AnswerMeasures]:
     """Measures of answers to one chat, by the model without steering.
 
@@ -66,7 +66,7 @@ def _read_some(
     model: SteerableModel,
     chat: Sequence[int],
     answers: Sequence[Sequence[int]],
-    reading: Reading,
+    reading: Readout,
 ) -> list[AnswerMeasures]:
     longest = max(map(len, answers))
     if longest == 0:

@@ -20,7 +20,7 @@ PLAIN = "plain"
 MOST_STRENGTHS = 6
 MOST_TOKENS = 2000
 MOST_CHARACTERS = 50_000
-Kind = Literal["plain", "steered", "random"]
+AnswerKind = Literal["plain", "steered", "random"]
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ class Variant:
     """
 
     name: str
-    kind: Kind
+    kind: AnswerKind
     strength: float | None
     interventions: tuple[Intervention, ...]
 

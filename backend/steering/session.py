@@ -14,9 +14,9 @@ from backend.models.resolve import resolve
 from backend.settings import Settings
 from backend.steering.answer import SpokenToken, Turn, VariantAnswer
 from backend.steering.chats import Chat, encode_chat
-from backend.steering.hooks import Reading, steerable
+from backend.steering.hooks import Readout, steerable
 from backend.steering.request import SteerRequest, variants, vector_asked_of
-from backend.steering.speaking import Speaker, Step
+from backend.steering.speaking import Speaker, TokenStep
 from backend.steering.vectors import SteeringVector
 from backend.types import Progress
 
@@ -68,7 +68,7 @@ class SteeringSession:
         chats = [Chat(request.said, own, request.system) for own in answered]
         times: list[float] = []
 
-        def step(tokens: Step) -> None:
+        def step(tokens: TokenStep) -> None:
             times.append(time.monotonic())
             told(
                 [None if one is None else _read(one.text, one.before, one.after) for one in tokens]
@@ -77,7 +77,7 @@ class SteeringSession:
         spoken = self._speaker.answer(
             [encode_chat(self._loaded, chat) for chat in chats],
             [variant.interventions for variant in found],
-            [Reading(vector.layer, vector.vector)],
+            [Readout(vector.layer, vector.vector)],
             most_tokens=request.most_tokens,
             temperature=request.temperature,
             seeds=[_seed(request)] * len(found),

@@ -26,7 +26,7 @@ from backend.steering.hooks import (
     PADDING,
     PROMPT,
     Hooks,
-    Reading,
+    Readout,
     SteerableModel,
     steered,
 )
@@ -73,7 +73,7 @@ class Spoken:
 
 
 # What one step of generation added: a token of each row, None where its answer has ended.
-Step = tuple[Token | None, ...]
+TokenStep = tuple[Token | None, ...]
 # A slot of the kept prefix: token, and whether it belongs to an answer; None where it is masked.
 _Slot = tuple[int, bool] | None
 
@@ -115,12 +115,12 @@ class Speaker:
         self,
         chats: Sequence[EncodedChat],
         rows: Sequence[Sequence[Intervention]],
-        readings: Sequence[Reading] = (),
+        readings: Sequence[Readout] = (),
         *,
         most_tokens: int,
         temperature: float,
         seeds: Sequence[int],
-        told: Callable[[Step], None] = lambda _: None,
+        told: Callable[[TokenStep], None] = lambda _: None,
     ) -> tuple[Spoken, ...]:
         """The answers to chats, as one batch.
 
@@ -325,7 +325,7 @@ class _Watch(LogitsProcessor):  # type: ignore[misc]
         ends: Sequence[int],
         most_tokens: int,
         rows: int,
-        told: Callable[[Step], None],
+        told: Callable[[TokenStep], None],
     ) -> None:
         self._tokenizer = loaded.tokenizer.backend_tokenizer
         self._hooks, self._ends, self._told = hooks, frozenset(ends), told
@@ -351,7 +351,7 @@ class _Watch(LogitsProcessor):  # type: ignore[misc]
                 self._told(step)
         return scores
 
-    def _step(self, newest: Sequence[int]) -> Step:
+    def _step(self, newest: Sequence[int]) -> TokenStep:
         reads = self._hooks.reads
         before = [read.before[:, -1].tolist() for read in reads]
         after = [read.after[:, -1].tolist() for read in reads]

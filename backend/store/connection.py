@@ -20,7 +20,7 @@ from backend.store.schema import FORMAT, READABLE
 from backend.store.structure import foreign_statement, foreign_table
 
 Connection = duckdb.DuckDBPyConnection
-Kind = Literal["prompt", "response"]
+TextKind = Literal["prompt", "response"]
 # What DuckDB raises on a damaged file or a missing table; anything else is a bug of ours.
 DAMAGE = (
     duckdb.IOException,

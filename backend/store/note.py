@@ -11,8 +11,8 @@ from backend.errors import StoreError
 from backend.settings import Settings
 from backend.store.dated_files import DatedFiles, new_name
 
-Kind = Literal["run", "cell", "prompt"]
-KINDS: tuple[Kind, ...] = ("run", "cell", "prompt")
+NoteSubject = Literal["run", "cell", "prompt"]
+KINDS: tuple[NoteSubject, ...] = ("run", "cell", "prompt")
 LONGEST_TEXT, LONGEST_AUTHOR = 4_000, 60
 MOST_NOTES = 2_000
 
@@ -31,7 +31,7 @@ class About:
         prompt_id: number of the prompt in the study; None otherwise.
     """
 
-    kind: Kind
+    kind: NoteSubject
     study: str
     run_id: str = ""
     trait: str = ""

@@ -27,7 +27,7 @@ _ABANDONED_SECONDS = 86_400.0
 _MOST_REMOVED = 1000
 
 
-class Place(Protocol):
+class SharedPlace(Protocol):
     """A shared place. All its methods raise SharedAway where it cannot be asked."""
 
     def names(self, kind: str) -> list[str]:
@@ -66,7 +66,7 @@ class Place(Protocol):
         """Remove files; those that are not there are not missed."""
 
 
-def place_of(settings: Settings) -> Place:
+def place_of(settings: Settings) -> SharedPlace:
     """The place that ``STEERSCOPE_SHARED`` names.
 
     Raises:

@@ -34,7 +34,7 @@ from backend.errors import RunNotFound, UnreadableFile
 from backend.names import file_in
 from backend.settings import Settings
 from backend.store.changes import changing
-from backend.store.connection import MALFORMED, Kind, by_age, matrix_of, reading
+from backend.store.connection import MALFORMED, TextKind, by_age, matrix_of, reading
 from backend.store.derived import damaged_shape, damaged_values
 from backend.store.file_cache import FileCache
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
@@ -728,7 +728,7 @@ class Run(StudyFile):
 
     # -- activations and vectors -----------------------------------------------------------------
 
-    def activations(self, kind: Kind, layer: int, start: int, stop: int) -> np.ndarray:
+    def activations(self, kind: TextKind, layer: int, start: int, stop: int) -> np.ndarray:
         """Activations of the texts with ids start <= id < stop, [texts, d] float32, by id.
 
         Args:
@@ -745,7 +745,7 @@ class Run(StudyFile):
         )
         return matrix.astype(np.float32, copy=False)
 
-    def some_activations(self, kind: Kind, layer: int, ids: Sequence[int]) -> Floats:
+    def some_activations(self, kind: TextKind, layer: int, ids: Sequence[int]) -> Floats:
         """Activations of some texts, [texts, d], by id; ids the run has not are left out.
 
         Args:

@@ -430,7 +430,7 @@ class KeptMethod:
 
 
 @dataclass(frozen=True)
-class Table:
+class StoredTable:
     """One table of a file, before it is exported.
 
     Attributes:

@@ -38,7 +38,7 @@ from backend.settings import Settings
 from backend.store.connection import discard, publish
 from backend.store.file_cache import FileIdentity, identities
 from backend.store.locks import try_lock
-from backend.store.places import Place, place_of, too_large
+from backend.store.places import SharedPlace, place_of, too_large
 from backend.store.room import writing
 
 logger = logging.getLogger("steerscope.shared")
@@ -75,7 +75,7 @@ def _names_vector(name: str) -> bool:
 
 
 @dataclass(frozen=True)
-class Kind:
+class FileKind:
     """One kind of file that is shared.
 
     Attributes:
@@ -102,13 +102,13 @@ _IMPORTED_BYTES = 256 * 2**20
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("logs", "jobs/logs", ".log", _names_log, 64 * 2**20),
-        Kind("notes", "notes", ".json", _names_dated, NOTE_BYTES),
-        Kind("doses", "doses", ".json", _names_dated, DOSE_BYTES),
-        Kind("studies", "studies", ".duckdb", may_name_file, _IMPORTED_BYTES),
-        Kind("vectors", "vectors", ".duckdb", _names_vector, _IMPORTED_BYTES),
-        Kind("imported-vectors", "vectors/imported", ".duckdb", _names_vector, _IMPORTED_BYTES),
-        Kind("runs", "runs", ".duckdb", may_name_file, None),
+        FileKind("logs", "jobs/logs", ".log", _names_log, 64 * 2**20),
+        FileKind("notes", "notes", ".json", _names_dated, NOTE_BYTES),
+        FileKind("doses", "doses", ".json", _names_dated, DOSE_BYTES),
+        FileKind("studies", "studies", ".duckdb", may_name_file, _IMPORTED_BYTES),
+        FileKind("vectors", "vectors", ".duckdb", _names_vector, _IMPORTED_BYTES),
+        FileKind("imported-vectors", "vectors/imported", ".duckdb", _names_vector, _IMPORTED_BYTES),
+        FileKind("runs", "runs", ".duckdb", may_name_file, None),
     )
 }
 # Of the disk, what a file without a limit of its own leaves free.
@@ -132,7 +132,7 @@ class Version:
         """Whether the file of this name has been deleted."""
         return not self.digest
 
-    def file(self, kind: Kind, name: str) -> str:
+    def file(self, kind: FileKind, name: str) -> str:
         """What its file is called in the shared place."""
         if self.deleted:
             return f"{name}~{self.revision}~{_DELETED}"
@@ -235,7 +235,7 @@ class _Exchange:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._place: Place = place_of(settings)
+        self._place: SharedPlace = place_of(settings)
         self._memory = _Memory(settings)
         self._done = Exchanged()
         self.place_id = self._joined()
@@ -259,7 +259,7 @@ class _Exchange:
                     self._done.failed.append(f"{kind.name}/{name}: {fault}")
         return self._done
 
-    def one(self, kind: Kind, name: str) -> None:
+    def one(self, kind: FileKind, name: str) -> None:
         """One file."""
         here = FileIdentity.of(self._path(kind, name))
         self._bring(
@@ -270,7 +270,7 @@ class _Exchange:
             self._memory.all(kind).get(name),
         )
 
-    def delete(self, kind: Kind, name: str) -> None:
+    def delete(self, kind: FileKind, name: str) -> None:
         """Leave word that a file is gone, and remove its revisions."""
         found = self._there(kind).get(name, [])
         if found and not max(found).deleted:
@@ -308,20 +308,20 @@ class _Exchange:
             self._memory.join(self._settings.shared, str(found), afresh=known != found)
         return str(found)
 
-    def _folder(self, kind: Kind) -> Path:
+    def _folder(self, kind: FileKind) -> Path:
         return self._settings.cache / kind.folder
 
-    def _path(self, kind: Kind, name: str) -> Path:
+    def _path(self, kind: FileKind, name: str) -> Path:
         return self._folder(kind) / f"{name}{kind.suffix}"
 
-    def _here(self, kind: Kind) -> dict[str, FileIdentity]:
+    def _here(self, kind: FileKind) -> dict[str, FileIdentity]:
         folder = self._folder(kind)
         if not folder.is_dir():
             return {}
         found = identities(folder, kind.suffix)
         return {name: identity for name, identity in found.items() if kind.may_be_called(name)}
 
-    def _there(self, kind: Kind) -> dict[str, list[Version]]:
+    def _there(self, kind: FileKind) -> dict[str, list[Version]]:
         pattern = re.compile(
             rf"(.+)~([0-9]{{1,6}})~(?:([0-9a-f]{{{_DIGITS}}}){re.escape(kind.suffix)}|{_DELETED})"
         )
@@ -341,7 +341,7 @@ class _Exchange:
 
     def _bring(
         self,
-        kind: Kind,
+        kind: FileKind,
         name: str,
         here: FileIdentity | None,
         there: list[Version],
@@ -374,7 +374,7 @@ class _Exchange:
             self._put_aside(kind, name, newest, here)
 
     def _publish(
-        self, kind: Kind, name: str, here: FileIdentity, revision: int, there: list[Version]
+        self, kind: FileKind, name: str, here: FileIdentity, revision: int, there: list[Version]
     ) -> None:
         if self._settings.read_only:
             return
@@ -388,7 +388,7 @@ class _Exchange:
         self._done.published += 1
 
     def _announce(
-        self, kind: Kind, name: str, version: Version, there: list[Version], source: Bytes
+        self, kind: FileKind, name: str, version: Version, there: list[Version], source: Bytes
     ) -> None:
         """Put a revision there, and then take away those that it follows."""
         self._place.put(kind.name, version.file(kind, name), source)
@@ -396,7 +396,7 @@ class _Exchange:
         if past:
             self._place.remove(kind.name, past)
 
-    def _follow(self, kind: Kind, name: str, newest: Version, here: FileIdentity) -> None:
+    def _follow(self, kind: FileKind, name: str, newest: Version, here: FileIdentity) -> None:
         """Take over what was done elsewhere to a file that nobody has changed here."""
         if not newest.deleted:
             self._fetch(kind, name, newest, here)
@@ -405,7 +405,7 @@ class _Exchange:
         self._memory.forget(kind, name)
         self._done.removed += 1
 
-    def _put_aside(self, kind: Kind, name: str, newest: Version, here: FileIdentity) -> None:
+    def _put_aside(self, kind: FileKind, name: str, newest: Version, here: FileIdentity) -> None:
         """Give a name to the file that had it first in the shared place; nothing is lost."""
         if self._settings.read_only:
             return
@@ -427,7 +427,7 @@ class _Exchange:
         if not newest.deleted:
             self._fetch(kind, name, newest, None)
 
-    def _fetch(self, kind: Kind, name: str, newest: Version, here: FileIdentity | None) -> None:
+    def _fetch(self, kind: FileKind, name: str, newest: Version, here: FileIdentity | None) -> None:
         """Fetch a revision and put it in its place.
 
         Args:
@@ -464,7 +464,7 @@ class _Exchange:
             # A worker here may have begun this run before it went on elsewhere.
             discard(self._settings.work / f"{name}.duckdb")
 
-    def _copied(self, kind: Kind, file: str, draft: Path) -> bool:
+    def _copied(self, kind: FileKind, file: str, draft: Path) -> bool:
         """Copy a file of the shared place, unless it is too large. Returns whether it is there."""
         if kind.most_bytes is not None:
             return self._place.fetch(kind.name, file, draft, kind.most_bytes)
@@ -480,12 +480,12 @@ class _Exchange:
                 remedy="make room in the cache, such as by deleting runs.",
             ) from fault
 
-    def _digest(self, kind: Kind, here: FileIdentity) -> str:
+    def _digest(self, kind: FileKind, here: FileIdentity) -> str:
         with self._opened(kind, here.path) as source:
             return _digest_of(source)
 
     @contextmanager
-    def _opened(self, kind: Kind, path: Path) -> Iterator[Bytes]:
+    def _opened(self, kind: FileKind, path: Path) -> Iterator[Bytes]:
         """A file to read twice: published ones are replaced as wholes, and a log is as long as it
         is now."""
         if kind.suffix == ".log":
@@ -534,7 +534,7 @@ class _Memory:
             memory.execute("DELETE FROM place")
             memory.execute("INSERT INTO place VALUES (?, ?)", (url, found))
 
-    def all(self, kind: Kind) -> dict[str, _Known]:
+    def all(self, kind: FileKind) -> dict[str, _Known]:
         """Of all files of a kind, by name."""
         with self._open() as memory:
             rows = memory.execute(
@@ -546,7 +546,7 @@ class _Memory:
             for name, revision, digest, size, mtime_ns in rows
         }
 
-    def keep(self, kind: Kind, name: str, version: Version, here: FileIdentity) -> None:
+    def keep(self, kind: FileKind, name: str, version: Version, here: FileIdentity) -> None:
         """Remember which revision a file is."""
         with self._open() as memory:
             memory.execute(
@@ -554,7 +554,7 @@ class _Memory:
                 (kind.name, name, version.revision, version.digest, here.size, here.mtime_ns),
             )
 
-    def forget(self, kind: Kind, name: str) -> None:
+    def forget(self, kind: FileKind, name: str) -> None:
         """Know nothing of a file any more."""
         with self._open() as memory:
             memory.execute("DELETE FROM known WHERE kind = ? AND name = ?", (kind.name, name))

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from backend.errors import RunNotFound
 from backend.settings import Settings
-from backend.store.connection import Kind, reading, unreadable
+from backend.store.connection import TextKind, reading, unreadable
 from backend.store.run import Run, run_path
 from backend.store.run_record import PROMPT_TOKENS
 from backend.store.study import messages_json
@@ -128,7 +128,7 @@ class SourceRun(Run):
             PromptTokens(tuple(ids), last, text) for ids, last, text in json.loads(rows[0][0])
         )
 
-    def activations_of(self, kind: Kind, wanted: Mapping[int, int], layer: int) -> pa.Table:
+    def activations_of(self, kind: TextKind, wanted: Mapping[int, int], layer: int) -> pa.Table:
         """Rows of the activations of some texts at a layer, under new ids.
 
         Args:

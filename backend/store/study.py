@@ -36,7 +36,7 @@ from backend.store.connection import (
 )
 from backend.store.look_through import bad_name, read_whole
 from backend.store.room import writing
-from backend.store.run_values import Table, TableFormat
+from backend.store.run_values import StoredTable, TableFormat
 from backend.store.schema import FORMAT, STUDY_TABLES
 from backend.store.table_files import write_rows
 from backend.turns import ends_of
@@ -345,7 +345,7 @@ class StudyFile:
         rows = self._rows("SELECT table_name FROM duckdb_tables() ORDER BY 1")
         return tuple(name for (name,) in rows)
 
-    def tables(self) -> tuple[Table, ...]:
+    def tables(self) -> tuple[StoredTable, ...]:
         """The file's tables with their expected sizes, by name."""
         return tuple(self._describe(name) for name in self.table_names())
 
@@ -382,7 +382,7 @@ class StudyFile:
         rows = self._connection.sql(f'SELECT * FROM "{name}"').to_arrow_reader(_ROWS)
         write_rows(rows, form, path)
 
-    def _describe(self, name: str) -> Table:
+    def _describe(self, name: str) -> StoredTable:
         columns = self._rows(
             "SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?"
             " ORDER BY column_index",
@@ -397,7 +397,7 @@ class StudyFile:
             f' FROM (SELECT * FROM "{name}" LIMIT {_SAMPLE})'
         )[0]
         header = sum(len(column) + 1 for column, _ in columns)
-        return Table(
+        return StoredTable(
             name=name,
             rows=rows,
             columns=tuple(column for column, _ in columns),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from typing import Any
 
-from backend.studies.faults import FaultList, Kind, shown
+from backend.studies.faults import FaultKind, FaultList, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
 from backend.studies.tables import text_problem
 from backend.types import Message
@@ -36,7 +36,7 @@ class _Wrong:
     """What is wrong with the items of one chat: one fault a kind, which lists its items."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str, str], tuple[str, Kind]] = {}
+        self._kinds: dict[tuple[str, str, str], tuple[str, FaultKind]] = {}
 
     def add(
         self, what: str, said: str, remedy: str, item: int, value: str = "", speaker: str = ""
@@ -57,7 +57,7 @@ class _Wrong:
             return
         named = f"item {item}" + (f" ({speaker})" if speaker else "")
         first = said.replace("{item}", named, 1).replace("{value}", value, 1)
-        self._kinds[key] = (first, Kind(item, value))
+        self._kinds[key] = (first, FaultKind(item, value))
 
     def tell(self, name: str, line: int, faults: FaultList) -> bool:
         """Tell of all kinds as faults of a line, and say whether there are any."""

@@ -13,7 +13,7 @@ from backend.studies.encoding import as_utf8
 from backend.studies.faults import FaultList, shown
 from backend.studies.json_text import JsonFault, parse_json
 from backend.studies.limits import MOST_CELLS, MOST_COLUMNS, MOST_ROWS, TooLarge
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.scores import add_unsure_point, unsure_points
 
 # Columns of scores: this and the trait.
@@ -50,7 +50,7 @@ class _Record:
     fields: list[str]
 
 
-def read_csv(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+def read_csv(name: str, content: bytes, faults: FaultList) -> list[Record] | None:
     """The records of a csv file; None where nothing of it can be read. See ``FileFormat``.
 
     The separator is a comma, a semicolon, a tab or a bar, whichever splits the header best. Empty
@@ -239,7 +239,7 @@ def _columns(name: str, header: _Record, faults: FaultList) -> list[str] | None:
 
 def _filled(
     name: str, columns: Sequence[str], records: Iterator[_Record], faults: FaultList
-) -> Iterator[Row]:
+) -> Iterator[Record]:
     """Rows of the records that are not empty and fit the header."""
     wide = len(columns)
     count = 0
@@ -267,12 +267,12 @@ def _filled(
                 str(len(fields)),
             )
         else:
-            yield Row(record.line, {k: v or None for k, v in zip(columns, fields, strict=True)})
+            yield Record(record.line, {k: v or None for k, v in zip(columns, fields, strict=True)})
 
 
 def _without_index(
-    name: str, columns: Sequence[str], rows: list[Row], faults: FaultList
-) -> list[Row]:
+    name: str, columns: Sequence[str], rows: list[Record], faults: FaultList
+) -> list[Record]:
     """The rows without a first column that has no name and numbers them."""
     first = columns[0]
     if not _INDEX.fullmatch(first):
@@ -286,7 +286,7 @@ def _without_index(
     return rows
 
 
-def _with_decimal_points(name: str, rows: list[Row], faults: FaultList) -> list[Row]:
+def _with_decimal_points(name: str, rows: list[Record], faults: FaultList) -> list[Record]:
     """Decimal commas of scores as points, in columns where they can be nothing else.
 
     Beside them a point may mark thousands (1.500): such scores are faults, and left out.

@@ -26,7 +26,7 @@ _MOST_KNOWN = 20
 
 
 @dataclass
-class Kind:
+class FaultKind:
     """All places of one kind of fault.
 
     Attributes:
@@ -87,7 +87,7 @@ class _Places:
     """Kinds of faults, in the order they were met."""
 
     def __init__(self) -> None:
-        self._kinds: dict[tuple[str, str, str], Kind] = {}
+        self._kinds: dict[tuple[str, str, str], FaultKind] = {}
         self._left_out = 0
         self.count = 0
 
@@ -99,7 +99,7 @@ class _Places:
         if kind is not None:
             kind.add(line, value)
         elif len(self._kinds) < _MOST_KINDS:
-            self._kinds[key] = Kind(line, value)
+            self._kinds[key] = FaultKind(line, value)
         else:
             self._left_out += 1
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from backend.errors import Fault, SteerscopeError, StudyFaults, UnknownTables
 from backend.studies.faults import ALL_FILES, FaultList, near_name, shown
-from backend.studies.foreign.form import Understood
+from backend.studies.foreign.form import UnderstoodStudy
 from backend.studies.foreign.registry import no_scored_prompts, read_foreign
 from backend.studies.mapping.apply import apply_mapping
 from backend.studies.mapping.form import StudyMapping
@@ -239,7 +239,7 @@ def _nearly_pairs(tables: Sequence[Parsed]) -> list[Fault]:
     return found
 
 
-def _study(name: str, found: Understood) -> Study:
+def _study(name: str, found: UnderstoodStudy) -> Study:
     """A study of what files in another format say."""
     return Study(
         name=name,

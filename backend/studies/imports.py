@@ -22,7 +22,7 @@ from backend.types import Study, StudyRef
 
 
 @dataclass(frozen=True)
-class Checked:
+class CheckedStudy:
     """A study that can be kept, and is not yet.
 
     Attributes:
@@ -103,13 +103,13 @@ def check_study(
     name: str | None = None,
     mapping: StudyMapping | None = None,
     chosen: PoleThresholds | None = None,
-) -> Checked:
+) -> CheckedStudy:
     """Read and check a study, and keep nothing. Args and Raises: as for :func:`keep_study`."""
     faults = FaultList()
-    return Checked(read_study(path, name, faults, mapping, chosen=chosen), faults.notes)
+    return CheckedStudy(read_study(path, name, faults, mapping, chosen=chosen), faults.notes)
 
 
-def keep_checked(settings: Settings, checked: Checked) -> Imported:
+def keep_checked(settings: Settings, checked: CheckedStudy) -> Imported:
     """Keep a study that was checked. Args: where the store is, and the study."""
     study = checked.study
     return Imported(publish_study(settings, study, content_hash(study)), checked.notes)
@@ -125,7 +125,7 @@ def check_upload(
     name: str,
     mapping: StudyMapping | None = None,
     chosen: PoleThresholds | None = None,
-) -> Checked:
+) -> CheckedStudy:
     """Read and check an uploaded study, and keep nothing.
 
     Args:

@@ -17,13 +17,13 @@ from backend.studies.limits import (
     TooLarge,
     size,
 )
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 
 _REMEDY = "Write one JSON object per line."
 _ARRAY_REMEDY = "Write one object per line, without [ ] around them and without commas between."
 
 
-def read_jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | None:
+def read_jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Record] | None:
     """The records of a jsonl file; None where nothing of it can be read. See ``FileFormat``."""
     data = as_utf8(name, content, faults)
     if data is None:
@@ -38,7 +38,7 @@ def read_jsonl(name: str, content: bytes, faults: FaultList) -> Iterator[Row] | 
     return _rows(name, data, faults)
 
 
-def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
+def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Record]:
     # Split at newlines alone: other line separators may stand inside a JSON string.
     rows = values = 0
     for number, marked in enumerate(_lines(data), start=1):
@@ -77,7 +77,7 @@ def _rows(name: str, data: bytes, faults: FaultList) -> Iterator[Row]:
             kind = type(value).__name__
             faults.add(name, number, f"A {kind}, not an object: {{}}.", _REMEDY, shown(value))
             continue
-        yield Row(number, value)
+        yield Record(number, value)
 
 
 def _lines(data: bytes) -> Iterator[bytes]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from backend.names import name_problem
 from backend.studies.faults import FaultList, shown
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 
 
-def name_of(file: str, row: Row, column: str, faults: FaultList) -> str | None:
+def name_of(file: str, row: Record, column: str, faults: FaultList) -> str | None:
     """The row's name in a column without white space around it, or None after a fault.
 
     Args:
@@ -35,7 +35,9 @@ def name_of(file: str, row: Row, column: str, faults: FaultList) -> str | None:
     return name
 
 
-def optional_name(name: str, row: Row, column: str, default: str, faults: FaultList) -> str | None:
+def optional_name(
+    name: str, row: Record, column: str, default: str, faults: FaultList
+) -> str | None:
     """The name in a column that may be left out.
 
     Args:

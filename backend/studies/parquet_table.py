@@ -25,7 +25,7 @@ from backend.studies.limits import (
     size,
 )
 from backend.studies.parquet_footer import Footer, read_footer
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 
 _REMEDY = "Write it again as parquet."
 # How pandas names the column of an index.
@@ -44,7 +44,7 @@ _DAMAGE = (
 )
 
 
-def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Record] | None:
     """The records of a parquet file; None where it cannot be read. See ``FileFormat``."""
     try:
         footer = read_footer(content)
@@ -58,10 +58,10 @@ def read_parquet(name: str, content: bytes, faults: FaultList) -> list[Row] | No
         reason = (str(fault).splitlines() or [type(fault).__name__])[0]
         faults.add(name, None, "Not a parquet file that can be read: {}.", _REMEDY, reason[:200])
         return None
-    return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
+    return [Record(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
 
 
-def read_arrow(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+def read_arrow(name: str, content: bytes, faults: FaultList) -> list[Record] | None:
     """The records of an Arrow file as Hugging Face's ``save_to_disk`` writes it (a stream).
 
     Args and result: as for ``FileFormat``.
@@ -81,7 +81,7 @@ def read_arrow(name: str, content: bytes, faults: FaultList) -> list[Row] | None
         what = "Not an Arrow stream that can be read: {}."
         faults.add(name, None, what, "Save it again with save_to_disk.", reason[:200])
         return None
-    return [Row(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
+    return [Record(number, _cleaned(record)) for number, record in enumerate(records, start=1)]
 
 
 def _validated(batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -18,7 +18,7 @@ from backend.studies.json_text import (
 )
 from backend.studies.limits import MOST_ROWS, MOST_VALUES, TooLarge
 from backend.studies.parquet_table import read_arrow
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.tables import FORMATS, read_rows
 
 # Endings of files in which such a study may lie.
@@ -42,7 +42,7 @@ class Parsed:
 
     path: str
     value: object
-    rows: tuple[Row, ...]
+    rows: tuple[Record, ...]
     faults: FaultList
     too_large: bool = False
 
@@ -78,7 +78,7 @@ def _joined(path: str, found: Mapping[str, Parsed], part: Parsed) -> Parsed:
     rows = before.rows if before is not None else ()
     if before is not None:
         part.faults.extend(before.faults)
-    more = (Row(len(rows) + row.line, row.values) for row in part.rows)
+    more = (Record(len(rows) + row.line, row.values) for row in part.rows)
     return Parsed(path, None, (*rows, *more), part.faults)
 
 
@@ -131,7 +131,7 @@ def _parsed(path: str, content: bytes) -> Parsed:
     return Parsed(path, value, _rows_of(items), faults)
 
 
-def _rows_of(items: Sequence[tuple[int, object]]) -> tuple[Row, ...]:
+def _rows_of(items: Sequence[tuple[int, object]]) -> tuple[Record, ...]:
     """Records of a JSON array; none where an item is no object.
 
     Each has the line on which it begins, or its number where several begin on one line.
@@ -139,7 +139,7 @@ def _rows_of(items: Sequence[tuple[int, object]]) -> tuple[Row, ...]:
     lines = [line for line, _ in items]
     apart = len(set(lines)) == len(lines)
     rows = tuple(
-        Row(line if apart else number, item)
+        Record(line if apart else number, item)
         for number, (line, item) in enumerate(items, start=1)
         if isinstance(item, dict)
     )

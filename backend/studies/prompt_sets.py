@@ -12,15 +12,15 @@ from backend.settings import Settings
 from backend.store.study import find_study, load_study, open_study, publish_study
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.hashing import content_hash
-from backend.studies.prompts import Place, check_prompts, place_prompts
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace, check_prompts, place_prompts
+from backend.studies.rows import Record
 from backend.studies.tables import read_rows, text_problem
 from backend.types import POLES, Pole, Prompt, Study, StudyRef
 
 LONGEST_NAME = 60
 # Stands for a line break inside a prompt where one line is one prompt.
 LINE_BREAK = "⏎"
-Placed = tuple[Prompt, Place]
+Placed = tuple[Prompt, PromptPlace]
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def prompts_of_lines(
                                 "before this one is not known.",
                                 "Edit it on the Prompts page, or paste a table with messages.",
                             )
-                    found.append((prompt, Place(place, number)))
+                    found.append((prompt, PromptPlace(place, number)))
     return found
 
 
@@ -184,7 +184,7 @@ def prompts_of_table(name: str, pasted: str, faults: FaultList) -> list[Placed]:
             f"The rows belong to {len(sets)} prompt sets: {', '.join(sets)}.",
             "Paste the rows of one set; its name is replaced by the new one.",
         )
-    named = [Row(row.line, row.values | {"prompt_set": name}) for row in rows]
+    named = [Record(row.line, row.values | {"prompt_set": name}) for row in rows]
     return place_prompts(file, named, faults)
 
 

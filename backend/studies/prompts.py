@@ -11,7 +11,7 @@ from typing import cast
 from backend.studies.conversation import read_messages
 from backend.studies.faults import FaultList, shown
 from backend.studies.names import name_of, optional_name
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.tables import as_seen, check_columns, text_of
 from backend.types import POLES, Pole, Prompt
 
@@ -23,7 +23,7 @@ _SAME_WORDS, _LEAST_ALIKE = 3, 4
 
 
 @dataclass(frozen=True)
-class Place:
+class PromptPlace:
     """Where a prompt stands. Attributes: file (or field of a form) and line, from 1."""
 
     file: str
@@ -31,11 +31,11 @@ class Place:
 
 
 # Trait, set, pair and pole -> where that prompt of the pair stands.
-_Pairs = dict[tuple[str, str, str, str], Place]
+_Pairs = dict[tuple[str, str, str, str], PromptPlace]
 
 
 def read_prompts(
-    name: str, rows: Sequence[Row], faults: FaultList, *, complete: bool = True
+    name: str, rows: Sequence[Record], faults: FaultList, *, complete: bool = True
 ) -> list[Prompt]:
     """The prompts of a file.
 
@@ -50,7 +50,7 @@ def read_prompts(
     return check_prompts(name, placed, faults, complete=complete and faults.count == before)
 
 
-def named_traits(rows: Sequence[Row]) -> set[str] | None:
+def named_traits(rows: Sequence[Record]) -> set[str] | None:
     """Traits that any row names, also rows that are no prompt; None where no row names one."""
     named = {
         str(value).strip()
@@ -61,7 +61,9 @@ def named_traits(rows: Sequence[Row]) -> set[str] | None:
     return named or None
 
 
-def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Prompt, Place]]:
+def place_prompts(
+    name: str, rows: Sequence[Record], faults: FaultList
+) -> list[tuple[Prompt, PromptPlace]]:
     """Every readable prompt of a file with its place, before prompts are compared.
 
     Args:
@@ -73,12 +75,12 @@ def place_prompts(name: str, rows: Sequence[Row], faults: FaultList) -> list[tup
         name, rows, ("trait", "pole", "text"), ("prompt_set", "pair", "messages"), faults
     )
     found = [(_prompt(name, row, faults), row.line) for row in good]
-    return [(prompt, Place(name, line)) for prompt, line in found if prompt is not None]
+    return [(prompt, PromptPlace(name, line)) for prompt, line in found if prompt is not None]
 
 
 def check_prompts(
     name: str,
-    placed: Sequence[tuple[Prompt, Place]],
+    placed: Sequence[tuple[Prompt, PromptPlace]],
     faults: FaultList,
     *,
     complete: bool = True,
@@ -92,8 +94,8 @@ def check_prompts(
         complete: whether these are all prompts; where some could not be read, nothing is said to
             be missing.
     """
-    first_at: dict[Prompt, Place] = {}
-    repeated: list[tuple[Place, Place]] = []
+    first_at: dict[Prompt, PromptPlace] = {}
+    repeated: list[tuple[PromptPlace, PromptPlace]] = []
     for prompt, place in placed:
         if prompt in first_at:
             repeated.append((place, first_at[prompt]))
@@ -111,9 +113,9 @@ def check_prompts(
     return list(first_at)
 
 
-def _add_repeated(repeated: Sequence[tuple[Place, Place]], faults: FaultList) -> None:
+def _add_repeated(repeated: Sequence[tuple[PromptPlace, PromptPlace]], faults: FaultList) -> None:
     """One fault for all prompts that stand twice in a file. Args: each with its first place."""
-    by_file: dict[str, list[tuple[Place, Place]]] = {}
+    by_file: dict[str, list[tuple[PromptPlace, PromptPlace]]] = {}
     for place, first in repeated:
         by_file.setdefault(place.file, []).append((place, first))
     for file, pairs in by_file.items():
@@ -131,9 +133,9 @@ def _add_repeated(repeated: Sequence[tuple[Place, Place]], faults: FaultList) ->
         faults.add(file, at, what, "Keep one of each.")
 
 
-def _note_alike(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+def _note_alike(first_at: Mapping[Prompt, PromptPlace], faults: FaultList) -> None:
     """Say which prompts of a trait and set look the same; they stay two prompts."""
-    alike: dict[tuple[object, ...], tuple[Prompt, Place]] = {}
+    alike: dict[tuple[object, ...], tuple[Prompt, PromptPlace]] = {}
     for prompt, place in first_at.items():
         text = as_seen(prompt.text)
         key = (prompt.trait, prompt.prompt_set, prompt.messages, text)
@@ -157,12 +159,12 @@ def _note_alike(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
         )
 
 
-def _where(place: Place, seen_from: Place) -> str:
+def _where(place: PromptPlace, seen_from: PromptPlace) -> str:
     """A place in words: its line, and its file where that is another one."""
     return f"line {place.line}" + ("" if place.file == seen_from.file else f" of {place.file}")
 
 
-def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
+def _prompt(name: str, row: Record, faults: FaultList) -> Prompt | None:
     trait = name_of(name, row, "trait", faults)
     text = text_of(name, row, "text", faults)
     pole = row.values["pole"]
@@ -179,9 +181,9 @@ def _prompt(name: str, row: Row, faults: FaultList) -> Prompt | None:
     return Prompt(trait, cast(Pole, pole), text, prompt_set, pair or None, messages)
 
 
-def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+def _check_opposite(first_at: Mapping[Prompt, PromptPlace], faults: FaultList) -> None:
     """One fault for all texts of a file that are of both poles, by the file of the high pole."""
-    by_files: dict[tuple[str, str], list[tuple[Place, Place]]] = {}
+    by_files: dict[tuple[str, str], list[tuple[PromptPlace, PromptPlace]]] = {}
     for prompt, place in first_at.items():
         opposite = dataclasses.replace(prompt, pole="low")
         if prompt.pole == "high" and opposite in first_at:
@@ -204,7 +206,7 @@ def _check_opposite(first_at: Mapping[Prompt, Place], faults: FaultList) -> None
         faults.add(file, low.line, what, "A text can show only one pole of a trait.")
 
 
-def _check_pairs(first_at: Mapping[Prompt, Place], faults: FaultList) -> _Pairs:
+def _check_pairs(first_at: Mapping[Prompt, PromptPlace], faults: FaultList) -> _Pairs:
     """The pairs, none of which has two prompts of one pole."""
     seen: _Pairs = {}
     for prompt, place in first_at.items():
@@ -236,7 +238,7 @@ def _check_whole_pairs(seen: _Pairs, faults: FaultList) -> None:
             )
 
 
-def _note_mixed(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+def _note_mixed(name: str, first_at: Mapping[Prompt, PromptPlace], faults: FaultList) -> None:
     """Say where prompts of one trait and set are read in two ways, which a vector could read."""
     chats: dict[tuple[str, str], list[bool]] = {}
     for prompt in first_at:
@@ -252,7 +254,9 @@ def _note_mixed(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) 
             )
 
 
-def _note_unmarked_pairs(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+def _note_unmarked_pairs(
+    name: str, first_at: Mapping[Prompt, PromptPlace], faults: FaultList
+) -> None:
     """Say where the prompts of a trait and set look like pairs and none is marked as one.
 
     As a pair count one high and one low prompt that alone answer the same messages of the user, or
@@ -283,7 +287,7 @@ def _note_unmarked_pairs(name: str, first_at: Mapping[Prompt, Place], faults: Fa
             )
 
 
-def _check_poles(name: str, first_at: Mapping[Prompt, Place], faults: FaultList) -> None:
+def _check_poles(name: str, first_at: Mapping[Prompt, PromptPlace], faults: FaultList) -> None:
     counts: dict[tuple[str, str], dict[str, int]] = {}
     for prompt in first_at:
         poles = counts.setdefault((prompt.trait, prompt.prompt_set), dict.fromkeys(POLES, 0))

@@ -10,7 +10,7 @@ from backend.studies.conversation import read_messages
 from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.names import name_of, optional_name
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.scores import RANGE_AT, is_missing, read_scores, refuse_unsure_points
 from backend.studies.tables import check_columns, text_of
 from backend.turns import FIRST, LAST, MOST, ends_of, turn_of, turn_order
@@ -35,7 +35,7 @@ _MOST_UNKNOWN = 10
 
 def read_responses(
     name: str,
-    rows: Sequence[Row],
+    rows: Sequence[Record],
     traits: Collection[str] | None,
     score_range: tuple[float, float],
     faults: FaultList,
@@ -170,7 +170,7 @@ def _add_unknown(
 
 
 def _response(
-    name: str, row: Row, scores: Mapping[str, Sequence[float]], faults: FaultList
+    name: str, row: Record, scores: Mapping[str, Sequence[float]], faults: FaultList
 ) -> Response | None:
     scenario = name_of(name, row, "scenario", faults)
     text = text_of(name, row, "text", faults)
@@ -202,7 +202,7 @@ def _response(
     )
 
 
-def _raw_scores(name: str, row: Row, in_object: bool, faults: FaultList) -> dict[str, Any]:
+def _raw_scores(name: str, row: Record, in_object: bool, faults: FaultList) -> dict[str, Any]:
     if not in_object:
         return {
             column.removeprefix(SCORE_PREFIX): value

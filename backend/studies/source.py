@@ -48,7 +48,7 @@ _DAMAGED_REMEDY = "Make it again, or import the folder instead."
 
 
 @dataclass(frozen=True)
-class Source:
+class StudySource:
     """What lies in a study's folder or zip.
 
     Attributes:
@@ -70,7 +70,7 @@ def _wanted() -> set[str]:
     return {FILE, *(name for table in _TABLES for name in _names(table))}
 
 
-def read_source(path: Path, faults: FaultList) -> Source:
+def read_source(path: Path, faults: FaultList) -> StudySource:
     """The files of a study; other files are ignored.
 
     Args:
@@ -86,7 +86,7 @@ def read_source(path: Path, faults: FaultList) -> Source:
             if _is_packed(path.name):
                 what = "The path is packed, and not as a zip."
                 faults.add(str(path), None, what, "Unpack it, and name what it holds.")
-                return Source({})
+                return StudySource({})
             what = "is neither a folder nor a zip, nor in a format of another tool that is known."
         else:
             what = "is neither a folder nor a zip." if path.exists() else "does not exist."
@@ -94,7 +94,7 @@ def read_source(path: Path, faults: FaultList) -> Source:
         what = f"cannot be read: {fault.strerror or fault}."
     remedy = "Name a folder or zip with prompts.*, or a file in a format of docs/formats.md."
     faults.add(str(path), None, f"The path {what}", remedy)
-    return Source({})
+    return StudySource({})
 
 
 def is_zip(path: Path) -> bool:
@@ -174,12 +174,14 @@ def _within(
     return {str(PurePosixPath(n).with_suffix(lower[n])): read() for n, _, read in wanted}
 
 
-def has_table(table: str, source: Source) -> bool:
+def has_table(table: str, source: StudySource) -> bool:
     """Whether a table's file is there. Args: prompts or responses, and the files."""
     return any(name in source.files for name in _names(table))
 
 
-def choose_table(table: str, source: Source, faults: FaultList, *, required: bool) -> str | None:
+def choose_table(
+    table: str, source: StudySource, faults: FaultList, *, required: bool
+) -> str | None:
     """The one file of a table.
 
     Args:
@@ -207,7 +209,7 @@ def choose_table(table: str, source: Source, faults: FaultList, *, required: boo
     return found[0] if found else None
 
 
-def packed_tables(table: str, source: Source) -> list[str]:
+def packed_tables(table: str, source: StudySource) -> list[str]:
     """Packed files that are called as a table. Args: prompts or responses, and the files."""
     return [n for n in source.others if _is_packed(n) and n.lower().startswith(f"{table}.")]
 
@@ -216,7 +218,7 @@ def _is_packed(name: str) -> bool:
     return PurePosixPath(name.lower()).suffix in _PACKED
 
 
-def _read_folder(path: Path, faults: FaultList) -> Source:
+def _read_folder(path: Path, faults: FaultList) -> StudySource:
     files: dict[str, bytes] = {}
     others: list[str] = []
     wanted = _wanted()
@@ -236,9 +238,9 @@ def _read_folder(path: Path, faults: FaultList) -> Source:
         left -= len(content)
         if left < 0:
             _add_too_large(entry.name, entry.stat().st_size, faults)
-            return Source({})
+            return StudySource({})
         files[name] = content
-    return Source(files, tuple(others))
+    return StudySource(files, tuple(others))
 
 
 def _add_too_large(name: str, found: int, faults: FaultList) -> None:
@@ -250,12 +252,12 @@ def _add_too_large(name: str, found: int, faults: FaultList) -> None:
     )
 
 
-def _read_zip(path: Path, faults: FaultList) -> Source:
+def _read_zip(path: Path, faults: FaultList) -> StudySource:
     try:
         problem = _head_problem(path)
         if problem is not None:
             faults.add(path.name, None, *problem)
-            return Source({})
+            return StudySource({})
         with zipfile.ZipFile(path) as archive:
             return _read_archive(path.name, archive, faults)
     except NotImplementedError as fault:
@@ -265,7 +267,7 @@ def _read_zip(path: Path, faults: FaultList) -> Source:
         )
     except _DAMAGE as fault:
         faults.add(path.name, None, "The zip is damaged: {}.", _DAMAGED_REMEDY, shown(str(fault)))
-    return Source({})
+    return StudySource({})
 
 
 def _head_problem(path: Path) -> tuple[str, str] | None:
@@ -285,7 +287,7 @@ def _head_problem(path: Path) -> tuple[str, str] | None:
     return None
 
 
-def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Source:
+def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> StudySource:
     entries = [
         (_path_of(entry), entry)
         for entry in archive.infolist()
@@ -293,7 +295,7 @@ def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Sou
     ]
     if not entries:
         faults.add(file, None, "The zip holds no file.", "Pack the study's files into it.")
-        return Source({})
+        return StudySource({})
     before = faults.count
     for name, entry in entries:
         if _is_link(entry):
@@ -303,7 +305,7 @@ def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Sou
             what = "The zip holds {}, which leads out of it."
             faults.add(file, None, what, "Pack plain files with relative paths only.", shown(name))
     if faults.count > before:
-        return Source({})
+        return StudySource({})
     names = _wanted()
     wanted = [(p, entry) for p, entry in entries if PurePosixPath(p).name.lower() in names]
     folders = sorted({str(PurePosixPath(p).parent) for p, _ in wanted})
@@ -315,11 +317,11 @@ def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Sou
             f"{', '.join(map(shown, folders[:5]))}.",
             "Keep one copy of the study, in one folder or at the top.",
         )
-        return Source({})
+        return StudySource({})
     if any(entry.flag_bits & _ENCRYPTED for _, entry in wanted):
         what = "The zip is protected by a password."
         faults.add(file, None, what, "Pack it without a password.")
-        return Source({})
+        return StudySource({})
     total = sum(entry.file_size for _, entry in wanted)
     if total > MOST_BYTES:
         faults.add(
@@ -328,22 +330,22 @@ def _read_archive(file: str, archive: zipfile.ZipFile, faults: FaultList) -> Sou
             f"The zip unpacks to {size(total)}.",
             f"At most {size(MOST_BYTES)} are read: split the study.",
         )
-        return Source({})
+        return StudySource({})
     files: dict[str, bytes] = {}
     for p, entry in wanted:
         name = PurePosixPath(p).name.lower()
         if name in files:
             faults.add(file, None, f"The zip holds {name} twice.", "Keep one of them.")
-            return Source({})
+            return StudySource({})
         with archive.open(entry) as handle:
             # What the table of contents says of a size may be wrong.
             content = handle.read(MOST_BYTES - sum(map(len, files.values())) + 1)
         if sum(map(len, files.values())) + len(content) > MOST_BYTES:
             _add_too_large(name, len(content), faults)
-            return Source({})
+            return StudySource({})
         files[name] = content
     others = [PurePosixPath(p).name for p, _ in entries]
-    return Source(files, tuple(n for n in others if n.lower() not in names)[:_MOST_OTHERS])
+    return StudySource(files, tuple(n for n in others if n.lower() not in names)[:_MOST_OTHERS])
 
 
 def _path_of(entry: zipfile.ZipInfo) -> str:

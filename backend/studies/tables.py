@@ -12,7 +12,7 @@ from backend.studies.faults import FaultList, near_name, nearest, shown
 from backend.studies.jsonl_table import read_jsonl
 from backend.studies.limits import MOST_COLUMNS, MOST_TEXT, TooLarge
 from backend.studies.parquet_table import read_parquet
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 
 # Halves of surrogate pairs, which no UTF-8 can hold.
 _HALVES = re.compile("[\ud800-\udfff]")
@@ -27,7 +27,7 @@ _SEEN = re.compile(rf"[^\s{_WIDTHLESS}]")
 _FEW = 5
 
 
-def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
+def read_rows(name: str, content: bytes, faults: FaultList) -> list[Record] | None:
     """All readable records of a file; what is unreadable becomes a fault.
 
     Args:
@@ -57,13 +57,13 @@ def read_rows(name: str, content: bytes, faults: FaultList) -> list[Row] | None:
 
 def check_columns(
     name: str,
-    rows: Sequence[Row],
+    rows: Sequence[Record],
     required: Sequence[str],
     optional: Sequence[str],
     faults: FaultList,
     prefix: str = "",
     meant: Callable[[str], str | None] = lambda column: None,
-) -> list[Row]:
+) -> list[Record]:
     """Rows that have every required column; missing and unknown columns become faults, once.
 
     A column whose name differs from a known one by case or white space only is that column.
@@ -85,7 +85,7 @@ def check_columns(
     renamed = _renamed(first_at, known, prefix)
     if renamed:
         rows = [
-            Row(row.line, {renamed.get(c, c): value for c, value in row.values.items()})
+            Record(row.line, {renamed.get(c, c): value for c, value in row.values.items()})
             for row in rows
         ]
         first_at = {renamed.get(column, column): line for column, line in first_at.items()}
@@ -118,7 +118,7 @@ def check_columns(
     return good
 
 
-def _first_lines(name: str, rows: Sequence[Row], faults: FaultList) -> dict[str, int] | None:
+def _first_lines(name: str, rows: Sequence[Record], faults: FaultList) -> dict[str, int] | None:
     """Column -> line where it is first met; None after a fault: there are too many."""
     first_at: dict[str, int] = {}
     for row in rows:
@@ -210,7 +210,7 @@ def _add_unknown(name: str, unknown: dict[str, int], known: set[str], faults: Fa
         faults.add(name, line, what, f"{nearest(column, known)} Rename or remove it.")
 
 
-def text_of(name: str, row: Row, column: str, faults: FaultList) -> str | None:
+def text_of(name: str, row: Record, column: str, faults: FaultList) -> str | None:
     """The row's text in a column, or None after noting that it is no text that can be kept."""
     value = row.values.get(column)
     if not isinstance(value, str):
@@ -256,7 +256,7 @@ class FileFormat:
     """
 
     suffix: str
-    read: Callable[[str, bytes, FaultList], Iterable[Row] | None]
+    read: Callable[[str, bytes, FaultList], Iterable[Record] | None]
 
 
 # A new format is a function like these and one line here.

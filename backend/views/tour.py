@@ -46,7 +46,7 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Step:
+class TourStep:
     """One step of the tour.
 
     Attributes:
@@ -98,7 +98,7 @@ def repair_of(run: Run, prompt_set: str, trait: str, thresholds: StatusThreshold
     return Repair(best.title, fix.title, pipeline, layer, diagnosis.r, after, fix.gain)
 
 
-def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step, ...]:
+def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[TourStep, ...]:
     """The steps, in order; the last shows the repair applied.
 
     Args:
@@ -119,28 +119,28 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step
             f"scenarios not used to choose it, the gain is {gain_sentence(repair.gain)}."
         )
     return (
-        Step(
+        TourStep(
             "One recipe, three models",
             f"{said['scorecard']} This grid is simulated to have the published numbers.",
             "pages/scorecard.py",
             {"layer": "best"},
             demo=True,
         ),
-        Step(
+        TourStep(
             "A tempting explanation",
             f"Do prompts that agree make vectors that work? {said['prompt_cosine']}",
             "pages/study_tests.py",
             PUBLISHED,
         ),
-        Step(
+        TourStep(
             "Units mislead",
             said["units"],
             "pages/prompts.py",
             {"run": "qwen2-simulated", "trait": "abandonment_therapeutic_frame", "layer": "best"},
             demo=True,
         ),
-        Step("Why one cell fails", why, "pages/diagnosis.py", _CELL, demo=True),
-        Step(
+        TourStep("Why one cell fails", why, "pages/diagnosis.py", _CELL, demo=True),
+        TourStep(
             "Before the fix",
             before,
             "pages/filter_lab.py",
@@ -148,7 +148,7 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Step
             demo=True,
             pipeline=Pipeline(),
         ),
-        Step(
+        TourStep(
             "After the fix",
             after,
             "pages/filter_lab.py",

@@ -6,7 +6,7 @@ from backend.errors import SteerscopeError
 from backend.names import name_problem
 from backend.studies.faults import FaultList
 from backend.studies.prompt_sets import LONGEST_NAME, add_prompt_set
-from backend.studies.prompts import LEAST_PER_POLE, Place
+from backend.studies.prompts import LEAST_PER_POLE, PromptPlace
 from backend.types import Study
 from backend.writing.new_study import MOST_PAIRS, Ask, Wanted, write_pairs, write_questions
 
@@ -49,7 +49,7 @@ def with_written_prompts(
             answer_tokens=answer_tokens,
         )
         prompts = write_pairs(wanted, write_questions(wanted, pairs, ask), ask, name)
-        placed += [(prompt, Place(trait, at)) for at, prompt in enumerate(prompts, start=1)]
+        placed += [(prompt, PromptPlace(trait, at)) for at, prompt in enumerate(prompts, start=1)]
     return add_prompt_set(study, name, placed, f"the model {writer}", FaultList())
 
 

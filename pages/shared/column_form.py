@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from backend.studies.mapping.form import CODED, Column, Constant, StudyMapping, Table
+from backend.studies.mapping.form import CODED, Column, Constant, MappedTable, StudyMapping
 from backend.studies.mapping.guess import values_of
 from backend.studies.parsed_files import Files, Parsed
 from backend.turns import name_turns
@@ -72,7 +72,7 @@ def column_form(tables: Files, guess: StudyMapping, key: str) -> StudyMapping:
         What they say, which may lack something: a check tells.
     """
     readable = [path for path, file in tables.items() if file.rows]
-    poled, scored = guess.prompts[0], next(iter(guess.responses), Table("", {}))
+    poled, scored = guess.prompts[0], next(iter(guess.responses), MappedTable("", {}))
     path = _select("Table of prompts", readable, poled.file, f"{key} prompts")
     prompts = _prompts(_of(tables, path, poled, f"{key} p {path}"))
     answers = _select(
@@ -92,13 +92,13 @@ def column_form(tables: Files, guess: StudyMapping, key: str) -> StudyMapping:
     return StudyMapping((prompts,), (responses,), (low, high))
 
 
-def _of(tables: Files, path: str, guess: Table, key: str) -> _Fields:
+def _of(tables: Files, path: str, guess: MappedTable, key: str) -> _Fields:
     """A table's fields; the guess holds for the table it was made of."""
     same = path == guess.file
     return _Fields(key, tables[path], guess.fields if same else {}, guess.scores if same else {})
 
 
-def _prompts(fields: _Fields) -> Table:
+def _prompts(fields: _Fields) -> MappedTable:
     how = st.segmented_control(
         "How the poles are written",
         [_ONE_COLUMN, _TWO_COLUMNS],
@@ -126,10 +126,10 @@ def _prompts(fields: _Fields) -> Table:
         if isinstance(where, Column):
             found["pole"] = _coded(fields, "pole", where.name, columns[2:])
         optional = ["pair", "prompt_set"]
-    return Table(fields.file.path, {**found, **_trait(fields), **_more(fields, optional)})
+    return MappedTable(fields.file.path, {**found, **_trait(fields), **_more(fields, optional)})
 
 
-def _responses(fields: _Fields, traits: Sequence[str]) -> Table:
+def _responses(fields: _Fields, traits: Sequence[str]) -> MappedTable:
     found: dict[str, Column | Constant] = {}
     left, right = st.columns(2)
     with left:
@@ -168,7 +168,7 @@ def _responses(fields: _Fields, traits: Sequence[str]) -> Table:
     if isinstance(turn, Column):
         found["turn"] = _coded(fields, "turn", turn.name, places[1:3])
     found |= _more(fields, ["scenario", "responder", "group"])
-    return Table(fields.file.path, found, scores)
+    return MappedTable(fields.file.path, found, scores)
 
 
 def _only(scores: Mapping[str, str], traits: Sequence[str]) -> str | None:
@@ -248,7 +248,7 @@ def _more(fields: _Fields, optional: Sequence[str]) -> dict[str, Column | Consta
     return found
 
 
-def _traits(prompts: Table, file: Parsed) -> list[str]:
+def _traits(prompts: MappedTable, file: Parsed) -> list[str]:
     """The traits that the prompts have."""
     where = prompts.fields.get("trait")
     if isinstance(where, Column):

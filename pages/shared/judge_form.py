@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from backend.asking.forecast import Forecast
+from backend.asking.forecast import AskingForecast
 from backend.errors import SteerscopeError
 from backend.judging.scales import SCALES
 from backend.store.study import StudySummary
@@ -164,7 +164,7 @@ def _request(source: str) -> JudgeRequest | None:
 
 
 @st.cache_data(ttl=10.0, show_spinner=False)
-def _forecast(request: JudgeRequest) -> Forecast:
+def _forecast(request: JudgeRequest) -> AskingForecast:
     """What judging will take; told anew after seconds, as answers come."""
     return judging_forecast(data.settings(), request)
 

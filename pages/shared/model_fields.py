@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from backend.asking.asking import AT_ONCE
-from backend.asking.forecast import Forecast, Price
+from backend.asking.forecast import AskingForecast, Price
 from backend.asking.writer import Writer
 from backend.models.presets import PRESETS
 from backend.settings import DEFAULT_MODEL
@@ -105,7 +105,7 @@ def price_fields(key: str) -> None:
         )
 
 
-def show_forecast(key: str, told: Forecast, name: str = "") -> None:
+def show_forecast(key: str, told: AskingForecast, name: str = "") -> None:
     """What asking will take, in a frame.
 
     Args:

@@ -13,7 +13,7 @@ from backend.runs.requests import parse_layers
 from backend.settings import DEFAULT_LAYERS, DEFAULT_MODEL
 from backend.store.study import StudySummary
 from backend.types import ExtractionRequest
-from backend.views.runs.forecast import Forecast, forecast
+from backend.views.runs.forecast import ExtractionForecast, forecast
 from backend.views.runs.number_types import BFLOAT16, bfloat16_command
 from backend.views.runs.tables import forecast_rows
 from pages.shared import data
@@ -179,7 +179,7 @@ def _request(study: str) -> ExtractionRequest:
 
 
 @st.cache_data(ttl=10.0, show_spinner=False)
-def _forecast(request: ExtractionRequest) -> Forecast:
+def _forecast(request: ExtractionRequest) -> ExtractionForecast:
     """What an extraction will take; told anew after seconds, as free memory changes."""
     return forecast(data.settings(), request, data.run_list().runs)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import streamlit as st
 
 from backend.errors import UnknownTables
-from backend.studies.imports import Checked, check_upload, keep_checked, upload_tables
+from backend.studies.imports import CheckedStudy, check_upload, keep_checked, upload_tables
 from backend.studies.mapping.form import StudyMapping, mapping_json
 from backend.studies.mapping.guess import guess_mapping, unused_columns
 from backend.studies.parsed_files import SUFFIXES, Files
@@ -48,7 +48,7 @@ class _Upload:
     tables: Files | None = None
     guess: StudyMapping | None = None
     mapping: StudyMapping | None = None
-    checked: Checked | None = None
+    checked: CheckedStudy | None = None
 
 
 def study_import() -> None:
@@ -141,7 +141,7 @@ def _typed() -> tuple[str, str, str]:
     return least, most, coherence
 
 
-def _preview(checked: Checked) -> None:
+def _preview(checked: CheckedStudy) -> None:
     """What is understood of a study, what is left out, and the button that keeps it."""
     with st.container(border=True, key="import_preview"):
         st.markdown(f"**Nothing is kept yet.** {as_text(understood(checked.study))}")
@@ -218,7 +218,7 @@ def _check_columns(mapping: StudyMapping) -> None:
     st.session_state[_UPLOAD] = replace(upload, checked=checked)
 
 
-def _keep(checked: Checked) -> None:
+def _keep(checked: CheckedStudy) -> None:
     kept = keep_checked(data.settings(), checked)
     st.session_state[_KEPT] = kept.ref.key
     st.session_state["study"] = kept.ref.key

@@ -7,7 +7,7 @@ import streamlit as st
 from backend.phantom.published.phantom import NAME as DEMO
 from backend.store.run_values import RunSummary
 from backend.views.study_tests.published import published_findings
-from backend.views.tour import MODEL, MODELS, TRAIT, Repair, Step, repair_of, tour_steps
+from backend.views.tour import MODEL, MODELS, TRAIT, Repair, TourStep, repair_of, tour_steps
 from pages.shared import data
 from pages.shared.address import write
 from pages.shared.lab_link import lab_parameters
@@ -37,7 +37,7 @@ def bar() -> None:
             _buttons(steps, at)
 
 
-def _waiting(step: Step) -> str:
+def _waiting(step: TourStep) -> str:
     """What the step is about and the store does not hold yet; empty where all is there."""
     if not step.demo:
         return ""
@@ -55,7 +55,7 @@ def _waiting(step: Step) -> str:
     return ""
 
 
-def _buttons(steps: tuple[Step, ...], at: int) -> None:
+def _buttons(steps: tuple[TourStep, ...], at: int) -> None:
     """Buttons that keep their places from step to step, so that one can be pressed again."""
     st.button(
         "",
@@ -91,7 +91,7 @@ def invitation() -> None:
         st.button("Tour: six steps", icon=":material/explore:", type="tertiary", on_click=start)
 
 
-def _steps() -> tuple[Step, ...]:
+def _steps() -> tuple[TourStep, ...]:
     return tour_steps(published_findings(data.settings().thresholds), _repair())
 
 
@@ -121,7 +121,7 @@ def _end() -> None:
         del st.query_params[_KEY]
 
 
-def _go(step: Step, number: int) -> None:
+def _go(step: TourStep, number: int) -> None:
     st.session_state[_KEY] = number
     choices = dict(step.choices)
     study = _demo_study()

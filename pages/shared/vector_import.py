@@ -6,7 +6,7 @@ import streamlit as st
 
 from backend.models.tensor_files import MOST_VECTOR_BYTES, SUFFIXES
 from backend.runs.imported_vectors import (
-    Understood,
+    UnderstoodVectors,
     VectorChoice,
     keep_vectors,
     understand_upload,
@@ -78,7 +78,7 @@ def vector_import(traits: tuple[str, ...]) -> None:
             st.success(f"Kept as {as_text(', '.join(kept))}; shown with the methods above.")
 
 
-def _understood() -> Understood | None:
+def _understood() -> UnderstoodVectors | None:
     """What the fields say of the file; None without one."""
     said = st.session_state
     file = said.get(_file_key())

@@ -22,7 +22,7 @@ from backend.models.load import load
 from backend.models.resolve import resolve
 from backend.settings import DEFAULT_MODEL, Settings
 from backend.steering.chats import Chat, encode_chat
-from backend.steering.hooks import Reading, steerable
+from backend.steering.hooks import Readout, steerable
 from backend.steering.interventions import Intervention, random_like
 from backend.steering.speaking import Speaker
 
@@ -56,7 +56,7 @@ def main() -> None:
         spoken = speaker.answer(
             [chat] * len(rows),
             rows,
-            [Reading(LAYER, vector)],
+            [Readout(LAYER, vector)],
             most_tokens=TOKENS,
             temperature=0.0,
             seeds=[0] * len(rows),

@@ -14,7 +14,7 @@ from backend.errors import ExportError
 from backend.exports.download import as_bytes, size_text
 from backend.exports.tables import (
     FORMATS,
-    Source,
+    TableSource,
     list_tables,
     offered,
     total_bytes,
@@ -32,7 +32,7 @@ from tests.support.studies import small_study
 @pytest.fixture
 def run(settings, tiny_llama):
     publish_run(settings, small_study(), tiny_llama, "run-1")
-    return Source("run", "run-1")
+    return TableSource("run", "run-1")
 
 
 def direct(settings, query):
@@ -104,7 +104,7 @@ def test_the_zip_holds_every_table_whole(settings, run, tmp_path):
 
 
 def test_a_study_has_tables_too_and_light_downloads_leave_products_out(settings, run):
-    study = Source("study", "small")
+    study = TableSource("study", "small")
     names = [table.name for table in list_tables(settings, study)]
     assert {"study", "traits", "prompts", "responses", "scores"} <= set(names)
     taken, left = offered(list_tables(settings, run), "parquet", activations=False)
@@ -167,7 +167,7 @@ def test_no_cell_of_a_csv_is_a_formula_and_parquet_is_exact(settings, tmp_path):
         prompts[number] = dataclasses.replace(prompts[number], text=text)
     study = dataclasses.replace(study, prompts=tuple(prompts))
     ref = publish_study(settings, study, content_hash(study))
-    source = Source("study", ref.key)
+    source = TableSource("study", ref.key)
     write_table(settings, source, "prompts", "parquet", tmp_path / "p.parquet")
     exact = duckdb.sql(f"SELECT text FROM '{tmp_path / 'p.parquet'}'").fetchall()
     assert [text for (text,) in exact][: len(texts)] == texts

@@ -21,7 +21,7 @@ from backend.extraction.pooling import PooledForward
 from backend.jobs import worker
 from backend.jobs.logs import add_to_log, log_path
 from backend.jobs.queue import JobQueue
-from backend.jobs.supervisor import Place, supervise
+from backend.jobs.supervisor import Address, supervise
 from backend.runs.requests import request_to_json
 from backend.runs.session import session_of
 from backend.settings import Settings
@@ -42,7 +42,7 @@ REQUEST = request_to_json(ExtractionRequest("a@b", "m", (1,)))
 
 def start_both(settings):
     """What a user starts: the dashboard with its worker, or a command that opens the queue."""
-    yield lambda: supervise(settings, Place(_free_port()), with_sample=False)
+    yield lambda: supervise(settings, Address(_free_port()), with_sample=False)
     yield lambda: JobQueue(settings)
 
 

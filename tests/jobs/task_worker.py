@@ -10,7 +10,7 @@ from pathlib import Path
 
 from backend.errors import JobError
 from backend.jobs.bringing import bring
-from backend.jobs.kind import Kind
+from backend.jobs.kind import JobKind
 from backend.jobs.kinds import KINDS
 from backend.jobs.system import ASKING, CONVERSATIONS
 from backend.jobs.worker import serve
@@ -46,8 +46,8 @@ def _count(settings, values, tell):
     return {"counted": values["upto"]}
 
 
-COUNT = Kind("count", CONVERSATIONS, _check, _bring, _count)
-OTHER = Kind("other", ASKING, _check, _bring, _count)
+COUNT = JobKind("count", CONVERSATIONS, _check, _bring, _count)
+OTHER = JobKind("other", ASKING, _check, _bring, _count)
 KINDS.update({kind.name: kind for kind in (COUNT, OTHER)})
 
 if __name__ == "__main__":

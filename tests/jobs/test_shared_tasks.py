@@ -9,7 +9,7 @@ import pytest
 from backend.core.vectors.pipeline import Pipeline
 from backend.errors import NoRoom
 from backend.jobs import patience
-from backend.jobs.kind import Kind
+from backend.jobs.kind import JobKind
 from backend.jobs.kinds import KINDS
 from backend.jobs.leaving import Left
 from backend.jobs.logs import read_log
@@ -88,7 +88,7 @@ def test_a_task_waits_while_the_shared_place_is_away(caches, monkeypatch):
     def asks(settings, values):
         KINDS["judge"].bring(settings, {"study": "a@b"})
 
-    monkeypatch.setitem(KINDS, "asks", Kind("asks", ASKING, lambda *_: None, asks, work))
+    monkeypatch.setitem(KINDS, "asks", JobKind("asks", ASKING, lambda *_: None, asks, work))
 
     def come_back(now):
         checks.append(now)
@@ -122,7 +122,9 @@ def test_a_task_that_meets_a_full_disk_is_begun_again(settings, monkeypatch):
             raise NoRoom("answers cannot be written.", expected="room.", remedy="make room.")
         return "done"
 
-    monkeypatch.setitem(KINDS, "full", Kind("full", ASKING, lambda *_: None, lambda *_: None, work))
+    monkeypatch.setitem(
+        KINDS, "full", JobKind("full", ASKING, lambda *_: None, lambda *_: None, work)
+    )
     tell = Telling()
     assert do_task(settings, "full", {}, tell) == "done"
     assert tell.pieces == [None, 0, None, 1, None, 2]

@@ -34,7 +34,7 @@ from backend.judging.scales import read_probabilities, read_text
     ],
 )
 def test_a_stated_number_is_the_score(text, score):
-    assert read_text(Answer(text)) == scales.Reading(float(score))
+    assert read_text(Answer(text)) == scales.ReadAnswer(float(score))
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_stated_number_is_the_score(text, score):
     ],
 )
 def test_anything_else_is_missing_with_its_reason_and_never_zero(text, why):
-    assert read_text(Answer(text)) == scales.Reading(None, why)
+    assert read_text(Answer(text)) == scales.ReadAnswer(None, why)
 
 
 def test_an_answer_that_is_cut_off_may_have_lost_a_digit():
@@ -87,7 +87,7 @@ def test_the_expectation_over_score_tokens():
 def test_less_than_a_quarter_on_scores_is_no_score():
     assert read_probabilities(Answer("x", probabilities={"50": 0.25})).score == 50.0
     little = read_probabilities(Answer("x", probabilities={"50": 0.2499, "REFUSAL": 0.7}))
-    assert little == scales.Reading(None, scales.LITTLE_MASS)
+    assert little == scales.ReadAnswer(None, scales.LITTLE_MASS)
     assert read_probabilities(Answer("50")).missing == scales.NO_PROBABILITIES
     assert read_probabilities(Answer("", refused=True)).missing == scales.REFUSED
 

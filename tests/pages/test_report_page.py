@@ -6,7 +6,7 @@ import pytest
 
 from backend.exports.download import size_text
 from backend.exports.report.page import expected_bytes
-from backend.exports.tables import Source, list_tables, offered, total_bytes
+from backend.exports.tables import TableSource, list_tables, offered, total_bytes
 from backend.exports.vectors import BEST, Choice, read_vectors
 from backend.store.catalog import run_list
 from backend.store.run import open_run
@@ -52,7 +52,7 @@ def test_sections_can_be_chosen_and_none_is_told(run):
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_tables_are_listed_with_their_rows_and_sizes(run, form):
     app = opened(PAGE, take="tables", table_format=form)
-    tables = list_tables(run, Source("run", "run-1"))
+    tables = list_tables(run, TableSource("run", "run-1"))
     shown = app.dataframe[0].value
     assert list(shown["table"]) == [table.name for table in tables]
     assert list(shown["rows"]) == [table.rows for table in tables]
@@ -66,7 +66,7 @@ def test_tables_are_listed_with_their_rows_and_sizes(run, form):
 
 def test_activations_are_added_when_asked_for(run):
     app = opened(PAGE, take="tables", table_format="parquet", activations=True)
-    count = len(list_tables(run, Source("run", "run-1")))
+    count = len(list_tables(run, TableSource("run", "run-1")))
     assert labels(app)[0].startswith(f"Download {count} tables")
     assert len(opened(PAGE, take="tables", tables_of="study").dataframe[0].value) == 7
 

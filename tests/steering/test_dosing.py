@@ -21,7 +21,7 @@ from backend.steering.dosing import (
     pairs_of,
     questions_of,
 )
-from backend.steering.hooks import Reading, steerable
+from backend.steering.hooks import Readout, steerable
 from backend.steering.interventions import Intervention
 from backend.steering.measures import distinct_pairs, logit_differences, read_again
 from backend.steering.vectors import VectorSource, find_vector
@@ -56,7 +56,7 @@ def opened(settings, folder):
 def test_an_answer_is_read_again_as_the_model_alone_reads_it(model):
     chat = list(encode_chat(model.loaded, Chat(("How do you keep still?",))).ids)
     answers = [[30, 41, 99, 30, 41], [7], [], [55, 201, 33]]
-    found = read_again(model, chat, answers, Reading(2, V))
+    found = read_again(model, chat, answers, Readout(2, V))
     for answer, measured in zip(answers, found, strict=True):
         if not answer:
             assert np.isnan([measured.projection, measured.nll, measured.distinct]).all()

@@ -11,7 +11,7 @@ from torch import nn
 
 from backend.errors import SteeringError
 from backend.steering.algebra import ablated, added, capped, norm_added
-from backend.steering.hooks import GENERATED, PADDING, PROMPT, Reading, steered
+from backend.steering.hooks import GENERATED, PADDING, PROMPT, Readout, steered
 from backend.steering.interventions import Intervention, random_like
 from tests.support.tiny_models import DEPTH, WIDTH
 
@@ -154,7 +154,7 @@ def test_layer_0_is_the_embedding_output(tiny):
 
 
 def test_inside_a_model_each_mode_leaves_the_projection_it_promises(model):
-    readings = [Reading(2, V), Reading(2, -3 * V)]
+    readings = [Readout(2, V), Readout(2, -3 * V)]
     length = float(np.linalg.norm(V))
     plain, (read, flipped) = logits(model, [(), ()], readings=readings)
     assert torch.equal(read.before, read.after)
@@ -194,7 +194,7 @@ def test_only_the_wanted_tokens_are_changed(tiny):
     kinds = torch.tensor([[PADDING, PROMPT, PROMPT, PROMPT, GENERATED, GENERATED]] * 3)
     ids = torch.cat([IDS, IDS[:1]])
     rows = [(Intervention(1, V, where=where),) for where in ("prompt", "generated", "both")]
-    _, (read,) = logits(model, rows, ids, kinds, [Reading(1, V)])
+    _, (read,) = logits(model, rows, ids, kinds, [Readout(1, V)])
     moved = ((read.after - read.before).abs() > 1e-3).tolist()
     assert moved == [
         [False, True, True, True, False, False],

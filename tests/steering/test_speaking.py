@@ -8,7 +8,7 @@ import pytest
 from backend.errors import ExtractionError, MissingChatTemplate, TextTooLong
 from backend.models.generate import generate
 from backend.steering.chats import Chat, encode_chat
-from backend.steering.hooks import Reading
+from backend.steering.hooks import Readout
 from backend.steering.interventions import Intervention
 from backend.steering.speaking import Speaker
 from tests.support.tiny_models import WIDTH
@@ -23,7 +23,7 @@ def answer(model, chats, rows, *, speaker=None, told=lambda _: None, temperature
     return speaker.answer(
         [encode_chat(model.loaded, chat) for chat in chats],
         rows,
-        [Reading(2, V)],
+        [Readout(2, V)],
         most_tokens=tokens,
         temperature=temperature,
         seeds=[4] * len(rows),

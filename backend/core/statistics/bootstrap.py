@@ -23,13 +23,13 @@ from backend.core.statistics.correlation import pearson, spearman
 
 RESAMPLES = 2000
 SEED = 20260301
-Kind = Literal["pearson", "spearman"]
+Coefficient = Literal["pearson", "spearman"]
 
 
 def bootstrap_r(
     cases: Cases,
     *,
-    kind: Kind = "pearson",
+    kind: Coefficient = "pearson",
     resamples: int = RESAMPLES,
     seed: int = SEED,
     level: float = 0.95,

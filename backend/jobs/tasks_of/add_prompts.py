@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.asking.writer import asker
 from backend.jobs.bringing import bring
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.runs.requests import request_like
 from backend.settings import Settings
@@ -73,4 +73,4 @@ def _queued(settings: Settings, wanted: ExtractionRequest) -> str:
         queue.close()
 
 
-KIND = Kind("add-prompts", ASKING, _check, _bring, _work)
+KIND = JobKind("add-prompts", ASKING, _check, _bring, _work)

@@ -7,7 +7,7 @@ from typing import Any
 
 from backend.asking.writer import refuse_endpoint
 from backend.jobs.bringing import bring, bring_source
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import QUEUE
 from backend.models.model_reference import refuse_outside
 from backend.settings import Settings
@@ -51,4 +51,4 @@ def _refuse_judge(settings: Settings, request: DoseRequest) -> None:
         refuse_endpoint(settings, request.judge.url)
 
 
-KIND = Kind("dose", QUEUE, _check, _bring, _work)
+KIND = JobKind("dose", QUEUE, _check, _bring, _work)

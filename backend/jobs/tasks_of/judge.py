@@ -6,7 +6,7 @@ from statistics import fmean
 from typing import Any
 
 from backend.jobs.bringing import bring
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.judging.judging import judge
 from backend.settings import Settings
@@ -42,4 +42,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     }
 
 
-KIND = Kind("judge", ASKING, _check, _bring, _work)
+KIND = JobKind("judge", ASKING, _check, _bring, _work)

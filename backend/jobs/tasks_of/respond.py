@@ -6,7 +6,7 @@ from typing import Any
 
 from backend.asking.writer import asker
 from backend.jobs.bringing import bring
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.settings import Settings
 from backend.store.study import find_study, load_study
@@ -41,4 +41,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return {"draft": made.name, "notes": list(notes)}
 
 
-KIND = Kind("respond", ASKING, _check, _bring, _work)
+KIND = JobKind("respond", ASKING, _check, _bring, _work)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.jobs.bringing import bring_source
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import CONVERSATIONS
 from backend.models.model_reference import refuse_outside
 from backend.settings import Settings
@@ -67,4 +67,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return turn.to_json()
 
 
-KIND = Kind("steer", CONVERSATIONS, _check, _bring, _work)
+KIND = JobKind("steer", CONVERSATIONS, _check, _bring, _work)

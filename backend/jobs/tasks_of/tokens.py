@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.jobs.bringing import bring, bring_vector
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import CONVERSATIONS
 from backend.runs.token_view import TokenRequest, check_request, token_view
 from backend.settings import Settings
@@ -26,4 +26,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return token_view(settings, TokenRequest.from_values(values), tell.progress).to_values()
 
 
-KIND = Kind("tokens", CONVERSATIONS, _check, _bring, _work)
+KIND = JobKind("tokens", CONVERSATIONS, _check, _bring, _work)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.jobs.bringing import bring, bring_vector
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import CONVERSATIONS
 from backend.runs.vocabulary import VocabularyRequest, check_vocabulary, vocabulary
 from backend.settings import Settings
@@ -25,4 +25,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return vocabulary(settings, VocabularyRequest.from_values(values), tell.progress).to_values()
 
 
-KIND = Kind("vocabulary", CONVERSATIONS, _check, _bring, _work)
+KIND = JobKind("vocabulary", CONVERSATIONS, _check, _bring, _work)

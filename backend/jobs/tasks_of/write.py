@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.asking.writer import asker
-from backend.jobs.kind import Kind, Tell, Values
+from backend.jobs.kind import JobKind, Tell, Values
 from backend.jobs.system import ASKING
 from backend.settings import Settings
 from backend.writing.drafts import keep_draft
@@ -32,4 +32,4 @@ def _work(settings: Settings, values: Values, tell: Tell) -> Any:
     return {"draft": draft.study.name, "notes": list(draft.notes)}
 
 
-KIND = Kind("write", ASKING, _check, _bring, _work)
+KIND = JobKind("write", ASKING, _check, _bring, _work)

@@ -10,8 +10,8 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.phantom.geometry import (
     MEAN,
-    Directions,
     LayerActivations,
+    PlantedDirections,
     draw_directions,
 )
 from backend.phantom.latents import Latents, draw_latents, judge, words
@@ -25,7 +25,7 @@ from backend.phantom.published.responses import (
     massive_axis,
     solve_responses,
 )
-from backend.phantom.published.targets import Target, load_targets
+from backend.phantom.published.targets import CellTarget, load_targets
 from backend.phantom.study import simulated_study
 from backend.types import Study
 
@@ -122,13 +122,13 @@ class PublishedPhantom(Phantom):
         responses = solve_responses(goals, prompts, where, self._scores, rng)
         return LayerActivations(stacked, responses.astype(np.float32))
 
-    def _target(self, model: int, trait: int) -> Target:
+    def _target(self, model: int, trait: int) -> CellTarget:
         return self._targets[self._models[model], self._traits[trait]]
 
     def _scaled(self, model: int) -> bool:
         return self._target(model, 0).scaled
 
-    def _common(self, model: int, at: Directions) -> Floats:
+    def _common(self, model: int, at: PlantedDirections) -> Floats:
         """Direction that all activations share; mostly one coordinate in a scaled model."""
         if not self._scaled(model):
             return at.mean
@@ -141,7 +141,7 @@ class PublishedPhantom(Phantom):
         model: int,
         trait: int,
         layer: int,
-        at: Directions,
+        at: PlantedDirections,
         common: Floats,
         rng: np.random.Generator,
     ) -> Floats:
@@ -171,7 +171,7 @@ class PublishedPhantom(Phantom):
         return float(published.r or 0.0) * self._fade(model, trait, layer) - float(wobble)
 
 
-def pole_direction(cause: str, trait: int, at: Directions) -> Floats:
+def pole_direction(cause: str, trait: int, at: PlantedDirections) -> Floats:
     """Direction along which the poles of a trait's prompts differ, unit length."""
     behaviour: Floats = at.traits[trait]
     across = math.sqrt(1 - ALONG**2)
@@ -186,7 +186,7 @@ def pole_direction(cause: str, trait: int, at: Directions) -> Floats:
     return behaviour
 
 
-def _structure(at: Directions) -> Floats:
+def _structure(at: PlantedDirections) -> Floats:
     """All directions that mean something, [k, d]; the massive coordinate is one of them."""
     single = np.stack([at.mean, at.length, massive_axis(at)])
     return np.concatenate([single, at.topics, at.traits, at.concepts])

@@ -14,7 +14,7 @@ import numpy as np
 
 from backend.core.arrays import Floats
 from backend.phantom.causes import NONE
-from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, Directions
+from backend.phantom.geometry import LENGTH, LOUDNESS, NOISE, PlantedDirections
 from backend.phantom.latents import Latents
 from backend.phantom.published.amplitudes import (
     Drifts,
@@ -50,7 +50,7 @@ class ModelLayer:
         latents: what lies behind the responses.
     """
 
-    at: Directions
+    at: PlantedDirections
     common: Floats
     level: float
     unit: float
@@ -158,7 +158,7 @@ def _harm(cause: str, trait: int, where: ModelLayer) -> _Part:
     return _Part(flat(latents.topics[..., trait]), at.topics[trait])
 
 
-def massive_axis(at: Directions) -> Floats:
+def massive_axis(at: PlantedDirections) -> Floats:
     """The coordinate that can be massive as a direction, [d]."""
     axis = np.zeros(len(at.mean))
     axis[at.massive] = 1.0

@@ -31,7 +31,7 @@ SCALED = ("qwen2",)
 
 
 @dataclass(frozen=True)
-class Target:
+class CellTarget:
     """What one cell must come out as at its best layer.
 
     Attributes:
@@ -52,13 +52,13 @@ class Target:
         return (*harm, *scale) or (NONE,)
 
 
-def load_targets() -> tuple[tuple[str, ...], tuple[str, ...], dict[tuple[str, str], Target]]:
+def load_targets() -> tuple[tuple[str, ...], tuple[str, ...], dict[tuple[str, str], CellTarget]]:
     """Models, traits (in the study's order of the first model) and (model, trait) -> target."""
     rows = published_study().cells
     models = models_of(rows)
     traits = tuple(row.trait for row in rows if row.model == models[0])
     targets = {
-        (row.model, row.trait): Target(
+        (row.model, row.trait): CellTarget(
             row, PLANTED.get((row.model, row.trait), NONE), row.model in SCALED
         )
         for row in rows

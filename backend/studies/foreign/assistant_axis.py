@@ -12,7 +12,7 @@ from backend.studies.conversation import read_messages
 from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
-    Understood,
+    UnderstoodStudy,
     listed,
     note_skipped,
     stem,
@@ -21,8 +21,8 @@ from backend.studies.foreign.form import (
     without_repeats,
 )
 from backend.studies.parsed_files import Files
-from backend.studies.prompts import Place
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace
+from backend.studies.rows import Record
 from backend.types import Message, Prompt, Response
 
 TITLE = "assistant-axis"
@@ -37,10 +37,10 @@ _EVEN = re.compile(r"[0-9]*[02468]")
 # Wrong scores that a fault names before it only counts them.
 _LISTED = 5
 # Answer of a role by number of its system prompt and of the question.
-_Answers = dict[tuple[str, str], tuple[Row, tuple[Message, ...], str]]
+_Answers = dict[tuple[str, str], tuple[Record, tuple[Message, ...], str]]
 
 
-def read(files: Files, faults: FaultList) -> Understood | None:
+def read(files: Files, faults: FaultList) -> UnderstoodStudy | None:
     """A study of the roles in some files: each is a trait.
 
     Questions of even number give the poles: the answer in the role, if it is in full character (3),
@@ -71,7 +71,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     judged = [_Scored(role, tables[role][0], answers[role], scores[role][1]) for role in roles]
     for own in judged:
         _check_scores(scores[own.role][0], own, faults)
-    placed: list[tuple[Prompt, Place]] = []
+    placed: list[tuple[Prompt, PromptPlace]] = []
     for own in judged:
         placed += without_repeats(_poles(own, answers.get(DEFAULT, {}), faults), faults)
     responses = [one for own in judged for one in _responses(own, faults)] if placed else []
@@ -83,7 +83,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         "the roles to the assistant",
         faults,
     )
-    return Understood(
+    return UnderstoodStudy(
         "Answers of a model in roles, scored by the judge of assistant-axis.",
         placed,
         responses,
@@ -154,7 +154,7 @@ def _check_complete(tables: Set[str], scores: Set[str], faults: FaultList) -> No
         )
 
 
-def _answers(path: str, rows: Sequence[Row], faults: FaultList) -> _Answers:
+def _answers(path: str, rows: Sequence[Record], faults: FaultList) -> _Answers:
     """A role's answers: the last message of each conversation, in the chat before it."""
     found: _Answers = {}
     unread = []
@@ -177,7 +177,7 @@ def _is_even(key: tuple[str, str]) -> bool:
     return _EVEN.fullmatch(key[1]) is not None
 
 
-def _poles(own: _Scored, low: _Answers, faults: FaultList) -> Iterator[tuple[Prompt, Place]]:
+def _poles(own: _Scored, low: _Answers, faults: FaultList) -> Iterator[tuple[Prompt, PromptPlace]]:
     """Pairs of an answer in full character and the default one to the same question and prompt."""
     left_out = []
     for key, (row, messages, text) in own.answers.items():
@@ -186,7 +186,7 @@ def _poles(own: _Scored, low: _Answers, faults: FaultList) -> Iterator[tuple[Pro
         if own.score(key) != FULL or key not in low:
             left_out.append(row.line)
             continue
-        pair, place = f"{key[1]}-{key[0]}", Place(own.path, row.line)
+        pair, place = f"{key[1]}-{key[0]}", PromptPlace(own.path, row.line)
         yield Prompt(own.role, "high", text, pair=pair, messages=messages), place
         yield Prompt(own.role, "low", low[key][2], pair=pair, messages=low[key][1]), place
     why = "are of even questions and have no score of 3, or no default answer beside them"

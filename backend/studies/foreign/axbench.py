@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from backend.studies.faults import FaultList
 from backend.studies.foreign.form import (
     ForeignFormat,
-    Understood,
+    UnderstoodStudy,
     listed,
     note_skipped,
     understood_as,
@@ -17,8 +17,8 @@ from backend.studies.foreign.form import (
     without_repeated_texts,
 )
 from backend.studies.parsed_files import Files
-from backend.studies.prompts import Place
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace
+from backend.studies.rows import Record
 from backend.types import Message, Pole, Prompt, Response
 
 TITLE = "AxBench"
@@ -33,7 +33,7 @@ _LONGEST = 80
 _MARKS = re.compile(r'[<>"%`\\/\s]+')
 
 
-def read(files: Files, faults: FaultList) -> Understood | None:
+def read(files: Files, faults: FaultList) -> UnderstoodStudy | None:
     """A study of the concepts in some tables: each is a trait.
 
     Poles are the texts of train_data: those that hold the concept against the shared ones of the
@@ -71,7 +71,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         f"{len(responses)} responses: 1 where a text was written with the concept, 0 where not",
         faults,
     )
-    return Understood(
+    return UnderstoodStudy(
         "Texts of AxBench, written with and without a concept by a language model; no judge scored "
         "them.",
         placed,
@@ -82,12 +82,12 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     )
 
 
-def _id(row: Row) -> str:
+def _id(row: Record) -> str:
     value = row.values["concept_id"]
     return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
 
 
-def _readable(row: Row) -> bool:
+def _readable(row: Record) -> bool:
     return (
         usable(row.values.get("input")) is not None
         and usable(row.values.get("output")) is not None
@@ -96,7 +96,7 @@ def _readable(row: Row) -> bool:
     )
 
 
-def _names(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
+def _names(rows: Iterable[Record]) -> dict[str, tuple[str, str]]:
     """Number of a concept -> its trait's name and the concept, of those with positive texts."""
     found: dict[str, tuple[str, str]] = {}
     for row in rows:
@@ -108,8 +108,8 @@ def _names(rows: Iterable[Row]) -> dict[str, tuple[str, str]]:
 
 
 def _prompts(
-    rows: Iterable[tuple[str, Row]], names: Mapping[str, tuple[str, str]]
-) -> Iterable[tuple[Prompt, Place]]:
+    rows: Iterable[tuple[str, Record]], names: Mapping[str, tuple[str, str]]
+) -> Iterable[tuple[Prompt, PromptPlace]]:
     """Every concept's own texts, and for its low pole those that its genre shares."""
     listed_rows = list(rows)
     genres = {
@@ -124,15 +124,15 @@ def _prompts(
                 pole: Pole = "high" if row.values["category"] == _POSITIVE else "low"
                 yield (
                     Prompt(trait, pole, row.values["output"], messages=_chat(row)),
-                    Place(path, row.line),
+                    PromptPlace(path, row.line),
                 )
 
 
-def _chat(row: Row) -> tuple[Message, ...]:
+def _chat(row: Record) -> tuple[Message, ...]:
     return (Message("user", row.values["input"]),)
 
 
-def _response(row: Row, number: int, names: Mapping[str, tuple[str, str]]) -> Response:
+def _response(row: Record, number: int, names: Mapping[str, tuple[str, str]]) -> Response:
     trait = names[_id(row)][0]
     return Response(
         scenario=f"text {number}",

@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 from backend.studies.faults import ALL_FILES, FaultList, shown
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThresholds
-from backend.studies.prompts import Place
+from backend.studies.prompts import PromptPlace
 from backend.studies.tables import text_problem
 from backend.types import Prompt, Response
 
@@ -19,7 +19,7 @@ _LEFT_OUT = "They are left out."
 
 
 @dataclass(frozen=True)
-class Understood:
+class UnderstoodStudy:
     """What a format's files say.
 
     Attributes:
@@ -32,7 +32,7 @@ class Understood:
     """
 
     provenance: str
-    prompts: Sequence[tuple[Prompt, Place]]
+    prompts: Sequence[tuple[Prompt, PromptPlace]]
     responses: Sequence[Response] = ()
     score_range: tuple[float, float] = (0.0, 10.0)
     traits: Mapping[str, str] = field(default_factory=dict)
@@ -52,8 +52,8 @@ class ForeignFormat:
     """
 
     title: str
-    read: Callable[[Files, FaultList], Understood | None]
-    read_chosen: Callable[[Files, FaultList, PoleThresholds], Understood | None] | None = None
+    read: Callable[[Files, FaultList], UnderstoodStudy | None]
+    read_chosen: Callable[[Files, FaultList, PoleThresholds], UnderstoodStudy | None] | None = None
 
 
 def stem(path: str) -> str:
@@ -69,8 +69,8 @@ def usable(value: object) -> str | None:
 
 
 def without_repeats(
-    placed: Iterable[tuple[Prompt, Place]], faults: FaultList
-) -> list[tuple[Prompt, Place]]:
+    placed: Iterable[tuple[Prompt, PromptPlace]], faults: FaultList
+) -> list[tuple[Prompt, PromptPlace]]:
     """Pairs of prompts of which neither stands among them before, nor is the other.
 
     Args:
@@ -78,7 +78,7 @@ def without_repeats(
         faults: told how many pairs of each file are left out.
     """
     seen: set[tuple[object, ...]] = set()
-    found: list[tuple[Prompt, Place]] = []
+    found: list[tuple[Prompt, PromptPlace]] = []
     left_out: dict[str, list[int]] = {}
     twins: Counter[str] = Counter()
     pairs = iter(placed)
@@ -102,8 +102,8 @@ def without_repeats(
 
 
 def without_repeated_texts(
-    placed: Iterable[tuple[Prompt, Place]], faults: FaultList
-) -> list[tuple[Prompt, Place]]:
+    placed: Iterable[tuple[Prompt, PromptPlace]], faults: FaultList
+) -> list[tuple[Prompt, PromptPlace]]:
     """Prompts that do not come in pairs, without those whose text is of their pole already.
 
     A text of both poles stays in both, which :func:`backend.studies.prompts.check_prompts` refuses.
@@ -112,7 +112,7 @@ def without_repeated_texts(
         placed: each with its place.
         faults: told how many of each file are left out.
     """
-    first: dict[Prompt, tuple[Prompt, Place]] = {}
+    first: dict[Prompt, tuple[Prompt, PromptPlace]] = {}
     left_out: dict[str, list[int]] = {}
     for prompt, place in placed:
         if prompt in first:

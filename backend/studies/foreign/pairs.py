@@ -7,7 +7,7 @@ from backend.names import name_problem
 from backend.studies.faults import FaultList, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
-    Understood,
+    UnderstoodStudy,
     listed,
     note_skipped,
     stem,
@@ -17,8 +17,8 @@ from backend.studies.foreign.form import (
 )
 from backend.studies.mapping.guess import PAIRS
 from backend.studies.parsed_files import Files
-from backend.studies.prompts import Place
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace
+from backend.studies.rows import Record
 from backend.types import Message, Prompt
 
 TITLE = "contrast pairs"
@@ -32,7 +32,7 @@ _NESTED = ("model_response", "response")
 _GENERIC = ("generate_dataset", "test_dataset_ab", "dataset", "pairs", "train", "test", "data")
 
 
-def read(files: Files, faults: FaultList) -> Understood | None:
+def read(files: Files, faults: FaultList) -> UnderstoodStudy | None:
     """A study of the pairs in some files: without responses, as pairs have no scores.
 
     With a question, both texts are answers in its chat; without one, they are plain texts. A file
@@ -50,10 +50,10 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     if not tables:
         return None
     traits = {path: _trait_of_file(path) for path in tables}
-    placed: list[tuple[Prompt, Place]] = []
+    placed: list[tuple[Prompt, PromptPlace]] = []
     for path, (rows, poles) in tables.items():
         alone = list(traits.values()).count(traits[path]) == 1
-        found: list[tuple[Prompt, Place]] = []
+        found: list[tuple[Prompt, PromptPlace]] = []
         skipped: list[int] = []
         asked = [_question(row) is not None for row in rows]
         for number, row in enumerate(rows, start=1):
@@ -64,7 +64,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
             if pair is None:
                 skipped.append(row.line)
             else:
-                found += [(prompt, Place(path, row.line)) for prompt in pair]
+                found += [(prompt, PromptPlace(path, row.line)) for prompt in pair]
         needed = "a question and two texts" if any(asked) else "two texts"
         note_skipped(path, skipped, len(rows), f"do not hold {needed}", faults)
         placed += without_repeats(found, faults)
@@ -78,10 +78,12 @@ def read(files: Files, faults: FaultList) -> Understood | None:
         "without r. Where the answers are letters such as (A), pool end-2",
         faults,
     )
-    return Understood("Its files do not say who wrote the pairs.", placed, files=frozenset(tables))
+    return UnderstoodStudy(
+        "Its files do not say who wrote the pairs.", placed, files=frozenset(tables)
+    )
 
 
-def _poles(row: Row) -> tuple[str, str] | None:
+def _poles(row: Record) -> tuple[str, str] | None:
     for high, low in PAIRS:
         if high in row.values and low in row.values:
             return high, low
@@ -95,7 +97,7 @@ def _trait_of_file(path: str) -> str:
 
 
 def _pair(
-    row: Row, pair: str, poles: tuple[str, str], trait: str, prompt_set: str
+    row: Record, pair: str, poles: tuple[str, str], trait: str, prompt_set: str
 ) -> tuple[Prompt, Prompt] | None:
     high, low = (_text(row.values.get(column)) for column in poles)
     if high is None or low is None:
@@ -110,7 +112,7 @@ def _pair(
     )
 
 
-def _question(row: Row) -> str | None:
+def _question(row: Record) -> str | None:
     """What both sides answer: of the record, or of its sides where they say the same."""
     asked = next((usable(row.values.get(c)) for c in _QUESTIONS if row.values.get(c)), None)
     if asked is not None:

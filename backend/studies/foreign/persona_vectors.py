@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from backend.studies.faults import ALL_FILES, FaultList, near_name, shown
 from backend.studies.foreign.form import (
     ForeignFormat,
-    Understood,
+    UnderstoodStudy,
     listed,
     note_skipped,
     stem,
@@ -25,8 +25,8 @@ from backend.studies.foreign.form import (
 )
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThreshold, PoleThresholds
-from backend.studies.prompts import LEAST_PER_POLE, Place
-from backend.studies.rows import Row
+from backend.studies.prompts import LEAST_PER_POLE, PromptPlace
+from backend.studies.rows import Record
 from backend.studies.scores import read_scores
 from backend.types import Message, Pole, Prompt, Response
 
@@ -46,21 +46,21 @@ _PERSONA = re.compile(r"You are an? [^.\n]{1,80} assistant\. $")
 
 
 @dataclass(frozen=True)
-class _Answer:
+class _PoleAnswer:
     """An answer of a pole. Attributes: row, its system message, and its scores."""
 
     path: str
-    row: Row
+    row: Record
     system: str
     trait: float | None
     coherence: float | None
 
 
 # Trait, question, instruction and sample -> the answer of each side.
-_Answers = dict[tuple[str, str, str, int], dict[str, _Answer]]
+_Answers = dict[tuple[str, str, str, int], dict[str, _PoleAnswer]]
 
 
-def read(files: Files, faults: FaultList) -> Understood | None:
+def read(files: Files, faults: FaultList) -> UnderstoodStudy | None:
     """A study of the answers in some files, chosen as persona_vectors does.
 
     Args:
@@ -70,7 +70,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     return read_chosen(files, faults, PoleThresholds())
 
 
-def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Understood | None:
+def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> UnderstoodStudy | None:
     """A study of the answers in some files, with a prompt set for each threshold.
 
     Args:
@@ -101,7 +101,7 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
         return None
     before = faults.count
     answers: _Answers = {}
-    responses: list[tuple[str, Row, Response]] = []
+    responses: list[tuple[str, Record, Response]] = []
     numbered = {path: _numbered(path, rows, faults) for path, rows in tables.items()}
     for path, own in numbered.items():
         _add_answers(path, own, described, answers, faults)
@@ -114,7 +114,7 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
         ]
     if faults.count > before:
         # Pairs would be left out for scores that are to be corrected, which says nothing more.
-        return Understood(TITLE, (), files=frozenset(tables))
+        return UnderstoodStudy(TITLE, (), files=frozenset(tables))
     kept = [pair for one in chosen.each for pair in _kept(answers, one, chosen.several, faults)]
     placed = without_repeats(kept, faults)
     if answers and not kept:
@@ -143,7 +143,7 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
         f"and {len(scored)} responses with scores from 0 to 100",
         faults,
     )
-    return Understood(
+    return UnderstoodStudy(
         "Answers of a model, scored by the judge of persona_vectors. Prompts are the pairs of "
         f"answers with {_said(chosen)}.",
         placed,
@@ -154,14 +154,14 @@ def read_chosen(files: Files, faults: FaultList, chosen: PoleThresholds) -> Unde
 
 
 def _without_repeated_rows(
-    path: str, asked: Sequence[tuple[Row, str, int]], of: int, faults: FaultList
-) -> list[tuple[Row, str, int]]:
+    path: str, asked: Sequence[tuple[Record, str, int]], of: int, faults: FaultList
+) -> list[tuple[Record, str, int]]:
     """Rows of responses without those that say in every column what one before says.
 
     Two samples may be one text, but not with one judge's scores to the last digit: such a row was
     written twice, and would count as an observation of its own.
     """
-    first: dict[tuple[tuple[str, str], ...], tuple[Row, str, int]] = {}
+    first: dict[tuple[tuple[str, str], ...], tuple[Record, str, int]] = {}
     repeated = []
     odd = []
     for row, name, number in asked:
@@ -186,9 +186,9 @@ def _without_repeated_rows(
 
 
 def _with_scores(
-    responses: Sequence[tuple[str, Row, Response]],
+    responses: Sequence[tuple[str, Record, Response]],
     poled: set[str],
-    tables: Mapping[str, Sequence[Row]],
+    tables: Mapping[str, Sequence[Record]],
     faults: FaultList,
 ) -> list[Response]:
     """The responses with a score of a trait that has prompts; the others are noted by line."""
@@ -217,7 +217,9 @@ def _with_scores(
     return found
 
 
-def _numbered(path: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[Row, str, int]]:
+def _numbered(
+    path: str, rows: Sequence[Record], faults: FaultList
+) -> list[tuple[Record, str, int]]:
     """Rows that hold an answer, each with its question's id and its number among that id's rows."""
     counts: Counter[str] = Counter()
     found = []
@@ -235,7 +237,7 @@ def _numbered(path: str, rows: Sequence[Row], faults: FaultList) -> list[tuple[R
 
 def _add_answers(
     path: str,
-    numbered: Sequence[tuple[Row, str, int]],
+    numbered: Sequence[tuple[Record, str, int]],
     described: Mapping[str, Sequence[Mapping[str, str]]],
     answers: _Answers,
     faults: FaultList,
@@ -248,7 +250,7 @@ def _add_answers(
             continue
         key = (found["trait"], found["question"], found["instruction"], number)
         scores = _scores(path, row, (found["trait"], COHERENCE), faults)
-        answers.setdefault(key, {})[found["pole"]] = _Answer(
+        answers.setdefault(key, {})[found["pole"]] = _PoleAnswer(
             path,
             row,
             system,
@@ -271,20 +273,20 @@ def _instructions(value: object) -> list[dict[str, str]] | None:
     return found if good and "questions" in value else None
 
 
-def _scored(tables: Mapping[str, Sequence[Row]]) -> tuple[str, ...]:
+def _scored(tables: Mapping[str, Sequence[Record]]) -> tuple[str, ...]:
     """Columns of scores: those that are of nothing else."""
     columns = {column for rows in tables.values() for column in rows[0].values}
     return tuple(sorted(columns - {*_COLUMNS, COHERENCE}))
 
 
-def _scores(path: str, row: Row, columns: Sequence[str], faults: FaultList) -> dict[str, float]:
+def _scores(path: str, row: Record, columns: Sequence[str], faults: FaultList) -> dict[str, float]:
     """The row's scores in some columns, without those that the judge has refused."""
     raw = {column: row.values.get(column) for column in columns}
     return read_scores(path, row.line, raw, SCORES, faults, range_at="", refusals=True)
 
 
 def _response(
-    path: str, row: Row, name: str, number: int, traits: Sequence[str], faults: FaultList
+    path: str, row: Record, name: str, number: int, traits: Sequence[str], faults: FaultList
 ) -> Response:
     return Response(
         scenario=f"{name}#{number}",
@@ -303,7 +305,7 @@ def _scored_on(response: Response, traits: set[str]) -> Response:
 
 def _system(
     path: str,
-    row: Row,
+    row: Record,
     found: re.Match[str],
     described: Mapping[str, Sequence[Mapping[str, str]]],
     faults: FaultList,
@@ -345,11 +347,11 @@ def _said(chosen: PoleThresholds) -> str:
 
 
 def _kept(
-    answers: Mapping[tuple[str, str, str, int], Mapping[str, _Answer]],
+    answers: Mapping[tuple[str, str, str, int], Mapping[str, _PoleAnswer]],
     threshold: PoleThreshold,
     named: bool,
     faults: FaultList,
-) -> list[tuple[Prompt, Place]]:
+) -> list[tuple[Prompt, PromptPlace]]:
     """The pairs in which the judge agrees that the poles are what they should be.
 
     Args:
@@ -360,7 +362,7 @@ def _kept(
         faults: told how many pairs are kept and left out.
     """
     counts: dict[str, Counter[str]] = {}
-    found: dict[str, list[tuple[Prompt, Place]]] = {}
+    found: dict[str, list[tuple[Prompt, PromptPlace]]] = {}
     for (trait, question, instruction, sample), pair in answers.items():
         own = counts.setdefault(trait, Counter())
         if len(pair) < len(_POLES):
@@ -386,7 +388,7 @@ def _kept(
                 )
                 if named:
                     prompt = dataclasses.replace(prompt, prompt_set=threshold.set_name())
-                found.setdefault(trait, []).append((prompt, Place(one.path, one.row.line)))
+                found.setdefault(trait, []).append((prompt, PromptPlace(one.path, one.row.line)))
     for trait, own in counts.items():
         of = f"Prompt set {threshold.set_name()}: " if named else ""
         few = named and own["kept"] < LEAST_PER_POLE

@@ -10,7 +10,7 @@ from backend.studies.foreign import (
     persona_vectors,
     trait_interp,
 )
-from backend.studies.foreign.form import ForeignFormat, Understood, add_nothing_left, listed
+from backend.studies.foreign.form import ForeignFormat, UnderstoodStudy, add_nothing_left, listed
 from backend.studies.parsed_files import Files
 from backend.studies.pole_thresholds import PoleThresholds
 from backend.studies.prompts import check_prompts
@@ -27,7 +27,7 @@ FOREIGN_FORMATS: list[ForeignFormat] = [
 
 def read_foreign(
     files: Files, faults: FaultList, chosen: PoleThresholds | None = None
-) -> Understood | None:
+) -> UnderstoodStudy | None:
     """What another tool's files say; None where none of the formats knows them.
 
     Args:
@@ -73,7 +73,7 @@ def no_scored_prompts(what: str, faults: FaultList) -> None:
     )
 
 
-def _note_unread(files: Files, found: Understood, faults: FaultList) -> None:
+def _note_unread(files: Files, found: UnderstoodStudy, faults: FaultList) -> None:
     """Say which tables a format without responses has left alone: they may be the responses."""
     left = [path for path, file in files.items() if file.rows and path not in found.files]
     if left and not found.responses:

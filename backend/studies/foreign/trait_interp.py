@@ -12,7 +12,7 @@ from pathlib import PurePosixPath
 from backend.studies.faults import FaultList
 from backend.studies.foreign.form import (
     ForeignFormat,
-    Understood,
+    UnderstoodStudy,
     listed,
     note_skipped,
     stem,
@@ -21,8 +21,8 @@ from backend.studies.foreign.form import (
     without_repeated_texts,
 )
 from backend.studies.parsed_files import Files, Parsed
-from backend.studies.prompts import Place
-from backend.studies.rows import Row
+from backend.studies.prompts import PromptPlace
+from backend.studies.rows import Record
 from backend.types import Message, Pole, Prompt
 
 TITLE = "trait-interp"
@@ -42,7 +42,7 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _Folder = tuple[tuple[str, ...], str]
 
 
-def read(files: Files, faults: FaultList) -> Understood | None:
+def read(files: Files, faults: FaultList) -> UnderstoodStudy | None:
     """A study of the traits in some folders, without responses, as none is scored.
 
     Answers (pos.json and neg.json) are prompts, in the chat of their scenario where metadata.json
@@ -64,13 +64,13 @@ def read(files: Files, faults: FaultList) -> Understood | None:
     names = _names({folder[0] for folder in (*scenarios, *answers)})
     answered = {trait for trait, _ in answers}
     asked = {folder: sides for folder, sides in scenarios.items() if folder[0] not in answered}
-    found: list[tuple[Prompt, Place]] = []
+    found: list[tuple[Prompt, PromptPlace]] = []
     for (trait, variant), sides in (asked | answers).items():
         for pole, file in sides.items():
             chat = (trait, variant) in answers and _has_template(files, file.path)
             rows = _records(file)
             placed = [
-                (_prompt(names[trait], pole, variant, row, chat), Place(file.path, row.line))
+                (_prompt(names[trait], pole, variant, row, chat), PromptPlace(file.path, row.line))
                 for row in rows
             ]
             blank = [place.line for prompt, place in placed if prompt is None]
@@ -88,7 +88,7 @@ def read(files: Files, faults: FaultList) -> Understood | None:
             "model answers"
         )
     understood_as(TITLE, said, faults)
-    return Understood(
+    return UnderstoodStudy(
         "Scenarios of trait-interp, and a model's answers to them where there are any.",
         found,
         traits=_definitions(files, names),
@@ -127,15 +127,15 @@ def _names(traits: Set[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
     return {trait: trait[-1] if counts[trait[-1]] == 1 else "_".join(trait) for trait in traits}
 
 
-def _records(file: Parsed) -> list[Row]:
+def _records(file: Parsed) -> list[Record]:
     """Scenarios or answers of a file; of a text file, each line is one."""
     if not isinstance(file.value, str):
         return list(file.rows)
     lines = enumerate(_LINE_END.split(file.value), start=1)
-    return [Row(number, {"prompt": line.strip()}) for number, line in lines if line.strip()]
+    return [Record(number, {"prompt": line.strip()}) for number, line in lines if line.strip()]
 
 
-def _prompt(trait: str, pole: Pole, variant: str, row: Row, chat: bool) -> Prompt | None:
+def _prompt(trait: str, pole: Pole, variant: str, row: Record, chat: bool) -> Prompt | None:
     asked, said = usable(row.values.get("prompt")), usable(row.values.get("response"))
     if asked is None or ("response" in row.values and said is None):
         return None

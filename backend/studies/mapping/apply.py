@@ -8,21 +8,21 @@ from typing import Any
 
 from backend.studies.csv_table import SCORE_PREFIX
 from backend.studies.faults import FaultList, nearest, shown
-from backend.studies.foreign.form import Understood, add_nothing_left, note_skipped
+from backend.studies.foreign.form import UnderstoodStudy, add_nothing_left, note_skipped
 from backend.studies.mapping.form import (
     KINDS,
     Column,
     Constant,
-    Kind,
+    MappedTable,
+    RecordKind,
     StudyMapping,
-    Table,
     as_compared,
     lacking,
 )
 from backend.studies.parsed_files import Files, Parsed
-from backend.studies.prompts import Place, check_prompts, place_prompts
+from backend.studies.prompts import PromptPlace, check_prompts, place_prompts
 from backend.studies.responses import read_responses
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.types import POLES, Prompt, Response
 
 TITLE = "a table by its mapping"
@@ -36,7 +36,7 @@ _RESPONSE = ("scenario", "turn", "responder", "text", "messages")
 
 def apply_mapping(
     mapping: StudyMapping, name: str, files: Files, faults: FaultList
-) -> Understood | None:
+) -> UnderstoodStudy | None:
     """The study that a mapping makes of tables; None after a fault.
 
     Rows without a text are left out and noted.
@@ -58,7 +58,7 @@ def apply_mapping(
     }
     if faults.count > before:
         return None
-    placed: list[tuple[Prompt, Place]] = []
+    placed: list[tuple[Prompt, PromptPlace]] = []
     for file, table in tables["prompts"]:
         written = list(_prompt_rows(file, table, faults))
         if written:
@@ -86,7 +86,7 @@ def apply_mapping(
         responses += read
     if faults.count > before:
         return None
-    return Understood(
+    return UnderstoodStudy(
         mapping.provenance or "Its authors do not say who wrote and who scored it.",
         placed,
         responses,
@@ -94,7 +94,9 @@ def apply_mapping(
     )
 
 
-def _file_of(kind: Kind, table: Table, name: str, files: Files, faults: FaultList) -> Parsed | None:
+def _file_of(
+    kind: RecordKind, table: MappedTable, name: str, files: Files, faults: FaultList
+) -> Parsed | None:
     """The table's file, after seeing that all columns of its mapping are there."""
     readable = {path: file for path, file in files.items() if file.rows}
     path = table.file or (next(iter(readable)) if len(readable) == 1 else "")
@@ -124,7 +126,7 @@ def _file_of(kind: Kind, table: Table, name: str, files: Files, faults: FaultLis
     return file
 
 
-def _prompt_rows(file: Parsed, table: Table, faults: FaultList) -> Iterator[Row]:
+def _prompt_rows(file: Parsed, table: MappedTable, faults: FaultList) -> Iterator[Record]:
     """Rows as prompts.* has them; two for a row that holds a pair."""
     sides = [pole for pole in POLES if pole in table.fields]
     blank = []
@@ -135,22 +137,22 @@ def _prompt_rows(file: Parsed, table: Table, faults: FaultList) -> Iterator[Row]
             if _blank(values["text"]):
                 blank.append(row.line)
             elif values["pole"] is not None:
-                yield Row(row.line, values)
+                yield Record(row.line, values)
             continue
         texts = {pole: _value(table.fields[pole], row) for pole in sides}
         if any(map(_blank, texts.values())):
             blank.append(row.line)
             continue
         for pole, text in texts.items():
-            yield Row(
+            yield Record(
                 row.line, {**_common(row, table), "text": text, "pole": pole, "pair": str(number)}
             )
     note_skipped(file.path, blank, len(file.rows), "hold no text", faults)
 
 
-def _response_rows(file: Parsed, table: Table, faults: FaultList) -> list[Row]:
+def _response_rows(file: Parsed, table: MappedTable, faults: FaultList) -> list[Record]:
     """Rows as responses.* has them; those that hold one score each of a response become one."""
-    found: dict[tuple[str, ...], Row] = {}
+    found: dict[tuple[str, ...], Record] = {}
     blank = []
     for row in _kept(file, table, faults):
         values = _common(row, table)
@@ -170,13 +172,13 @@ def _response_rows(file: Parsed, table: Table, faults: FaultList) -> list[Row]:
                 key = tuple(str(values.get(k)) for k in _RESPONSE)
         values.pop("trait", None)
         values.setdefault("scenario", f"row {row.line}")
-        first = found.setdefault(key, Row(row.line, values))
+        first = found.setdefault(key, Record(row.line, values))
         _add_scores(file.path, first, scores)
     note_skipped(file.path, blank, len(file.rows), "hold no text", faults)
     return list(found.values())
 
 
-def _add_scores(path: str, row: Row, scores: Mapping[str, object]) -> None:
+def _add_scores(path: str, row: Record, scores: Mapping[str, object]) -> None:
     """Add scores to a row where its file's ending has them; a trait's next score is #2, #3."""
     prefix = "" if path.endswith(".jsonl") else SCORE_PREFIX
     into: dict[str, Any] = row.values if prefix else row.values.setdefault("scores", {})
@@ -188,7 +190,7 @@ def _add_scores(path: str, row: Row, scores: Mapping[str, object]) -> None:
         into[name] = score
 
 
-def _trait_of_score(path: str, row: Row, table: Table, faults: FaultList) -> str | None:
+def _trait_of_score(path: str, row: Record, table: MappedTable, faults: FaultList) -> str | None:
     value = _value(table.fields["trait"], row)
     if isinstance(value, str) and value.strip():
         return value.strip()
@@ -196,7 +198,7 @@ def _trait_of_score(path: str, row: Row, table: Table, faults: FaultList) -> str
     return None
 
 
-def _kept(file: Parsed, table: Table, faults: FaultList) -> Iterator[Row]:
+def _kept(file: Parsed, table: MappedTable, faults: FaultList) -> Iterator[Record]:
     """Rows but those whose values a mapping leaves out."""
     skipped = [
         (where.name, set(map(as_compared, where.skip)))
@@ -212,7 +214,7 @@ def _kept(file: Parsed, table: Table, faults: FaultList) -> Iterator[Row]:
     note_skipped(file.path, left_out, len(file.rows), "are skipped by the mapping", faults)
 
 
-def _common(row: Row, table: Table) -> dict[str, Any]:
+def _common(row: Record, table: MappedTable) -> dict[str, Any]:
     """What rows of prompts and of responses have alike."""
     values = {key: _value(table.fields[key], row) for key in _SAME if key in table.fields}
     values = {
@@ -236,11 +238,11 @@ def _common(row: Row, table: Table) -> dict[str, Any]:
     return values
 
 
-def _value(where: Column | Constant, row: Row) -> Any:
+def _value(where: Column | Constant, row: Record) -> Any:
     return where.value if isinstance(where, Constant) else row.values.get(where.name)
 
 
-def _coded(path: str, key: str, row: Row, table: Table, faults: FaultList) -> Any:
+def _coded(path: str, key: str, row: Record, table: MappedTable, faults: FaultList) -> Any:
     """The row's pole or turn as a study writes it; None after a fault."""
     where = table.fields[key]
     value = _value(where, row)

@@ -15,10 +15,10 @@ from backend.studies.faults import FaultList, nearest, shown
 from backend.studies.json_text import JsonFault, count_values, parse_json
 from backend.studies.limits import MOST_METADATA_BYTES, MOST_SCORE, size
 
-Kind = Literal["prompts", "responses"]
-KINDS: tuple[Kind, ...] = ("prompts", "responses")
+RecordKind = Literal["prompts", "responses"]
+KINDS: tuple[RecordKind, ...] = ("prompts", "responses")
 # What a table's columns can be.
-FIELDS: dict[Kind, tuple[str, ...]] = {
+FIELDS: dict[RecordKind, tuple[str, ...]] = {
     "prompts": (
         "text",
         "pole",
@@ -73,7 +73,7 @@ class Constant:
 
 
 @dataclass(frozen=True)
-class Table:
+class MappedTable:
     """What the columns of one table are.
 
     Attributes:
@@ -98,13 +98,13 @@ class StudyMapping:
         provenance: who wrote and who scored it; may be empty.
     """
 
-    prompts: tuple[Table, ...]
-    responses: tuple[Table, ...] = ()
+    prompts: tuple[MappedTable, ...]
+    responses: tuple[MappedTable, ...] = ()
     scale: tuple[float, float] = SCALE
     provenance: str = ""
 
 
-def lacking(kind: Kind, table: Table) -> tuple[str, ...]:
+def lacking(kind: RecordKind, table: MappedTable) -> tuple[str, ...]:
     """Fields that a table must have and has not. Args: what it holds, and its mapping."""
     there = table.fields.keys()
     text = () if "text" in there or "messages" in there else ("text",)
@@ -134,7 +134,7 @@ def mapping_json(mapping: StudyMapping) -> str:
     return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
 
 
-def _table_values(kind: Kind, table: Table) -> dict[str, Any]:
+def _table_values(kind: RecordKind, table: MappedTable) -> dict[str, Any]:
     missing = lacking(kind, table)
     found: dict[str, Any] = {"file": table.file} if table.file else {}
     for name in FIELDS[kind]:
@@ -208,7 +208,9 @@ def _object(name: str, content: bytes, faults: FaultList) -> dict[str, Any] | No
     return values
 
 
-def _tables(name: str, kind: Kind, given: object, faults: FaultList) -> tuple[Table, ...]:
+def _tables(
+    name: str, kind: RecordKind, given: object, faults: FaultList
+) -> tuple[MappedTable, ...]:
     if given is None:
         return ()
     every = given if isinstance(given, list) else [given]
@@ -223,7 +225,9 @@ def _tables(name: str, kind: Kind, given: object, faults: FaultList) -> tuple[Ta
     return tuple(found)
 
 
-def _table(name: str, kind: Kind, place: str, given: Mapping[str, Any], faults: FaultList) -> Table:
+def _table(
+    name: str, kind: RecordKind, place: str, given: Mapping[str, Any], faults: FaultList
+) -> MappedTable:
     before = faults.count
     known = ("file", *FIELDS[kind], *(("scores",) if kind == "responses" else ()))
     fields = {}
@@ -244,7 +248,7 @@ def _table(name: str, kind: Kind, place: str, given: Mapping[str, Any], faults: 
         what = f"{place}.scores is {{}}."
         faults.add(name, None, what, 'Write {"trait": "column"}.', shown(scores))
         scores = {}
-    table = Table(file, fields, scores)
+    table = MappedTable(file, fields, scores)
     if faults.count == before:
         for key in lacking(kind, table):
             faults.add(name, None, f"{place} has no {key}.", _REMEDIES[key])

@@ -8,9 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePosixPath
 
 from backend.names import name_problem
-from backend.studies.mapping.form import SCALE, Column, Constant, StudyMapping, Table, as_compared
+from backend.studies.mapping.form import (
+    SCALE,
+    Column,
+    Constant,
+    MappedTable,
+    StudyMapping,
+    as_compared,
+)
 from backend.studies.parsed_files import Files, Parsed
-from backend.studies.rows import Row
+from backend.studies.rows import Record
 from backend.studies.scores import is_missing, read_number
 from backend.turns import name_turns
 
@@ -80,8 +87,8 @@ def guess_mapping(files: Files) -> StudyMapping:
     Args:
         files: path -> parsed file; those that hold no records are not looked at.
     """
-    prompts: list[Table] = []
-    responses: list[Table] = []
+    prompts: list[MappedTable] = []
+    responses: list[MappedTable] = []
     numbers: list[float] = []
     for file in files.values():
         if not file.rows:
@@ -99,7 +106,7 @@ def guess_mapping(files: Files) -> StudyMapping:
     responses = [_with_trait(table, traits) for table in responses]
     if not prompts:
         left = [f for f in files.values() if f.rows and f.path not in {r.file for r in responses}]
-        prompts = [_unknown(file) for file in left[:1]] or [Table("", {})]
+        prompts = [_unknown(file) for file in left[:1]] or [MappedTable("", {})]
     return StudyMapping(tuple(prompts), tuple(responses), scale_of(numbers))
 
 
@@ -158,7 +165,7 @@ def _named(field: str, columns: Mapping[str, object], taken: set[str]) -> str | 
     return next((column for column in names if column is not None and column not in taken), None)
 
 
-def _prompts(file: Parsed, columns: Mapping[str, list[object]]) -> Table | None:
+def _prompts(file: Parsed, columns: Mapping[str, list[object]]) -> MappedTable | None:
     """The mapping of a table that holds prompts of two poles; None where it does not."""
     by_name = {_plain(column): column for column in reversed(list(columns))}
     fields: dict[str, Column | Constant] = {}
@@ -177,7 +184,7 @@ def _prompts(file: Parsed, columns: Mapping[str, list[object]]) -> Table | None:
     optional = ("prompt_set", "messages", "question", "system")
     fields |= _others(columns, fields, optional if "high" in fields else ("pair", *optional))
     fields["trait"] = _trait(file, columns, fields)
-    return Table(file.path, fields)
+    return MappedTable(file.path, fields)
 
 
 def _pole(columns: Mapping[str, list[object]]) -> Column | None:
@@ -196,7 +203,7 @@ def _pole(columns: Mapping[str, list[object]]) -> Column | None:
 
 def _responses(
     file: Parsed, columns: Mapping[str, list[object]]
-) -> tuple[Table, list[float]] | None:
+) -> tuple[MappedTable, list[float]] | None:
     """The mapping of a table that holds scored texts, and its scores; None where it does not."""
     fields: dict[str, Column | Constant] = {}
     text = _text(columns, set())
@@ -221,9 +228,9 @@ def _responses(
         trait = _named("trait", columns, _taken(fields))
         if trait is not None:
             fields["trait"] = Column(trait)
-        return Table(file.path, fields), list(scored[only])
+        return MappedTable(file.path, fields), list(scored[only])
     scores = {_AFFIX.sub("", column.strip()): column for column in scored}
-    return Table(file.path, fields, scores), every
+    return MappedTable(file.path, fields, scores), every
 
 
 def _turn(column: str, values: Sequence[object]) -> Column:
@@ -286,25 +293,25 @@ def _trait_of_file(path: str) -> str:
     return re.sub(r"[<>\"%`\\/\s]+", "_", PurePosixPath(path).stem).strip("._") or "trait"
 
 
-def _constant_traits(prompts: Sequence[Table]) -> set[str]:
+def _constant_traits(prompts: Sequence[MappedTable]) -> set[str]:
     found = (table.fields.get("trait") for table in prompts)
     return {where.value for where in found if isinstance(where, Constant)}
 
 
-def _with_trait(table: Table, traits: set[str]) -> Table:
+def _with_trait(table: MappedTable, traits: set[str]) -> MappedTable:
     """A table of one column of scores, of the only trait that the prompts have."""
     if "score" not in table.fields or "trait" in table.fields:
         return table
     name = next(iter(traits)) if len(traits) == 1 else _trait_of_file(table.file)
-    return Table(table.file, {**table.fields, "trait": Constant(name)})
+    return MappedTable(table.file, {**table.fields, "trait": Constant(name)})
 
 
-def _unknown(file: Parsed) -> Table:
+def _unknown(file: Parsed) -> MappedTable:
     """A table of which nothing says that it holds prompts."""
     columns = _columns(file)
     text = _text(columns, set())
     fields = {} if text is None else {"text": Column(text)}
-    return Table(file.path, {**fields, "trait": _trait(file, columns, fields)})
+    return MappedTable(file.path, {**fields, "trait": _trait(file, columns, fields)})
 
 
 def _numbers(column: str, values: Sequence[object]) -> list[float] | None:
@@ -316,7 +323,7 @@ def _numbers(column: str, values: Sequence[object]) -> list[float] | None:
     return numbers if found and len(numbers) == len(found) else None
 
 
-def values_of(rows: Sequence[Row], column: str, most: int) -> list[str]:
+def values_of(rows: Sequence[Record], column: str, most: int) -> list[str]:
     """The values of a column as text, in the order they are met; none where there are too many.
 
     Args:

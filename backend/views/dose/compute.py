@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import partial
 
-from backend.core.dose import Change, Steerability, changes, lost_from, steerability
+from backend.core.dose import Steerability, StrengthChange, changes, lost_from, steerability
 from backend.settings import Settings
 from backend.store.dose import DoseRecord, dose_list
 from backend.store.file_cache import FileCache
@@ -27,7 +27,7 @@ class MeasureResult:
     """
 
     measure: Measure
-    changes: tuple[Change, ...]
+    changes: tuple[StrengthChange, ...]
     steerability: Steerability
     lost: tuple[float | None, float | None]
 

@@ -22,7 +22,7 @@ from backend.store.run_values import ScoredCases
 from backend.types import Message, Turn
 
 Order = Literal["wrong", "above", "below", "study"]
-Place = tuple[str, str]
+CaseKey = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class EvidenceCase:
     residual: float | None
 
     @property
-    def place(self) -> Place:
+    def place(self) -> CaseKey:
         """What names it among the cases of its trait."""
         return self.scenario, self.responder
 

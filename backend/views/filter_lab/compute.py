@@ -24,7 +24,7 @@ from backend.views.filter_lab.axis import effective
 from backend.views.filter_lab.stack import LabStack, RunCell
 from backend.views.shared.cosine_blocks import CosineBlocks, cosine_blocks
 
-Move = Literal["gained", "lost"]
+StatusMove = Literal["gained", "lost"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class CardChange:
     after_status: Status
 
     @property
-    def move(self) -> Move | None:
+    def move(self) -> StatusMove | None:
         """Whether the status went up or down."""
         steps = STATUSES.index(self.before_status) - STATUSES.index(self.after_status)
         return None if steps == 0 else "gained" if steps > 0 else "lost"
@@ -108,7 +108,7 @@ class LabView:
     layers: tuple[LayerChange, ...]
     card: dict[tuple[str, str], CardChange]
 
-    def count(self, move: Move) -> int:
+    def count(self, move: StatusMove) -> int:
         """How many cells of the scorecard went up or down."""
         return sum(change.move == move for change in self.card.values())
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from backend.core.estimate import Estimate
-from backend.runs.imported_vectors import NamedVector, Understood, correlations, on_run
+from backend.runs.imported_vectors import NamedVector, UnderstoodVectors, correlations, on_run
 from backend.runs.vector_files import LAYER_NUMBERINGS
 from backend.store.imported_vector import ImportedVector
 from backend.store.run import Run
@@ -18,7 +18,7 @@ ORIGIN = (
 )
 
 
-def understood_lines(found: Understood) -> tuple[list[str], tuple[str, ...]]:
+def understood_lines(found: UnderstoodVectors) -> tuple[list[str], tuple[str, ...]]:
     """What was understood of a file, a line a vector after one about the file, and the notes.
 
     Args:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backend.asking.answers import read_answers
 from backend.asking.endpoint import Endpoint
-from backend.asking.forecast import Forecast, forecast
+from backend.asking.forecast import AskingForecast, forecast
 from backend.asking.question import Question
 from backend.asking.writer import Writer, endpoint_of
 from backend.judging.judging import plan
@@ -19,7 +19,7 @@ from backend.writing.responding import questions_to_respond
 
 def writing_forecast(
     settings: Settings, request: WriteRequest
-) -> tuple[tuple[Writer, Forecast], ...]:
+) -> tuple[tuple[Writer, AskingForecast], ...]:
     """What each model will be asked for a new study.
 
     Args:
@@ -40,7 +40,7 @@ def writing_forecast(
     )
 
 
-def adding_forecast(settings: Settings, request: AddRequest) -> Forecast:
+def adding_forecast(settings: Settings, request: AddRequest) -> AskingForecast:
     """What the model will be asked for one more prompt set.
 
     Args:
@@ -67,7 +67,7 @@ def adding_forecast(settings: Settings, request: AddRequest) -> Forecast:
     return _told(settings, request.writer, asked)
 
 
-def responding_forecast(settings: Settings, request: RespondRequest) -> Forecast:
+def responding_forecast(settings: Settings, request: RespondRequest) -> AskingForecast:
     """What the model will be asked for other responses.
 
     Args:
@@ -87,7 +87,7 @@ def responding_forecast(settings: Settings, request: RespondRequest) -> Forecast
     return _told(settings, request.writer, asked)
 
 
-def judging_forecast(settings: Settings, request: JudgeRequest) -> Forecast:
+def judging_forecast(settings: Settings, request: JudgeRequest) -> AskingForecast:
     """What the judge will be asked.
 
     Args:
@@ -104,7 +104,7 @@ def judging_forecast(settings: Settings, request: JudgeRequest) -> Forecast:
     return _told(settings, request.judge, [one.question for one in asked])
 
 
-def _told(settings: Settings, writer: Writer, asked: Sequence[Question]) -> Forecast:
+def _told(settings: Settings, writer: Writer, asked: Sequence[Question]) -> AskingForecast:
     """At the pace of an endpoint's kept answers; that of a model on this machine is not known."""
     if not writer.endpoint.strip():
         return forecast(asked, {}, 1)

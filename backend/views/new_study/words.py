@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from backend.asking.forecast import Forecast, Price
+from backend.asking.forecast import AskingForecast, Price
 from backend.views.runs.tables import duration
 
 BY_DESIGN = (
@@ -30,7 +30,7 @@ KINDS = {
 }
 
 
-def forecast_sentence(told: Forecast, price: Price | None, prices: str) -> str:
+def forecast_sentence(told: AskingForecast, price: Price | None, prices: str) -> str:
     """What asking will take.
 
     Args:

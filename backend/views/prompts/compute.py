@@ -42,7 +42,7 @@ class PromptResult(PromptRow):
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class NeighbourPrompt:
     """A prompt beside another. Attributes: row, and cosine of the two activations, [-1, 1]."""
 
     row: PromptResult
@@ -70,7 +70,7 @@ class PromptView:
         numbers = [row.prompt_id for row in self.rows]
         return numbers.index(prompt_id) if prompt_id in numbers else None
 
-    def neighbours(self, prompt_id: int, most: int = 5) -> tuple[Neighbour, ...]:
+    def neighbours(self, prompt_id: int, most: int = 5) -> tuple[NeighbourPrompt, ...]:
         """The prompts most like one, of both poles, by falling cosine.
 
         Args:
@@ -82,7 +82,7 @@ class PromptView:
             return ()
         order = np.argsort(-self.cosines[own], kind="stable")  # NaN last
         near = [i for i in order if i != own and np.isfinite(self.cosines[own, i])][:most]
-        return tuple(Neighbour(self.rows[i], float(self.cosines[own, i])) for i in near)
+        return tuple(NeighbourPrompt(self.rows[i], float(self.cosines[own, i])) for i in near)
 
 
 def prompt_view(

@@ -48,7 +48,7 @@ class Range:
 
 
 @dataclass(frozen=True)
-class Forecast:
+class ExtractionForecast:
     """What an extraction will take.
 
     Attributes:
@@ -80,7 +80,7 @@ class Forecast:
 
 def forecast(
     settings: Settings, request: ExtractionRequest, runs: Sequence[RunSummary]
-) -> Forecast:
+) -> ExtractionForecast:
     """What an extraction will take.
 
     Args:
@@ -102,7 +102,7 @@ def forecast(
     reuse = _reuse(settings, study, request)
     tokens = _tokens_left(_tokens(study, request, own), study, reuse)
     device, here = request.device, request.engine == LOCAL
-    return Forecast(
+    return ExtractionForecast(
         texts=texts,
         reuse=reuse,
         tokens=tokens,

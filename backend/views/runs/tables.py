@@ -7,14 +7,14 @@ from collections.abc import Callable
 from backend.core.estimate import Estimate
 from backend.core.statistics.significance import significance
 from backend.views.runs.comparison import Comparison, PoleDifference, TraitDifference
-from backend.views.runs.forecast import Forecast, Range
+from backend.views.runs.forecast import ExtractionForecast, Range
 from backend.views.runs.words import CHANGES
 from backend.views.shared.numbers import p_text, r_text
 
 _UNITS = ("bytes", "kB", "MB", "GB", "TB")
 
 
-def forecast_rows(found: Forecast) -> list[dict[str, str]]:
+def forecast_rows(found: ExtractionForecast) -> list[dict[str, str]]:
     """What an extraction will take, with the basis of every number.
 
     Args:
@@ -36,7 +36,7 @@ def forecast_rows(found: Forecast) -> list[dict[str, str]]:
     return [{"what": what, "estimate": value, "basis": basis} for what, value, basis in rows]
 
 
-def _texts(found: Forecast) -> tuple[str, str]:
+def _texts(found: ExtractionForecast) -> tuple[str, str]:
     """How many texts are extracted, and why not the others."""
     every = f"{found.texts:,}"
     if found.reuse is None:

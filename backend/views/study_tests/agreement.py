@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 from backend.views.transfer.agreement import Agreement, agreements
 
 NAME = "agreement"
@@ -44,7 +44,7 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
     )
 
 
-def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:
     return agreement_finding(agreements(evidence.behaviours, evidence.groups), thresholds.working)
 
 

@@ -13,7 +13,7 @@ from backend.core.statistics.correlation import pearson
 from backend.core.statistics.partial import partial_correlation
 from backend.core.study_cell import StudyCell, column, having, model_dummies, models_of
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "compression"
 QUESTION = "Is score compression why some cells fail?"
@@ -78,7 +78,7 @@ def compression_finding(rows: Sequence[StudyCell]) -> Finding:
     return Finding(NAME, QUESTION, verdict, answer, CAVEAT, tuple(lines))
 
 
-def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:
     return compression_finding(evidence.cells)
 
 

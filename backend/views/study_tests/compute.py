@@ -20,7 +20,7 @@ from backend.views.study_tests import (
     units,
 )
 from backend.views.study_tests.evidence import study_evidence
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 # In the study's order.
 TESTS: list[StudyTest] = [
@@ -37,7 +37,7 @@ TESTS: list[StudyTest] = [
 ]
 
 
-def study_findings(evidence: Evidence, thresholds: StatusThresholds) -> tuple[Finding, ...]:
+def study_findings(evidence: StudyEvidence, thresholds: StatusThresholds) -> tuple[Finding, ...]:
     """What every registered test finds, in order; a test whose data are missing says so.
 
     Args:

@@ -13,14 +13,14 @@ from backend.errors import StoreError
 from backend.store.catalog import run_names
 from backend.store.run import Run
 from backend.store.run_values import CaseTexts, CellResult
-from backend.views.study_tests.study_test import Evidence, LayerSweep, PromptSetR
+from backend.views.study_tests.study_test import LayerSweep, PromptSetR, StudyEvidence
 from backend.views.transfer.agreement import behaviours, groups_of
 from backend.views.transfer.matching import transfer_case
 from backend.views.transfer.model_projections import ModelProjections, responder_names
 from backend.views.transfer.transfers import TransferCase
 
 
-def study_evidence(runs: Sequence[Run], prompt_set: str) -> Evidence:
+def study_evidence(runs: Sequence[Run], prompt_set: str) -> StudyEvidence:
     """Gather what some runs of one study hold.
 
     Args:
@@ -34,7 +34,7 @@ def study_evidence(runs: Sequence[Run], prompt_set: str) -> Evidence:
     parts = [_read_run(run, name, prompt_set) for run, name in zip(runs, names, strict=True)]
     # The scored responses are the study's, so every run has the same.
     cases = runs[0].case_texts()
-    return Evidence(
+    return StudyEvidence(
         cells=tuple(cell for part in parts for cell in part.cells),
         widths={name: run.record.width for run, name in zip(runs, names, strict=True)},
         sweeps=tuple(sweep for part in parts for sweep in part.sweeps),

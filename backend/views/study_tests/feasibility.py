@@ -9,7 +9,7 @@ from backend.core.estimate import Estimate
 from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.core.statistics.reliability import PoleCounts, count_poles
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "feasibility"
 QUESTION = "Are there enough responses of both poles for data-driven vectors?"
@@ -82,7 +82,7 @@ def study_thresholds(score_range: tuple[float, float]) -> tuple[float, float]:
     return low + HIGH_SHARE * (high - low), low + LOW_SHARE * (high - low)
 
 
-def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:
     bounds = study_thresholds(evidence.score_range)
     return feasibility_finding(feasibility_counts(evidence.scores, *bounds), *bounds)
 

@@ -12,7 +12,7 @@ from backend.core.statistics.multiple import benjamini_hochberg
 from backend.core.statistics.paired import paired_difference
 from backend.core.status import status_of
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, LayerSweep, StudyTest
+from backend.views.study_tests.study_test import LayerSweep, StudyEvidence, StudyTest
 
 NAME = "layers"
 QUESTION = "Would another of the tested layers rescue a failing trait?"
@@ -76,7 +76,7 @@ def layer_finding(sweeps: Sequence[LayerSweep], thresholds: StatusThresholds) ->
     )
 
 
-def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:
     return layer_finding(evidence.sweeps, thresholds)
 
 

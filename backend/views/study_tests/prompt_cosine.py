@@ -12,7 +12,7 @@ from backend.core.statistics.groups import GroupComparison, compare_groups
 from backend.core.statistics.partial import partial_correlation
 from backend.core.study_cell import StudyCell, column, having, model_dummies, models_of
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "prompt_cosine"
 QUESTION = "Do prompts that agree make vectors that work?"
@@ -129,7 +129,7 @@ def _against_r(cells: Sequence[StudyCell], name: str) -> Cases:
     return Cases.independent(column(cells, name), column(cells, "r"))
 
 
-def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:
     return cosine_finding(evidence.cells, thresholds)
 
 

@@ -11,7 +11,7 @@ from backend.core.finding import LEAD, MATTERS, Finding, Row, Verdict, not_compu
 from backend.core.statistics.paired import paired_difference
 from backend.core.status import count_statuses
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, PromptSetR, StudyTest
+from backend.views.study_tests.study_test import PromptSetR, StudyEvidence, StudyTest
 
 NAME = "prompt_sets"
 QUESTION = "Do other prompts make better vectors?"
@@ -81,7 +81,7 @@ def prompt_set_finding(
     )
 
 
-def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:
     return prompt_set_finding(evidence.prompt_set_rs, evidence.prompt_set, thresholds)
 
 

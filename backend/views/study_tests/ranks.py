@@ -9,7 +9,7 @@ from backend.core.finding import LEAD, MATTERS, Finding, Row, Verdict, not_compu
 from backend.core.statistics.paired import paired_difference
 from backend.core.study_cell import StudyCell, column, having
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "ranks"
 QUESTION = "Would rank correlation rescue the vectors?"
@@ -47,7 +47,7 @@ def rank_finding(rows: Sequence[StudyCell]) -> Finding:
     )
 
 
-def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:
     return rank_finding(evidence.cells)
 
 

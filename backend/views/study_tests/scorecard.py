@@ -14,7 +14,7 @@ from backend.core.statistics.paired import cochran, mcnemar
 from backend.core.status import Status, count_statuses, status_of
 from backend.core.study_cell import StudyCell, models_of
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "scorecard"
 QUESTION = "Do the vectors work equally on every model?"
@@ -104,7 +104,7 @@ def _paired(first: dict[str, bool], second: dict[str, bool]) -> Estimate:
     return mcnemar(*(np.array([own[trait] for trait in common], bool) for own in (first, second)))
 
 
-def _of_evidence(evidence: Evidence, thresholds: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:
     return scorecard_finding(evidence.cells, thresholds)
 
 

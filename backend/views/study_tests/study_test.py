@@ -53,7 +53,7 @@ class PromptSetR:
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class StudyEvidence:
     """What the runs of a study hold, ready for its tests.
 
     Attributes:
@@ -94,4 +94,4 @@ class StudyTest:
 
     name: str
     question: str
-    finding: Callable[[Evidence, StatusThresholds], Finding]
+    finding: Callable[[StudyEvidence, StatusThresholds], Finding]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from backend.core.finding import LEAD, Finding, Row, Verdict, not_computable
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 from backend.views.transfer.transfers import Transfer, transfers
 
 NAME = "transfer"
@@ -74,7 +74,7 @@ def transfer_finding(found: Sequence[Transfer]) -> Finding:
     )
 
 
-def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:
     return transfer_finding(transfers(evidence.transfer_cases))
 
 

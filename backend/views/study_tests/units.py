@@ -12,14 +12,14 @@ from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
 from backend.core.study_cell import StudyCell, column, having, models_of
 from backend.settings import StatusThresholds
-from backend.views.study_tests.study_test import Evidence, StudyTest
+from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "units"
 QUESTION = "Are some models' prompts more variable?"
 
 
 @dataclass(frozen=True)
-class Scale:
+class PromptScale:
     """Norm and spread of one model's prompts.
 
     Attributes:
@@ -33,7 +33,7 @@ class Scale:
     note: str
 
 
-def implied_scale(rows: Sequence[StudyCell], width: int) -> Scale:
+def implied_scale(rows: Sequence[StudyCell], width: int) -> PromptScale:
     """Norm and spread that a model's printed variances and cosines imply.
 
     If all prompts of a pole have one norm and are many, the mean cosine c is the share of the
@@ -53,16 +53,16 @@ def implied_scale(rows: Sequence[StudyCell], width: int) -> Scale:
         f"implied: width {width}, all prompts of one norm, many prompts; exactly 5 prompts would "
         f"give norm {norm * math.sqrt(5 / 4):.0f}"
     )
-    return Scale(norm, float(spreads.mean()), note)
+    return PromptScale(norm, float(spreads.mean()), note)
 
 
-def measured_scale(rows: Sequence[StudyCell]) -> Scale:
+def measured_scale(rows: Sequence[StudyCell]) -> PromptScale:
     """Mean norm and spread over a model's cells, as its run measured them.
 
     Args:
         rows: cells of one model with norm and spread.
     """
-    return Scale(
+    return PromptScale(
         float(column(rows, "norm").mean()),
         float(column(rows, "spread").mean()),
         "measured, mean over traits at their best layers",
@@ -144,7 +144,7 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
     return Finding(NAME, QUESTION, verdict, answer, caveat, tuple(lines))
 
 
-def _of_evidence(evidence: Evidence, _: StatusThresholds) -> Finding:
+def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:
     return units_finding(evidence.cells, evidence.widths)
 
 

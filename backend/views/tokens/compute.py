@@ -147,7 +147,7 @@ class Shares:
 
 
 @dataclass(frozen=True)
-class Step:
+class TokenTurn:
     """One turn of a conversation.
 
     Attributes:
@@ -251,7 +251,7 @@ def shares(
     )
 
 
-def steps(view: TokenView, vector: int, layer: int) -> tuple[Step, ...]:
+def steps(view: TokenView, vector: int, layer: int) -> tuple[TokenTurn, ...]:
     """The turns of a conversation with the velocity between them; none where there is no vector.
 
     Args:
@@ -260,13 +260,13 @@ def steps(view: TokenView, vector: int, layer: int) -> tuple[Step, ...]:
         layer: one of the request's layers.
     """
     column = view.request.layers.index(layer)
-    found: list[Step] = []
+    found: list[TokenTurn] = []
     for text in view.texts:
         here = float(text.projections[vector, column])
         if np.isnan(here):
             return ()
         velocity = here - found[-1].projection if found else None
-        found.append(Step(text.response_id, text.turn or "", here, velocity))
+        found.append(TokenTurn(text.response_id, text.turn or "", here, velocity))
     return tuple(found)
 
 

@@ -21,7 +21,7 @@ from backend.views.shared.style import (
     tidy,
     wrapped,
 )
-from backend.views.tokens.compute import Step
+from backend.views.tokens.compute import TokenTurn
 from backend.views.tokens.tables import visible
 
 _LOOKS = ((BLUE, "circle", "solid"), (VERMILION, "diamond", "dot"))
@@ -110,7 +110,7 @@ def line_figure(view: TokenView, text: TokenText, layer: int) -> go.Figure:
     return tidy(figure.update_layout(showlegend=True), height=360)
 
 
-def turns_figure(found: Sequence[tuple[str, Sequence[Step]]]) -> go.Figure:
+def turns_figure(found: Sequence[tuple[str, Sequence[TokenTurn]]]) -> go.Figure:
     """Pooled projection of a conversation turn by turn.
 
     Args:

@@ -38,7 +38,7 @@ _REACH = 0.98
 
 
 @dataclass(frozen=True)
-class Scale:
+class ColourScale:
     """What the colours of some tokens mean.
 
     Attributes:
@@ -57,7 +57,9 @@ class Scale:
         return diverging((value - self.centre) / self.reach)
 
 
-def scale_of(view: TokenView, vector: int, layer: int, found: list[Shares | None], of: Of) -> Scale:
+def scale_of(
+    view: TokenView, vector: int, layer: int, found: list[Shares | None], of: Of
+) -> ColourScale:
     """One scale for all texts of a view.
 
     Args:
@@ -76,10 +78,10 @@ def scale_of(view: TokenView, vector: int, layer: int, found: list[Shares | None
     ]
     far = np.abs(np.concatenate([np.zeros(1), *values]) - (centre if values else 0.0))
     reach = float(np.quantile(far[1:], _REACH)) if len(far) > 1 else 0.0
-    return Scale(of, centre, reach or 1.0)
+    return ColourScale(of, centre, reach or 1.0)
 
 
-def legend_html(scale: Scale) -> str:
+def legend_html(scale: ColourScale) -> str:
     """The colours with their numbers, and what the marks mean.
 
     Args:
@@ -97,7 +99,7 @@ def legend_html(scale: Scale) -> str:
 
 
 def tokens_html(
-    view: TokenView, vector: int, layer: int, found: list[Shares | None], scale: Scale
+    view: TokenView, vector: int, layer: int, found: list[Shares | None], scale: ColourScale
 ) -> str:
     """Every response with its tokens, the chat before it folded.
 
@@ -154,7 +156,7 @@ def _token(
     place: int,
     value: float,
     own: Shares | None,
-    scale: Scale,
+    scale: ColourScale,
     marks: dict[int, tuple[str, str]],
 ) -> str:
     kind = kind_of(text, place)

@@ -22,7 +22,7 @@ MOST_VECTORS = 15
 
 
 @dataclass(frozen=True)
-class Neighbour:
+class NeighbourVector:
     """Another vector. Attributes: which, and its cosine to the one that is asked about."""
 
     key: DirectionKey
@@ -40,7 +40,7 @@ class Neighbours:
         reason: why there is nothing to compare; None where there is.
     """
 
-    found: tuple[Neighbour, ...]
+    found: tuple[NeighbourVector, ...]
     compared: int
     chance: float
     reason: str | None
@@ -108,7 +108,10 @@ def neighbours(
     known = [place for place, cosine in enumerate(cosines) if not np.isnan(cosine)]
     known.sort(key=lambda place: -abs(cosines[place]))
     return Neighbours(
-        tuple(Neighbour(keys[place + 1], float(cosines[place])) for place in known[:MOST_VECTORS]),
+        tuple(
+            NeighbourVector(keys[place + 1], float(cosines[place]))
+            for place in known[:MOST_VECTORS]
+        ),
         len(known),
         chance,
         None,

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from backend.runs.token_view import TokenText, TokenView
 from backend.runs.vocabulary import LayerWords, NearToken
 from backend.turns import turn_title
-from backend.views.tokens.compute import Shares, Step
-from backend.views.tokens.says import EndResponse, Neighbour
+from backend.views.tokens.compute import Shares, TokenTurn
+from backend.views.tokens.says import EndResponse, NeighbourVector
 
 # What is shown for white space that would not be seen.
 _SHOWN = {"\n": "⏎", "\t": "⇥", "\r": "␍"}
@@ -85,7 +85,7 @@ def span_rows(found: Shares) -> list[dict[str, object]]:
     ]
 
 
-def step_rows(steps: Sequence[Step]) -> list[dict[str, object]]:
+def step_rows(steps: Sequence[TokenTurn]) -> list[dict[str, object]]:
     """One row a turn: projection and velocity.
 
     Args:
@@ -123,7 +123,7 @@ def near_rows(layer: LayerWords) -> list[dict[str, object]]:
     ]
 
 
-def neighbour_rows(found: Sequence[Neighbour]) -> list[dict[str, object]]:
+def neighbour_rows(found: Sequence[NeighbourVector]) -> list[dict[str, object]]:
     """One row a vector: its name and cosine.
 
     Args:

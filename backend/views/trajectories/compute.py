@@ -56,7 +56,7 @@ class TurnPoint:
 
 
 @dataclass(frozen=True)
-class Conversation:
+class Trajectory:
     """One conversation. Attributes: key (number of its first response), scenario, responder, and
     its turns in their order."""
 
@@ -104,13 +104,13 @@ class Trajectories:
     layer: int
     values: Values
     turns: tuple[Turn, ...]
-    conversations: tuple[Conversation, ...]
+    conversations: tuple[Trajectory, ...]
     means: tuple[TurnMean, ...]
     moved: tuple[Estimate, Estimate]
     notable: tuple[str, ...]
     scale: tuple[float, float]
 
-    def chosen(self, keys: Sequence[str]) -> tuple[Conversation, ...]:
+    def chosen(self, keys: Sequence[str]) -> tuple[Trajectory, ...]:
         """The conversations of some keys, at most MOST_DRAWN, in the order of the keys."""
         by_key = {one.key: one for one in self.conversations}
         return tuple(by_key[key] for key in keys if key in by_key)[:MOST_DRAWN]
@@ -325,7 +325,7 @@ def _mean(values: Floats, groups: Sequence[str], own: Bools) -> Estimate:
     return mean(values[rows], group_numbers([groups[i] for i in rows.tolist()]))
 
 
-def _conversation(found: TurnValues, first: int, end: int) -> Conversation:
+def _conversation(found: TurnValues, first: int, end: int) -> Trajectory:
     rows = slice(first, end)
     points = tuple(
         TurnPoint(int(number), turn, _number(projection), _number(score))
@@ -337,7 +337,7 @@ def _conversation(found: TurnValues, first: int, end: int) -> Conversation:
             strict=True,
         )
     )
-    return Conversation(
+    return Trajectory(
         str(points[0].response_id),
         found.scenarios[first],
         found.responders[first],

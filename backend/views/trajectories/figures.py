@@ -24,7 +24,7 @@ from backend.views.shared.style import (
     tidy,
     wrapped,
 )
-from backend.views.trajectories.compute import Conversation, DriftR, Trajectories, TurnPoint
+from backend.views.trajectories.compute import DriftR, Trajectories, Trajectory, TurnPoint
 from backend.views.trajectories.words import turn_name
 
 _LOOKS = (
@@ -39,7 +39,7 @@ _TICKS = 16
 
 def trajectory_figure(
     found: Trajectories,
-    chosen: Sequence[Conversation] = (),
+    chosen: Sequence[Trajectory] = (),
     names: Mapping[str, str] | None = None,
     texts: Mapping[int, ScoredText] | None = None,
 ) -> go.Figure:
@@ -135,7 +135,7 @@ def drift_figure(found: DriftR) -> go.Figure:
 
 
 def _line(
-    one: Conversation,
+    one: Trajectory,
     name: str,
     side: str,
     look: tuple[str, str, str],

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from backend.core.estimate import Estimate
 from backend.store.run_values import ScoredText
 from backend.views.shared.numbers import estimate_text
-from backend.views.trajectories.compute import Conversation, DriftR, Trajectories, TurnR
+from backend.views.trajectories.compute import DriftR, Trajectories, Trajectory, TurnR
 
 # Estimates named in a reason below a table; of more, their number.
 _NAMED = 4
@@ -116,7 +116,7 @@ def _short(found: Estimate) -> str:
 
 
 def turn_rows(
-    chosen: Sequence[Conversation], texts: Mapping[int, ScoredText]
+    chosen: Sequence[Trajectory], texts: Mapping[int, ScoredText]
 ) -> list[dict[str, str]]:
     """Every turn of some conversations; what is undefined says so.
 

@@ -10,9 +10,9 @@ from backend.views.trajectories.compute import (
     BEGIN,
     END,
     MOST_DRAWN,
-    Conversation,
     DriftR,
     Trajectories,
+    Trajectory,
     TurnR,
     Values,
     lengths,
@@ -56,7 +56,7 @@ def turn_name(turn: str) -> str:
     return names.get(turn, turn)
 
 
-def conversation_name(one: Conversation, responders: int) -> str:
+def conversation_name(one: Trajectory, responders: int) -> str:
     """A conversation as a chart names it: its scenario, and who responded where there are several.
 
     Args:

@@ -12,7 +12,7 @@ from backend.cli.main import main
 from backend.errors import SteerscopeError, StudyFaults
 from backend.studies import importer
 from backend.studies.faults import FaultList
-from backend.studies.foreign.form import Understood
+from backend.studies.foreign.form import UnderstoodStudy
 from backend.studies.importer import read_study
 from backend.types import Message
 
@@ -214,7 +214,7 @@ def test_where_no_pair_is_left_the_file_and_the_reason_are_told(
 def test_a_study_without_prompts_is_not_kept_whatever_its_reader_says(tmp_path, monkeypatch):
     path = tmp_path / "sycophancy.json"
     path.write_text(json.dumps(CAA), "utf-8")
-    monkeypatch.setattr(importer, "read_foreign", lambda *_: Understood("nobody", ()))
+    monkeypatch.setattr(importer, "read_foreign", lambda *_: UnderstoodStudy("nobody", ()))
     with pytest.raises(SteerscopeError, match="The study mine has no prompts, and so no traits"):
         read_study(path, "mine")
 

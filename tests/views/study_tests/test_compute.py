@@ -29,7 +29,7 @@ from backend.views.study_tests.prompt_cosine import cosine_finding
 from backend.views.study_tests.prompt_sets import prompt_set_finding
 from backend.views.study_tests.ranks import rank_finding
 from backend.views.study_tests.scorecard import scorecard_finding
-from backend.views.study_tests.study_test import Evidence, LayerSweep, PromptSetR
+from backend.views.study_tests.study_test import LayerSweep, PromptSetR, StudyEvidence
 from backend.views.study_tests.transfer import transfer_finding
 from backend.views.study_tests.units import units_finding
 from backend.views.transfer.agreement import agreements
@@ -360,7 +360,7 @@ def test_agreement_is_over_shared_scenarios():
 
 
 def test_an_empty_study_says_what_is_missing():
-    empty = Evidence((), {}, (), (), "default", (), {}, (0.0, 10.0), {}, {})
+    empty = StudyEvidence((), {}, (), (), "default", (), {}, (0.0, 10.0), {}, {})
     found = study_findings(empty, LIMITS)
     assert [(f.name, f.question) for f in found] == [(t.name, t.question) for t in TESTS]
     assert len(found) == 10
