@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -149,7 +150,9 @@ def split_half_stability(
         # Each cell draws by the positions of its own prompts, as if it were alone.
         halves = _halves(
             cells.high[cell, present],
-            np.full(len(present), -1) if cells.pairs is None else cells.pairs[cell, present],
+            np.full(len(present), -1, np.intp)
+            if cells.pairs is None
+            else cells.pairs[cell, present].astype(np.intp),
             splits,
             seed,
         )
@@ -175,17 +178,7 @@ def _halves(high: Bools, pairs: Integers, splits: int, seed: int) -> tuple[Float
 
     Pairs are dealt whole; prompts without a partner are dealt within their pole.
     """
-    partners = (pairs[:, None] == pairs[None, :]).sum(axis=1) > 1
-    whole = partners & (pairs >= 0)
-    dealt = [[np.array([i]) for i in np.flatnonzero(~whole & pole)] for pole in (high, ~high)]
-    dealt.append([np.flatnonzero(pairs == pair) for pair in np.unique(pairs[whole])])
-    rng = np.random.default_rng(seed)
-    first = np.zeros((splits, len(high)), bool)
-    for row in range(splits):
-        for blocks in dealt:
-            order = rng.permutation(len(blocks))
-            for block in order[: (len(blocks) + row % 2) // 2]:
-                first[row, blocks[block]] = True
+    first = _first_half(high.tobytes(), pairs.tobytes(), splits, seed)
     weights = []
     for half in (first, ~first):
         counts = [(half & pole).sum(axis=1, keepdims=True) for pole in (high, ~high)]
@@ -193,6 +186,27 @@ def _halves(high: Bools, pairs: Integers, splits: int, seed: int) -> tuple[Float
             return None
         weights.append((half & high) / counts[0] - (half & ~high) / counts[1])
     return weights[0], weights[1]
+
+
+@lru_cache(maxsize=64)
+def _first_half(high_bytes: bytes, pair_bytes: bytes, splits: int, seed: int) -> Bools:
+    """Which prompts are in the first half of each split, [splits, n]; the same at all layers."""
+    high, pairs = np.frombuffer(high_bytes, bool), np.frombuffer(pair_bytes, np.intp)
+    whole = ((pairs[:, None] == pairs[None, :]).sum(axis=1) > 1) & (pairs >= 0)
+    block = np.arange(len(high))  # each prompt's, named by one of its prompts
+    named = [int(np.argmax(pairs == pair)) for pair in np.unique(pairs[whole])]
+    for name in named:
+        block[pairs == pairs[name]] = name
+    dealt = [np.flatnonzero(~whole & pole) for pole in (high, ~high)]
+    dealt.append(np.array(named, np.intp))
+    rng = np.random.default_rng(seed)
+    chosen = np.zeros((splits, len(high)), bool)
+    for row in range(splits):
+        for blocks in dealt:
+            chosen[row, rng.permutation(blocks)[: (len(blocks) + row % 2) // 2]] = True
+    first: Bools = chosen[:, block]
+    first.setflags(write=False)
+    return first
 
 
 def _mean_cosine(gram: Floats, first: Floats, second: Floats) -> float | None:
