@@ -27,7 +27,7 @@ OTHER_WORDING = (
     "To compare with prompts in other words: this command has a model write 20 pairs of each trait "
     "as a prompt set of their own, and extracts them like this run. The form below does the same."
 )
-STEERING = "Whether this vector also steers is not measured at this layer: measure it"
+STEERING = "Does this vector steer too? Measure it"
 NOT_MEASURED = "This run cannot measure the gain: {reason}."
 HELD_OUT = (
     "Gain: measured on scenarios on which neither fix nor layer was chosen. "

@@ -45,7 +45,10 @@ def test_cells_hold_r_interval_status_and_cause(settings):
             assert f"{c.value:+.3f}" in cell.about and cell.cause == causes[run_id][trait]
             (diagnosis,) = [d for d in diagnosed[run_id] if d.trait == trait]
             if diagnosis.supported:
-                assert diagnosis.supported[0].title.lower() in cell.cause.lower()
+                cause = diagnosis.supported[0]
+                few = diagnosis.works and cause.cause == "few_scenarios"
+                said = f"only {diagnosis.r.n} cases" if few else cause.title
+                assert said.lower() in cell.cause.lower()
             elif diagnosis.works:
                 assert cell.cause == ""
             else:
