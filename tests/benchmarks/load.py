@@ -31,7 +31,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, WebSocket, async_playwright
 from playwright.async_api import Error as BrowserError
 
 from backend.jobs.queue import JobQueue
@@ -116,40 +116,66 @@ def resident_mb(pid: int) -> float:
     return int(re.search(r"VmRSS:\s+(\d+)", status)[1]) / 1000  # type: ignore[index]
 
 
-async def opened(browser: Browser, url: str, seen: Seen) -> Page:
+@dataclass
+class Wire:
+    """What went over a page's connection since the last move. Attributes: asked (frames to the
+    server) and answered (frames from it)."""
+
+    asked: int = 0
+    answered: int = 0
+
+    def listen(self, page: Page) -> None:
+        """Count from now on."""
+
+        def count(name: str) -> None:
+            setattr(self, name, getattr(self, name) + 1)
+
+        def opened_socket(socket: WebSocket) -> None:
+            socket.on("framesent", lambda _: count("asked"))
+            socket.on("framereceived", lambda _: count("answered"))
+
+        page.on("websocket", opened_socket)
+
+
+async def opened(browser: Browser, url: str, seen: Seen) -> tuple[Page, Wire]:
     """The lab in a profile of its own, with its slider drawn."""
     context = await browser.new_context(viewport={"width": 1440, "height": 1000})
     context.set_default_timeout(PATIENCE_MS)
     await context.add_init_script(WATCH)
     page = await context.new_page()
+    wire = Wire()
+    wire.listen(page)
     page.on("pageerror", lambda fault: seen.errors.append(f"page: {fault}"))
     await page.goto(url)
     await page.wait_for_selector(".st-key-axis .main-svg")
-    return page
+    return page, wire
 
 
-async def move(page: Page, key: str) -> float:
+async def move(page: Page, wire: Wire, key: str) -> float:
     """Milliseconds from a key press on the slider to the last change it causes."""
     await page.wait_for_function(RESTED, polling=100)
     before = json.dumps(await page.evaluate(MARK))
     await page.locator("input[type=range]").first.focus()
+    wire.asked = wire.answered = 0
     await page.keyboard.press(key)
     changed = f"JSON.stringify({MARK}) !== {json.dumps(before)}"
     await page.wait_for_function(QUIET, arg=changed, polling=100)
     return float(await page.evaluate("window.changed - window.pressed"))
 
 
-async def session(page: Page, seen: Seen, done: asyncio.Event) -> None:
+async def session(page: Page, wire: Wire, seen: Seen, done: asyncio.Event) -> None:
     """Move the slider there and back until all are done."""
     for number in itertools.count():
         if done.is_set():
             return
         try:
-            seen.moves.append(await move(page, "ArrowRight" if number % 40 < 20 else "ArrowLeft"))
+            key = "ArrowRight" if number % 40 < 20 else "ArrowLeft"
+            seen.moves.append(await move(page, wire, key))
             if await page.locator("[data-testid=stException]").count():
                 seen.errors.append("a page shows a fault of the program")
         except BrowserError as fault:
             where = f"slider at {await page.evaluate(SLIDER)}, chart at {await page.evaluate(MARK)}"
+            where += f"; {wire.asked} requests and {wire.answered} answers since the press"
             seen.errors.append(f"move {number}: {str(fault).splitlines()[0]} ({where})")
         await asyncio.sleep(THINK_SECONDS)
 
@@ -213,7 +239,7 @@ async def measured(
             lab = f"{url}/filter_lab?study={study}"
             one = await opened(browser, lab, alone)
             for number in range(ALONE_MOVES):
-                taken = await move(one, "ArrowRight")
+                taken = await move(*one, "ArrowRight")
                 if number >= ALONE_MOVES // 3:  # the first ones warm caches
                     alone.moves.append(taken)
             print("one session measured; one extraction alone", file=sys.stderr)
@@ -224,13 +250,13 @@ async def measured(
             users = [one]
             for _ in range(options.sessions - 1):
                 users.append(await opened(browser, lab, loaded))
-            moving = [asyncio.create_task(session(page, loaded, done)) for page in users]
+            moving = [asyncio.create_task(session(*user, loaded, done)) for user in users]
             jobs, begun, start_mb = [], time.monotonic(), resident_mb(pid)
             while not jobs or time.monotonic() - begun < options.seconds:
                 jobs.append(await job_seconds(queue, request))
             done.set()
             await asyncio.gather(*moving)
-            for page in users:
+            for page, _ in users:
                 await page.context.close()
             sessions_mb = resident_mb(pid)
             with_sessions = session_figures(alone, loaded, job_alone, jobs)
