@@ -33,6 +33,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page, WebSocket, async_playwright
 from playwright.async_api import Error as BrowserError
+from streamlit.proto.BackMsg_pb2 import BackMsg
 
 from backend.jobs.queue import JobQueue
 from backend.phantom.plan import plan_of
@@ -118,23 +119,46 @@ def resident_mb(pid: int) -> float:
 
 @dataclass
 class Wire:
-    """What went over a page's connection since the last move. Attributes: asked (frames to the
-    server) and answered (frames from it)."""
+    """What went over a page's connection since the last move.
 
-    asked: int = 0
+    Attributes:
+        asked: frames to the server.
+        answered: number of frames from it.
+    """
+
+    asked: list[bytes] = field(default_factory=list)
     answered: int = 0
 
     def listen(self, page: Page) -> None:
-        """Count from now on."""
+        """Keep from now on what goes over the connection of a page."""
 
-        def count(name: str) -> None:
-            setattr(self, name, getattr(self, name) + 1)
+        def ask(payload: bytes | str) -> None:
+            self.asked.append(payload if isinstance(payload, bytes) else payload.encode())
 
-        def opened_socket(socket: WebSocket) -> None:
-            socket.on("framesent", lambda _: count("asked"))
-            socket.on("framereceived", lambda _: count("answered"))
+        def answer(_: object) -> None:
+            self.answered += 1
 
-        page.on("websocket", opened_socket)
+        def listen_to(socket: WebSocket) -> None:
+            socket.on("framesent", ask)
+            socket.on("framereceived", answer)
+
+        page.on("websocket", listen_to)
+
+    def clear(self) -> None:
+        """Begin anew."""
+        self.asked, self.answered = [], 0
+
+    def says(self, value: float) -> str:
+        """What was asked for since. Args: value: of the slider."""
+        held = 0
+        for frame in self.asked:
+            states = BackMsg.FromString(frame).rerun_script.widget_states.widgets
+            values = [one for state in states for one in state.double_array_value.data]
+            held += any(abs(one - value) < 1e-9 for one in values)
+        return (
+            f"{len(self.asked)} requests since the press, {held} of them with the slider's value; "
+            f"{self.answered} answers"
+        )
 
 
 async def opened(browser: Browser, url: str, seen: Seen) -> tuple[Page, Wire]:
@@ -156,7 +180,7 @@ async def move(page: Page, wire: Wire, key: str) -> float:
     await page.wait_for_function(RESTED, polling=100)
     before = json.dumps(await page.evaluate(MARK))
     await page.locator("input[type=range]").first.focus()
-    wire.asked = wire.answered = 0
+    wire.clear()
     await page.keyboard.press(key)
     changed = f"JSON.stringify({MARK}) !== {json.dumps(before)}"
     await page.wait_for_function(QUIET, arg=changed, polling=100)
@@ -174,8 +198,8 @@ async def session(page: Page, wire: Wire, seen: Seen, done: asyncio.Event) -> No
             if await page.locator("[data-testid=stException]").count():
                 seen.errors.append("a page shows a fault of the program")
         except BrowserError as fault:
-            where = f"slider at {await page.evaluate(SLIDER)}, chart at {await page.evaluate(MARK)}"
-            where += f"; {wire.asked} requests and {wire.answered} answers since the press"
+            at = await page.evaluate(SLIDER)
+            where = f"slider at {at}, chart at {await page.evaluate(MARK)}; {wire.says(float(at))}"
             seen.errors.append(f"move {number}: {str(fault).splitlines()[0]} ({where})")
         await asyncio.sleep(THINK_SECONDS)
 
