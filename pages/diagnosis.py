@@ -68,7 +68,7 @@ def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
             if fix is None:
                 st.markdown(f":small[Fix]  \n{words.no_fix(judgement)}")
                 return
-            st.markdown(f":small[Fix]  \n**{fix.title}**")
+            st.markdown(f":small[Fix]  \n**{fix.label}**")
             _try(judgement.cause, fix)
         with gain:
             st.markdown(f":small[Gain in r]  \n**{words.gain_sentence(fix.gain)}**")

@@ -8,6 +8,7 @@ import streamlit as st
 
 from backend.store.run_values import RunSummary
 from backend.studies.published import TITLE
+from backend.views.scorecard.compute import newest_by_model
 from backend.views.transfer import words
 from backend.views.transfer.compute import (
     TransferView,
@@ -159,6 +160,7 @@ def _compared(chosen: Selection) -> None:
     every = {run.run_id: run for run in data.run_list().runs}
     mine = [run.run_id for run in chosen.runs]
     last = chosen.runs[-1]
+    newest = [run.run_id for run in newest_by_model(chosen.runs)]
     names = dict(zip(mine, short_names(chosen.runs), strict=True))
     related = _related(last)
     others = short_names([every[run_id] for run_id in related])
@@ -166,7 +168,7 @@ def _compared(chosen: Selection) -> None:
         run_id: f"{name} · {every[run_id].record.study_name}"
         for run_id, name in zip(related, others, strict=True)
     }
-    run_ids = several("Models compared", list(names), "transfer_runs", names, mine[-3:])
+    run_ids = several("Models compared", list(names), "transfer_runs", names, newest[-3:])
     by = cast(
         Matching,
         segmented(

@@ -73,7 +73,7 @@ def _print_judgement(judgement: Judgement) -> None:
         note = f"  ({row.note})" if row.note else ""
         print(f"      {row.name}: {estimate_text(row.estimate)}{note}")
     if judgement.fix is not None:
-        print(f"      try: {judgement.fix.title}; r changes by {estimate_text(judgement.fix.gain)}")
+        print(f"      try: {judgement.fix.label}; r changes by {estimate_text(judgement.fix.gain)}")
     print(f"      looks alike: {judgement.confusions}")
 
 

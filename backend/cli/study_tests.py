@@ -15,6 +15,7 @@ from backend.errors import StoreError
 from backend.runs.results import Results
 from backend.settings import Settings
 from backend.store.catalog import run_list
+from backend.views.scorecard.compute import newest_by_model
 from backend.views.shared.numbers import estimate_text
 from backend.views.study_tests import words
 from backend.views.study_tests.compute import findings_of_study
@@ -28,7 +29,11 @@ def _json_argument(parser: argparse.ArgumentParser) -> None:
 def _tests_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="name or name@hash of a study with runs")
     parser.add_argument("--prompt-set", default="default", help="which prompts (default: default)")
-    parser.add_argument("--run", action="append", help="only this run; may be repeated")
+    parser.add_argument(
+        "--run",
+        action="append",
+        help="this run; may be repeated (default: the newest of each model)",
+    )
     _json_argument(parser)
 
 
@@ -38,7 +43,10 @@ def _reference(settings: Settings, options: argparse.Namespace) -> int:
 
 def _tests(settings: Settings, options: argparse.Namespace) -> int:
     known = run_list(settings).of_study(options.study)
-    chosen = [run for run in known if not options.run or run.run_id in options.run]
+    # Two runs of one model would count as two models.
+    chosen = [run for run in known if run.run_id in (options.run or ())]
+    if not options.run:
+        chosen = [*newest_by_model(known)]
     if not chosen:
         raise StoreError(
             f"No run of study {options.study!r} was found.",

@@ -48,6 +48,7 @@ class Finding:
         answer: the result in one sentence.
         caveat: what the number cannot say.
         rows: the numbers behind it.
+        decidable: whether there are data that could decide it.
     """
 
     name: str
@@ -56,11 +57,12 @@ class Finding:
     answer: str
     caveat: str
     rows: tuple[Row, ...]
+    decidable: bool = True
 
 
 def not_computable(name: str, question: str, reason: str, caveat: str = "") -> Finding:
     """A finding for which data are missing."""
-    return Finding(name, question, "undetermined", f"Not computable: {reason}.", caveat, ())
+    return Finding(name, question, "undetermined", f"Not computable: {reason}.", caveat, (), False)
 
 
 def supports(estimate: Estimate, level: float = 0.05) -> bool:

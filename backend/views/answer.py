@@ -78,7 +78,7 @@ def _one_cell(found: Diagnosis, name: str) -> str:
     said = f"{_title(found.trait)} on {name}: {found.headline} {r_sentence(found.r, 2)}"
     for judgement in found.told[:1]:
         if judgement.fix is not None:
-            said += f" Fix: {judgement.fix.title}; gain in r {gain_sentence(judgement.fix.gain)}."
+            said += f" Fix: {judgement.fix.label}; gain in r {gain_sentence(judgement.fix.gain)}."
     if stronger := stronger_fix(found):
         said += f" {stronger}"
     return said

@@ -107,16 +107,15 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Tour
     """
     said = {finding.name: finding.answer for finding in findings}
     why = "Every known cause is tested on this cell, and every fix is measured."
-    before = "The vector as published: its r stands above the grid. Press Next to apply a fix."
+    before = "The vector without a fix: its r stands above the grid."
     after = f"The fix is that of a cell of {MODEL}, so there is none to show yet."
     if repair is not None:
         why = f"Cause: **{repair.cause[0].lower()}{repair.cause[1:]}**. {why}"
-        before = (
-            f"The vector as published has r = {_r(repair.before)}. Press Next to apply the fix."
-        )
+        before = f"The vector has r = {_r(repair.before)} here. Press Next to apply the fix."
         after = (
-            f"Fix applied: **r {_r(repair.before)} → {_r(repair.after)}** ({repair.fix}). On "
-            f"scenarios not used to choose it, the gain is {gain_sentence(repair.gain)}."
+            f"Fix applied: **r {_r(repair.before)} → {_r(repair.after)}** ({repair.fix}) on all "
+            "scenarios. With fix and layers chosen on one half and both r taken on the other, the "
+            f"gain is {gain_sentence(repair.gain)}."
         )
     return (
         TourStep(

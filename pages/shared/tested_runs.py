@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from backend.views.scorecard.compute import newest_by_model
 from pages.shared.address import several
 from pages.shared.sidebar import Selection, run_name
 
@@ -12,7 +13,8 @@ SHOWN = 3
 
 
 def tested_runs(chosen: Selection) -> tuple[str, ...]:
-    """Buttons for the runs of the chosen study, the newest three pressed at first.
+    """Buttons for the runs of the chosen study, the newest of three models pressed at first: two
+    runs of one model would count as two models.
 
     Args:
         chosen: with a study that has runs.
@@ -23,7 +25,8 @@ def tested_runs(chosen: Selection) -> tuple[str, ...]:
     names = {run.run_id: run_name(run) for run in chosen.runs}
     if len(names) == 1:
         return tuple(names)
-    picked = several("Runs tested", list(names), "tested_runs", names, list(names)[-SHOWN:])
+    newest = [run.run_id for run in newest_by_model(chosen.runs)]
+    picked = several("Runs tested", list(names), "tested_runs", names, newest[-SHOWN:])
     if not picked:
         assert chosen.run is not None  # there are runs
         picked = [chosen.run.run_id]

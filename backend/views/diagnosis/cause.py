@@ -23,6 +23,7 @@ class Fix:
             on, held-out where anything was fitted; undefined with its reason for a fix that this
             run cannot try.
         pooling: pooling to extract again with; None where the run itself will do.
+        best_of: among how many remedies it was chosen: the gain is that of choosing so.
     """
 
     title: str
@@ -30,6 +31,12 @@ class Fix:
     layer: int | None
     gain: Estimate
     pooling: Pooling | None = None
+    best_of: int = 1
+
+    @property
+    def label(self) -> str:
+        """What to do, and that the gain beside it is that of a choice where it is."""
+        return self.title if self.best_of == 1 else f"{self.title} (best of {self.best_of})"
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def fix_gains(diagnosis: Diagnosis) -> go.Figure:
     figure.update_yaxes(
         tickvals=list(range(len(measured))),
         ticktext=[
-            trait_label(f"{fix.title} (against {j.title.lower()})", 34) for j, fix in measured
+            trait_label(f"{fix.label}, against {j.title.lower()}", 34) for j, fix in measured
         ],
         range=[len(measured) - 0.5, -0.5],
         showgrid=False,
@@ -54,7 +54,7 @@ def _points(own: Sequence[tuple[int, Judgement, Fix]], verdict: str, colour: str
         marker={"symbol": VERDICT_SYMBOLS[verdict], "color": colour, "size": 10},
         error_x=error_bars([fix.gain for _, _, fix in own]),
         customdata=[
-            f"{fix.title}<br>against {j.title.lower()}: {verdict}<br>"
+            f"{fix.label}<br>against {j.title.lower()}: {verdict}<br>"
             + wrapped(f"r changes by {estimate_text(fix.gain)}")
             for _, j, fix in own
         ],

@@ -33,7 +33,13 @@ def best_fix(evidence: CellEvidence, methods: Sequence[str], base: str = MEAN_DI
     moved = trial.layer != evidence.layer
     if moved:
         title += f", layer {trial.layer}"
-    return Fix(title, trial.method, trial.layer if moved else None, trial.gain)
+    return Fix(
+        title,
+        trial.method,
+        trial.layer if moved else None,
+        trial.gain,
+        best_of=len(methods),
+    )
 
 
 def gain_row(evidence: CellEvidence, method: str) -> Row:

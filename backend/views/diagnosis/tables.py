@@ -32,6 +32,6 @@ def evidence_rows(judgement: Judgement) -> list[dict[str, str]]:
         for row in judgement.rows
     ]
     if judgement.fix is not None:
-        title = f"change of r with: {judgement.fix.title}"
+        title = f"change of r with: {judgement.fix.label}"
         rows.append({"measured": title, value: estimate_text(judgement.fix.gain), "note": ""})
     return rows

@@ -19,7 +19,8 @@ VERDICTS = (
 GAINS = (
     "An interval right of zero: the fix raises r. Fix and layer are chosen on one half of the "
     "scenarios and compared with the mean difference on the other half. A grey marker right of "
-    "zero: the fix raises r although its own cause was ruled out."
+    "zero: the fix raises r although its own cause was ruled out. Best of several: the gain of "
+    "choosing among them on each half, and not of the one that is named."
 )
 # Causes that lie in what the prompts say, and how.
 _OF_WORDING = frozenset({poles.LENGTHS, poles.WORDS, outliers.DIRECTION, probes.UNLIKE})
@@ -70,7 +71,7 @@ def stronger_fix(diagnosis: Diagnosis) -> str:
     compared = any(one.fix is not None for one in diagnosis.supported)
     what = "Another fix raises r by more" if compared else "A fix for another cause raises r"
     return (
-        f"{what}: {found.fix.title}, {gain_sentence(found.fix.gain)}. The "
+        f"{what}: {found.fix.label}, {gain_sentence(found.fix.gain)}. The "
         f"cause that it is for ({found.title[0].lower()}{found.title[1:]}) is {found.verdict}, so "
         "why it helps is not known."
     )

@@ -157,7 +157,7 @@ def grid_caption(grid: MethodGrid, shown: Shown, layer: int | None) -> str:
     return (
         f"r over {grid.target}s, {where}. Bold: the highest of a trait, itself a selection. "
         f"{FITTED_MARK}: fitted on scores, r from scenarios that each fit had not seen. "
-        "–: undefined. Empty: not computed in this run."
+        "–: undefined. Empty: not computed in this run. On a phone it scrolls sideways."
     )
 
 

@@ -42,8 +42,11 @@ def _texts(found: ExtractionForecast) -> tuple[str, str]:
     if found.reuse is None:
         return every, "prompts and responses of the study; earlier runs are looked through at start"
     if not found.reuse.taken:
-        return every, "prompts and responses of the study; no earlier run holds any of them"
-    return f"{found.reuse.left:,} of {every}", found.reuse.sentence
+        return every, "prompts and responses of the study; none is taken from an earlier run"
+    said = found.reuse.sentence
+    if not found.reuse.left and found.derive.high == 0:
+        said += ". Nothing would be new: this makes a copy of a run that is there"
+    return f"{found.reuse.left:,} of {every}", said
 
 
 def duration(seconds: float) -> str:

@@ -28,7 +28,9 @@ def finding_chart(finding: Finding) -> go.Figure | None:
     """
     known = [row for row in finding.rows if row.estimate.value is not None]
     sure = [row for row in known if row.estimate.low is not None]
-    shown = sure if len(sure) > 1 else known
+    # Counts, without what compares them: a share or a statistic has another unit.
+    plain = [row for row in known if row.estimate.p is None]
+    shown = sure if len(sure) > 1 else plain if len(plain) > 1 else known
     if len(shown) < 2:
         return None
     return _forest(shown) if shown is sure else _dots(shown)

@@ -62,7 +62,8 @@ def layer_finding(sweeps: Sequence[LayerSweep], thresholds: StatusThresholds) ->
         NAME,
         QUESTION,
         "ruled out" if sure else "undetermined",
-        f"No. {len(failing)} of {len(defined)} cells do not work even at their best tested layer. "
+        f"{'No' if sure else 'Not shown'}. {len(failing)} of {len(defined)} cells do not work even "
+        "at their best tested layer. "
         + (
             "Their held-out intervals stay below the threshold."
             if sure

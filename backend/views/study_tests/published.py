@@ -82,6 +82,7 @@ def _layers(study: PublishedStudy, _: StatusThresholds) -> Finding:
         f"{last} of {len(cells)} cells, so the optimum may lie beyond the range.",
         "The best of 12 layers inflates r; without the others the bias cannot be known.",
         rows,
+        decidable=False,
     )
 
 
@@ -128,6 +129,7 @@ def _ranks(study: PublishedStudy, _: StatusThresholds) -> Finding:
             Row("mean Pearson r", Estimate.exact(float(r.mean()), len(r))),
             Row("mean Spearman rho", Estimate.undefined(len(r), why)),
         ),
+        decidable=False,
     )
 
 

@@ -20,7 +20,7 @@ CHECK = "A check of the printed tables, which is no test of the study:"
 
 def confidence(finding: Finding) -> Confidence:
     """How far the answer of a finding can be trusted."""
-    if not finding.rows:
+    if not finding.decidable:
         return "no data"
     return "uncertain" if finding.verdict == "undetermined" else "well supported"
 

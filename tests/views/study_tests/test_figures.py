@@ -46,7 +46,7 @@ def test_ten_tests_and_one_check_are_published_and_most_have_a_chart():
     assert [f.name for f in tests] == [test.name for test in TESTS] and len(tests) == 10
     assert [f.name for f in checks] == ["snr"]
     kinds = [words.confidence(f) for f in tests]
-    assert kinds.count("no data") == sum(not f.rows for f in tests)
+    assert kinds.count("no data") == sum(not f.decidable for f in tests)
     assert f"{kinds.count('uncertain')} are uncertain" in words.summary(tests)
     assert tests[0].answer.startswith("No: llama3 8/8, qwen2 3/8, mistral 2/8 traits work")
     assert sum(finding_chart(f) is not None for f in findings) >= 8

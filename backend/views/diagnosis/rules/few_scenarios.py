@@ -12,7 +12,7 @@ CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 _DEFINED = 3  # cases below which no r is defined
 _MEASURED = "r of the mean difference, held out where its layer was chosen"
 _HIDES = "Any other cause that is seen in r, which so few cases cannot tell apart."
-REMEDY = "More scored scenarios. No vector mends too few cases."
+REMEDY = "More scored scenarios would settle it. Vectors that raise r are under Every fix."
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
