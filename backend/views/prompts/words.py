@@ -28,9 +28,9 @@ TOKENS = (
     "this machine."
 )
 TABLE = (
-    "Select a row to read the prompt, drop it or edit it. Click a column title to sort: the prompts "
-    "with the highest 'r without it' hurt most, by the same scores that choose them. Numbers are "
-    "those of this revision."
+    "Select a row to read the prompt, drop it or edit it. Click a column title to sort: the "
+    "prompts with the highest 'r without it' hurt most, by the same scores that choose them. "
+    "Numbers are those of this revision."
 )
 PICK = "Select a row, a point or a cell of the heatmap to read the prompt, drop it or edit it."
 PREVIEW = (
