@@ -83,7 +83,7 @@ def _card(diagnosis: Diagnosis, judgement: Judgement) -> None:
             if after.value is not None:
                 before = r_text(diagnosis.r, count=False)
                 st.markdown(
-                    f":small[On all scenarios: r before {before}  \n"
+                    f":small[On all scenarios:  \nr before {before}  \n"
                     f"r after {r_text(after, count=False)}]",
                     help=words.HELD_OUT,
                 )
