@@ -96,7 +96,10 @@ def _page() -> None:
     thresholds = data.results().thresholds
     card = data.results().of_runs(scorecard, run_ids, chosen.prompt_set, chosen.layer, thresholds)
     traits = chosen.runs[-1].traits
-    answer.subheader(words.answer(card, runs, names))
+    with answer.container():
+        st.subheader(words.answer(card, runs, names))
+        if held_out := words.held_out_answer(card, runs, names):
+            st.caption(held_out)
     if chosen.run is not None and chosen.run not in runs:
         st.caption(words.not_shown(as_text(run_name(chosen.run))))
     if (misled := words.responders_sentence(card.cells.values())) is not None:

@@ -48,11 +48,15 @@ class Scorecard:
         cells: (run id, trait) -> cell.
         counts: run id -> status -> number of traits.
         target: what r is taken over; ``none`` where no cell is shown.
+        held_out: run id -> how many traits work by the r of their best layer on scenarios that it
+            was not chosen on, and of how many that r is known; runs without such a choice are not
+            there.
     """
 
     cells: dict[tuple[str, str], ScorecardCell]
     counts: dict[str, dict[Status, int]]
     target: str
+    held_out: dict[str, tuple[int, int]]
 
 
 def scorecard(
@@ -69,6 +73,7 @@ def scorecard(
     """
     grid: dict[tuple[str, str], ScorecardCell] = {}
     counts: dict[str, dict[Status, int]] = {}
+    held_out: dict[str, tuple[int, int]] = {}
     target = "none"
     for run in runs:
         run_id = run.record.run_id
@@ -81,7 +86,13 @@ def scorecard(
             chosen = _best(run_id, trait, candidates, thresholds)
             grid[run_id, trait] = chosen
             counts[run_id][chosen.status] += 1
-    return Scorecard(grid, counts, target)
+        if layer is None and len(run.record.layers) > 1:
+            rs = [row.held_out.value for row in run.best_layers(MEAN_DIFFERENCE, prompt_set)]
+            known = [r for r in rs if r is not None]
+            if known:
+                works = sum(status_of(r, thresholds) == "working" for r in known)
+                held_out[run_id] = works, len(known)
+    return Scorecard(grid, counts, target, held_out)
 
 
 def runs_differ(card: Scorecard) -> bool:

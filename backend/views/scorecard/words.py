@@ -55,6 +55,26 @@ def answer(card: Scorecard, runs: Sequence[RunSummary], labels: Sequence[str]) -
     return f"Working traits: {', '.join(counts)}."
 
 
+def held_out_answer(card: Scorecard, runs: Sequence[RunSummary], labels: Sequence[str]) -> str:
+    """How many traits of each run work without the luck of choosing their layer, in a sentence;
+    empty where no layer was chosen.
+
+    Args:
+        card: the numbers.
+        runs: in order.
+        labels: name of each run.
+    """
+    counts = [
+        f"{label} {works}/{known}"
+        for run, label in zip(runs, labels, strict=True)
+        for works, known in [card.held_out.get(run.run_id, (0, 0))]
+        if known
+    ]
+    if not counts:
+        return ""
+    return f"By r on scenarios that their layer was not chosen on: {', '.join(counts)}."
+
+
 def not_shown(run: str) -> str:
     """That the run of the sidebar is not among those shown.
 

@@ -8,8 +8,15 @@ from backend.core.estimate import Estimate
 from backend.settings import StatusThresholds
 from backend.store.catalog import run_list
 from backend.views.scorecard.compute import ScorecardCell
-from backend.views.scorecard.words import answer, legend, responders_differ, responders_sentence
+from backend.views.scorecard.words import (
+    answer,
+    held_out_answer,
+    legend,
+    responders_differ,
+    responders_sentence,
+)
 from tests.support.phantom_store import publish_small_preset
+from tests.support.raw import reading_run
 from tests.support.views import card
 
 
@@ -54,6 +61,19 @@ def test_the_answer_counts_what_works_per_run(settings):
     assert answer(found, runs, ["a", "b", "c"]) == (
         f"Working traits: a {counts[0]}/8, b {counts[1]}/8, c {counts[2]}/8."
     )
+    works = []
+    for run_id in run_ids:
+        with reading_run(settings, run_id) as connection:
+            rs = connection.execute(
+                "SELECT held_out_r FROM best_layers WHERE method = 'mean_difference'"
+            ).fetchall()
+        works.append(f"{sum(r > 0.3 for (r,) in rs)}/{len(rs)}")
+    assert held_out_answer(found, runs, ["a", "b", "c"]) == (
+        "By r on scenarios that their layer was not chosen on: "
+        f"a {works[0]}, b {works[1]}, c {works[2]}."
+    )
+    at_a_layer = card(settings, run_ids, layer=2)
+    assert held_out_answer(at_a_layer, runs, ["a", "b", "c"]) == ""
     assert answer(card(settings, run_ids, "none"), runs, ["a", "b", "c"]).startswith("No scored")
 
 
