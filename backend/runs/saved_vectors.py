@@ -11,7 +11,6 @@ from backend.core.arrays import Floats
 from backend.core.cases import Cases
 from backend.core.moments import correlation_of_weights
 from backend.core.vectors.build import build
-from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import (
     IDENTITY,
     LDA,
@@ -88,7 +87,7 @@ def save_vector(
         if not cells:
             raise _refused(missing_inner_product(pipeline.metric, layer))
         cell, width = cells[0], run.record.width
-        built = build(pipeline, stack([cell.gram], [cell.high], [cell.moments], width))
+        built = build(pipeline, cell.stacked(width))
         if 0 in built.refusals:
             raise _refused(built.refusals[0])
         vector = direction_of(

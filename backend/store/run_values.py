@@ -12,6 +12,7 @@ from backend.core.cases import Cases
 from backend.core.estimate import Estimate
 from backend.core.first_token import FirstTokens
 from backend.core.moments import Moments
+from backend.core.vectors.cell_stack import CellStack, stack
 from backend.core.vectors.controls import Control
 from backend.poolings import pooling_title
 from backend.store.run_record import IMPORTED, SIMULATED, RunRecord
@@ -217,6 +218,10 @@ class CellProducts:
     high: Bools
     moments: Moments
     pairs: Integers | None
+
+    def stacked(self, width: int) -> CellStack:
+        """The cell as a stack of its own. Args: width: d."""
+        return stack([self.gram], [self.high], [self.moments], width, [self.pairs])
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from backend.views.shared.style import IMAGE_FORMATS, mode_bar
 
@@ -57,23 +59,27 @@ def show(
         selector={"type": "heatmap"},
     )
     config = mode_bar(st.session_state.get(IMAGES, IMAGE_FORMATS[0]), key)
-    if least_width is not None:
-        with st.container(key=f"wide_{key}"):
-            own = f".st-key-wide_{key}"
-            inner = f"{own} > * {{min-width: {least_width}px}}"
-            st.html(f"<style>{own} {{overflow-x: auto}} {inner}</style>")
+    with nullcontext() if least_width is None else _scrolling(key, least_width):
+        if on_pick is None:
             st.plotly_chart(figure, key=key, width="stretch", config=config)
-    elif on_pick is None:
-        st.plotly_chart(figure, key=key, width="stretch", config=config)
-    else:
-        st.plotly_chart(
-            figure,
-            key=key,
-            width="stretch",
-            config=config,
-            on_select=on_pick,
-            selection_mode="points",
-        )
+        else:
+            st.plotly_chart(
+                figure,
+                key=key,
+                width="stretch",
+                config=config,
+                on_select=on_pick,
+                selection_mode="points",
+            )
+
+
+def _scrolling(key: str, least_width: int) -> DeltaGenerator:
+    """A place that scrolls sideways where it is narrower than what stands in it."""
+    place = st.container(key=f"wide_{key}")
+    own = f".st-key-wide_{key}"
+    inner = f"{own} > * {{min-width: {least_width}px}}"
+    place.html(f"<style>{own} {{overflow-x: auto}} {inner}</style>")
+    return place
 
 
 def picked(key: str) -> float | str | None:

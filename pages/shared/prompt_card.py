@@ -10,22 +10,20 @@ from backend.views.prompts.compute import PromptView
 from backend.views.prompts.tables import neighbour_rows, state_of
 from backend.views.shared.chat import chat_html
 from pages.shared.prompt_basket import basket_of, keep
-
-# In the address alone, so that a link and Back open the prompt.
-PICKED = "prompt"
+from pages.shared.sidebar import OPEN_PROMPT
 
 
 def pick(number: int | None) -> None:
     """Open a prompt, or none; for a callback."""
     if number is None:
-        st.query_params.pop(PICKED, None)
+        st.query_params.pop(OPEN_PROMPT, None)
     else:
-        st.query_params[PICKED] = str(number)
+        st.query_params[OPEN_PROMPT] = str(number)
 
 
 def picked(view: PromptView) -> int | None:
     """The open prompt, if it is one of the cell's."""
-    written = st.query_params.get(PICKED, "")
+    written = st.query_params.get(OPEN_PROMPT, "")
     known = written.isascii() and written.isdecimal() and len(written) < 10
     number = int(written) if known else None
     return number if number is not None and view.place(number) is not None else None

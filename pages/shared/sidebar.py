@@ -21,8 +21,8 @@ from pages.shared.plain import as_text
 
 BEST = "best"
 _KEY = "selection"
-# The open prompt, by its number in the study (see prompt_card).
-_PROMPT = "prompt"
+# The open prompt, by its number in the study; kept in the address alone, for links and Back.
+OPEN_PROMPT = "prompt"
 _STUDY = "study"
 _LAYER = "Best per trait: the layer with the highest r, in every cell by itself."
 
@@ -107,7 +107,7 @@ def choose() -> None:
 
 def _close_the_prompt() -> None:
     """Another study, or revision, has another prompt by the same number."""
-    st.query_params.pop(_PROMPT, None)
+    st.query_params.pop(OPEN_PROMPT, None)
 
 
 def _of_the_run(found: Sequence[RunSummary]) -> None:

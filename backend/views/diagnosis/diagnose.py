@@ -144,18 +144,17 @@ def _headline(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) 
 def _line(evidence: CellEvidence, r: Estimate, judged: Sequence[Judgement]) -> str:
     if r.value is None:
         return "No r"
-    supported = [j.title for j in judged if j.verdict == "supported"]
+    supported = [j for j in judged if j.verdict == "supported"]
     works = r.value > evidence.thresholds.working
     if evidence.reversed:
         more = f" (+{len(supported)})" if supported else ""
         return f"Points the other way{more}"
     if supported:
         more = f" (+{len(supported) - 1})" if len(supported) > 1 else ""
-        if works and supported[0] == few_scenarios.TITLE:
+        first = supported[0]
+        if works and first.cause == few_scenarios.CAUSE:
             return f"Uncertain: only {evidence.n} cases{more}"
-        if works:
-            return f"Limited by {_lower(supported[0])}{more}"
-        return f"{supported[0]}{more}"
+        return f"Limited by {_lower(first.title)}{more}" if works else f"{first.title}{more}"
     if works:
         return ""
     possible = sum(j.verdict == "undetermined" for j in judged)

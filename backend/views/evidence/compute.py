@@ -14,7 +14,6 @@ from backend.core.statistics.case_terms import case_terms
 from backend.core.statistics.correlation import pearson
 from backend.core.statistics.line import Line, regression_line
 from backend.core.vectors.build import build
-from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import missing_inner_product
 from backend.core.vectors.pipeline import Pipeline
 from backend.store.run import Run
@@ -125,7 +124,7 @@ def evidence(run: Run, trait: str, prompt_set: str, layer: int, pipeline: Pipeli
         reason = "this trait has no scored responses"
     else:
         cell = cells[0]
-        built = build(pipeline, stack([cell.gram], [cell.high], [cell.moments], run.record.width))
+        built = build(pipeline, cell.stacked(run.record.width))
         weights = built.weights[0]
         length = float(np.sqrt(max(weights @ cell.gram @ weights, 0.0)))
         reason = built.refusals.get(0) or (None if length > 0 else "the vector is zero")

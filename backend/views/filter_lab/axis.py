@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from backend.core.arrays import Floats
-from backend.core.vectors.cell_stack import CellStack, stack
+from backend.core.vectors.cell_stack import CellStack
 from backend.core.vectors.lab import built_at
 from backend.core.vectors.pipeline import Pipeline
 from backend.store.run import Run
@@ -76,5 +76,4 @@ def one_cell(run: Run, metric: str, trait: str, prompt_set: str, layer: int) -> 
     found = run.cell_products(metric, trait, prompt_set, layer)
     if not found:
         return None
-    cell = found[0]
-    return stack([cell.gram], [cell.high], [cell.moments], run.record.width, [cell.pairs])
+    return found[0].stacked(run.record.width)

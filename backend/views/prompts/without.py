@@ -15,7 +15,6 @@ from backend.core.arrays import Bools, Floats
 from backend.core.estimate import Estimate
 from backend.core.moments import correlation_of_weights
 from backend.core.statistics.dependent import compare_predictors
-from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import IDENTITY
 from backend.core.vectors.lab import correlations_of_one
 from backend.core.vectors.pipeline import LEAST_PROMPTS
@@ -100,7 +99,7 @@ def r_without_each(cell: CellProducts, width: int) -> dict[int, Estimate]:
     high, low = kept & cell.high, kept & ~cell.high
     enough = np.minimum(high.sum(axis=1), low.sum(axis=1)) >= LEAST_PROMPTS
     weights = _mean(high) - _mean(low)
-    one = stack([cell.gram], [cell.high], [cell.moments], width)
+    one = cell.stacked(width)
     values = correlations_of_one(weights, one)
     count = cell.moments.count
     return {
