@@ -72,7 +72,8 @@ def _tests(settings: Settings, options: argparse.Namespace) -> int:
 
 def _print(findings: Sequence[Finding], as_json: bool, published: bool) -> int:
     if as_json:
-        print(json.dumps(to_json(findings), indent=2, ensure_ascii=False))
+        told = [{**to_json(found), "confidence": words.confidence(found)} for found in findings]
+        print(json.dumps(told, indent=2, ensure_ascii=False))
         return 0
     width = max(80, min(140, shutil.get_terminal_size().columns))
     tests, checks = words.split(findings)

@@ -1,4 +1,4 @@
-"""Differences of paired values, and of paired yes or no."""
+"""Differences and ratios of paired values, and differences of paired yes or no."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import numpy as np
 from scipy import special, stats
 
 from backend.core.arrays import Bools, Floats, refuse_not_finite
-from backend.core.estimate import Estimate
+from backend.core.estimate import JACKKNIFE_OF_PAIRS, Estimate
+from backend.core.statistics.clustered import LEAST_GROUPS, jackknife_error, quantile_over
 
 # Beyond so many steps the exact distribution of Cochran's Q would take seconds.
 _MOST_STEPS = 200_000
@@ -37,6 +38,40 @@ def paired_difference(first: Floats, second: Floats) -> Estimate:
     half = float(stats.t.ppf(0.975, n - 1)) * error
     p = float(2 * stats.t.sf(abs(mean) / error, n - 1))
     return Estimate(mean, mean - half, mean + half, p, n, None, "Student t")
+
+
+def ratio_of_means(first: Floats, second: Floats) -> Estimate:
+    """Mean of the first over mean of the second, of the same cases measured twice.
+
+    The interval is of the logarithm: each pair is left out in turn, and the jackknife's error is
+    multiplied by Student's t with n - 1 degrees of freedom. Range: above 0. No p: whether two
+    means differ is asked of their difference. Undefined without pairs or with a mean that is not
+    positive; no interval with fewer than 4 pairs, without a positive mean of those left, or if
+    no pair changes the ratio.
+
+    Args:
+        first: [n].
+        second: [n], in the same order.
+    """
+    refuse_not_finite(first=first, second=second)
+    n = len(first)
+    if n == 0:
+        return Estimate.undefined(n, "the two have no case in common")
+    if first.mean() <= 0 or second.mean() <= 0:
+        return Estimate.undefined(n, "a ratio needs two positive means")
+    value = float(first.mean() / second.mean())
+    if n < LEAST_GROUPS:
+        why = f"an interval needs at least {LEAST_GROUPS} pairs, not {n}"
+        return Estimate(value, None, None, None, n, why)
+    rest = (first.sum() - first) / (second.sum() - second)
+    if not (rest > 0).all() or not np.isfinite(rest).all():
+        return Estimate(value, None, None, None, n, "one pair alone makes a mean positive")
+    error = float(jackknife_error(np.log(rest)))
+    if error <= 1e-12:
+        return Estimate(value, None, None, None, n, "all ratios are the same")
+    half = quantile_over(n) * error
+    low, high = value * math.exp(-half), value * math.exp(half)
+    return Estimate(value, low, high, None, n, None, JACKKNIFE_OF_PAIRS)
 
 
 def mcnemar(first: Bools, second: Bools) -> Estimate:

@@ -31,15 +31,18 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
     verdict: Verdict = "supported" if capped else "undetermined"
     if len(free) == len(found):
         verdict = "ruled out"
+    some = verdict == "supported" and len(capped) < len(found)
+    lead = "In some pairs." if some else LEAD[verdict]
     return Finding(
         NAME,
         QUESTION,
         verdict,
-        f"{LEAD[verdict]} In {len(below)} of {len(found)} pairs even a perfect measure of one "
+        f"{lead} In {len(below)} of {len(found)} pairs even a perfect measure of one "
         f"responder's behaviour would have r up to {working:g} on the other's. In {len(capped)} of "
         "them that holds for the whole 95% interval.",
         "The ceiling limits a measure of one responder's behaviour used on another. A model that "
-        "reads the other's own text can do better, and noise of the judge lowers agreement too.",
+        "reads the other's own text can do better, and noise of the judge lowers agreement too. "
+        "Each interval is of its own pair: at the threshold, one in 40 stays below by chance.",
         lines,
     )
 

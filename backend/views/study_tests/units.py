@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
+from backend.core.statistics.paired import ratio_of_means
 from backend.core.study_cell import StudyCell, column, having, models_of
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import StudyEvidence, StudyTest
@@ -18,19 +20,22 @@ NAME = "units"
 QUESTION = "Are some models' prompts more variable?"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PromptScale:
     """Norm and spread of one model's prompts.
 
     Attributes:
-        norm: activation units.
-        spread: trace of the within-class covariance over a squared norm, scale-free.
-        note: whether measured, or implied and under which assumption.
+        norm: mean over cells, activation units.
+        spreads: of each cell, trace of the within-class covariance over a squared norm,
+            scale-free, [cells].
+        note: whether the norm was measured, or implied and under which assumption.
+        spread_note: what the spread is of.
     """
 
     norm: float
-    spread: float
+    spreads: Floats
     note: str
+    spread_note: str = "scale-free"
 
 
 def implied_scale(rows: Sequence[StudyCell], width: int) -> PromptScale:
@@ -40,20 +45,26 @@ def implied_scale(rows: Sequence[StudyCell], width: int) -> PromptScale:
     squared norm that their mean holds, so trace(cov) = variance d = (1 - c) ||x||^2: the spread
     is 1 - c and the norm sqrt(variance d / (1 - c)); both are averaged over the cells. With the
     study's 5 prompts per pole the pairs' cosine takes 4/5 of that trace, so the norm is sqrt(5/4)
-    as large.
+    as large. The spread that runs measure is per squared norm of the pole's mean, which of n
+    prompts is (c + (1 - c) / n) ||x||^2.
 
     Args:
         rows: cells of one model with variances and cosines.
         width: d.
     """
-    variance = 0.5 * (column(rows, "high_within_variance") + column(rows, "low_within_variance"))
     spreads = 1 - 0.5 * (column(rows, "high_cosine") + column(rows, "low_cosine"))
-    norm = float(np.sqrt(variance * width / spreads).mean())
+    norm = float(np.sqrt(_variances(rows) * width / spreads).mean())
     note = (
         f"implied: width {width}, all prompts of one norm, many prompts; exactly 5 prompts would "
         f"give norm {norm * math.sqrt(5 / 4):.0f}"
     )
-    return PromptScale(norm, float(spreads.mean()), note)
+    cosines = 1 - spreads
+    measured = float((spreads / (cosines + spreads / 5)).mean())
+    spread_note = (
+        "scale-free; implied: 1 - mean cosine, per squared norm of a prompt. Runs measure it per "
+        f"squared norm of the pole's mean, by which 5 prompts of one norm have {measured:.3f}"
+    )
+    return PromptScale(norm, spreads, note, spread_note)
 
 
 def measured_scale(rows: Sequence[StudyCell]) -> PromptScale:
@@ -64,7 +75,7 @@ def measured_scale(rows: Sequence[StudyCell]) -> PromptScale:
     """
     return PromptScale(
         float(column(rows, "norm").mean()),
-        float(column(rows, "spread").mean()),
+        column(rows, "spread"),
         "measured, mean over traits at their best layers",
     )
 
@@ -102,23 +113,26 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
     known = having(rows, "high_within_variance", "low_within_variance", "high_cosine", "low_cosine")
     if not known:
         return not_computable(NAME, QUESTION, "no cell has variances and cosines")
-    lines, variances, spreads = [], [], []
+    lines = []
+    variances: dict[str, PerTrait] = {}
+    spreads: dict[str, PerTrait] = {}
     for model in models_of(known):
         own = [row for row in known if row.model == model]
         measured = having(own, "norm", "spread")
         scale = measured_scale(measured) if measured else implied_scale(own, widths[model])
-        raw = np.concatenate([column(own, f"{p}_within_variance") for p in ("high", "low")])
-        variances.append(float(raw.mean()))
-        spreads.append(scale.spread)
+        variances[model] = _per_trait(own, _variances(own))
+        spreads[model] = _per_trait(measured or own, scale.spreads)
         n = len(own)
         lines += [
             Row(
                 f"{model}: mean within-class variance",
-                Estimate.exact(variances[-1], n),
+                Estimate.exact(_mean(variances[model]), n),
                 note="activation units squared",
             ),
             Row(f"{model}: norm", Estimate.exact(scale.norm, n), note=scale.note),
-            Row(f"{model}: spread", Estimate.exact(scale.spread, n), note="scale-free"),
+            Row(
+                f"{model}: spread", Estimate.exact(_mean(spreads[model]), n), note=scale.spread_note
+            ),
         ]
     caveat = "Means over cells at their best layers; layers differ in scale too."
     if len(variances) < 2:
@@ -126,22 +140,68 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
             "One model alone cannot be compared. Its spread is scale-free, its variance is not."
         )
         return Finding(NAME, QUESTION, "undetermined", answer, caveat, tuple(lines))
-    raw_ratio, free_ratio = max(variances) / min(variances), max(spreads) / min(spreads)
+    raw, raw_models = _largest_ratio(variances)
+    free, free_models = _largest_ratio(spreads)
+    assert raw.value is not None and free.value is not None  # variances and spreads are positive
     verdict: Verdict = "undetermined"
-    if raw_ratio > 3 * free_ratio:
+    if raw.value > 3 * free.value:
         verdict = "ruled out"
-    elif free_ratio > 3:
+    elif free.value > 3:
         verdict = "supported"
     lines[:0] = [
-        Row("largest / smallest within-class variance", Estimate.exact(raw_ratio, len(known))),
-        Row("largest / smallest spread", Estimate.exact(free_ratio, len(known))),
+        Row("largest / smallest within-class variance", raw, note=raw_models),
+        Row("largest / smallest spread", free, note=free_models),
     ]
     lead = {"ruled out": "Mostly scale.", "supported": "Yes.", "undetermined": "Unclear."}[verdict]
     answer = (
-        f"{lead} Raw within-class variance differs {raw_ratio:.1f}-fold between models, "
-        f"scale-free spread {free_ratio:.1f}-fold."
+        f"{lead} Raw within-class variance differs {_fold(raw)} ({raw_models}), "
+        f"scale-free spread {_fold(free)} ({free_models})."
+    )
+    caveat += (
+        " Intervals are over traits. The largest of several models is compared with the smallest, "
+        "which alone makes some difference."
     )
     return Finding(NAME, QUESTION, verdict, answer, caveat, tuple(lines))
+
+
+PerTrait = Mapping[str, float]
+
+
+def _per_trait(rows: Sequence[StudyCell], values: Floats) -> PerTrait:
+    return {row.trait: float(value) for row, value in zip(rows, values, strict=True)}
+
+
+def _variances(rows: Sequence[StudyCell]) -> Floats:
+    """Within-class variance of each cell, mean over its poles, [cells]."""
+    found: Floats = 0.5 * (
+        column(rows, "high_within_variance") + column(rows, "low_within_variance")
+    )
+    return found
+
+
+def _mean(values: PerTrait) -> float:
+    return float(np.mean(list(values.values())))
+
+
+def _largest_ratio(by_model: Mapping[str, PerTrait]) -> tuple[Estimate, str]:
+    """Ratio of the models with the largest and the smallest mean, over the traits that both have,
+    and which they are; of the two means where they share no trait."""
+    most = max(by_model, key=lambda model: _mean(by_model[model]))
+    least = min(by_model, key=lambda model: _mean(by_model[model]))
+    shared = [trait for trait in by_model[most] if trait in by_model[least]]
+    named = f"{most} / {least}"
+    if not shared:
+        ratio = _mean(by_model[most]) / _mean(by_model[least])
+        return Estimate(ratio, None, None, None, 0, "the two share no trait"), named
+    first, second = (np.array([by_model[model][t] for t in shared]) for model in (most, least))
+    return ratio_of_means(first, second), named
+
+
+def _fold(ratio: Estimate) -> str:
+    said = f"{ratio.value:.1f}-fold"
+    if ratio.low is None or ratio.high is None:
+        return said
+    return f"{said} [{ratio.low:.1f}, {ratio.high:.1f}]"
 
 
 def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:

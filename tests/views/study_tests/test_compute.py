@@ -329,6 +329,9 @@ def test_units_compare_what_runs_measured():
     assert own["largest / smallest within-class variance"].value == pytest.approx(49)
     assert own["largest / smallest spread"].value == pytest.approx(1)
     assert own["b: norm"].value == pytest.approx(70)
+    assert found.answer.startswith(
+        "Mostly scale. Raw within-class variance differs 49.0-fold (b / "
+    )
     wide = [dataclasses.replace(c, spread=0.1 if c.model == "a" else 0.9) for c in rows]
     wide = [dataclasses.replace(c, high_within_variance=0.1, low_within_variance=0.2) for c in wide]
     assert units_finding(wide, {"a": 8, "b": 8}).verdict == "supported"

@@ -148,7 +148,18 @@ def test_implied_norm_is_right_where_its_assumption_holds():
     row = StudyCell("m", "t", 1, 0.1, 1.0, variance, variance, cosine, cosine, 1.0)
     scale = implied_scale([row], 64)
     assert scale.norm == pytest.approx(18, rel=1e-3)
-    assert scale.spread == pytest.approx(np.trace(np.cov(x.T)) / 18**2, rel=2e-3)
+    assert scale.spreads[0] == pytest.approx(np.trace(np.cov(x.T)) / 18**2, rel=2e-3)
+
+
+def test_what_runs_would_measure_is_told_beside_the_implied_spread():
+    """Five prompts of one norm, by the definition that runs use."""
+    rng = np.random.default_rng(7)
+    x = rng.normal(size=(5, 64)) + 2.0
+    x /= np.linalg.norm(x, axis=1, keepdims=True)
+    cosine = (np.linalg.norm(x.sum(0)) ** 2 - 5) / 20
+    row = StudyCell("m", "t", 1, 0.1, 1.0, 0.1, 0.1, cosine, cosine, 1.0)
+    spread = np.trace(np.cov(x.T)) / np.square(x.mean(axis=0)).sum()
+    assert implied_scale([row], 64).spread_note.endswith(f" have {spread:.3f}")
 
 
 def test_all_24_snr_follow_from_their_columns_within_rounding(found, table):
