@@ -1,4 +1,4 @@
-"""Why does this trait fail, or what limits it?"""
+"""Why does this trait fail or hardly work, or what limits it?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from backend.core.finding import Verdict
+from backend.core.status import status_of
 from backend.views.diagnosis import words
 from backend.views.diagnosis.cause import Fix, Judgement
 from backend.views.diagnosis.compute import diagnose_run, fix_pipeline, r_of_fix
@@ -132,7 +133,7 @@ def _details(diagnosis: Diagnosis) -> None:
 
 chosen = selection()
 title = st.empty()
-title.title(words.title(works=False))
+title.title(words.title("undefined"))
 run = require_run(chosen)
 with data.faults_shown():
     results = data.results()
@@ -146,7 +147,7 @@ with data.faults_shown():
         limits,
         results.steering(run.run_id),
     )
-    title.title(words.title(works=diagnosis.works))
+    title.title(words.title(status_of(diagnosis.r.value, limits)))
     of_layers = 1 if chosen.layer is not None else len(run.record.layers)
     st.markdown(words.status_line(diagnosis, limits, of_layers))
     if chosen.layer is None:

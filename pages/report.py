@@ -109,10 +109,16 @@ def _report(chosen: Selection, run: RunSummary) -> None:
     name = f"{run.study_key if whole else f'{run.record.run_id}.{chosen.trait}'}.html"
     _download(
         f"Download the report, about {size_text(expected_bytes(view, sections))}",
-        partial(write_report, data.results(), view, sections=sections),
+        partial(write_report, data.results(), view, sections=sections, dashboard=_dashboard()),
         name,
         "text/html",
     )
+
+
+def _dashboard() -> str:
+    """Address of the first page, as this browser reaches it; empty where that is not known."""
+    address = st.context.url or ""
+    return f"{address.rpartition('/')[0]}/" if address.startswith(("http://", "https://")) else ""
 
 
 def _tables(_: Selection, run: RunSummary) -> None:

@@ -17,6 +17,7 @@ from backend.views.study_tests.tables import finding_rows
 from pages.shared import data
 from pages.shared.address import segmented
 from pages.shared.figures import show
+from pages.shared.plain import as_table
 from pages.shared.sidebar import Selection, selection
 from pages.shared.states import show_broken
 from pages.shared.tested_runs import tested_runs
@@ -32,7 +33,8 @@ _CHIPS: dict[words.Confidence, str] = {
 def _details(finding: Finding, cells: tuple[StudyCell, ...]) -> None:
     """Table, caveat and chart of one test."""
     if finding.rows:
-        st.dataframe(finding_rows(finding), hide_index=True, width="stretch")
+        # A table that wraps: on a phone a scrolling one cuts the numbers off.
+        st.table(as_table(finding_rows(finding)), border="horizontal", hide_index=True)
     if finding.caveat:
         st.caption(f"Caveat: {finding.caveat}")
     if finding.name == prompt_cosine.NAME:

@@ -135,7 +135,12 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Tour
             "Units mislead",
             said["units"],
             "pages/prompts.py",
-            {"run": "qwen2-simulated", "trait": "abandonment_therapeutic_frame", "layer": "best"},
+            {
+                "run": "qwen2-simulated",
+                "trait": "abandonment_therapeutic_frame",
+                "layer": "best",
+                "prompts_view": "metrics",
+            },
             demo=True,
         ),
         TourStep("Why one cell fails", why, "pages/diagnosis.py", _CELL, demo=True),

@@ -7,8 +7,9 @@ from typing import cast
 
 import streamlit as st
 
-from backend.core.vectors.pipeline import Centre, FilterReference, Pipeline, RowScaling
+from backend.core.vectors.pipeline import Centre, Pipeline, RowScaling
 from backend.views.filter_lab.axis import KEEP_ALL, CosineRange
+from backend.views.filter_lab.words import REFERENCES
 from pages.shared import lab_link as link
 from pages.shared.address import segmented, select, write
 
@@ -19,12 +20,6 @@ PRESETS = {
     "Solution C: remove 1 PC": Pipeline(denoise=1),
 }
 _ROWS = {"none": "as they are", "unit": "unit norm"}
-_REFERENCES = {
-    "mean": "pole mean",
-    "leave_one_out": "mean of the others",
-    "median": "geometric median",
-    "none": "no filter",
-}
 _CENTRES = {"mean": "mean", "geometric_median": "geometric median"}
 _REMOVED = {str(k): str(k) for k in range(6)}
 
@@ -44,9 +39,9 @@ def pipeline_controls(inner_products: Mapping[str, str]) -> Pipeline:
     """
     reference = segmented(
         "Compare each prompt with",
-        list(_REFERENCES),
+        list(REFERENCES),
         link.REFERENCE,
-        _REFERENCES,
+        REFERENCES,
         help="The filter keeps prompts with a high cosine to this. With the mean of the others, "
         "a prompt is not compared with itself.",
     )
@@ -74,7 +69,7 @@ def pipeline_controls(inner_products: Mapping[str, str]) -> Pipeline:
     metric = select("Inner product", list(inner_products), link.METRIC, inner_products)
     return Pipeline(
         row_scaling=cast("RowScaling", rows),
-        filter_reference=cast("FilterReference", reference),
+        filter_reference=reference,
         threshold=KEEP_ALL,
         centre=cast("Centre", centre),
         denoise=int(denoise),

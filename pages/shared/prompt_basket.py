@@ -106,7 +106,7 @@ def saved_shown() -> None:
     if revision is not None:
         st.success(
             f"Saved as **{revision}**, chosen in the sidebar now. Its activations are being made; "
-            "the page fills when they are done.",
+            "the page fills when they are done. Its prompts are numbered anew.",
             icon=":material/playlist_add_check:",
         )
 

@@ -12,6 +12,14 @@ from backend.views.shared.chat import chat_html
 from pages.shared.prompt_basket import basket_of, keep
 from pages.shared.sidebar import OPEN_PROMPT
 
+_SHOWN = "prompt_shown"
+# On a narrow page the card lies below what opens it.
+_INTO_VIEW = """<script>
+if (innerWidth <= 640) {
+  document.querySelector(".st-key-prompt_card")?.scrollIntoView({block: "start"});
+}
+</script>"""
+
 
 def pick(number: int | None) -> None:
     """Open a prompt, or none; for a callback."""
@@ -38,6 +46,8 @@ def prompt_card(view: PromptView, run: RunSummary) -> None:
     """
     number = picked(view)
     place = None if number is None else view.place(number)
+    before = st.session_state.get(_SHOWN)
+    st.session_state[_SHOWN] = number
     if number is None or place is None:
         st.caption(words.PICK)
         return
@@ -81,6 +91,8 @@ def prompt_card(view: PromptView, run: RunSummary) -> None:
                 "pole": st.column_config.TextColumn(width=50),
             },
         )
+        if number != before:
+            st.html(f"{_INTO_VIEW}<!-- {number} -->", unsafe_allow_javascript=True)
 
 
 def _edit(run: RunSummary, number: int, key: str, before: str) -> None:

@@ -41,16 +41,17 @@ def show_history() -> None:
 
 
 def _row(entry: Entry) -> dict[str, object]:
+    # The long id last: on a phone it would be all that is seen.
     return {
-        "run": entry.run_id,
         "state": entry.state,
         "model": entry.model,
+        "queued at (UTC)": entry.at,
         "layers": entry.layers,
         "pooling": entry.pooling,
         "study": entry.study,
-        "queued at (UTC)": entry.at,
         "seconds": entry.seconds,
         "MB": entry.megabytes,
+        "run": entry.run_id,
     }
 
 

@@ -312,6 +312,7 @@ def _markers(cell: PhantomCell) -> dict[str, float]:
         "norm ratio": float(ratios.max()),
         "cosine gap": float(gaps.max()),
         "dominance": evidence.dominance.value,
+        "1 - split-half": 1 - (evidence.split_half.value or 0.0),
         "probe gain": evidence.trial((RIDGE,)).gain.value or 0.0,
     }
     length = pearson(cases.cases(evidence.drifts[MEAN_DIFFERENCE], cases.length))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 import zipfile
 from urllib.parse import urlsplit
 
@@ -41,6 +43,10 @@ def test_links_report_and_tables_work_and_nothing_is_asked_elsewhere(behind, wat
     waiting.value.save_as(tmp_path / "report.html")
     report = (tmp_path / "report.html").read_text("utf-8")
     assert report.lstrip().startswith("<!") and "phantom" in report.lower()
+    again = re.search(rf'href="({site}/{BASE}/\?study=[^"]+)"', report)
+    assert again is not None
+    view = watched(html.unescape(again[1]))
+    view.get_by_role("heading", level=1).first.wait_for()
     # A link that a collaborator opens, with its choices.
     link = page.url.replace("take=report", "take=tables")
     assert "study=" in link and link.startswith(f"{site}/{BASE}/report?")

@@ -121,6 +121,16 @@ def phantom(tmp_path_factory):
     return settings, view, text, Parsed(text)
 
 
+def test_the_view_is_opened_again_where_the_report_was_made(phantom, tmp_path):
+    settings, view, _, parsed = phantom
+    assert f"put ?{view.query()} behind its address" in parsed.text
+    path = tmp_path / "report.html"
+    site = 'http://127.0.0.1:8501/a"b/'
+    write_report(results(settings), view, path, ["scores"], MOMENT, dashboard=site)
+    found = Parsed(path.read_text("utf-8"))
+    assert [link for link in found.links if not link.startswith("#")] == [f"{site}?{view.query()}"]
+
+
 def test_nothing_is_asked_of_any_host(phantom):
     _, _, text, parsed = phantom
     assert all(link.startswith("#") for link in parsed.links)

@@ -11,6 +11,8 @@ import numpy as np
 from backend.core.behaviour import Behaviour, behaviour_of
 from backend.core.cases import Cases
 from backend.core.estimate import Estimate
+from backend.core.metrics.stability import split_half_stability
+from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.correlation import pearson
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.extraction.simulated import PROMPT_TOKENS
@@ -128,6 +130,8 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
                 high=group.high,
                 texts=tuple(study.prompts[i].text for i in ids),
                 dominance=Estimate.exact(dominance, len(ids)),
+                massive_elsewhere=(),
+                split_half=split_half_of(grams[shown], group.high, plan.width),
                 drifts_by_layer=drifts,
                 cases=ScoredCases(
                     scenarios=behaviour.scenarios,
@@ -151,6 +155,12 @@ def phantom_cells(plan: PhantomPlan, layer: int | None, model: int = 0) -> Itera
             held={at: second for at, (_, _, second) in drawn.items()},
             cases=other.cases(other.values),
         )
+
+
+def split_half_of(gram: np.ndarray, high: np.ndarray, width: int) -> Estimate:
+    """Split-half stability of one cell of prompts without pairs."""
+    cells = PromptCells.of_gram(gram, high, width)
+    return split_half_stability(cells).estimates(cells)[0]
 
 
 def clean_vectors(plan: PhantomPlan, model: int = 0) -> list[dict[int, np.ndarray]]:

@@ -17,6 +17,7 @@ SPLITS = 400
 SPLIT_SEED = 20260217
 
 ONLY_PROMPT = "it is the only prompt of its pole"
+OPPOSED = "random halves give opposed vectors"
 ZERO_WITHOUT = "without it the vector is zero"
 
 
@@ -163,10 +164,7 @@ def split_half_stability(
         if mean is None:
             reasons[cell] = "a vector built from half of the prompts is zero"
         elif mean < 0:
-            reasons[cell] = (
-                f"random halves give opposed vectors (mean cosine {mean:.3f}), "
-                "so Spearman-Brown does not apply"
-            )
+            reasons[cell] = f"{OPPOSED} (mean cosine {mean:.3f}), so Spearman-Brown does not apply"
         else:
             values[cell] = 2 * mean / (1 + mean)
     return Measured(values, reasons)

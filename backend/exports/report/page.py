@@ -27,6 +27,7 @@ def write_report(
     path: Path,
     sections: Sequence[str] = (),
     made_at: datetime.datetime | None = None,
+    dashboard: str = "",
 ) -> None:
     """Write a report, section by section.
 
@@ -36,6 +37,8 @@ def write_report(
         path: the file; see :func:`backend.store.atomic.atomic_file`.
         sections: names of the sections, in the registry's order; empty for all.
         made_at: the date in its head; now unless given.
+        dashboard: address of the first page of the dashboard it is made in, ending with a slash;
+            empty where it is made without one.
 
     Raises:
         ExportError: there is no such section.
@@ -45,6 +48,7 @@ def write_report(
     pieces = report_template().generate(
         **_head(view, moment),
         view=view,
+        dashboard=dashboard,
         answer=_answer(results, view),
         sections=chosen,
         built=_built(results, view, chosen),

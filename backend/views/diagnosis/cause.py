@@ -54,6 +54,7 @@ class Judgement:
         fix: a remedy; None where there is none to be had from these data.
         confusions: what looks alike.
         explained: whether a cause that is judged more directly would leave the same marker.
+        remedy: what to do where there is no fix to be tried; empty if nothing is known.
     """
 
     cause: str
@@ -65,6 +66,7 @@ class Judgement:
     fix: Fix | None
     confusions: str
     explained: bool = False
+    remedy: str = ""
 
     @property
     def marked(self) -> bool:
@@ -80,11 +82,13 @@ class Subject:
         cause: key.
         title: name on screen.
         confusions: what looks alike.
+        remedy: what to do where there is no fix to be tried; empty if nothing is known.
     """
 
     cause: str
     title: str
     confusions: str
+    remedy: str = ""
 
     def judged(
         self,
@@ -96,7 +100,15 @@ class Subject:
     ) -> Judgement:
         """A judgement of it; see :class:`Judgement`."""
         return Judgement(
-            self.cause, self.title, verdict, weight, summary, rows, fix, self.confusions
+            self.cause,
+            self.title,
+            verdict,
+            weight,
+            summary,
+            rows,
+            fix,
+            self.confusions,
+            remedy=self.remedy,
         )
 
 

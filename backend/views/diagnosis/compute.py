@@ -16,6 +16,7 @@ from backend.store.run import Run
 from backend.views.diagnosis.cause import Fix
 from backend.views.diagnosis.diagnose import Diagnosis, diagnose
 from backend.views.diagnosis.evidence import CellEvidence
+from backend.views.diagnosis.thresholds import DOMINANCE
 from backend.views.scorecard.compute import scorecard
 from backend.views.shared.reliability import reliability_of
 
@@ -113,7 +114,8 @@ def cell_evidence(
         layer_given: whether the user chose the layer, and not r.
     """
     prompts = [prompt for prompt in run.prompts(trait) if prompt.prompt_set == prompt_set]
-    (cell,) = run.cells(trait, prompt_set, layer)
+    cells = {cell.key.layer: cell for cell in run.cells(trait, prompt_set)}
+    cell = cells[layer]
     # One layer's drifts are all that is needed of methods where no layer is chosen.
     stored = run.drifts(trait=trait, layer=layer if layer_given else None)
     if layer_given:
@@ -127,6 +129,12 @@ def cell_evidence(
         high=np.array([prompt.pole == "high" for prompt in prompts]),
         texts=tuple(prompt.text for prompt in prompts),
         dominance=cell.metrics["dominance"],
+        massive_elsewhere=tuple(
+            at
+            for at, other in cells.items()
+            if at != layer and (other.metrics["dominance"].value or 0.0) >= DOMINANCE
+        ),
+        split_half=cell.metrics["split_half_stability"],
         drifts_by_layer={
             method: by_layer
             for (method, _, own_set), (by_layer, _) in stored.items()

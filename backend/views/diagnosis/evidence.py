@@ -58,6 +58,8 @@ class CellEvidence:
         high: True for the high pole, [n].
         texts: the prompts, in the same order.
         dominance: share of ||v||^2 in its largest coordinate.
+        massive_elsewhere: other layers in which that share is beyond what healthy cells have.
+        split_half: split-half stability of the vector.
         drifts_by_layer: method -> layer -> projection drift (or level) of every case, [cases];
             fitted methods from held-out scenarios; what has no vector is missing.
         cases: who they are of, their scores, behaviour and lengths.
@@ -80,6 +82,8 @@ class CellEvidence:
     high: Bools
     texts: tuple[str, ...]
     dominance: Estimate
+    massive_elsewhere: tuple[int, ...]
+    split_half: Estimate
     drifts_by_layer: Mapping[str, Mapping[int, Floats]]
     cases: ScoredCases
     score_range: tuple[float, float]

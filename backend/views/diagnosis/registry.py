@@ -21,6 +21,7 @@ from backend.views.diagnosis.rules import (
     score_ends,
     steering,
     unreliable_judge,
+    unstable_vector,
 )
 
 
@@ -69,6 +70,7 @@ RULES = registered(
     unreliable_judge.RULE,
     *outliers.RULES,
     *poles.RULES,
+    unstable_vector.RULE,
     first_token.RULE,
     massive_coordinate.RULE,
     other_layer.RULE,

@@ -21,6 +21,11 @@ COSINE_GAP = 0.15
 POLE_ORDER = 0.9
 # Share of a prompt's words that its nearest prompt of the other pole does not have.
 WORDS_DIFFER = 0.1
+# Split-half stability: below it, less of the vector than of a poor test's score is what it should
+# be of (Cicchetti 1994 calls a reliability below 0.4 poor).
+SPLIT_HALF = 0.4
+# Split-half stability for which the number of prompts is told.
+STEADY = 0.8
 # Share of ||v||^2 in one coordinate.
 DOMINANCE = 0.3
 # The first token's share of a prompt's pooled squared length beyond an ordinary token's (0 like the

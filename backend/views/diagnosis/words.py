@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from backend.core.estimate import Estimate
-from backend.core.status import status_of
+from backend.core.status import Status, status_of
 from backend.settings import StatusThresholds
 from backend.store.run_values import RunSummary
 from backend.views.diagnosis.cause import Judgement
 from backend.views.diagnosis.diagnose import Diagnosis
-from backend.views.diagnosis.rules import few_scenarios, outliers, poles, probes, steering
+from backend.views.diagnosis.rules import outliers, poles, probes, steering, unstable_vector
 from backend.views.shared.style import STATUS_SIGNS
 
 VERDICTS = (
@@ -23,7 +23,9 @@ GAINS = (
     "choosing among them on each half, and not of the one that is named."
 )
 # Causes that lie in what the prompts say, and how.
-_OF_WORDING = frozenset({poles.LENGTHS, poles.WORDS, outliers.DIRECTION, probes.UNLIKE})
+_OF_WORDING = frozenset(
+    {poles.LENGTHS, poles.WORDS, outliers.DIRECTION, probes.UNLIKE, unstable_vector.CAUSE}
+)
 OTHER_WORDING = (
     "To compare with prompts in other words: this command has a model write 20 pairs of each trait "
     "as a prompt set of their own, and extracts them like this run. The form below does the same."
@@ -36,13 +38,15 @@ HELD_OUT = (
 )
 
 
-def title(*, works: bool) -> str:
+def title(status: Status) -> str:
     """What the page asks of a cell.
 
     Args:
-        works: whether its r is that of a working cell.
+        status: of its r.
     """
-    return "What limits this trait?" if works else "Why does this trait fail?"
+    if status == "close":
+        return "Why is this trait only close to working?"
+    return "What limits this trait?" if status == "working" else "Why does this trait fail?"
 
 
 def status_line(diagnosis: Diagnosis, thresholds: StatusThresholds, of_layers: int) -> str:
@@ -98,8 +102,8 @@ def no_fix(judgement: Judgement) -> str:
     Args:
         judgement: of a cause without one.
     """
-    if judgement.cause == few_scenarios.CAUSE:
-        return few_scenarios.REMEDY
+    if judgement.remedy:
+        return judgement.remedy
     return f"No vector of this run mends this cause. Looks alike: {judgement.confusions}"
 
 

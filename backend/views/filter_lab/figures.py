@@ -19,6 +19,7 @@ from backend.settings import StatusThresholds
 from backend.types import POLES
 from backend.views.filter_lab.axis import CosineRange
 from backend.views.filter_lab.compute import LabPrompt, LabView
+from backend.views.filter_lab.words import axis_title
 from backend.views.shared.intervals import band
 from backend.views.shared.numbers import r_text
 from backend.views.shared.style import BLUE, GREY, SEQUENTIAL, excerpt
@@ -130,7 +131,7 @@ def threshold_curve(
         text,
         xaxis={
             "range": [cosines.low, high],
-            "title": _title("threshold of the cosine to the reference"),
+            "title": _title(axis_title(view.pipeline.filter_reference)),
         },
         yaxis={"range": _range(known), "title": _title("r, 95% interval (Fisher z)")},
         shapes=shapes,

@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from backend.core.vectors.lab import Steps
+from backend.core.vectors.pipeline import FilterReference
 from backend.views.filter_lab.compute import LabView
 
+# What a prompt's cosine is taken to.
+REFERENCES: Mapping[FilterReference, str] = {
+    "mean": "pole mean",
+    "leave_one_out": "mean of the others",
+    "median": "geometric median",
+    "none": "no filter",
+}
 AXIS = (
     "r for every threshold. A single narrow peak is more likely to be chance than a long stretch "
     "above the r before."
@@ -35,6 +45,11 @@ def steps_text(steps: Steps) -> str:
         f" The curve has {len(steps.thresholds)} of {steps.of:,} thresholds, because each is slow "
         "with this centre or with components removed; the marker is exact."
     )
+
+
+def axis_title(reference: FilterReference) -> str:
+    """What the axis of thresholds is. Args: reference: of the filter, which is on."""
+    return f"threshold of a prompt's cosine to the {REFERENCES[reference]}"
 
 
 def basket_label(count: int) -> str:

@@ -19,6 +19,7 @@ from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import AGAINST_HUGE
 from backend.views.diagnosis.rules import first_token
 from backend.views.diagnosis.thresholds import FIRST_TOKEN
+from tests.support.phantoms import split_half_of
 
 WIDTH, POLE, CASES = 40, 10, 200
 SINK = 3  # the coordinate in which the first token is huge
@@ -61,6 +62,8 @@ def cell(high_tokens, low_tokens, size=600.0, seed=5):
         high=high,
         texts=tuple(f"a b c d {i}" for i in range(len(high))),
         dominance=Estimate.exact(float((v**2).max() / (v @ v)), 2 * POLE),
+        massive_elsewhere=(),
+        split_half=split_half_of(means @ means.T, high, WIDTH),
         drifts_by_layer={
             "mean_difference": {12: drift(means)},
             "massive_removed": {12: drift(means, unsunk)},

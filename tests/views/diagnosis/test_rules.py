@@ -10,6 +10,7 @@ import pytest
 from scipy import stats
 
 from backend.core.estimate import CROSS_FITTED, Estimate
+from backend.core.metrics.stability import OPPOSED
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import pearson, spearman
 from backend.core.statistics.dependent import ALIKE
@@ -20,7 +21,8 @@ from backend.store.run_values import ScoredCases
 from backend.views.diagnosis.diagnose import diagnose
 from backend.views.diagnosis.registry import RULES
 from backend.views.diagnosis.rules import outliers
-from tests.support.phantoms import planted_cells
+from backend.views.diagnosis.words import no_fix
+from tests.support.phantoms import planted_cells, split_half_of
 
 
 @pytest.fixture(scope="module")
@@ -206,6 +208,7 @@ def test_a_high_correlation_between_turns_rules_a_bad_judge_out_whatever_its_sig
     assert judged.verdict == "ruled out"
     expected = stats.pearsonr(flipped.cases.first, flipped.cases.last).statistic
     assert judged.rows[0].estimate.value == pytest.approx(expected) and expected < -0.2
+    assert judged.summary.endswith("Errors alone would not correlate, whatever the sign.")
 
 
 @pytest.mark.parametrize(("r", "verdict"), [(0.25, "undetermined"), (0.0, "supported")])
@@ -560,7 +563,7 @@ def test_every_rule_says_what_it_measures_why_and_what_looks_alike():
     assert len({rule.cause for rule in RULES}) == len(RULES)
     planted = {cause.name for cause in CAUSES if cause.harms}
     # Phantoms are drawn as pooled activations, so they have no tokens or words to plant.
-    unplanted = {"first_token", "pole_lengths", "few_words_differ"}
+    unplanted = {"first_token", "pole_lengths", "few_words_differ", "unstable_vector"}
     # Nor a model to steer.
     unplanted |= {"monitors_not_steers", "steers_not_monitors"}
     assert {rule.cause for rule in RULES} == planted | unplanted
@@ -595,6 +598,60 @@ def test_poles_that_differ_in_one_word_are_named(healthy):
     )
     judged = judged_by(dataclasses.replace(healthy, texts=paired), "few_words_differ")
     assert judged.verdict == "undetermined" and judged.summary.endswith("differs in 1 of 20 words.")
+
+
+def test_a_vector_of_chance_is_told_with_the_prompts_it_would_take(healthy):
+    """The number of prompts is true: with so many, split-half stability is what was promised."""
+    rng = np.random.default_rng(11)
+    trait = np.eye(64)[0]
+
+    def stability(prompts, seeds=range(12)):
+        found = []
+        for _ in seeds:
+            high = np.arange(2 * prompts) < prompts
+            rows = 0.9 * np.where(high, 1, -1)[:, None] * trait + rng.normal(size=(len(high), 64))
+            found.append(split_half_of(rows @ rows.T, high, 64).value)
+        return float(np.mean([value or 0.0 for value in found]))
+
+    few = dataclasses.replace(healthy, split_half=Estimate.exact(0.2, 20), high=np.arange(20) < 10)
+    found = judged_by(few, "unstable_vector")
+    assert (found.verdict, found.marked, found.fix) == ("undetermined", True, None)
+    assert "cosine of 0.20" in found.summary
+    assert "about 160 prompts a pole instead of 10" in found.summary  # 10 * 0.8 * 0.8 / (0.2 * 0.2)
+    assert no_fix(found) == found.remedy != ""
+    own = stability(10)
+    needed = 0.8 * (1 - own) / (own * 0.2) * 10
+    assert stability(round(needed)) == pytest.approx(0.8, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("split_half", "verdict", "marked"),
+    [
+        (Estimate.exact(0.9, 20), "ruled out", False),
+        (Estimate.undefined(20, f"{OPPOSED} (mean cosine -0.1)"), "undetermined", True),
+        (
+            Estimate.undefined(2, "halves need at least 2 prompts in each pole"),
+            "undetermined",
+            False,
+        ),
+        (Estimate.exact(0.001, 20), "undetermined", True),
+    ],
+)
+def test_a_stable_vector_is_no_cause_and_an_undefined_one_says_why(
+    healthy, split_half, verdict, marked
+):
+    found = judged_by(dataclasses.replace(healthy, split_half=split_half), "unstable_vector")
+    assert (found.verdict, found.marked) == (verdict, marked)
+    assert split_half.reason is None or split_half.reason in found.summary
+
+
+def test_layers_that_a_massive_coordinate_spoils_are_named_at_the_best_one(healthy):
+    found = judged_by(
+        dataclasses.replace(healthy, massive_elsewhere=(2, 3, 7)), "massive_coordinate"
+    )
+    assert found.verdict == "ruled out"
+    assert "In layers 2-3, 7 one coordinate holds 30% or more" in found.summary
+    assert "In layer" not in judged_by(healthy, "massive_coordinate").summary
 
 
 def test_the_base_of_every_gain_is_the_mean_difference(healthy):

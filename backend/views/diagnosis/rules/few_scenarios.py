@@ -12,7 +12,7 @@ CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 _DEFINED = 3  # cases below which no r is defined
 _MEASURED = "r of the mean difference, held out where its layer was chosen"
 _HIDES = "Any other cause that is seen in r, which so few cases cannot tell apart."
-REMEDY = "More scored scenarios would settle it. Vectors that raise r are under Every fix."
+_REMEDY = "More scored scenarios would settle it. Vectors that raise r are under Every fix."
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
@@ -40,6 +40,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
             (Row(_MEASURED, whole),),
             None,
             _HIDES,
+            remedy=_REMEDY,
         )
     summary = (
         f"{cases}; r held out is undefined: {r.reason}."
@@ -59,6 +60,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         (Row(_MEASURED, r),),
         None,
         _HIDES,
+        remedy=_REMEDY,
     )
 
 

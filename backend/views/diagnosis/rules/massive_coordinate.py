@@ -10,6 +10,7 @@ from backend.views.diagnosis import thresholds as at
 from backend.views.diagnosis.cause import Earlier, Judgement, Rule, verdict_by_gain
 from backend.views.diagnosis.evidence import CellEvidence
 from backend.views.diagnosis.remedies import AGAINST_HUGE, best_fix, choice_note, gain_row
+from backend.views.shared.numbers import ranges
 
 CAUSE, TITLE = "massive_coordinate", "Massive coordinate"
 # What acts on single coordinates, so that its gain tells of this cause.
@@ -39,6 +40,12 @@ def judge(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     from_first = weight >= 1 and earlier["first_token"].marked
     if from_first:
         summary += " It may come from the first token, which makes up most of the prompts' means."
+    if weight < 1 and evidence.massive_elsewhere:
+        layers = "layer" if len(evidence.massive_elsewhere) == 1 else "layers"
+        summary += (
+            f" In {layers} {ranges(evidence.massive_elsewhere)} one coordinate holds "
+            f"{at.DOMINANCE:.0%} or more: there this may be the cause of a low r."
+        )
     own = evidence.trial(METHODS)
     return Judgement(
         CAUSE,

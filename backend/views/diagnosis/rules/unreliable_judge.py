@@ -83,8 +83,11 @@ def _by_turns(evidence: CellEvidence, spoiled: bool) -> Judgement:
         least = min(abs(stability.low), abs(stability.high))
     weight = at.STABILITY / max(abs(stability.value), 0.02)
     if least > at.STABILITY:
-        return _judged("ruled out", weight, f"{said}.", (row,))
-    summary = f"{said}: the judge errs, or the behaviour changes. {TWICE}"
+        less = (
+            "" if stability.value > 0 else ". Errors alone would not correlate, whatever the sign"
+        )
+        return _judged("ruled out", weight, f"{said}{less}.", (row,))
+    summary = f"{said}: the judge may err, or the behaviour changes between turns. {TWICE}"
     return _judged("undetermined", weight, summary, (row,), explained=spoiled)
 
 
