@@ -2,7 +2,7 @@
 
 A layer or a remedy that is chosen and judged on the same cases looks better than it is, and what
 it is compared with looks worse, or better, by the same. So both are chosen on one half of the
-groups and compared on the other, both ways, over several random halvings.
+groups and compared on the other, both ways, over many random halvings.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from backend.core.arrays import Bools, Floats, Integers
+from backend.core.arrays import ROUNDING, Bools, Floats, Integers
 from backend.core.cases import Cases
 from backend.core.estimate import CROSS_FITTED, Estimate
 from backend.core.statistics.clustered import LEAST_GROUPS, p_over, quantile_over
 from backend.core.statistics.dependent import compare_predictors, no_difference
 
-SPLITS = 5
+HALVINGS = 50
+# So many of them also have an interval each, which takes far longer than their r.
+INTERVALS = 5
 SEED = 20260305
 # Halves of fewer groups are too small to choose on.
 LEAST = 20
@@ -52,7 +54,12 @@ class CrossFitted:
 
 
 def cross_fitted_gain(
-    cases: Cases, candidates: Floats, bases: Floats, *, splits: int = SPLITS, seed: int = SEED
+    cases: Cases,
+    candidates: Floats,
+    bases: Floats,
+    *,
+    halvings: int = HALVINGS,
+    seed: int = SEED,
 ) -> CrossFitted:
     """How much more the best candidate predicts than the best base, each chosen on other cases.
 
@@ -60,14 +67,15 @@ def cross_fitted_gain(
     and their r are compared on the other (Zou's interval; the jackknife's of dependent cases), and
     the reverse. The two gains are averaged with Zou's interval of a mean of independent
     estimates: mean - sqrt(sum (value - low)^2) / 2, and likewise above (MOVER; Zou and Donner
-    2008, Statistics in Medicine 27: 1693-1702). Value and ends are averaged over the halvings,
-    which takes out the luck of one. Range: [-2, 2]; p is two-sided, of no gain.
+    2008, Statistics in Medicine 27: 1693-1702). The value is averaged over the halvings, which
+    takes out the luck of one, and so is how far the ends lie from it, over the first halvings.
+    Range: [-2, 2]; p is two-sided, of no gain.
 
     Args:
         cases: y, groups and responders; their x does not count.
         candidates: drift (or level) along each candidate, [candidates, n].
         bases: the same along what they are compared with, [bases, n].
-        splits: number of random halvings.
+        halvings: number of random halvings, at least 1.
         seed: of the halvings.
 
     Undefined with fewer than 20 groups, or where r is undefined in a half.
@@ -78,30 +86,111 @@ def cross_fitted_gain(
         why = f"choosing on halves needs at least {LEAST} independent cases, not {groups}"
         return CrossFitted(Estimate.undefined(len(cases), why), chosen, 0)
     rng = np.random.default_rng(seed)
+    drawn = np.zeros((halvings, groups), bool)
+    for row in drawn:
+        row[rng.permutation(groups)[: groups // 2]] = True
+    first = drawn[:, cases.groups]
     # Nothing below asks for names, and subsets are quicker without.
     nameless = dataclasses.replace(cases, scenarios=(), responders=())
-    ends = []
-    for _ in range(splits):
-        inside = np.zeros(groups, bool)
-        inside[rng.permutation(groups)[: groups // 2]] = True
-        first = inside[cases.groups]
-        halves = [(rows, nameless.subset(rows)) for rows in (first, ~first)]
-        pair = []
-        for (train, seen), (test, unseen) in (halves, halves[::-1]):
-            own, base = highest(candidates[:, train], seen), highest(bases[:, train], seen)
-            if own is None or base is None:
-                why = "r is undefined in a half of the cases"
-                return CrossFitted(Estimate.undefined(len(cases), why), chosen, 0)
-            chosen[own] += 1
-            against = unseen.with_x(candidates[own][test])
-            pair.append(compare_predictors(against, bases[base][test]).difference)
-        missing = next((found for found in pair if found.value is None), None)
-        if missing is not None:
-            why = missing.reason or "r is undefined in a half of the cases"
-            return CrossFitted(Estimate.undefined(len(cases), why), chosen, 0)
-        ends.append(_mean_of_two(*pair))
-    value, low, high = (float(found) for found in np.mean(ends, axis=0))
-    return CrossFitted(_estimate(value, low, high, cases), chosen, 2 * splits)
+    sides = []
+    for half in first[:INTERVALS]:
+        found = _compared(nameless, candidates, bases, half)
+        if isinstance(found, str):
+            return CrossFitted(Estimate.undefined(len(cases), found), chosen, 0)
+        sides.append(found)
+    below, above = (float(side) for side in np.mean(sides, axis=0))
+    choices = choices_of_halves(cases, candidates, bases, first)
+    np.add.at(chosen, choices.candidate, 1)
+    value = float(choices.gains.mean())
+    if below == above == 0.0:
+        return CrossFitted(no_difference(cases), chosen, len(choices.gains))
+    gain = _estimate(value, value - below, value + above, cases)
+    return CrossFitted(gain, chosen, len(choices.gains))
+
+
+@dataclass(frozen=True, eq=False)
+class Choices:
+    """What was chosen on each half, and what it gains on the other.
+
+    Attributes:
+        candidate: row of the chosen candidate, [halves].
+        base: row of the chosen base, [halves].
+        gains: r of the one minus r of the other on the half they were not chosen on, [halves].
+    """
+
+    candidate: Integers
+    base: Integers
+    gains: Floats
+
+
+def choices_of_halves(cases: Cases, candidates: Floats, bases: Floats, first: Bools) -> Choices:
+    """Choose on each half and compare on the other, all halves at once.
+
+    Args:
+        cases: y and responders.
+        candidates: [candidates, n].
+        bases: [bases, n].
+        first: which cases are in the first half of each halving, [halvings, n].
+
+    Returns:
+        First halves, then second ones; those in which a choice has no r, on either half, are
+        left out.
+    """
+    halves = np.concatenate([first, ~first]).astype(np.float64)
+    own, base = (_correlations(halves, rows, cases) for rows in (candidates, bases))
+    rows = np.arange(len(halves))
+    other = np.roll(rows, len(first))
+    best, against = own.argmax(axis=1), base.argmax(axis=1)
+    r = [own[rows, best], own[other, best], base[rows, against], base[other, against]]
+    usable = np.isfinite(r).all(axis=0)
+    return Choices(best[usable], against[usable], (r[1] - r[3])[usable])
+
+
+def _correlations(halves: Floats, rows: Floats, cases: Cases) -> Floats:
+    """r of rows with y within responders on each half, [halves, rows]; -inf where none varies.
+
+    Args:
+        halves: 1 for the cases in it, [halves, n].
+        rows: [rows, n].
+        cases: y and responders.
+    """
+    x, y = cases.centred(rows.T).T, cases.centred(cases.y)
+    # Near zero, sums of squares less squares of sums are exact enough.
+    x, y = x - x.mean(axis=1, keepdims=True), y - y.mean()
+    square, product, total = halves @ np.square(x).T, halves @ (x * y).T, halves @ np.square(y)
+    size = square.copy()
+    for stratum in range(cases.stratum_count):
+        own = cases.strata == stratum
+        part = halves[:, own]
+        # A responder with no case in the half has no mean and takes nothing off.
+        count = np.maximum(part.sum(axis=1), 1.0)
+        sum_x, sum_y = part @ x[:, own].T, part @ y[own]
+        square -= np.square(sum_x) / count[:, None]
+        product -= sum_x * (sum_y / count)[:, None]
+        total -= np.square(sum_y) / count
+    varies = (square > ROUNDING * size) & (total > ROUNDING * (halves @ np.square(y)))[:, None]
+    scale = np.sqrt(np.where(varies, square * total[:, None], 1.0))
+    found: Floats = np.where(varies, np.clip(product / scale, -1.0, 1.0), -np.inf)
+    return found
+
+
+def _compared(
+    cases: Cases, candidates: Floats, bases: Floats, first: Bools
+) -> tuple[float, float] | str:
+    """How far the ends of the interval of one halving lie from its gain, below and above; NaN
+    where there is none. Or why the gain is undefined."""
+    halves = [(rows, cases.subset(rows)) for rows in (first, ~first)]
+    pair = []
+    for (train, seen), (test, unseen) in (halves, halves[::-1]):
+        own, base = highest(candidates[:, train], seen), highest(bases[:, train], seen)
+        if own is None or base is None:
+            return "r is undefined in a half of the cases"
+        against = unseen.with_x(candidates[own][test])
+        pair.append(compare_predictors(against, bases[base][test]).difference)
+    for found in pair:
+        if found.value is None:
+            return found.reason or "r is undefined in a half of the cases"
+    return _sides_of_mean(*pair)
 
 
 def highest(rows: Floats, cases: Cases) -> int | None:
@@ -123,15 +212,14 @@ def highest(rows: Floats, cases: Cases) -> int | None:
     return int(r.argmax())
 
 
-def _mean_of_two(first: Estimate, second: Estimate) -> tuple[float, float, float]:
-    """Mean of two independent estimates with its interval; NaN ends where one has none."""
+def _sides_of_mean(first: Estimate, second: Estimate) -> tuple[float, float]:
+    """How far the ends of the mean of two independent estimates lie from it; NaN without ends."""
     assert first.value is not None and second.value is not None
-    value = (first.value + second.value) / 2
     if first.low is None or first.high is None or second.low is None or second.high is None:
-        return value, math.nan, math.nan
+        return math.nan, math.nan
     below = math.hypot(first.value - first.low, second.value - second.low) / 2
     above = math.hypot(first.high - first.value, second.high - second.value) / 2
-    return value, value - below, value + above
+    return below, above
 
 
 def _estimate(value: float, low: float, high: float, cases: Cases) -> Estimate:
@@ -140,8 +228,6 @@ def _estimate(value: float, low: float, high: float, cases: Cases) -> Estimate:
     if math.isnan(low) or math.isnan(high):
         why = f"an interval needs {LEAST_GROUPS} groups in each half, and cases that vary"
         return Estimate(value, None, None, None, n, why, groups=groups)
-    if low == high:
-        return no_difference(cases)
     side = value - low if value > 0 else high - value
     if groups is None:
         p = float(2 * stats.norm.sf(abs(value) / side * stats.norm.ppf(0.975)))
