@@ -72,7 +72,7 @@ def identify(
     found = find_model(reference, settings, progress)
     if not _is_whole(found.folder):
         return found, None
-    progress("checking the weights", None)
+    progress("checking tokenizer and weights", None)
     try:
         tokenizer, template = _of_tokenizer(found.folder, reference, settings)
     except SlowTokenizer:

@@ -156,6 +156,7 @@ class Preparation:
         and it is to be tried without that."""
         reuse = Reuse(len(self._study.prompts) + len(self._study.responses))
         if model is not None:
+            self._report(Progress("looking through earlier runs"))
             reuse = find_reuse(
                 self._settings, self._study, model.identity, model.layers, self._lost
             )
