@@ -15,8 +15,12 @@ from pages.shared.sidebar import OPEN_PROMPT
 _SHOWN = "prompt_shown"
 # On a narrow page the card lies below what opens it.
 _INTO_VIEW = """<script>
-if (innerWidth <= 640) {
-  document.querySelector(".st-key-prompt_card")?.scrollIntoView({block: "start"});
+{
+  const card = document.querySelector(".st-key-prompt_card");
+  if (card && innerWidth <= 640) {
+    card.style.scrollMarginTop = "4.5rem";  // below the page's header
+    card.scrollIntoView({block: "start"});
+  }
 }
 </script>"""
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
+from backend.core.estimate import JACKKNIFE_OF_PAIRS
 from backend.core.finding import Finding, Row
 from backend.core.study_cell import StudyCell, models_of
 from backend.views.shared.intervals import error_bars
@@ -71,8 +72,12 @@ def cosine_by_model(cells: Sequence[StudyCell]) -> go.Figure:
 
 def _forest(rows: Sequence[Row]) -> go.Figure:
     figure = _points(rows, error_bars([row.estimate for row in rows]))
-    figure.add_vline(x=0, line={"color": GREY, "width": 1})
-    figure.update_xaxes(title="value with its 95% interval")
+    ratios = all(row.estimate.interval_method == JACKKNIFE_OF_PAIRS for row in rows)
+    figure.add_vline(x=1 if ratios else 0, line={"color": GREY, "width": 1})
+    if ratios:
+        figure.update_xaxes(type="log", title="ratio with its 95% interval (logarithmic axis)")
+    else:
+        figure.update_xaxes(title="value with its 95% interval")
     return figure
 
 

@@ -60,10 +60,7 @@ def implied_scale(rows: Sequence[StudyCell], width: int) -> PromptScale:
     )
     cosines = 1 - spreads
     measured = float((spreads / (cosines + spreads / 5)).mean())
-    spread_note = (
-        "scale-free; implied: 1 - mean cosine, per squared norm of a prompt. Runs measure it per "
-        f"squared norm of the pole's mean, by which 5 prompts of one norm have {measured:.3f}"
-    )
+    spread_note = f"implied: 1 - mean cosine; 5 prompts as runs measure it: {measured:.3f}"
     return PromptScale(norm, spreads, note, spread_note)
 
 
@@ -135,6 +132,11 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
             ),
         ]
     caveat = "Means over cells at their best layers; layers differ in scale too."
+    if len(having(known, "norm", "spread")) < len(known):
+        caveat += (
+            " A spread that printed cosines imply is per squared norm of a prompt; runs measure it "
+            "per squared norm of the pole's mean, which is smaller where prompts disagree."
+        )
     if len(variances) < 2:
         answer = (
             "One model alone cannot be compared. Its spread is scale-free, its variance is not."

@@ -159,7 +159,7 @@ def test_what_runs_would_measure_is_told_beside_the_implied_spread():
     cosine = (np.linalg.norm(x.sum(0)) ** 2 - 5) / 20
     row = StudyCell("m", "t", 1, 0.1, 1.0, 0.1, 0.1, cosine, cosine, 1.0)
     spread = np.trace(np.cov(x.T)) / np.square(x.mean(axis=0)).sum()
-    assert implied_scale([row], 64).spread_note.endswith(f" have {spread:.3f}")
+    assert implied_scale([row], 64).spread_note.endswith(f" {spread:.3f}")
 
 
 def test_all_24_snr_follow_from_their_columns_within_rounding(found, table):
