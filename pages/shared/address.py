@@ -24,6 +24,8 @@ Option = TypeVar("Option", bound=str)
 
 _GATHERED = "address_gathered"
 _NOT_FOUND = "address_not_found"
+# So many buttons fill four lines of a narrow page.
+_BUTTONS = 12
 
 
 @contextmanager
@@ -242,12 +244,16 @@ def several(
     names: Mapping[str, str],
     default: Sequence[str] | None = None,
 ) -> list[str]:
-    """Buttons of which any number may be pressed, kept in the address as a list.
+    """Buttons of which any number may be pressed, kept in the address as a list; more of them than
+    fit above what they choose are a box to search in.
 
     By default those of ``default`` are pressed, or all; so too if none of a choice is offered
     any longer.
     """
-    _prepare_several(options, key, options if default is None else default)
+    pressed = options if default is None else default
+    if len(options) > _BUTTONS:
+        return searched(label, options, key, names, pressed)
+    _prepare_several(options, key, pressed)
     chosen = st.pills(
         label,
         options,
