@@ -54,6 +54,7 @@ def server(smollm2, tmp_path_factory):
         process.wait(30)
 
 
+@pytest.mark.long
 @pytest.mark.model
 def test_answers_are_the_models_own(settings, server, smollm2):
     questions = [Question((Message("user", text),), most_tokens=4) for text in CHATS]

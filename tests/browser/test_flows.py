@@ -23,7 +23,9 @@ def test_from_a_failing_cell_to_its_cause_the_lab_a_saved_vector_and_its_file(
     page = watched(f"{own_stocked.url}/?study={study}")
     settled(page)
     page.get_by_role("button", name="crisis recognition on mistral-simulated").click()
-    expect(page.get_by_role("heading", name="Why does this trait fail?")).to_be_visible()
+    expect(
+        page.get_by_role("heading", name="Why is this trait only close to working?")
+    ).to_be_visible()
     expect(page.get_by_text("mistral-simulated › crisis recognition")).to_be_visible()
     settled(page)
     page.get_by_text(re.compile("^\\d+ undetermined$")).click()

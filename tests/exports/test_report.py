@@ -242,7 +242,7 @@ def test_the_head_says_what_it_is(phantom):
     assert "2026-02-03 04:05 UTC" in parsed.text
     for run in view.runs:
         assert run.record.weights_hash in parsed.text and run.record.run_id in parsed.text
-    query = parsed.text.split("with the address /?")[1].split()[0]
+    query = parsed.text.split("put ?")[1].split()[0]
     assert parse_qs(query) == {
         "study": [view.runs[-1].study_key],
         "run": [view.runs[-1].record.run_id],

@@ -117,6 +117,7 @@ def loads(monkeypatch):
     return change
 
 
+@pytest.mark.long
 def test_poolings_of_long_texts_in_parts_and_of_equal_beginnings(
     process, settings, loads, wide_llama
 ):

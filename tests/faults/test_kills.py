@@ -116,6 +116,7 @@ def test_thirty_kills_lose_nothing_and_change_no_number(house):
     print(f"{len(house.runs)} runs, {len(house.derivations)} derivations")
 
 
+@pytest.mark.long
 def test_a_stopped_worker_is_not_taken_for_dead_and_goes_on(house):
     run_id = house.queue.enqueue(house.request)
     house.runs.append(run_id)

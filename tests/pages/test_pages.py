@@ -170,8 +170,8 @@ def test_study_tests_show_the_published_reference(store):
     assert "**No: llama3 8/8, qwen2 3/8, mistral 2/8 traits work" in app.expander[0].label
     assert "well supported" in app.expander[0].label
     assert "A check of the printed tables" in words(app)
-    assert len(app.dataframe) == 1
-    table = app.dataframe[0].value
+    assert len(app.table) == 1
+    table = app.table[0].value
     assert list(table["published"])[:9] == ["8", "0", "0", "3", "2", "3", "2", "4", "2"]
     assert [v.split()[0] for v in table["value, 95% interval, p"]][:9] == list(table["published"])[
         :9
@@ -187,4 +187,4 @@ def test_study_tests_open_on_the_chosen_study(store, tiny_llama):
     for number, (row, f) in enumerate(zip(app.expander, expected, strict=True), start=1):
         assert row.label.startswith(f"{number}. {f.question} ")
         assert row.label.endswith(f"**{f.answer}**")
-    assert not app.dataframe
+    assert not app.table

@@ -132,6 +132,7 @@ def test_the_job_finds_its_model(phantom):
         assert engine_of(ExtractionRequest("a@b", model, LAYERS)).name == name
 
 
+@pytest.mark.long
 @pytest.mark.slow
 def test_published_it_is_the_scorecard_of_the_study_and_the_causes_are_found(settings):
     phantom = PublishedPhantom(layers=(19,))

@@ -175,6 +175,7 @@ def test_coverage_over_clustered_draws(icc, each, r):
         assert 0.03 <= rejected / draws <= 0.07
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(("icc", "each"), [(0.6, 4), (0.3, 10)])
 def test_coverage_with_few_groups_and_of_ranks(icc, each):
@@ -195,6 +196,7 @@ def test_coverage_with_few_groups_and_of_ranks(icc, each):
         assert 0.93 <= count / draws <= 0.97
 
 
+@pytest.mark.long
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("icc", "each", "uneven"),

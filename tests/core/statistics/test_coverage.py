@@ -156,6 +156,8 @@ NULLS = [
 ]
 
 
+@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", NULLS, ids=lambda f: f.__name__.removeprefix("null_"))
 def test_p_keeps_its_level(draw):
     rng = np.random.default_rng(20260402)

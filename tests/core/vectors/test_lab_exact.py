@@ -107,6 +107,7 @@ pipelines = st.builds(
 )
 
 
+@pytest.mark.long
 @settings(max_examples=300, deadline=None)
 @given(pipelines, st.integers(0, 10_000))
 @pytest.mark.slow

@@ -53,7 +53,7 @@ def _more(evidence: CellEvidence, stability: float) -> str:
     high = int(evidence.high.sum())
     fewest = min(high, len(evidence.high) - high)
     times = at.STEADY * (1 - stability) / (max(stability, 1e-9) * (1 - at.STEADY))
-    needed = math.ceil(times * fewest)
+    needed = math.ceil(times * fewest - 1e-9)  # rounding is no further prompt
     count = f"about {needed}" if needed <= _MOST else f"more than {_MOST}"
     return f"For {at.STEADY:g} it would take {count} prompts a pole instead of {fewest}."
 
