@@ -24,6 +24,7 @@ HALVINGS = 50
 # So many of them also have an interval each, which takes far longer than their r.
 INTERVALS = 5
 SEED = 20260305
+_NO_R = "r is undefined in a half of the cases"
 # Halves of fewer groups are too small to choose on.
 LEAST = 20
 
@@ -100,6 +101,8 @@ def cross_fitted_gain(
         sides.append(found)
     below, above = (float(side) for side in np.mean(sides, axis=0))
     choices = choices_of_halves(cases, candidates, bases, first)
+    if not len(choices.gains):
+        return CrossFitted(Estimate.undefined(len(cases), _NO_R), chosen, 0)
     np.add.at(chosen, choices.candidate, 1)
     value = float(choices.gains.mean())
     if below == above == 0.0:
@@ -141,9 +144,11 @@ def choices_of_halves(cases: Cases, candidates: Floats, bases: Floats, first: Bo
     rows = np.arange(len(halves))
     other = np.roll(rows, len(first))
     best, against = own.argmax(axis=1), base.argmax(axis=1)
-    r = [own[rows, best], own[other, best], base[rows, against], base[other, against]]
-    usable = np.isfinite(r).all(axis=0)
-    return Choices(best[usable], against[usable], (r[1] - r[3])[usable])
+    seen = np.array([own[rows, best], base[rows, against]])
+    unseen = np.array([own[other, best], base[other, against]])
+    usable = np.isfinite([*seen, *unseen]).all(axis=0)
+    gained, lost = unseen[:, usable]
+    return Choices(best[usable], against[usable], gained - lost)
 
 
 def _correlations(halves: Floats, rows: Floats, cases: Cases) -> Floats:
@@ -184,12 +189,12 @@ def _compared(
     for (train, seen), (test, unseen) in (halves, halves[::-1]):
         own, base = highest(candidates[:, train], seen), highest(bases[:, train], seen)
         if own is None or base is None:
-            return "r is undefined in a half of the cases"
+            return _NO_R
         against = unseen.with_x(candidates[own][test])
         pair.append(compare_predictors(against, bases[base][test]).difference)
     for found in pair:
         if found.value is None:
-            return found.reason or "r is undefined in a half of the cases"
+            return found.reason or _NO_R
     return _sides_of_mean(*pair)
 
 

@@ -111,6 +111,18 @@ def test_all_halves_at_once_are_those_of_a_loop(responders):
     assert found.gains == pytest.approx(gains, abs=1e-12)
 
 
+def test_halves_without_r_are_left_out():
+    """A candidate that varies in few cases has no r in most halves."""
+    cases, x = drawn(np.random.default_rng(13), 40, [0.3, 0.5])
+    rare = np.zeros((1, 40))
+    rare[0, :2] = 1.0, 2.0
+    first = np.zeros((3, 40), bool)
+    first[0, ::2], first[1, :20], first[2, 10:30] = True, True, True
+    found = choices_of_halves(cases, rare, x[:1], first)
+    assert len(found.gains) == 2 and np.isfinite(found.gains).all()  # of the first halving alone
+    assert len(choices_of_halves(cases, np.ones((1, 40)), x[:1], first).gains) == 0
+
+
 def test_another_seed_moves_a_gain_by_less_than_a_twentieth_of_its_interval():
     cases, x = drawn(np.random.default_rng(12), 64, [0.2, 0.25, 0.3, 0.45, 0.4])
     found = [cross_fitted_gain(cases, x[2:], x[:2], seed=seed).gain for seed in range(10)]
