@@ -109,7 +109,9 @@ def _overall(
         "overall",
         "Every method against the mean difference, over all traits",
     )
-    st.dataframe(overall_rows(comparison, differences), hide_index=True, width="stretch")
+    st.dataframe(
+        overall_rows(comparison, differences), hide_index=True, width="stretch", height="content"
+    )
 
 
 def _subsampling(run_id: str, trait: str, prompt_set: str, layer: int) -> None:

@@ -39,7 +39,7 @@ def _details(finding: Finding, cells: tuple[StudyCell, ...]) -> None:
         st.caption(f"Caveat: {finding.caveat}")
     if finding.name == prompt_cosine.NAME:
         st.caption(
-            "Within one model (one colour), higher cosine does not go with higher r. Models "
+            "Compare cells of one model (one colour). Models "
             "differ in both, which alone makes the cloud of all cells rise."
         )
         show(

@@ -259,6 +259,7 @@ def several(
         options,
         key=key,
         selection_mode="multi",
+        wrap=True,
         format_func=lambda option: as_text(names[option]),
     )
     write(key, ",".join(chosen))

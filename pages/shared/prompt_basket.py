@@ -14,7 +14,7 @@ from backend.views.prompts.words import preview_text
 from pages.shared import data
 from pages.shared.acting import act, fault_shown
 from pages.shared.address import went_back, write
-from pages.shared.sidebar import Selection
+from pages.shared.sidebar import OPEN_PROMPT, Selection
 
 _LINK = "basket"
 _BASKETS, _SAVED, _SET_NAME = "baskets", "basket_saved", "basket_set_name"
@@ -139,5 +139,7 @@ def _save(run: RunSummary, prompt_set: str) -> None:
     else:
         ref, _ = drop_and_enqueue(settings, queue, run, basket.dropped)
     keep(run, Basket())
+    # The revision has another prompt by the open one's number.
+    st.query_params.pop(OPEN_PROMPT, None)
     st.session_state["study"] = ref.key
     st.session_state[_SAVED] = ref.key

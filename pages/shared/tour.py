@@ -9,7 +9,7 @@ from backend.store.run_values import RunSummary
 from backend.views.study_tests.published import published_findings
 from backend.views.tour import MODEL, MODELS, TRAIT, Repair, TourStep, repair_of, tour_steps
 from pages.shared import data
-from pages.shared.address import write
+from pages.shared.address import went_back, write
 from pages.shared.lab_link import lab_parameters
 from pages.shared.navigate import open_page
 
@@ -74,7 +74,9 @@ def _buttons(steps: tuple[TourStep, ...], at: int) -> None:
 
 
 def running() -> bool:
-    """Whether a tour is taken, or a link asks for one."""
+    """Whether a tour is taken, or a link asks for one; Back to before its start ends it."""
+    if went_back() and _KEY not in st.query_params:
+        st.session_state[_KEY] = None
     return st.session_state.get(_KEY) is not None or (
         _KEY not in st.session_state and _KEY in st.query_params
     )

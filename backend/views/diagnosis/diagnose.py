@@ -11,8 +11,9 @@ from backend.core.status import status_of
 from backend.core.vectors.methods import MEAN_DIFFERENCE
 from backend.views.diagnosis import registry
 from backend.views.diagnosis.cause import Judgement
-from backend.views.diagnosis.evidence import CellEvidence, leaves_open
+from backend.views.diagnosis.evidence import CellEvidence, leaves_open, raises_r
 from backend.views.diagnosis.rules import few_scenarios
+from backend.views.diagnosis.thresholds import FAMILY
 
 ORDER = {"supported": 0, "undetermined": 1, "ruled out": 2}
 
@@ -49,15 +50,18 @@ class Diagnosis:
 
     @property
     def helpful(self) -> tuple[Judgement, ...]:
-        """The causes whose fix is seen to raise r, by its 95% interval, whatever their verdict; by
-        gain, the highest first."""
-        found = [
-            (gain.value, place, j)
+        """The causes whose fix is seen to raise r, whatever their verdict: by p below 5% over all
+        the fixes that were tried (Bonferroni), as the best of them is looked for. By gain, the
+        highest first."""
+        tried = [
+            (j.fix.gain.value, place, j)
             for place, j in enumerate(self.judgements)
-            if j.fix is not None
-            and (gain := j.fix.gain).value is not None
-            and gain.low is not None
-            and gain.low > 0
+            if j.fix is not None and j.fix.gain.value is not None
+        ]
+        found = [
+            (gain, place, j)
+            for gain, place, j in tried
+            if j.fix is not None and raises_r(j.fix.gain, FAMILY / len(tried))
         ]
         return tuple(j for _, _, j in sorted(found, key=lambda each: (-each[0], each[1])))
 
@@ -68,15 +72,15 @@ class Diagnosis:
 
     @property
     def stronger(self) -> Judgement | None:
-        """The cause whose fix raises r by more than any of those told first, though the data do
-        not support it; None where there is none."""
+        """The cause whose fix raises r by clearly more than any of those told first, though the
+        data do not support it: its interval lies above their gains. None where there is none."""
         told = [j.fix.gain.value for j in self.told if j.fix is not None]
         known = [gain for gain in told if gain is not None]
         for judgement in self.helpful[:1]:
             assert judgement.fix is not None  # helpful ones have a fix
-            gain = judgement.fix.gain.value
-            assert gain is not None  # and a gain
-            if judgement not in self.told and all(gain > other for other in known):
+            low = judgement.fix.gain.low
+            clearly = low is not None and all(low > other for other in known)
+            if judgement not in self.told and clearly:
                 return judgement
         return None
 

@@ -17,10 +17,10 @@ VERDICTS = (
     "is as in healthy cells. Undetermined: these data cannot tell."
 )
 GAINS = (
-    "An interval right of zero: the fix raises r. Fix and layer are chosen on one half of the "
-    "scenarios and compared with the mean difference on the other half. A grey marker right of "
-    "zero: the fix raises r although its own cause was ruled out. Best of several: the gain of "
-    "choosing among them on each half, and not of the one that is named."
+    "An interval right of zero: this fix raises r; each interval is of one fix. Fix and layer are "
+    "chosen on one half of the scenarios and compared with the mean difference on the other half. "
+    "A grey marker right of zero: the fix raises r although its own cause was ruled out. Best of "
+    "several: the gain of choosing among them on each half, and not of the one that is named."
 )
 # Causes that lie in what the prompts say, and how.
 _OF_WORDING = frozenset(

@@ -25,7 +25,8 @@ LAYERS = (
 )
 SAVING = (
     "Its r is saved with it. If you chose the settings by looking at r, that r is inflated by "
-    "selection; the held-out r above is not."
+    "selection. The held-out r above is free of the choice of the threshold alone, not of that of "
+    "the layer or of other settings."
 )
 
 

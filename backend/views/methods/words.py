@@ -95,10 +95,8 @@ def overall_answer(comparison: MethodComparison) -> str:
 
 
 def _over(found: MethodOverTraits) -> str:
-    plain = "" if found.r is None else f"r {found.r:+.2f} on average, "
-    return (
-        f"{plain}higher on {found.won} of {found.z.n} traits, adjusted p {p_text(found.adjusted_p)}"
-    )
+    by = "" if found.r is None else f"r differs by {found.r:+.2f} on average; "
+    return f"{by}higher on {found.won} of {found.z.n} traits, adjusted p {p_text(found.adjusted_p)}"
 
 
 def choice_answer(choice: MethodChoice) -> str:

@@ -27,7 +27,7 @@ def study_names(studies: Sequence[StudySummary]) -> dict[str, str]:
             shown = _LEAST
             while len({found[:shown] for found in hashes}) < len(hashes) and shown < len(own):
                 shown += 1
-            parts.insert(0, own[:shown])
+            parts.insert(0, f"revision {own[:shown]}")
         if named:
             parts.insert(0, study.name)
         names[study.key] = " · ".join(parts)

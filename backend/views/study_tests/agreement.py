@@ -31,20 +31,24 @@ def agreement_finding(found: Sequence[Agreement], working: float) -> Finding:
     verdict: Verdict = "supported" if capped else "undetermined"
     if len(free) == len(found):
         verdict = "ruled out"
-    some = verdict == "supported" and len(capped) < len(found)
-    lead = "In some pairs." if some else LEAD[verdict]
     return Finding(
         NAME,
         QUESTION,
         verdict,
-        f"{lead} In {len(below)} of {len(found)} pairs even a perfect measure of one "
-        f"responder's behaviour would have r up to {working:g} on the other's. In {len(capped)} of "
-        "them that holds for the whole 95% interval.",
+        f"{_lead(verdict, len(capped), len(found))} r of a perfect measure of one responder's "
+        f"behaviour with the other's would be {working:g} at most in {len(below)} of {len(found)} "
+        f"pairs; the whole 95% interval is that low in {len(capped)} of them.",
         "The ceiling limits a measure of one responder's behaviour used on another. A model that "
         "reads the other's own text can do better, and noise of the judge lowers agreement too. "
         "Each interval is of its own pair: at the threshold, one in 40 stays below by chance.",
         lines,
     )
+
+
+def _lead(verdict: Verdict, capped: int, pairs: int) -> str:
+    if verdict == "supported" and capped < pairs:
+        return f"Yes in {capped} of {pairs} pairs."
+    return LEAD[verdict]
 
 
 def _of_evidence(evidence: StudyEvidence, thresholds: StatusThresholds) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backend.core.estimate import Estimate
 from backend.views.shared.numbers import p_text, r_text
 from backend.views.transfer.agreement import Agreement
 from backend.views.transfer.compute import TransferView
@@ -67,11 +68,11 @@ def published_rows(pairs: Sequence[PublishedTransfer]) -> list[dict[str, str]]:
         {
             "trait": p.trait.replace("_", " "),
             "A → B": f"{p.activation_model} → {p.behaviour_model}",
-            "r of A": r_text(p.cross_r, count=False),
-            "r of B's own": r_text(p.self_r, count=False),
             "difference": f"{p.difference.value:+.3f}",
-            "ceiling": r_text(p.ceiling, count=False),
             "given the correlation of the projections": p.needed,
+            "r of A": _printed(p.cross_r),
+            "r of B's own": _printed(p.self_r),
+            "ceiling": _printed(p.ceiling),
         }
         for p in pairs
     ]
@@ -91,6 +92,13 @@ def published_agreement_rows(found: Sequence[Agreement]) -> list[dict[str, str]]
         }
         for a in found
     ]
+
+
+def _printed(r: Estimate) -> str:
+    """An r with the digits in which it was printed, and its interval."""
+    if r.value is None or r.low is None or r.high is None:
+        return r_text(r, count=False)
+    return f"{r.value:+.3f} [{r.low:+.2f}, {r.high:+.2f}]"
 
 
 def _layer(view: TransferView, trait: str, source: str) -> str:

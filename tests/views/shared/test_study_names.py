@@ -18,13 +18,13 @@ def test_only_studies_with_one_title_are_told_apart_by_what_they_do_not_share():
     }
     revised = [summary("a@1234abcd"), summary("a@1234abff"), summary("a@99990000")]
     assert list(study_names(revised).values()) == [
-        "1234abc · Kindness",
-        "1234abf · Kindness",
-        "9999000 · Kindness",
+        "revision 1234abc · Kindness",
+        "revision 1234abf · Kindness",
+        "revision 9999000 · Kindness",
     ]
     named = [summary("a@1234abcd"), summary("b@1234abcd"), summary("b@99990000")]
     assert list(study_names(named).values()) == [
         "a · Kindness",
-        "b · 1234 · Kindness",
-        "b · 9999 · Kindness",
+        "b · revision 1234 · Kindness",
+        "b · revision 9999 · Kindness",
     ]

@@ -12,7 +12,7 @@ CAUSE, TITLE = "few_scenarios", "Too few scenarios"
 _DEFINED = 3  # cases below which no r is defined
 _MEASURED = "r of the mean difference, held out where its layer was chosen"
 _HIDES = "Any other cause that is seen in r, which so few cases cannot tell apart."
-_REMEDY = "More scored scenarios would settle it. Vectors that raise r are under Every fix."
+_REMEDY = "More scored scenarios would settle it. What each fix does to r is under Every fix."
 
 
 def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
@@ -45,9 +45,9 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
     summary = (
         f"{cases}; r held out is undefined: {r.reason}."
         if supported and r.value is None
-        else f"{cases}; the interval of r leaves open whether the cell works."
+        else f"{cases}; the interval of r reaches from failed to working."
         if supported
-        else f"{cases}; the interval of r holds no more than two statuses."
+        else f"{cases}; the interval of r does not reach from failed to working."
         if not wide
         else f"{cases}, enough to detect r = 0.3 with 80% power."
     )

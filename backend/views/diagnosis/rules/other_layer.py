@@ -27,7 +27,7 @@ def judge(evidence: CellEvidence, _: Earlier) -> Judgement:
         if evidence.r(MEAN_DIFFERENCE).value is None:
             return _SUBJECT.judged("undetermined", 0.0, "No layer has an r to compare with.")
         return _SUBJECT.judged(
-            "ruled out", 0.0, "Not asked: the layer was chosen as the one with the highest r."
+            "ruled out", 0.0, "No other layer that was extracted has a higher r."
         )
     layers = evidence.layer_drifts
     if len(layers) < 2 or evidence.layer not in layers or not evidence.choosable:
