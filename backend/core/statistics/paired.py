@@ -10,8 +10,8 @@ import numpy as np
 from scipy import special, stats
 
 from backend.core.arrays import Bools, Floats, refuse_not_finite
-from backend.core.estimate import JACKKNIFE_OF_PAIRS, Estimate
-from backend.core.statistics.clustered import LEAST_GROUPS, jackknife_error, quantile_over
+from backend.core.estimate import STUDENT_OF_LOGARITHM, Estimate
+from backend.core.statistics.clustered import LEAST_GROUPS
 
 # Beyond so many steps the exact distribution of Cochran's Q would take seconds.
 _MOST_STEPS = 200_000
@@ -40,14 +40,13 @@ def paired_difference(first: Floats, second: Floats) -> Estimate:
     return Estimate(mean, mean - half, mean + half, p, n, None, "Student t")
 
 
-def ratio_of_means(first: Floats, second: Floats) -> Estimate:
-    """Mean of the first over mean of the second, of the same cases measured twice.
+def geometric_ratio(first: Floats, second: Floats) -> Estimate:
+    """Geometric mean of first / second, of the same cases measured twice.
 
-    The interval is of the logarithm: each pair is left out in turn, and the jackknife's error is
-    multiplied by Student's t with n - 1 degrees of freedom. Range: above 0. No p: whether two
-    means differ is asked of their difference. Undefined without pairs or with a mean that is not
-    positive; no interval with fewer than 4 pairs, without a positive mean of those left, or if
-    no pair changes the ratio.
+    The interval is that of the mean of the logarithms, Student's t with n - 1 degrees of freedom:
+    one pair with a ratio far from the others widens it and does not carry the mean, as it would
+    carry a ratio of means. Range: above 0. Undefined without pairs or with a value that is not
+    positive; no interval with fewer than 4 pairs, or if all ratios are the same.
 
     Args:
         first: [n].
@@ -57,21 +56,19 @@ def ratio_of_means(first: Floats, second: Floats) -> Estimate:
     n = len(first)
     if n == 0:
         return Estimate.undefined(n, "the two have no case in common")
-    if first.mean() <= 0 or second.mean() <= 0:
-        return Estimate.undefined(n, "a ratio needs two positive means")
-    value = float(first.mean() / second.mean())
+    if not ((first > 0).all() and (second > 0).all()):
+        return Estimate.undefined(n, "a ratio needs positive values")
+    logs = np.log(first / second)
+    value = float(np.exp(logs.mean()))
     if n < LEAST_GROUPS:
         why = f"an interval needs at least {LEAST_GROUPS} pairs, not {n}"
         return Estimate(value, None, None, None, n, why)
-    rest = (first.sum() - first) / (second.sum() - second)
-    if not (rest > 0).all() or not np.isfinite(rest).all():
-        return Estimate(value, None, None, None, n, "one pair alone makes a mean positive")
-    error = float(jackknife_error(np.log(rest)))
-    if error <= 1e-12:
+    found = paired_difference(np.log(first), np.log(second))
+    if found.low is None or found.high is None:
         return Estimate(value, None, None, None, n, "all ratios are the same")
-    half = quantile_over(n) * error
-    low, high = value * math.exp(-half), value * math.exp(half)
-    return Estimate(value, low, high, None, n, None, JACKKNIFE_OF_PAIRS)
+    return Estimate(
+        value, math.exp(found.low), math.exp(found.high), found.p, n, None, STUDENT_OF_LOGARITHM
+    )
 
 
 def mcnemar(first: Bools, second: Bools) -> Estimate:

@@ -3,12 +3,12 @@
 Measured over 96 phantom cells with nothing planted, at the layer with the highest r (64, 200 and
 500 scenarios; 5 and 20 prompts per pole; 1 and 3 responders; drifts and levels; widths 64 and 256;
 ``python -m tests.benchmarks.diagnosis --calibrate``), the extremes are: norm ratio 1.11, cosine gap
-0.07, dominance 0.24, share at an end 0.15, rounding share 0.03, reliability 0.51,
-correlation with length 0.16 (the interval's end nearer to zero), held-out probe gain 0.05; none of
-the cells is accused. Thresholds lie beyond all of them, with room for real prompts, which differ
-more than simulated ones: where a fix can be measured, a marker alone never supports a cause. Only
-the correlation of scores between turns falls below its threshold (0.13), and so supports nothing.
-Seeds differ from those of ``make bench-diagnosis``.
+0.07, dominance 0.24, split-half stability 0.83, share at an end 0.15, rounding share 0.03,
+reliability 0.51, correlation with length 0.16 (the interval's end nearer to zero), held-out probe
+gain 0.05; none of the cells is accused. Thresholds lie beyond all of them, with room for real
+prompts, which differ more than simulated ones: where a fix can be measured, a marker alone never
+supports a cause. Only the correlation of scores between turns falls below its threshold (0.13), and
+so supports nothing. Seeds differ from those of ``make bench-diagnosis``.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import plotly.graph_objects as go
 
-from backend.core.estimate import JACKKNIFE_OF_PAIRS
+from backend.core.estimate import STUDENT_OF_LOGARITHM
 from backend.core.finding import Finding, Row
 from backend.core.study_cell import StudyCell, models_of
 from backend.views.shared.intervals import error_bars
@@ -72,7 +72,7 @@ def cosine_by_model(cells: Sequence[StudyCell]) -> go.Figure:
 
 def _forest(rows: Sequence[Row]) -> go.Figure:
     figure = _points(rows, error_bars([row.estimate for row in rows]))
-    ratios = all(row.estimate.interval_method == JACKKNIFE_OF_PAIRS for row in rows)
+    ratios = all(row.estimate.interval_method == STUDENT_OF_LOGARITHM for row in rows)
     figure.add_vline(x=1 if ratios else 0, line={"color": GREY, "width": 1})
     if ratios:
         figure.update_xaxes(type="log", title="ratio with its 95% interval (logarithmic axis)")

@@ -11,13 +11,16 @@ import numpy as np
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
 from backend.core.finding import Finding, Row, Verdict, not_computable
-from backend.core.statistics.paired import ratio_of_means
+from backend.core.statistics.paired import geometric_ratio
 from backend.core.study_cell import StudyCell, column, having, models_of
 from backend.settings import StatusThresholds
 from backend.views.study_tests.study_test import StudyEvidence, StudyTest
 
 NAME = "units"
 QUESTION = "Are some models' prompts more variable?"
+# A spread so many times another's is much; raw variance is mostly scale where it differs by so many
+# times what the spread does.
+_MUCH, _MOSTLY = 2.0, 3.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,28 +145,75 @@ def units_finding(rows: Sequence[StudyCell], widths: Mapping[str, int]) -> Findi
             "One model alone cannot be compared. Its spread is scale-free, its variance is not."
         )
         return Finding(NAME, QUESTION, "undetermined", answer, caveat, tuple(lines))
-    raw, raw_models = _largest_ratio(variances)
-    free, free_models = _largest_ratio(spreads)
-    assert raw.value is not None and free.value is not None  # variances and spreads are positive
-    verdict: Verdict = "undetermined"
-    if raw.value > 3 * free.value:
-        verdict = "ruled out"
-    elif free.value > 3:
-        verdict = "supported"
-    lines[:0] = [
-        Row("largest / smallest within-class variance", raw, note=raw_models),
-        Row("largest / smallest spread", free, note=free_models),
-    ]
-    lead = {"ruled out": "Mostly scale.", "supported": "Yes.", "undetermined": "Unclear."}[verdict]
-    answer = (
-        f"{lead} Raw within-class variance differs {_fold(raw)} ({raw_models}), "
-        f"scale-free spread {_fold(free)} ({free_models})."
-    )
+    raw, free = _largest_ratio(variances), _largest_ratio(spreads)
+    for name, ratio in (("within-class variance", raw), ("spread", free))[::-1]:
+        lines[:0] = [
+            Row(f"largest / smallest {name}", ratio.of_means, note=ratio.models),
+            Row(
+                f"largest / smallest {name}, trait by trait",
+                ratio.by_trait,
+                note=f"{ratio.models}; geometric mean",
+            ),
+        ]
+    verdict = _verdict(raw.by_trait, free.by_trait)
+    answer = _answer(verdict, raw, free)
     caveat += (
-        " Intervals are over traits. The largest of several models is compared with the smallest, "
-        "which alone makes some difference."
+        " The largest of several models is compared with the smallest, which alone makes some "
+        "difference."
     )
     return Finding(NAME, QUESTION, verdict, answer, caveat, tuple(lines))
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """How many times a model's value is another's.
+
+    Attributes:
+        of_means: ratio of their means over traits.
+        by_trait: geometric mean of the ratios of the traits that both have.
+        models: which two.
+    """
+
+    of_means: Estimate
+    by_trait: Estimate
+    models: str
+
+    @property
+    def text(self) -> str:
+        """The ratio of means and whose it is."""
+        if self.of_means.value is None:
+            return f"by an undefined factor ({self.models}; {self.of_means.reason})"
+        return f"{self.of_means.value:.1f}-fold ({self.models})"
+
+    @property
+    def sure(self) -> str:
+        """Trait by trait, with the interval; empty where there is none."""
+        found = self.by_trait
+        if found.low is None or found.high is None:
+            return ""
+        return f"{found.value:.1f}-fold [{found.low:.1f}, {found.high:.1f}]"
+
+
+def _verdict(raw: Estimate, free: Estimate) -> Verdict:
+    """Whether models differ in scale-free spread: by a factor that matters for the whole interval,
+    or not, where raw variance differs by far more than the spread can."""
+    if free.low is not None and free.low > _MUCH:
+        return "supported"
+    if raw.low is not None and free.high is not None and raw.low > _MOSTLY * free.high:
+        return "ruled out"
+    return "undetermined"
+
+
+def _answer(verdict: Verdict, raw: Ratio, free: Ratio) -> str:
+    lead = {"ruled out": "Mostly scale", "supported": "Yes", "undetermined": "Unclear"}[verdict]
+    pair = [("raw within-class variance", raw), ("scale-free spread", free)]
+    if verdict == "supported":
+        pair.reverse()
+    (first, one), (second, other) = pair
+    said = f"{lead}: {first} differs {one.text}, {second} {other.text}"
+    if one.sure and other.sure:
+        said += f"; trait by trait {one.sure} and {other.sure}"
+    return f"{said}."
 
 
 PerTrait = Mapping[str, float]
@@ -185,25 +235,19 @@ def _mean(values: PerTrait) -> float:
     return float(np.mean(list(values.values())))
 
 
-def _largest_ratio(by_model: Mapping[str, PerTrait]) -> tuple[Estimate, str]:
-    """Ratio of the models with the largest and the smallest mean, over the traits that both have,
-    and which they are; of the two means where they share no trait."""
+def _largest_ratio(by_model: Mapping[str, PerTrait]) -> Ratio:
+    """Of the models with the largest and the smallest mean."""
     most = max(by_model, key=lambda model: _mean(by_model[model]))
     least = min(by_model, key=lambda model: _mean(by_model[model]))
-    shared = [trait for trait in by_model[most] if trait in by_model[least]]
-    named = f"{most} / {least}"
-    if not shared:
-        ratio = _mean(by_model[most]) / _mean(by_model[least])
-        return Estimate(ratio, None, None, None, 0, "the two share no trait"), named
-    first, second = (np.array([by_model[model][t] for t in shared]) for model in (most, least))
-    return ratio_of_means(first, second), named
-
-
-def _fold(ratio: Estimate) -> str:
-    said = f"{ratio.value:.1f}-fold"
-    if ratio.low is None or ratio.high is None:
-        return said
-    return f"{said} [{ratio.low:.1f}, {ratio.high:.1f}]"
+    above, below = by_model[most], by_model[least]
+    shared = [trait for trait in above if trait in below]
+    first, second = (np.array([values[trait] for trait in shared]) for values in (above, below))
+    of_means = (
+        Estimate.exact(_mean(above) / _mean(below), len(above))
+        if _mean(below) > 0
+        else Estimate.undefined(len(below), "the smaller mean is zero")
+    )
+    return Ratio(of_means, geometric_ratio(first, second), f"{most} / {least}")
 
 
 def _of_evidence(evidence: StudyEvidence, _: StatusThresholds) -> Finding:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import pytest
 
+from backend.core.estimate import Estimate
 from backend.core.statistics.bootstrap import bootstrap_r
 from backend.core.statistics.correlation import spearman
 from backend.errors import StoreError
@@ -11,7 +14,9 @@ from backend.phantom.plan import plan_of
 from backend.runs.phantom_run import publish_phantom
 from backend.store.run import open_run
 from backend.views.diagnosis import words
+from backend.views.diagnosis.cause import Fix, Judgement
 from backend.views.diagnosis.compute import cell_evidence, fix_pipeline, r_of_fix
+from backend.views.diagnosis.diagnose import Diagnosis
 from backend.views.diagnosis.registry import RULES
 from tests.support import views
 from tests.support.phantom_store import publish_small_preset
@@ -77,15 +82,29 @@ def test_r_after_a_fix_is_the_stored_r_of_its_method_or_layer(settings):
     assert kinds == {True, False}
 
 
-def test_helpful_fixes_are_those_whose_interval_is_right_of_zero(settings):
+def test_helpful_fixes_are_told_from_zero_over_all_that_were_tried(settings):
     _, run_ids = publish_small_preset(settings)
     for diagnosis in [d for run_id in run_ids for d in views.diagnoses(settings, run_id)]:
-        gains = [
-            j.fix.gain.value
-            for j in diagnosis.judgements
-            if j.fix is not None and (j.fix.gain.low or 0) > 0
+        fixes = [j.fix for j in diagnosis.judgements if j.fix is not None]
+        gains = [fix.gain for fix in fixes if fix.gain.value is not None]
+        sure = [
+            g.value for g in gains if g.value > 0 and g.p is not None and g.p * len(gains) < 0.05
         ]
-        assert [j.fix.gain.value for j in diagnosis.helpful] == sorted(gains, reverse=True)
+        assert [j.fix.gain.value for j in diagnosis.helpful] == sorted(sure, reverse=True)
+
+
+def test_of_several_fixes_one_interval_right_of_zero_is_not_enough():
+    def judged(cause, gain):
+        return Judgement(cause, cause, "undetermined", 1.0, "", (), Fix("f", None, None, gain), "")
+
+    lucky = judged("a", Estimate(0.2, 0.01, 0.4, 0.03, 50))
+    other = judged("b", Estimate(0.1, -0.1, 0.3, 0.4, 50))
+    found = Diagnosis("t", 1, Estimate.exact(0.1, 50), False, (lucky, other), "", "")
+    assert found.helpful == found.told == ()
+    alone = dataclasses.replace(found, judgements=(lucky,))
+    assert alone.helpful == (lucky,)
+    unknown = judged("c", Estimate.undefined(50, "measure it by extracting again"))
+    assert dataclasses.replace(found, judgements=(lucky, unknown)).helpful == (lucky,)
 
 
 def test_a_fix_that_gains_more_than_those_of_supported_causes_is_told(settings):
@@ -97,7 +116,7 @@ def test_a_fix_that_gains_more_than_those_of_supported_causes_is_told(settings):
         said = words.stronger_fix(diagnosis)
         best = diagnosis.helpful[0] if diagnosis.helpful else None
         higher = best is not None and best not in diagnosis.told
-        higher = higher and (top is None or best.fix.gain.value > top)
+        higher = higher and (top is None or best.fix.gain.low > top)
         assert bool(said) == higher
         if higher:
             assert best.fix.title in said and f"{best.fix.gain.value:+.2f}" in said

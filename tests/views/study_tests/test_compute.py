@@ -310,31 +310,70 @@ def test_simpsons_paradox_is_not_taken_for_an_effect():
     assert cosine_finding(rows, LIMITS).verdict == "supported"
 
 
-def test_units_compare_what_runs_measured():
-    rows = [
+def scaled_cells(scales, spreads, traits=6):
+    """Two models whose traits differ alike, but for a little."""
+    rng = np.random.default_rng(17)
+    return [
         cell(
-            m,
+            model,
             f"t{i}",
-            high_within_variance=s * s,
-            low_within_variance=s * s,
-            norm=10 * s,
-            spread=0.1,
+            high_within_variance=scale * scale * spread * noise,
+            low_within_variance=scale * scale * spread * noise,
+            norm=10 * scale,
+            spread=spread * noise,
         )
-        for m, s in (("a", 1.0), ("b", 7.0))
-        for i in range(3)
+        for model, scale, spread in zip("ab", scales, spreads, strict=True)
+        for i, noise in enumerate(rng.lognormal(0, 0.1, traits))
     ]
+
+
+def test_units_compare_what_runs_measured():
+    rows = scaled_cells((1.0, 7.0), (0.1, 0.11))
     found = units_finding(rows, {"a": 8, "b": 8})
     own = values(found)
-    assert found.verdict == "ruled out"
-    assert own["largest / smallest within-class variance"].value == pytest.approx(49)
-    assert own["largest / smallest spread"].value == pytest.approx(1)
-    assert own["b: norm"].value == pytest.approx(70)
-    assert found.answer.startswith(
-        "Mostly scale. Raw within-class variance differs 49.0-fold (b / "
+    assert found.verdict == "ruled out" and found.answer.startswith(
+        "Mostly scale: raw within-class"
     )
-    wide = [dataclasses.replace(c, spread=0.1 if c.model == "a" else 0.9) for c in rows]
-    wide = [dataclasses.replace(c, high_within_variance=0.1, low_within_variance=0.2) for c in wide]
-    assert units_finding(wide, {"a": 8, "b": 8}).verdict == "supported"
+    by_model = {
+        model: np.array([row.high_within_variance for row in rows if row.model == model])
+        for model in "ab"
+    }
+    ratio = own["largest / smallest within-class variance"].value
+    assert ratio == pytest.approx(by_model["b"].mean() / by_model["a"].mean())
+    by_trait = own["largest / smallest within-class variance, trait by trait"]
+    assert by_trait.value == pytest.approx(stats.gmean(by_model["b"] / by_model["a"]))
+    assert by_trait.low < 49 * 1.1 < by_trait.high
+    assert own["b: norm"].value == pytest.approx(70)
+    assert (
+        "(b / a)" in found.answer and f"[{by_trait.low:.1f}, {by_trait.high:.1f}]" in found.answer
+    )
+
+
+def test_a_spread_that_differs_is_told_whichever_way_raw_variance_goes():
+    """A model with small activations and prompts that disagree."""
+    found = units_finding(scaled_cells((1.0, 7.0), (0.5, 0.05)), {"a": 8, "b": 8})
+    assert found.verdict == "supported"
+    assert found.answer.startswith("Yes: scale-free spread differs") and "(a / b)" in found.answer
+    # One trait at a layer of far larger activations carries a mean, and decides nothing.
+    rows = scaled_cells((1.0, 1.0), (0.1, 0.1))
+    rows[0] = dataclasses.replace(rows[0], high_within_variance=900.0, low_within_variance=900.0)
+    one = units_finding(rows, {"a": 8, "b": 8})
+    assert one.verdict == "undetermined" and one.answer.startswith("Unclear: raw")
+    # Three traits have no interval, so nothing is decided.
+    few = units_finding(scaled_cells((1.0, 7.0), (0.1, 0.1), 3), {"a": 8, "b": 8})
+    assert few.verdict == "undetermined" and "trait by trait" not in few.answer
+
+
+def test_prompts_that_are_all_the_same_have_no_ratio():
+    rows = scaled_cells((1.0, 1.0), (0.1, 0.1))
+    still = [
+        dataclasses.replace(row, high_within_variance=0.0, low_within_variance=0.0)
+        if row.model == "a"
+        else row
+        for row in rows
+    ]
+    found = units_finding(still, {"a": 8, "b": 8})
+    assert found.verdict == "undetermined" and "the smaller mean is zero" in found.answer
 
 
 def test_feasibility_counts_by_hand():
