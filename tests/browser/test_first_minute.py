@@ -126,3 +126,17 @@ def test_a_link_to_what_is_not_here_names_it(watched, stocked):
     expect(page.get_by_role("heading", name="Which traits work where?")).to_be_visible()
     settled(page)
     expect(page.get_by_text("not in this store")).to_have_count(0)
+
+
+@pytest.mark.long
+def test_back_to_before_the_tour_ends_it_and_forward_goes_on(watched, stocked):
+    page = settled(watched(f"{stocked.url}/"))
+    page.get_by_role("button", name="Tour: six steps").click()
+    expect(page.get_by_text("Tour 1/6")).to_be_visible()
+    settled(page)
+    page.go_back()
+    expect(page.get_by_text("Tour 1/6")).to_have_count(0)
+    settled(page)
+    assert "tour=" not in page.url
+    page.go_forward()
+    expect(page.get_by_text("Tour 1/6")).to_be_visible()
