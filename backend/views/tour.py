@@ -133,7 +133,8 @@ def tour_steps(findings: Sequence[Finding], repair: Repair | None) -> tuple[Tour
         ),
         TourStep(
             "Units mislead",
-            said["units"],
+            # One line: the intervals stand in the study's test.
+            f"{said['units'].partition(';')[0]}.",
             "pages/prompts.py",
             {
                 "run": "qwen2-simulated",

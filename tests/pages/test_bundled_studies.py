@@ -82,6 +82,8 @@ def test_every_step_of_the_tour_says_what_the_reference_says(store):
         shown = words(opened("pages/scorecard.py", tour=number))
         assert f"**Tour {number}/6 · " in shown
     assert "llama3 8/8, qwen2 3/8, mistral 2/8" in words(opened("pages/scorecard.py", tour=1))
+    scale = "scale-free spread 1.8-fold (mistral / llama3)."
+    assert scale in words(opened("pages/scorecard.py", tour=3))
 
 
 @pytest.mark.long
