@@ -163,7 +163,7 @@ def _correlations(halves: Floats, rows: Floats, cases: Cases) -> Floats:
     # Near zero, sums of squares less squares of sums are exact enough.
     x, y = x - x.mean(axis=1, keepdims=True), y - y.mean()
     square, product, total = halves @ np.square(x).T, halves @ (x * y).T, halves @ np.square(y)
-    size = square.copy()
+    size, whole = square.copy(), total.copy()
     for stratum in range(cases.stratum_count):
         own = cases.strata == stratum
         part = halves[:, own]
@@ -173,7 +173,7 @@ def _correlations(halves: Floats, rows: Floats, cases: Cases) -> Floats:
         square -= np.square(sum_x) / count[:, None]
         product -= sum_x * (sum_y / count)[:, None]
         total -= np.square(sum_y) / count
-    varies = (square > ROUNDING * size) & (total > ROUNDING * (halves @ np.square(y)))[:, None]
+    varies = (square > ROUNDING * size) & (total > ROUNDING * whole)[:, None]
     scale = np.sqrt(np.where(varies, square * total[:, None], 1.0))
     found: Floats = np.where(varies, np.clip(product / scale, -1.0, 1.0), -np.inf)
     return found

@@ -127,16 +127,14 @@ def judge_not_linear(evidence: CellEvidence, earlier: Earlier) -> Judgement:
     elif r.high < limit and not spoiled and not elsewhere and not evidence.reversed and not reads:
         verdict = "supported"
     summary = f"The probe's held-out r is {r.value:+.2f}, interval [{r.low:+.2f}, {r.high:+.2f}]."
-    if verdict == "ruled out":
+    if backwards:
+        summary += " The prompts' vector reads the behaviour the other way round."
+    elif verdict == "ruled out" and r.low <= limit and best.high is not None:
         summary += (
-            " The prompts' vector reads the behaviour the other way round."
-            if backwards
-            else " But another vector reads it: "
-            f"r {best.value:+.2f} [{best.low:+.2f}, {best.high:+.2f}], held out."
-            if best.high is not None and (r.low is None or r.low <= limit)
-            else ""
+            f" But another vector reads it: r {best.value:+.2f} [{best.low:+.2f}, "
+            f"{best.high:+.2f}], held out."
         )
-    elif spoiled:
+    elif verdict != "ruled out" and spoiled:
         summary += f" The scores cannot tell: {', '.join(spoiled)}."
     return Judgement(
         NOT_LINEAR,
