@@ -13,8 +13,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 # Lower layers first; a module may import its own layer and those before it.
+# fmt: off
 LAYERS = (
-    ("types", "turns", "errors", "access", "settings", "names", "poolings", "lifeline"),
+    (
+        "types", "turns", "errors", "access", "settings", "names", "poolings", "lifeline",
+        "waiting_threads",
+    ),
     ("core",),
     ("store",),
     ("studies", "models"),
@@ -30,6 +34,7 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
+# fmt: on
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 # Third-party packages that only some layers may import.
 ONLY = {

@@ -18,7 +18,7 @@ def product(left: NDArray[np.floating], right: NDArray[np.floating], device: str
             the CPU use numpy.
     """
     if not device.startswith("cuda"):
-        found: Floats = left.astype(np.float64) @ right.astype(np.float64).T
+        found: Floats = np.asarray(left, np.float64) @ np.asarray(right, np.float64).T
         return found
     # Imported here: it takes seconds, and without a GPU nothing needs it.
     import torch

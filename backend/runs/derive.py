@@ -10,8 +10,10 @@ import datetime
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
+from types import MappingProxyType
 
 import numpy as np
 
@@ -30,18 +32,23 @@ from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitPro
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
 from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
 from backend.core.vectors.subsampling import subsample
+from backend.errors import StoreError
 from backend.runs.best_layers import derive_best_layers
+from backend.runs.carrying import Carrying
 from backend.runs.columns import Columns, TableChunks, Tables, doubles, integers, measures, texts
-from backend.runs.kept_probes import kept_probes
+from backend.runs.kept_probes import KeptProbes
 from backend.runs.layer_data import LayerData, prompt_groups
 from backend.runs.layer_task import Deriver, LayerTask, read_layer
-from backend.runs.threads import side_by_side
+from backend.runs.threads import one_thread, side_by_side
 from backend.store.connection import fixed_rows, list_rows
 from backend.store.run import Run
 from backend.store.schema import LABELLED_RANGE, RANGED_LABELS, WHOLE_PAIRS
 from backend.store.work_file import WorkFile
 from backend.types import Study
 
+# Numbers of a layer's responses up to which threads of BLAS wait longer for each other than they
+# work.
+SMALL = 2**18
 # Raise it when what is computed changes, so that a run says by which version its numbers are.
 # Version -> the studies of which it computes other numbers than the version before.
 _CHANGED: dict[int, Callable[[Study], bool]] = {
@@ -83,12 +90,14 @@ def derive_layers(
     begin: Callable[[int], None] = lambda _: None,
     deriver: Deriver | None = None,
     waiting: Callable[[], None] = lambda: None,
+    carrying: Carrying | None = None,
 ) -> None:
     """Compute the derived tables of some layers of a work file with all its batches, and commit
     them together: where most was taken from another run, a layer takes less time than a commit.
 
-    Traits whose rows are there already, taken from another run, are left alone; what is fitted to
-    responses is not fitted again where it has been taken. Running it again replaces what it wrote.
+    Traits whose rows are there already or on their way, taken from another run, are left alone;
+    what is fitted to responses is not fitted again where it has been taken. Running it again
+    replaces what it wrote.
 
     Args:
         work: a work file whose batches are all committed.
@@ -99,69 +108,83 @@ def derive_layers(
         begin: called with each layer.
         deriver: who computes them; None for this process.
         waiting: called about each second that another has to be waited for.
+        carrying: what is on its way from another run; waited for before anything is written.
+
+    Raises:
+        StoreError: nothing came of a layer, which would be derived again for ever.
     """
     started = time.perf_counter()
     behaviours = behaviours_of(study)
     deriver = deriver or LayersHere(study, methods, behaviours)
+    wanted = carrying.leaves([*study.traits]) if carrying is not None else [*study.traits]
+    left = _traits_left(work.run, wanted, layers)
+    changed = left[layers[0]]
+    layers = [layer for layer in layers if left[layer] == changed]
+    fitted_in, fitted = work.run, changed
+    if carrying is not None and carrying.source is not None:
+        fitted_in, fitted = carrying.source, carrying.fitted(changed)
+    kept = KeptProbes(fitted_in, layers, fitted, methods, behaviours)
 
     def task(layer: int) -> LayerTask:
-        return layer_task(work.run, study, layer, methods, behaviours)
+        return layer_task(work.run, layer, changed, kept.at(layer))
 
     chunks: dict[str, list[Columns]] = {}
-    if not work.run.derived_layers():
-        rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
-        work.replace({"behaviours": rows})
     done: list[int] = []
-    changed: list[str] = []
     for place, layer in enumerate(layers):
-        traits = _traits_left(work.run, study, layer)
-        if done and traits != changed:
-            break
         begin(layer)
-        changed = traits
         for table, own in deriver.tables(layers[place:], task, waiting).items():
             chunks.setdefault(table, []).extend(own)
         done.append(layer)
         if time.perf_counter() - started >= seconds:
             break
-    work.replace(chunks, done, changed or list(study.traits))
+    if carrying is not None:
+        carrying.wait()
+    with work.together():
+        if not work.run.derived_layers():
+            rows = [_behaviour_rows(trait, behaviour) for trait, behaviour in behaviours.items()]
+            work.replace({"behaviours": rows})
+        work.replace(chunks, done, changed)
+        if any(_traits_left(work.run, changed, done).values()):
+            raise StoreError(
+                f"Nothing was stored of layer {done[0]} of {work.run.record.run_id} when it was "
+                "derived.",
+                expected="derived rows of every trait of its study.",
+                remedy="see that the study has traits with prompts, import it again, and start a "
+                "new run.",
+            )
+        work.add_timing("derive", time.perf_counter() - started)
 
 
 def layer_task(
     run: Run,
-    study: Study,
     layer: int,
-    methods: Sequence[Method],
-    behaviours: Mapping[str, Behaviour],
+    traits: Sequence[str],
+    kept: Mapping[tuple[str, str], Fitted] = MappingProxyType({}),
 ) -> LayerTask:
     """What is to be derived of one layer, and from what.
 
     Args:
         run: a run with all its activations.
-        study: its study.
         layer: one of its layers.
-        methods: which vectors to build.
-        behaviours: of every trait.
+        traits: some of its study's.
+        kept: (method, trait) -> what was fitted to responses before.
     """
-    traits = _traits_left(run, study, layer)
-    kept = {
-        (method, trait): found
-        for trait in traits
-        for method, found in kept_probes(run, trait, layer, methods, behaviours[trait]).items()
-    }
     return LayerTask(
         layer=layer,
         prompts=run.prompt_activations(layer),
         stored=partial(run.stored_response_chunks, layer),
         device=run.record.device,
-        traits=tuple(traits or study.traits),
+        traits=tuple(traits),
         kept=kept,
     )
 
 
-def _traits_left(run: Run, study: Study, layer: int) -> list[str]:
-    there = run.derived_traits(layer)
-    return [trait for trait in study.traits if trait not in there]
+def _traits_left(run: Run, traits: Sequence[str], layers: Sequence[int]) -> dict[int, list[str]]:
+    """Layer -> those of some traits of which nothing is derived yet."""
+    there = run.derived_traits()
+    return {
+        layer: [trait for trait in traits if trait not in there.get(layer, ())] for layer in layers
+    }
 
 
 def behaviours_of(study: Study) -> dict[str, Behaviour]:
@@ -212,7 +235,9 @@ def layer_tables(
     """
     layer, traits, kept = task.layer, task.traits, task.kept
     probes = [(method.name, trait) for trait in traits for method in methods if method.fitted]
-    data = read_layer(task, study, probes=not kept.keys() >= {*probes})
+    numbers = len(study.responses) * task.prompts.shape[1]
+    with one_thread() if numbers <= SMALL else nullcontext():
+        data = read_layer(task, study, probes=not kept.keys() >= {*probes})
     tables = Tables(layer)
     for metric in data.inner_products:
         tables.add(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-import numpy as np
+from collections.abc import Mapping, Sequence
 
 from backend.core.behaviour import Behaviour
 from backend.core.estimate import Estimate
@@ -12,33 +10,61 @@ from backend.core.statistics.correlation import pearson
 from backend.core.vectors.fitting import Fitted
 from backend.core.vectors.methods import Method
 from backend.store.run import Run
+from backend.store.run_values import KeptMethod
+
+# Projections that are held at a time, about.
+HELD = 2**22
 
 
-def kept_probes(
-    run: Run, trait: str, layer: int, methods: Sequence[Method], behaviour: Behaviour
-) -> dict[str, Fitted]:
-    """Method -> what is stored of it at a cell that has not been derived yet; empty for none.
+class KeptProbes:
+    """What is stored of methods that are fitted to responses at cells that are to be derived.
 
     Args:
-        run: being written; what it took from another run is in its tables.
-        trait: the trait.
-        layer: the layer.
-        methods: those that the run has; the ones from prompts are left out.
-        behaviour: the cases that enter r.
+        run: that has the rows: the one being written, or the one they are taken from.
+        layers: that will be asked for, in this order.
+        traits: of which nothing is derived yet at these layers.
+        methods: of the new run; the ones from prompts are left out.
+        behaviours: of every trait, the cases that enter r.
     """
-    fitted = {method.name for method in methods if method.fitted}
-    _, count = run.text_counts
-    found: dict[str, Fitted] = {}
-    for name, kept in run.kept_methods(trait, layer).items():
-        if name not in fitted:
-            continue
-        projections = np.full(count, np.nan)
-        for response_id, projection in kept.projections.items():
-            projections[response_id] = projection
-        if kept.vector is None:
-            n = len(behaviour.values)
-            r = Estimate.undefined(n, kept.reason or "the probe is undefined")
-        else:
-            r = pearson(behaviour.cases(behaviour.drift_of(projections)))
-        found[name] = Fitted(kept.vector, projections, r)
-    return found
+
+    def __init__(
+        self,
+        run: Run,
+        layers: Sequence[int],
+        traits: Sequence[str],
+        methods: Sequence[Method],
+        behaviours: Mapping[str, Behaviour],
+    ) -> None:
+        self._run, self._layers, self._traits = run, layers, traits
+        self._methods = [method.name for method in methods if method.fitted]
+        self._behaviours = behaviours
+        self._found: dict[tuple[str, str, int], KeptMethod] = {}
+        self._read: Sequence[int] = ()
+
+    def at(self, layer: int) -> dict[tuple[str, str], Fitted]:
+        """(method, trait) -> it, as the method would return it; empty for none.
+
+        Args:
+            layer: one of the layers.
+        """
+        if layer not in self._read:
+            _, count = self._run.text_counts
+            numbers = max(1, len(self._traits) * len(self._methods) * count)
+            place = self._layers.index(layer)
+            # Several layers by one query: each takes as long as the statistics of a small layer.
+            self._read = self._layers[place : place + max(1, HELD // numbers)]
+            self._found = self._run.kept_methods(self._traits, self._read, self._methods)
+        return {
+            (method, trait): _fitted(kept, self._behaviours[trait])
+            for (method, trait, at), kept in self._found.items()
+            if at == layer
+        }
+
+
+def _fitted(kept: KeptMethod, behaviour: Behaviour) -> Fitted:
+    if kept.vector is None:
+        n = len(behaviour.values)
+        r = Estimate.undefined(n, kept.reason or "the probe is undefined")
+    else:
+        r = pearson(behaviour.cases(behaviour.drift_of(kept.projections)))
+    return Fitted(kept.vector, kept.projections, r)

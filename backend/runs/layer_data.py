@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -103,13 +104,14 @@ def layer_data(
     few = np.flatnonzero(left_out)
     scaled = [metric for metric in metrics if not metric.keeps_or_drops]
     removed = max((metric.removed for metric in metrics), key=len)
-    directions = np.random.default_rng(SEED).normal(size=(DRAWS, width))
+    units = np.zeros((len(few), width))
+    units[np.arange(len(few)), few] = 1.0
     sides = [
         rows * ~left_out,
-        np.eye(width)[few],
+        units,
         removed,
         space.components,
-        directions,
+        _random_directions(width),
         *(rows * metric.scale for metric in scaled),
     ]
     ends = np.cumsum([len(side) for side in sides])
@@ -139,6 +141,14 @@ def layer_data(
         response_groups=group_numbers([r.dependence for r in study.responses]),
         device=device,
     )
+
+
+@lru_cache(maxsize=1)
+def _random_directions(width: int) -> Floats:
+    """Directions of the controls, the same at every layer, [draws, d]."""
+    drawn: Floats = np.random.default_rng(SEED).normal(size=(DRAWS, width))
+    drawn.setflags(write=False)
+    return drawn
 
 
 def prompt_groups(study: Study, trait: str, ids: Integers) -> tuple[PromptGroup, ...]:

@@ -29,6 +29,7 @@ from backend.runs.reuse import Reuse, find_carried, find_reuse
 from backend.settings import Settings
 from backend.store.connection import discard
 from backend.store.run_record import RunRecord
+from backend.store.source_run import Carried
 from backend.store.work_file import LostSource, Taken, WorkFile
 from backend.types import Progress, PromptTokens, Study
 
@@ -45,12 +46,14 @@ class Plan:
         close: gives back what the engine holds; repeatable.
         first: how many of the batches were pooled before the engine was opened for those after them
             alone, whose first is the first of its own.
+        carried: derived rows that an earlier run gives, which are not there yet; None for none.
     """
 
     batches: tuple[Batch, ...]
     source: OpenEngine | None
     close: Callable[[], None] = lambda: None
     first: int = 0
+    carried: Carried | None = None
 
     @property
     def made(self) -> SourceRecord:
@@ -129,7 +132,9 @@ class Preparation:
         work.check_format()
         found = work.run.record
         if model is not None and work.is_extracted():
-            plan = Plan((), None)
+            begun = bool(work.run.methods())
+            carried = None if begun else self._carried(self._reuse(model), found.layers)
+            plan = Plan((), None, carried=carried)
             made = source_record(model, found)
         else:
             plan = self._planned_again(work)
@@ -157,9 +162,7 @@ class Preparation:
         reuse = Reuse(len(self._study.prompts) + len(self._study.responses))
         if model is not None:
             self._report(Progress("looking through earlier runs"))
-            reuse = find_reuse(
-                self._settings, self._study, model.identity, model.layers, self._lost
-            )
+            reuse = self._reuse(model)
             self._report(Progress(reuse.sentence))
         known = reuse.known(self._study)
         if model is not None and reuse.record is not None and not reuse.left:
@@ -176,13 +179,10 @@ class Preparation:
         record = dataclasses.replace(
             _run_record(self._run_id, self._study, self._content_hash, made), reused=reuse.counts
         )
-        carried = find_carried(
-            self._settings, reuse, self._study, record.layers, self._methods, DERIVATION
-        )
         work = WorkFile(path)
         self._stack.callback(work.close)
         batches = [(batch.texts, batch.tokens) for batch in plan.batches]
-        taken = Taken(self._settings, reuse.parts, carried)
+        taken = Taken(self._settings, reuse.parts)
         try:
             work.initialise(record, self._study, batches, tokens, taken)
         except LostSource as fault:
@@ -190,7 +190,16 @@ class Preparation:
             self._stack.close()
             discard(path)
             return None
-        return work, plan
+        carried = self._carried(reuse, record.layers)
+        return work, dataclasses.replace(plan, carried=carried)
+
+    def _reuse(self, model: ModelSource) -> Reuse:
+        """What earlier runs give, but those that were lost."""
+        return find_reuse(self._settings, self._study, model.identity, model.layers, self._lost)
+
+    def _carried(self, reuse: Reuse, layers: tuple[int, ...]) -> Carried | None:
+        """What is derived already of what earlier runs give."""
+        return find_carried(self._settings, reuse, self._study, layers, self._methods, DERIVATION)
 
     def _open(self, texts: Sequence[int]) -> Plan:
         """The engine, open for some of the study's texts, and its batches by their indices there.

@@ -21,7 +21,7 @@ from backend.store.file_cache import FileCache
 from backend.store.run import list_run_ids, run_path
 from backend.store.run_record import RunRecord
 from backend.store.schema import SAME_DERIVED
-from backend.store.source_run import Carried, Part, open_source
+from backend.store.source_run import Carried, Part, SourceTexts, StudyTexts, open_source
 from backend.types import Response, Study
 
 logger = logging.getLogger("steerscope.runs")
@@ -30,6 +30,9 @@ MOST_SOURCES = 20
 # From this format on, runs record the first tokens of their texts.
 _OLDEST = 3
 _HEADS = FileCache(4096)
+# Of the runs that were compared last: what is tried again is tried with the same ones.
+_TEXTS = FileCache(MOST_SOURCES)
+_DERIVED = FileCache(1)
 
 
 @dataclass(frozen=True)
@@ -106,12 +109,13 @@ def find_reuse(
         lost: ids of runs that turned out not to be readable.
     """
     total = len(study.prompts) + len(study.responses)
+    texts = StudyTexts.of(study)
     found: list[Part] = []
     records: dict[str, RunRecord] = {}
     for run_id in _candidates(settings, study, identity, layers, lost):
         try:
-            with open_source(settings, run_id) as source:
-                records[run_id], part = source.record, source.part_for(study)
+            records[run_id], _ = _head(settings, run_id)
+            part = _texts(settings, run_id).part(run_id, texts)
         except (StoreError, *MALFORMED) as fault:
             logger.warning("%s gives nothing: %s", run_id, fault)
             continue
@@ -158,19 +162,19 @@ def find_carried(
     part = reuse.parts[0]
     names = [method.name for method in methods]
     try:
-        with open_source(settings, part.run_id) as source:
-            alike = (
-                source.format >= SAME_DERIVED
-                and same_numbers(source.derivation, version, study)
-                and source.text_counts[1] == len(study.responses)
-                and set(names) <= set(source.methods())
-                and {metric.name for metric in registry.METRICS} <= source.metric_names()
-            )
-            if not alike:
-                return None
-            record, before = source.record, source.study()
+        derived = _derived(settings, part.run_id)
     except (StoreError, *MALFORMED) as fault:
         logger.warning("nothing derived is taken from %s: %s", part.run_id, fault)
+        return None
+    before = derived.study
+    alike = (
+        derived.format >= SAME_DERIVED
+        and same_numbers(derived.version, version, study)
+        and len(before.responses) == len(study.responses)
+        and set(names) <= derived.methods
+        and {metric.name for metric in registry.METRICS} <= derived.metrics
+    )
+    if not alike:
         return None
     if before.score_range != study.score_range:  # by which probes split the responses
         return None
@@ -184,10 +188,54 @@ def find_carried(
         layers=layers,
         traits=tuple(trait for trait, same in fixed.items() if same),
         methods=tuple(names),
-        best_layers=record.layers == layers,
+        best_layers=derived.layers == layers,
         scored=tuple(trait for trait, same in fixed.items() if not same),
         fitted=tuple(method.name for method in methods if method.fitted),
     )
+
+
+@dataclass(frozen=True)
+class _Derived:
+    """What decides whether derived rows of a run can be taken.
+
+    Attributes:
+        format: of its file.
+        version: by which it was derived.
+        layers: that it has.
+        methods: that it has.
+        metrics: that it has.
+        study: its study.
+    """
+
+    format: int
+    version: int
+    layers: tuple[int, ...]
+    methods: frozenset[str]
+    metrics: frozenset[str]
+    study: Study
+
+
+def _derived(settings: Settings, run_id: str) -> _Derived:
+    def read() -> _Derived:
+        with open_source(settings, run_id) as source:
+            return _Derived(
+                format=source.format,
+                version=source.derivation,
+                layers=source.record.layers,
+                methods=frozenset(source.methods()),
+                metrics=source.metric_names(),
+                study=source.study(),
+            )
+
+    return _DERIVED.get("derived", [run_path(settings, run_id)], read)
+
+
+def _texts(settings: Settings, run_id: str) -> SourceTexts:
+    def read() -> SourceTexts:
+        with open_source(settings, run_id) as source:
+            return source.texts()
+
+    return _TEXTS.get("texts", [run_path(settings, run_id)], read)
 
 
 def _head(settings: Settings, run_id: str) -> tuple[RunRecord, int]:

@@ -17,7 +17,9 @@ from backend.core.vectors.methods import METHODS, Method
 from backend.errors import ExtractionError, StoreError
 from backend.extraction.engine import Engine, OpenEngine, Report
 from backend.poolings import parse_pooling
+from backend.runs.carrying import Carrying
 from backend.runs.derivation_session import DerivationSession
+from backend.runs.derive import DERIVATION
 from backend.runs.engines import SIMULATED_PREFIX, engine_of
 from backend.runs.layer_task import OpenDeriver
 from backend.runs.preparation import Plan, Preparation
@@ -65,6 +67,7 @@ class ExtractionSession(Session):
         self._rate = Rate()
         self._layer_rate = LayerRate()
         self._derivers = Derivers(elsewhere, report)
+        self._carrying: Carrying | None = None
 
     @property
     def published(self) -> Path | None:
@@ -135,6 +138,9 @@ class ExtractionSession(Session):
         work, plan = self._opened()
         # Whoever derives has the engine's memory, and the place of its workers.
         plan.close()
+        if self._carrying is None and plan.carried is not None:
+            work.begin_derivation(DERIVATION)
+            self._carrying = Carrying(self._settings, work, plan.carried)
         return derive_some(
             work,
             self._study,
@@ -144,6 +150,7 @@ class ExtractionSession(Session):
                 dataclasses.replace(self._progress(stage), seconds_left=left)
             ),
             lambda: self._derivers.of(work, self._study, self._methods),
+            self._carrying,
         )
 
     def publish(self) -> Path:
@@ -166,6 +173,9 @@ class ExtractionSession(Session):
     def close(self) -> None:
         """Close the work file and restore the model; committed batches stay."""
         self._work = None
+        if self._carrying is not None:
+            self._carrying.wait()
+            self._carrying = None
         self._derivers.close()
         self._stack.close()
 

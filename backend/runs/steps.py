@@ -9,8 +9,8 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from backend.core.vectors.methods import Method
-from backend.errors import StoreError
 from backend.extraction.engine import Report
+from backend.runs.carrying import Carrying
 from backend.runs.derive import derive_layers, derive_over_layers, underived_layers
 from backend.runs.layer_task import Deriver, OpenDeriver
 from backend.runs.rate import LayerRate
@@ -86,6 +86,7 @@ def derive_some(
     rate: LayerRate,
     stage: Callable[[str, float | None], None],
     deriver: Callable[[], Deriver | None] = lambda: None,
+    carrying: Carrying | None = None,
 ) -> bool:
     """Derive some more layers, or what needs all of them. Repeatable.
 
@@ -96,6 +97,7 @@ def derive_some(
         rate: told how long each layer took.
         stage: told what is done now, and how many seconds the layers left will take.
         deriver: opens who computes them, before the first layer; None for this process.
+        carrying: what is on its way from another run.
 
     Returns:
         Whether something remains.
@@ -105,9 +107,11 @@ def derive_some(
     """
     layers = underived_layers(work)
     every = work.run.record.layers
+    if layers and carrying is not None and not carrying.leaves([*study.traits]):
+        carrying.wait()
+        layers = underived_layers(work)
     if layers:
         who = deriver()
-        started = time.perf_counter()
         begun: list[float] = []
         said: list[tuple[str, float | None]] = []
 
@@ -122,19 +126,8 @@ def derive_some(
         def waiting() -> None:
             stage(*said[-1])
 
-        with work.together():
-            derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin, who, waiting)
-            if work.run.derived_layers().isdisjoint(layers):
-                raise StoreError(
-                    f"Nothing was stored of layer {layers[0]} of {work.run.record.run_id} when it "
-                    "was derived.",
-                    expected="derived rows of every trait of its study.",
-                    remedy="see that the study has traits with prompts, import it again, and start "
-                    "a new run.",
-                )
-            ended = time.perf_counter()
-            rate.add(ended - begun[-1])
-            work.add_timing("derive", ended - started)
+        derive_layers(work, study, layers, methods, DERIVE_SECONDS, begin, who, waiting, carrying)
+        rate.add(time.perf_counter() - begun[-1])
         return True
     if not work.run.derivation_ended():
         stage("comparing layers", None)

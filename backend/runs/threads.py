@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from functools import cache
 
 from threadpoolctl import ThreadpoolController
@@ -18,6 +18,12 @@ from threadpoolctl import ThreadpoolController
 def _blas() -> ThreadpoolController:
     """The loaded libraries of linear algebra. Looking for them takes as long as a small layer."""
     return ThreadpoolController().select(user_api="blas")
+
+
+def one_thread() -> AbstractContextManager[object]:
+    """Within it, a product uses one thread of BLAS."""
+    limited: AbstractContextManager[object] = _blas().limit(limits=1)
+    return limited
 
 
 @contextmanager

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -81,9 +82,7 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
         raise unreadable(path, _first_line(fault)) from fault
     try:
         try:
-            why = _LOOKED_THROUGH.get_as_of(
-                ("reading", kind), [identity], lambda: _not_ours(connection, kind)
-            )
+            why = _looked_through(identity, kind, lambda: _not_ours(connection, kind))
             if why is not None:
                 raise unreadable(path, why)
             yield connection
@@ -94,6 +93,13 @@ def reading(path: Path, kind: str) -> Iterator[duckdb.DuckDBPyConnection]:
             raise unreadable(path, _first_line(fault)) from fault
     finally:
         connection.close()
+
+
+def _looked_through(
+    identity: FileIdentity, kind: str, look: Callable[[], str | None]
+) -> str | None:
+    """What was found when a file was looked through, once."""
+    return _LOOKED_THROUGH.get_as_of(("reading", kind), [identity], look)
 
 
 def is_damage(fault: BaseException) -> bool:
@@ -179,16 +185,36 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str,
         chunks: column name -> Arrow array, list or numpy array, of one length within a chunk; the
             same names in every chunk.
     """
-    parts = [part for part in map(pa.table, chunks) if part.num_rows]
-    if not parts:
+    filled = [chunk for chunk in chunks if any(map(len, chunk.values()))]  # type: ignore[arg-type]
+    if not filled:
         return
-    incoming = pa.concat_tables(parts, promote_options="permissive")
+    incoming = pa.table({name: _joined([chunk[name] for chunk in filled]) for name in filled[0]})
     connection.register("incoming", incoming)
     try:
         names = ", ".join(f'"{name}"' for name in incoming.column_names)
         connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming")
     finally:
         connection.unregister("incoming")
+
+
+def _joined(parts: list[Any]) -> pa.Array | pa.ChunkedArray:
+    """One column of its chunks: hundreds of tables of a few rows take long to put together."""
+    if all(isinstance(part, list) for part in parts):
+        return pa.array([value for part in parts for value in part])
+    if all(isinstance(part, np.ndarray) for part in parts):
+        return pa.array(np.concatenate(parts))
+    arrays: list[pa.Array] = []
+    for part in parts:
+        if isinstance(part, pa.ChunkedArray):
+            arrays += part.chunks
+        else:
+            arrays.append(part if isinstance(part, pa.Array) else pa.array(part))
+    # A chunk of nothing but NULL may not know of what.
+    kinds = {array.type: pa.schema([("", array.type)]) for array in arrays}
+    (kind,) = pa.unify_schemas([*kinds.values()], promote_options="permissive").types
+    return pa.chunked_array(
+        [array if array.type == kind else array.cast(kind) for array in arrays]
+    ).combine_chunks()
 
 
 def fixed_rows(matrix: NDArray[np.floating]) -> pa.Array:
@@ -251,7 +277,7 @@ def discard(path: Path) -> None:
     path.with_name(path.name + ".wal").unlink(missing_ok=True)
 
 
-def publish(work: Path, target: Path, *, replace: bool = False) -> bool:
+def publish(work: Path, target: Path, *, replace: bool = False, own: str | None = None) -> bool:
     """Move a closed work file to its final name, once.
 
     The file and its folder are synced, so a crash leaves either no target or a whole one.
@@ -274,10 +300,13 @@ def publish(work: Path, target: Path, *, replace: bool = False) -> bool:
         return False
     with work.open("rb") as handle:
         os.fsync(handle.fileno())
+    identity = dataclasses.replace(FileIdentity.of(work), path=target)
     if replace:
         work.replace(target)
     elif not _move_once(work, target):
         return False
+    if own is not None:
+        _looked_through(identity, own, lambda: None)
     folder = os.open(target.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from backend.core.arrays import Floats
 from backend.core.estimate import (
@@ -34,7 +35,7 @@ from backend.errors import RunNotFound, UnreadableFile
 from backend.names import file_in
 from backend.settings import Settings
 from backend.store.changes import changing
-from backend.store.connection import MALFORMED, TextKind, by_age, matrix_of, reading
+from backend.store.connection import MALFORMED, TextKind, by_age, ordered_matrix_of, reading
 from backend.store.derived import damaged_shape, damaged_values
 from backend.store.file_cache import FileCache
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
@@ -737,10 +738,10 @@ class Run(StudyFile):
             start: first id.
             stop: id after the last.
         """
-        matrix = matrix_of(
+        matrix = ordered_matrix_of(
             self._connection,
-            f"SELECT activation FROM {kind}_activations"
-            f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ? ORDER BY {kind}_id",
+            f"SELECT {kind}_id, activation FROM {kind}_activations"
+            f" WHERE layer = ? AND {kind}_id >= ? AND {kind}_id < ?",
             [layer, start, stop],
         )
         return matrix.astype(np.float32, copy=False)
@@ -850,10 +851,12 @@ class Run(StudyFile):
             )
         )
 
-    def derived_traits(self, layer: int) -> frozenset[str]:
-        """Traits whose derived rows are there at a layer."""
-        rows = self._rows("SELECT DISTINCT trait FROM moment_totals WHERE layer = ?", [layer])
-        return frozenset(trait for (trait,) in rows)
+    def derived_traits(self) -> dict[int, frozenset[str]]:
+        """Layer -> traits whose derived rows are there; only layers that have some."""
+        found: dict[int, set[str]] = {}
+        for layer, trait in self._rows("SELECT DISTINCT layer, trait FROM moment_totals"):
+            found.setdefault(layer, set()).add(trait)
+        return {layer: frozenset(traits) for layer, traits in found.items()}
 
     def derivation_ended(self) -> bool:
         """Whether all derived tables are complete."""
@@ -867,25 +870,49 @@ class Run(StudyFile):
         )
         return frozenset(trait for (trait,) in rows)
 
-    def kept_methods(self, trait: str, layer: int) -> dict[str, KeptMethod]:
-        """Methods that have rows at a cell, by name; the same for every prompt set where they are
-        fitted to responses, and asked for those only."""
+    def kept_methods(
+        self, traits: Sequence[str], layers: Sequence[int], methods: Sequence[str]
+    ) -> dict[tuple[str, str, int], KeptMethod]:
+        """(method, trait, layer) -> what is stored of methods that were fitted to responses, which
+        is the same for every prompt set; only where there are rows.
+
+        Args:
+            traits: some traits.
+            layers: some layers.
+            methods: names of such methods.
+        """
         rows = self._rows(
-            "WITH kept AS (SELECT method, trait, layer, min(prompt_set) AS prompt_set,"
-            " arg_min(reason, prompt_set) AS reason FROM correlations"
-            " WHERE trait = ? AND layer = ? GROUP BY ALL)"
-            " SELECT method, any_value(reason), any_value(v.vector), list(response_id),"
-            " list(projection) FROM kept"
-            " LEFT JOIN vectors v USING (method, trait, layer, prompt_set)"
-            " LEFT JOIN projections p USING (method, trait, layer, prompt_set)"
-            " GROUP BY method ORDER BY method",
-            [trait, layer],
+            "SELECT method, trait, layer, min(prompt_set), arg_min(struct_pack(reason), prompt_set)"
+            " FROM correlations WHERE list_contains(?::VARCHAR[], trait)"
+            " AND list_contains(?::INTEGER[], layer) AND list_contains(?::VARCHAR[], method)"
+            " GROUP BY ALL ORDER BY ALL",
+            [list(traits), list(layers), list(methods)],
         )
-        found = {}
-        for method, reason, vector, responses, projections in rows:
-            known = {} if vector is None else dict(zip(responses, projections, strict=True))
-            found[method] = KeptMethod(None if vector is None else np.array(vector), known, reason)
-        return found
+        if not rows:
+            return {}
+        names = ("method", "trait", "layer", "prompt_set")
+        columns = {name: [row[place] for row in rows] for place, name in enumerate(names)}
+        chosen = pa.table(columns | {"place": list(range(len(rows)))})
+        self._connection.register("chosen", chosen)
+        try:
+            joined = f"JOIN chosen c USING ({', '.join(names)})"
+            vectors = dict(self._rows(f"SELECT c.place, v.vector FROM vectors v {joined}"))
+            known = self._connection.execute(
+                "SELECT c.place, p.response_id, p.projection FROM projections p " + joined
+            ).fetchnumpy()
+        finally:
+            self._connection.unregister("chosen")
+        _, count = self.text_counts
+        projections = np.full((len(rows), count), np.nan)
+        projections[known["place"], known["response_id"]] = known["projection"]
+        return {
+            (method, trait, layer): KeptMethod(
+                None if place not in vectors else np.array(vectors[place]),
+                projections[place],
+                kept["reason"],
+            )
+            for place, (method, trait, layer, _, kept) in enumerate(rows)
+        }
 
 
 def _estimate(

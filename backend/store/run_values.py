@@ -425,12 +425,12 @@ class KeptMethod:
 
     Attributes:
         vector: [d], not normalised; None where undefined.
-        projections: response id -> projection; empty where undefined.
+        projections: of every response of the study, NaN where it has none, [N].
         reason: why r is undefined; None where it is defined.
     """
 
     vector: Floats | None
-    projections: dict[int, float]
+    projections: Floats
     reason: str | None
 
 

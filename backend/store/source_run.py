@@ -3,12 +3,14 @@ them."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+from pyarrow import compute
 
 from backend.errors import RunNotFound
 from backend.settings import Settings
@@ -80,45 +82,94 @@ class Carried:
     fitted: tuple[str, ...]
 
 
-class SourceRun(Run):
-    """An open run that gives some of what it holds to another."""
+# What a model reads of a text, and optionally the place of the text in its study, as a digest.
+_Key = bytes
 
-    def part_for(self, study: Study) -> Part:
-        """Texts of a study that this run has, each in its conversation.
 
-        A text that stands several times is taken from the same prompt of this run, or the same
+@dataclass(frozen=True)
+class StudyTexts:
+    """The texts of a study, by what a model reads of them.
+
+    Attributes:
+        prompts: of each prompt, what is read, and that with its trait, pole and prompt set.
+        responses: of each response, what is read.
+    """
+
+    prompts: tuple[tuple[_Key, _Key], ...]
+    responses: tuple[_Key, ...]
+
+    @classmethod
+    def of(cls, study: Study) -> StudyTexts:
+        """The texts of a study, each in its conversation."""
+        prompts = []
+        for prompt in study.prompts:
+            read = (messages_json(prompt.messages) if prompt.messages else None, prompt.text)
+            place = (prompt.trait, prompt.pole, prompt.prompt_set)
+            prompts.append((_key(*read), _key(*read, *place)))
+        responses = [_key(messages_json(one.messages), one.text) for one in study.responses]
+        return cls(tuple(prompts), tuple(responses))
+
+
+@dataclass(frozen=True)
+class SourceTexts:
+    """Which texts a published run has.
+
+    Attributes:
+        prompts: what is read of a prompt, with and without its place -> its id, the first of its
+            kind.
+        responses: what is read of each response, by id.
+        numbers: what is read of a response -> its id, the first of its kind.
+        tokens: of each prompt; empty where the run has kept none.
+    """
+
+    prompts: Mapping[_Key, int]
+    responses: tuple[_Key, ...]
+    numbers: Mapping[_Key, int]
+    tokens: tuple[PromptTokens, ...]
+
+    def part(self, run_id: str, study: StudyTexts) -> Part:
+        """Texts of a study that the run has, each in its conversation.
+
+        A text that stands several times is taken from the same prompt of the run, or the same
         place, where it stands there.
 
         Args:
+            run_id: of the run.
             study: of the new run.
         """
-        prompts: dict[tuple[str | None, ...], int] = {}
-        for number, *place in self._rows(
+        prompts = {
+            new: self.prompts.get(placed, self.prompts[read])
+            for new, (read, placed) in enumerate(study.prompts)
+            if read in self.prompts
+        }
+        responses = {
+            new: new if self.responses[new : new + 1] == (read,) else self.numbers[read]
+            for new, read in enumerate(study.responses)
+            if read in self.numbers
+        }
+        tokens = {new: self.tokens[old] for new, old in prompts.items()} if self.tokens else {}
+        return Part(run_id, prompts, responses, tokens)
+
+
+class SourceRun(Run):
+    """An open run that gives some of what it holds to another."""
+
+    def texts(self) -> SourceTexts:
+        """Which texts it has."""
+        prompts: dict[_Key, int] = {}
+        for number, messages, text, *place in self._rows(
             f"SELECT prompt_id, {self._since(6, 'messages', 'NULL')}, text, trait, pole, prompt_set"
             " FROM prompts ORDER BY prompt_id DESC"
         ):
-            prompts[tuple(place[:2])] = prompts[tuple(place)] = number
-        own: dict[int, int] = {}
-        for new, prompt in enumerate(study.prompts):
-            read = (messages_json(prompt.messages) if prompt.messages else None, prompt.text)
-            if read in prompts:
-                key = (*read, prompt.trait, prompt.pole, prompt.prompt_set)
-                own[new] = prompts.get(key, prompts[read])
-        texts = dict(
-            (number, (messages, text))
-            for number, messages, text in self._rows(
-                "SELECT response_id, messages, text FROM responses ORDER BY response_id DESC"
+            prompts[_key(messages, text)] = prompts[_key(messages, text, *place)] = number
+        responses = tuple(
+            _key(messages, text)
+            for messages, text in self._rows(
+                "SELECT messages, text FROM responses ORDER BY response_id"
             )
         )
-        numbers = {text: number for number, text in texts.items()}
-        found: dict[int, int] = {}
-        for new, response in enumerate(study.responses):
-            chat = (messages_json(response.messages), response.text)
-            if chat in numbers:
-                found[new] = new if texts.get(new) == chat else numbers[chat]
-        kept = self._tokens()
-        tokens = {new: kept[old] for new, old in own.items()} if kept else {}
-        return Part(self.path.stem, own, found, tokens)
+        numbers = {read: number for number, read in reversed([*enumerate(responses)])}
+        return SourceTexts(prompts, responses, numbers, self._tokens())
 
     def _tokens(self) -> tuple[PromptTokens, ...]:
         rows = self._rows("SELECT value FROM run WHERE key = ?", [PROMPT_TOKENS])
@@ -128,13 +179,15 @@ class SourceRun(Run):
             PromptTokens(tuple(ids), last, text) for ids, last, text in json.loads(rows[0][0])
         )
 
-    def activations_of(self, kind: TextKind, wanted: Mapping[int, int], layer: int) -> pa.Table:
-        """Rows of the activations of some texts at a layer, under new ids.
+    def activations_of(
+        self, kind: TextKind, wanted: Mapping[int, int], layers: Sequence[int]
+    ) -> pa.Table:
+        """Rows of the activations of some texts at some layers, by layer and under new ids.
 
         Args:
             kind: prompt or response.
             wanted: new id -> id in this run.
-            layer: one of the run's layers.
+            layers: of the run.
 
         Raises:
             UnreadableFile: some are missing.
@@ -142,13 +195,17 @@ class SourceRun(Run):
         found = self._mapped(
             f"SELECT w.new_id AS {kind}_id, a.layer, a.tokens, a.norm, a.first_norm,"
             f" a.first_share, a.activation FROM wanted w JOIN {kind}_activations a"
-            f" ON a.{kind}_id = w.old_id WHERE a.layer = ? ORDER BY 1",
+            f" ON a.{kind}_id = w.old_id WHERE list_contains(?::INTEGER[], a.layer)",
             wanted,
-            [layer],
+            [list(layers)],
         )
-        if found.num_rows != len(wanted):
-            raise unreadable(self.path, f"{len(wanted) - found.num_rows} activations are missing")
-        return found
+        missing = len(wanted) * len(layers) - found.num_rows
+        if missing:
+            raise unreadable(self.path, f"{missing} activations are missing")
+        # Sorted here, as DuckDB takes as long to sort rows of a thousand numbers as to read them.
+        return found.take(
+            compute.sort_indices(found, [("layer", "ascending"), (f"{kind}_id", "ascending")])
+        )
 
     def derived_of(self, table: str, carried: Carried) -> pa.Table:
         """The rows of a derived table that another run takes, under its ids.
@@ -199,6 +256,16 @@ class SourceRun(Run):
             return self._connection.sql(query, params=list(asked)).to_arrow_table()
         finally:
             self._connection.unregister("wanted")
+
+
+def _key(*parts: str | None) -> _Key:
+    found = hashlib.blake2b(digest_size=16)
+    for part in parts:
+        # Each with its length, so that no two lists of parts run into the same bytes.
+        raw = b"" if part is None else part.encode("utf-8", "surrogatepass")
+        found.update(b"-" if part is None else b"%d:" % len(raw))
+        found.update(raw)
+    return found.digest()
 
 
 @contextmanager

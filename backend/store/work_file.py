@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +20,7 @@ from backend.core.first_token import FirstTokens
 from backend.errors import StoreError, UnreadableFile
 from backend.names import file_in
 from backend.settings import Settings
-from backend.store.connection import MALFORMED, discard, fixed_rows, insert, publish
+from backend.store.connection import MALFORMED, TextKind, discard, fixed_rows, insert, publish
 from backend.store.room import writing
 from backend.store.run import Run
 from backend.store.run_record import PROMPT_TOKENS, RunRecord
@@ -32,7 +32,7 @@ from backend.store.schema import (
     derived_tables,
     run_tables,
 )
-from backend.store.source_run import Carried, Part, open_source
+from backend.store.source_run import Carried, Part, SourceRun, open_source
 from backend.store.study import write_study
 from backend.types import PromptTokens, Study
 
@@ -138,7 +138,8 @@ class WorkFile:
         tokens: Sequence[PromptTokens] = (),
         taken: Taken | None = None,
     ) -> None:
-        """Write provenance, study, plan and what other runs give in one transaction.
+        """Write provenance, study, plan and the activations that other runs give in one
+        transaction.
 
         Args:
             record: provenance.
@@ -152,7 +153,7 @@ class WorkFile:
             LostSource: a run that was to give something is gone or damaged; nothing is written.
         """
         prompts = len(study.prompts)
-        with self.together():
+        with _straight_into_the_file(self.connection), self.together():
             self.connection.execute(STUDY_TABLES)
             self.connection.execute(run_tables(record.width))
             write_study(self.connection, study, record.study_hash, "run")
@@ -162,11 +163,8 @@ class WorkFile:
                 rows[PROMPT_TOKENS] = json.dumps(kept)
             insert(self.connection, "run", {"key": list(rows), "value": list(rows.values())})
             self._insert_batches(batches, prompts, first=0)
-            for table, incoming in _together(_rows_taken(taken, record.layers)):
-                insert(self.connection, table, *map(_columns, incoming))
-            if taken is not None and taken.carried is not None:
-                version = taken.carried.version
-                self.connection.execute("INSERT INTO derivations VALUES (?, '')", [version])
+            for table, incoming in _rows_taken(taken, record.layers):
+                insert(self.connection, table, _columns(incoming))
 
     def batches(self) -> int:
         """Number of batches in the plan."""
@@ -348,10 +346,12 @@ class WorkFile:
             self.close()
 
     def _publish(self, target: Path, *, replace: bool, compact: bool) -> None:
+        # A copy of a run that is derived again has been anyone's.
+        own = None if replace else "run"
         if not compact:
             self.connection.execute("CHECKPOINT")
             self.close()
-            publish(self.path, target, replace=replace)
+            publish(self.path, target, replace=replace, own=own)
             return
         whole = self.path.with_name(self.path.stem + ".compact.duckdb")
         discard(whole)
@@ -363,7 +363,7 @@ class WorkFile:
             self.connection.execute("CHECKPOINT compact")
             self.connection.execute("DETACH compact")
             self.close()
-            publish(whole, target, replace=replace)
+            publish(whole, target, replace=replace, own=own)
         finally:
             self.close()
             discard(whole)
@@ -392,6 +392,32 @@ class WorkFile:
             },
         )
 
+    def carry(self, settings: Settings, carried: Carried) -> Callable[[], None]:
+        """What takes derived rows of a published run, in a transaction of its own. A thread may run
+        it while others read this work file and derive, and write nothing.
+
+        Args:
+            settings: where the run is.
+            carried: what is taken; the rows are not there yet.
+
+        Returns:
+            A function to be called once. It raises LostSource where the run is gone or damaged;
+            then nothing is written.
+        """
+        connection = self.connection.cursor()
+
+        def copy() -> None:
+            try:
+                with writing(self.path), _straight_into_the_file(connection):
+                    connection.begin()
+                    for table, rows in _derived_taken(settings, carried):
+                        insert(connection, table, _columns(rows))
+                    connection.commit()
+            finally:
+                connection.close()
+
+        return copy
+
     @contextmanager
     def together(self) -> Iterator[None]:
         """What is written inside is one commit, which takes tens of milliseconds."""
@@ -412,6 +438,17 @@ class WorkFile:
                 self._open = False
 
 
+@contextmanager
+def _straight_into_the_file(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What is committed inside is not written into the log first: what other runs give may be
+    nearly all of the file."""
+    connection.execute("SET wal_autocheckpoint = '1KB'")
+    try:
+        yield
+    finally:
+        connection.execute(f"SET wal_autocheckpoint = '{WAL}'")
+
+
 @dataclass(frozen=True)
 class Taken:
     """What published runs give to a new one.
@@ -419,12 +456,10 @@ class Taken:
     Attributes:
         settings: where the runs are.
         parts: activations, of each text from one run at most.
-        carried: derived rows; None for none.
     """
 
     settings: Settings
     parts: tuple[Part, ...]
-    carried: Carried | None
 
 
 class LostSource(Exception):
@@ -436,40 +471,51 @@ class LostSource(Exception):
 
 
 def _rows_taken(taken: Taken | None, layers: Sequence[int]) -> Iterator[tuple[str, pa.Table]]:
-    """Table and rows, a layer at a time; each run is open only while it is read.
+    """Table and rows, several layers at a time; each run is open only while it is read.
 
     Raises:
         LostSource: a run cannot be read.
     """
     if taken is None:
         return
-    carried = taken.carried
     for part in taken.parts:
-        try:
-            with open_source(taken.settings, part.run_id) as source:
-                for layer in layers:
-                    if part.prompts:
-                        found = source.activations_of("prompt", part.prompts, layer)
-                        yield "prompt_activations", found
-                    if part.responses:
-                        found = source.activations_of("response", part.responses, layer)
-                        yield "response_activations", found
-                if carried is not None and carried.part.run_id == part.run_id:
-                    for table in DERIVED_TABLES:
-                        yield table, source.derived_of(table, carried)
-        except (StoreError, *MALFORMED) as fault:
-            logger.warning("%s gives nothing to this run: %s", part.run_id, fault)
-            raise LostSource(part.run_id) from fault
+        with _giving(taken.settings, part.run_id) as source:
+            texts: tuple[tuple[TextKind, Mapping[int, int]], ...] = (
+                ("prompt", part.prompts),
+                ("response", part.responses),
+            )
+            for kind, wanted in texts:
+                size = len(wanted) * source.record.width * np.dtype(np.float32).itemsize
+                most = max(1, GATHERED // max(1, size))
+                for first in range(0, len(layers) if wanted else 0, most):
+                    some = layers[first : first + most]
+                    yield f"{kind}_activations", source.activations_of(kind, wanted, some)
 
 
-def _together(rows: Iterable[tuple[str, pa.Table]]) -> Iterator[tuple[str, list[pa.Table]]]:
-    """Rows of one table gathered up to a size, as each statement has a cost."""
-    gathered: dict[str, list[pa.Table]] = {}
-    for table, own in rows:
-        gathered.setdefault(table, []).append(own)
-        if sum(part.nbytes for part in gathered[table]) >= GATHERED:
-            yield table, gathered.pop(table)
-    yield from gathered.items()
+def _derived_taken(settings: Settings, carried: Carried) -> Iterator[tuple[str, pa.Table]]:
+    """Table and rows of what is derived.
+
+    Raises:
+        LostSource: the run cannot be read.
+    """
+    with _giving(settings, carried.part.run_id) as source:
+        for table in DERIVED_TABLES:
+            yield table, source.derived_of(table, carried)
+
+
+@contextmanager
+def _giving(settings: Settings, run_id: str) -> Iterator[SourceRun]:
+    """A run that gives something.
+
+    Raises:
+        LostSource: it cannot be read.
+    """
+    try:
+        with open_source(settings, run_id) as source:
+            yield source
+    except (StoreError, *MALFORMED) as fault:
+        logger.warning("%s gives nothing to this run: %s", run_id, fault)
+        raise LostSource(run_id) from fault
 
 
 def _columns(table: pa.Table) -> dict[str, object]:

@@ -76,9 +76,7 @@ def derivation(settings: Settings, workers: int) -> tuple[float, float]:
         behaviours = behaviours_of(study)
 
         def task(layer: int) -> LayerTask:
-            # As of a run of which nothing is derived.
-            found = layer_task(run, study, layer, METHODS, behaviours)
-            return dataclasses.replace(found, traits=tuple(study.traits), kept={})
+            return layer_task(run, layer, [*study.traits])
 
         started = time.perf_counter()
         deriver: Deriver = LayersHere(study, METHODS, behaviours)

@@ -81,11 +81,7 @@ def task_of(run):
     """What there is to derive of a layer where nothing is derived yet."""
     study = run.study()
 
-    def task(layer):
-        found = derive.layer_task(run, study, layer, METHODS, derive.behaviours_of(study))
-        return dataclasses.replace(found, traits=tuple(study.traits), kept={})
-
-    return task
+    return lambda layer: derive.layer_task(run, layer, [*study.traits])
 
 
 def layers_here(settings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -11,11 +12,13 @@ import subprocess
 import sys
 from functools import cache
 
+import duckdb
 import numpy as np
 import pytest
 
 from backend.core.metrics import registry
 from backend.core.metrics.measured import Measured
+from backend.errors import NoRoom
 from backend.extraction.local_engine import LocalEngine
 from backend.runs import preparation
 from backend.runs.reuse import find_reuse
@@ -24,6 +27,7 @@ from backend.settings import Settings
 from backend.store.catalog import run_summary
 from backend.store.connection import matrix_of
 from backend.store.run import delete_run, open_run, run_path
+from backend.store.source_run import SourceRun
 from backend.store.study import publish_study
 from backend.studies.dropped_prompts import without_prompts
 from backend.studies.hashing import content_hash
@@ -338,7 +342,10 @@ def test_a_run_that_was_interrupted_goes_on_with_what_it_took(store, tiny_llama)
     compare(store, "next", study, tiny_llama)
 
 
-@pytest.mark.parametrize("step", ["initialise", "together", "replace", "add_timing", "publish"])
+@pytest.mark.parametrize(
+    "step",
+    ["initialise", "together", "begin_derivation", "carry", "replace", "add_timing", "publish"],
+)
 def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama, step):
     study = without_prompts(STUDY, [3])
     ref = publish_study(store, study, content_hash(study))
@@ -368,18 +375,26 @@ def test_killed_in_any_step_and_begun_again_gives_the_same_run(store, tiny_llama
     compare(store, "next", study, tiny_llama)
 
 
-def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, monkeypatch):
-    derived = []
+PROBES = ["logistic_4_2", "logistic_5_3", "logistic_any", "ridge_drift"]
+
+
+@pytest.fixture
+def derived(monkeypatch):
+    """Trait and probes that were taken, of each cell that is derived."""
+    noted = []
     real = sys.modules["backend.runs.derive"]._fit_to_responses
 
-    def noted(pool, traits, methods, kept):
-        derived.extend((own.trait, sorted(m for m, t in kept if t == own.trait)) for own in traits)
+    def noting(pool, traits, methods, kept):
+        noted.extend((own.trait, sorted(m for m, t in kept if t == own.trait)) for own in traits)
         return real(pool, traits, methods, kept)
 
-    monkeypatch.setattr("backend.runs.derive._fit_to_responses", noted)
+    monkeypatch.setattr("backend.runs.derive._fit_to_responses", noting)
+    return noted
+
+
+def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, derived):
     extract(store, without_prompts(STUDY, [3]), tiny_llama, "next")
-    probes = ["logistic_4_2", "logistic_5_3", "logistic_any", "ridge_drift"]
-    assert derived == [("warmth", probes)] * 2
+    assert derived == [("warmth", PROBES)] * 2
     derived.clear()
     extract(store, described(), tiny_llama, "described")
     assert derived == []
@@ -387,6 +402,53 @@ def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, monkeypatc
         assert run.derivation_ended() and not run.traits_without_best_layer()
     extract(store, rescored_in_one_trait(), tiny_llama, "rescored")
     assert derived == [("haste", [])] * 2
+
+
+def test_a_run_that_was_closed_before_it_took_what_is_derived_takes_it_then(
+    store, tiny_llama, derived
+):
+    study = without_prompts(STUDY, [3])
+    ref = publish_study(store, study, content_hash(study))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    first = session_of(store, "next", request, lambda _: None)
+    first.prepare()
+    first.close()
+    session_of(store, "next", request, lambda _: None).run()
+    assert derived == [("warmth", PROBES)] * 2
+    compare(store, "next", study, tiny_llama)
+
+
+@pytest.mark.parametrize("table", ["behaviours", "vectors", "subsampling"])
+def test_derived_rows_that_cannot_be_read_are_derived(
+    store, tiny_llama, derived, monkeypatch, table
+):
+    study, real = without_prompts(STUDY, [3]), SourceRun.derived_of
+
+    def damaged(run, wanted, carried):
+        if wanted == table:
+            raise duckdb.IOException("a block is damaged")
+        return real(run, wanted, carried)
+
+    monkeypatch.setattr(SourceRun, "derived_of", damaged)
+    extract(store, study, tiny_llama, "next")
+    assert reused(store, "next") == {"source": TEXTS - 1}
+    assert derived == [("warmth", PROBES)] * 2 + [("haste", [])] * 2
+    compare(store, "next", study, tiny_llama)
+
+
+def test_a_disk_that_is_full_while_derived_rows_are_taken_ends_the_job(
+    store, tiny_llama, monkeypatch
+):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    study = without_prompts(STUDY, [3])
+    with monkeypatch.context() as patched:
+        patched.setattr("backend.store.work_file._derived_taken", full)
+        with pytest.raises(NoRoom):
+            extract(store, study, tiny_llama, "next")
+    extract(store, study, tiny_llama, "next")
+    compare(store, "next", study, tiny_llama)
 
 
 def test_what_another_version_derived_is_not_taken(store, tiny_llama, monkeypatch):

@@ -16,6 +16,10 @@ from backend.core.arrays import Floats
 # Probes are fitted in the span of this many principal components: all of it with as many
 # responses or fewer.
 MOST_COMPONENTS = 256
+# Up to so many times as many eigenvectors as are wanted, and all of a small matrix, are found
+# sooner all at once, by numpy: its threads, which made the matrix, wait busily for some time, and
+# scipy's would share the cores with them.
+_ALL_AT_ONCE, _SMALL = 6, 600
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def response_space(
     scatter = np.zeros((width, width)) if count > width else None
     for part in chunks():
         centred = part - mean
-        variance += np.square(centred).sum(axis=0) / count
+        variance += np.einsum("ij,ij->j", centred, centred) / count
         if scatter is None:
             held.append(centred)
         else:
@@ -79,7 +83,7 @@ def response_space(
     if most < 1 or float(variance.max(initial=0.0)) <= 0:
         return ResponseSpace(count, mean, variance, np.zeros((0, width)), np.zeros(0))
     if scatter is None:
-        rows = np.concatenate(held)
+        rows = held[0] if len(held) == 1 else np.concatenate(held)
         sizes, vectors = _largest(rows @ rows.T, most)
         axes = (vectors / np.sqrt(sizes)).T @ rows
     else:
@@ -91,7 +95,10 @@ def response_space(
 def _largest(matrix: Floats, most: int) -> tuple[Floats, Floats]:
     """Largest eigenvalues that are not rounding, and their vectors as columns."""
     n = len(matrix)
-    sizes, vectors = eigh(matrix, subset_by_index=[n - most, n - 1])
-    sizes, vectors = sizes[::-1], vectors[:, ::-1]
+    if n <= max(_ALL_AT_ONCE * most, _SMALL):
+        sizes, vectors = np.linalg.eigh(matrix)
+    else:
+        sizes, vectors = eigh(matrix, subset_by_index=[n - most, n - 1])
+    sizes, vectors = sizes[::-1][:most], vectors[:, ::-1][:, :most]
     used = sizes > 1e-12 * sizes[0]
     return sizes[used], vectors[:, used]
