@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from backend.errors import UnsupportedArchitecture
-from backend.extraction.onednn import fast_linears
+from backend.extraction.onednn import fast_linears, onednn_helps
 from backend.extraction.residual import Blocks, find_blocks
 from backend.models.layers import check_layers
 
@@ -49,7 +49,7 @@ def cut_after(
     setattr(owner, name, blocks[:last])
     fast = ExitStack()
     try:
-        if often:
+        if often and onednn_helps():
             fast.enter_context(fast_linears(blocks[:last], found.untouchable))
         if not found.still_give_the_same():
             fast.close()

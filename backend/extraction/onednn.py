@@ -1,7 +1,8 @@
 """Linear layers by oneDNN while extracting on a CPU.
 
-PyTorch multiplies float32 matrices with MKL, which leaves half of many CPUs' vector width unused;
-oneDNN does not (measured on an AMD EPYC with AVX-512: 180 against 360 GFLOP/s). Each layer's
+PyTorch multiplies float32 matrices with MKL of Intel, which leaves half of the vector width of
+others' CPUs unused; oneDNN does not (measured on an AMD EPYC with AVX-512: 180 against 360 GFLOP/s;
+on an Intel Xeon 250 against 220, as oneDNN's form of the numbers has a cost). Each layer's
 weights are held once, in oneDNN's form while extracting and in PyTorch's before and after; what is
 a view of a file can be read from it again.
 """
@@ -17,6 +18,12 @@ import torch
 from torch import nn
 
 from backend.extraction.resident import FileViews
+from backend.models.cpu import is_of_intel
+
+
+def onednn_helps() -> bool:
+    """Whether oneDNN multiplies float32 matrices faster here than PyTorch's own library."""
+    return bool(torch.backends.mkldnn.enabled) and not is_of_intel()
 
 
 class _OneDnnLinear(nn.Module):
@@ -92,7 +99,7 @@ def read_directly(blocks: Sequence[nn.Module]) -> Iterator[set[int]]:
 
 @contextmanager
 def fast_linears(blocks: Sequence[nn.Module], untouchable: Collection[int] = ()) -> Iterator[None]:
-    """Let oneDNN compute the linear layers of ``blocks``, where it can and it helps.
+    """Let oneDNN compute the linear layers of ``blocks``, where it can.
 
     Nothing changes unless the layer is a plain ``nn.Linear`` in float32 on the CPU. The model is
     as it was on leaving, also after an error.

@@ -17,11 +17,24 @@ def multiplies_bfloat16(cpuinfo: Path = _CPUINFO) -> bool:
     Args:
         cpuinfo: the kernel's description of the CPU.
     """
+    entries = _entries(cpuinfo)
+    words = {word for name in ("flags", "Features") for word in entries.get(name, "").split()}
+    return not _BFLOAT16.isdisjoint(words)
+
+
+@cache
+def is_of_intel(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether Intel made the CPU; False where it cannot be told.
+
+    Args:
+        cpuinfo: the kernel's description of the CPU.
+    """
+    return _entries(cpuinfo).get("vendor_id") == "GenuineIntel"
+
+
+def _entries(cpuinfo: Path) -> dict[str, str]:
+    """Name -> value, as of the last core that has it; empty where there is no such file."""
     if not cpuinfo.exists():
-        return False
+        return {}
     lines = (line.partition(":") for line in cpuinfo.read_text().splitlines())
-    return any(
-        not _BFLOAT16.isdisjoint(words.split())
-        for name, _, words in lines
-        if name.strip() in ("flags", "Features")
-    )
+    return {name.strip(): value.strip() for name, _, value in lines}

@@ -135,12 +135,22 @@ def test_a_layer_that_two_blocks_share_keeps_its_weights():
 
 def test_what_linear_layers_cannot_be_exchanged_is_run_without(monkeypatch):
     """Where the few tokens come out otherwise, the layers stay PyTorch's."""
-    from backend.extraction import onednn
+    from backend.extraction import cut, onednn
 
+    monkeypatch.setattr(cut, "onednn_helps", lambda: True)
     monkeypatch.setattr(onednn._OneDnnLinear, "forward", lambda self, x: x.new_zeros(1))
     model = small_model("llama")
     with PooledForward(model, DEPTH, (1,), "mean").opened():
         assert type(model.model.layers[0].self_attn.q_proj) is nn.Linear
+    assert error_of(model) < 1e-4
+
+
+@pytest.mark.parametrize("helps", [True, False])
+def test_linear_layers_are_exchanged_where_it_helps(monkeypatch, helps):
+    monkeypatch.setattr("backend.extraction.cut.onednn_helps", lambda: helps)
+    model = small_model("llama")
+    with PooledForward(model, DEPTH, (1,), "mean").opened():
+        assert (type(model.model.layers[0].self_attn.q_proj) is not nn.Linear) == helps
     assert error_of(model) < 1e-4
 
 

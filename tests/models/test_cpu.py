@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.models.cpu import multiplies_bfloat16
+from backend.models.cpu import is_of_intel, multiplies_bfloat16
 
 
 @pytest.mark.parametrize(
@@ -25,3 +25,13 @@ def test_the_kernel_says_so(tmp_path, text, there):
 
 def test_where_nothing_says_so_it_is_not_offered(tmp_path):
     assert not multiplies_bfloat16(tmp_path / "none")
+
+
+@pytest.mark.parametrize(
+    ("maker", "intel"), [("GenuineIntel", True), ("AuthenticAMD", False), (None, False)]
+)
+def test_who_made_the_cpu_is_told(tmp_path, maker, intel):
+    line = "Features\t: asimd bf16" if maker is None else f"vendor_id\t: {maker}"
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{line}\n", "utf-8")
+    assert is_of_intel(tmp_path / "cpuinfo") is intel
+    assert not is_of_intel(tmp_path / "none")
