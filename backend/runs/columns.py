@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from backend.core.estimate import Estimate
 
 Columns = dict[str, object]
+# A column of a chunk. Up to so many values stay a list: most chunks are of one row, and an Arrow
+# array of each of their columns takes longer than the statistics in them.
+Column: TypeAlias = pa.Array | list[Any]
+FEW = 16
 # Table -> chunks of its columns.
 TableChunks = dict[str, list[Columns]]
 
@@ -29,9 +34,9 @@ class Tables:
     def add(self, table: str, key: Columns, **columns: object) -> None:
         """Append rows: ``columns`` are sequences of one length, ``key`` values are repeated."""
         rows = len(next(iter(columns.values())))  # type: ignore[arg-type]
-        repeated = {name: pa.repeat(pa.scalar(value), rows) for name, value in key.items()}
-        layers = pa.array(np.full(rows, self._layer, np.int32))
-        self.chunks.setdefault(table, []).append({**repeated, **columns, "layer": layers})
+        repeated = {name: _repeated(value, rows) for name, value in key.items()}
+        layer = {"layer": _repeated(self._layer, rows)}
+        self.chunks.setdefault(table, []).append({**repeated, **columns, **layer})
 
     def extend(self, other: Tables) -> None:
         """Append the rows of other tables of the same layer."""
@@ -39,21 +44,34 @@ class Tables:
             self.chunks.setdefault(table, []).extend(chunks)
 
 
-def integers(values: Sequence[int | None] | NDArray[np.integer]) -> pa.Array:
+def _repeated(value: object, rows: int) -> pa.Array | list[object]:
+    return [value] * rows if rows <= FEW else pa.repeat(pa.scalar(value), rows)
+
+
+def integers(values: Sequence[int | None] | NDArray[np.integer]) -> Column:
     """A column of 32-bit integers."""
-    return pa.array(values if isinstance(values, np.ndarray) else list(values), pa.int32())
+    return (
+        pa.array(values, pa.int32())
+        if isinstance(values, np.ndarray)
+        else _column(values, pa.int32())
+    )
 
 
-def doubles(values: Sequence[float | None]) -> pa.Array:
+def doubles(values: Sequence[float | None]) -> Column:
     """A column of doubles; None is NULL."""
-    return pa.array(list(values), pa.float64())
+    return _column(values, pa.float64())
 
 
-def texts(values: Sequence[str | None]) -> pa.Array:
+def texts(values: Sequence[str | None]) -> Column:
     """A column of strings; None is NULL."""
-    return pa.array(list(values), pa.string())
+    return _column(values, pa.string())
 
 
-def measures(found: Sequence[Estimate], value: str) -> dict[str, pa.Array]:
+def _column(values: Sequence[object], kind: pa.DataType) -> Column:
+    listed = list(values)
+    return listed if len(listed) <= FEW else pa.array(listed, kind)
+
+
+def measures(found: Sequence[Estimate], value: str) -> dict[str, Column]:
     """Estimates as their value, under the name given, and their reason."""
     return {value: doubles([m.value for m in found]), "reason": texts([m.reason for m in found])}

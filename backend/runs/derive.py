@@ -26,7 +26,7 @@ from backend.core.metrics.stability import influences
 from backend.core.moments import moments
 from backend.core.prompt_cells import PromptCells
 from backend.core.statistics.bootstrap import bootstrap_rs
-from backend.core.statistics.correlation import pearson, spearman
+from backend.core.statistics.correlation import pearson, spearmans
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitProducts
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
@@ -317,16 +317,18 @@ def _fit_to_responses(
         methods: those from prompts are left out.
         kept: what is there already.
     """
-    tasks = []
-    for method in methods:
-        if method.fitted:
-            cells = [
+    tasks = [
+        (
+            method,
+            [
                 own.inputs[0]
                 for own in traits
                 if own.inputs and (method.name, own.trait) not in kept
-            ]
-            # In two parts, so that threads end at about the same time and fits share their work.
-            tasks += [(method, cells[0::2]), (method, cells[1::2])]
+            ],
+        )
+        for method in methods
+        if method.fitted
+    ]
     found = pool.map(lambda task: task[0].fit(task[1]), tasks)
     return {
         (method.name, given.group.trait): one
@@ -501,6 +503,7 @@ def _store_methods(
         if found[method.name].correlation.value is not None
     }
     boots = dict(zip(cases, bootstrap_rs(list(cases.values())), strict=True))
+    ranks = dict(zip(cases, spearmans(list(cases.values())), strict=True))
     for method in methods:
         own = found[method.name]
         key: Columns = {
@@ -514,6 +517,7 @@ def _store_methods(
             own.correlation,
             cases.get(method.name),
             boots.get(method.name),
+            ranks.get(method.name),
         )
         if own.vector is None:
             continue
@@ -529,14 +533,16 @@ def _store_methods(
 
 
 def _store_correlation(
-    tables: Tables, key: Columns, c: Estimate, cases: Cases | None, boot: Estimate | None
+    tables: Tables,
+    key: Columns,
+    c: Estimate,
+    cases: Cases | None,
+    boot: Estimate | None,
+    rank: Estimate | None,
 ) -> None:
     pooled = c
-    rank = None
-    if cases is not None:
-        rank = spearman(cases)
-        if cases.absorbed:
-            pooled = pearson(cases.pooled())
+    if cases is not None and cases.absorbed:
+        pooled = pearson(cases.pooled())
     tables.add(
         "correlations",
         key,

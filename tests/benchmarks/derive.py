@@ -27,7 +27,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from backend.core.vectors import fitting
 from backend.core.vectors.folds import grouped_folds
-from backend.core.vectors.probes import INNER, OUTER, SEED, STRENGTHS, Labels, logistic_probe
+from backend.core.vectors.probes import INNER, OUTER, SEED, STRENGTHS, Labels, logistic_probes
 from backend.runs import derive
 from backend.runs.engines import engine_of
 from backend.runs.session import ExtractionSession
@@ -46,7 +46,7 @@ TRAITS, PROMPTS, SCENARIOS = 8, 20, 500
 # Stage -> functions whose time it is; those of one stage may run side by side.
 STAGES: dict[str, list[tuple[object, str]]] = {
     "reading and inner products": [(derive, "read_layer")],
-    "logistic probes": [(fitting, "logistic_probe")],
+    "logistic probes": [(fitting, "logistic_probes")],
     "ridge probes": [(fitting, "ridge_probes")],
     "metrics": [(derive, "_store_geometry")],
     "controls": [(derive, "_store_controls")],
@@ -190,7 +190,7 @@ def probe_against_sklearn() -> float:
     features += 0.2 * (scores - 5)[:, None] * rng.normal(size=width) / np.sqrt(width)
     groups = np.repeat(np.arange(SCENARIOS), 2)
     started = time.perf_counter()
-    ours = logistic_probe(features, scores, groups, labels)
+    (ours,) = logistic_probes(features, [scores], groups, labels)
     own = time.perf_counter() - started
     scaled = features / np.sqrt(np.square(features).sum(axis=1).mean())
     high, low = labels.of(scores)

@@ -19,7 +19,7 @@ from scipy.special import ndtr, ndtri
 from backend.core.arrays import Floats, Integers, parts
 from backend.core.cases import Cases
 from backend.core.estimate import BCA_BOOTSTRAP, Estimate
-from backend.core.statistics.correlation import pearson, spearman
+from backend.core.statistics.correlation import pearson, same_behaviour, spearman
 
 RESAMPLES = 2000
 SEED = 20260301
@@ -79,10 +79,8 @@ def bootstrap_rs(
     Raises:
         ValueError: the cases are not the same.
     """
-    for cases in predictors:
-        one = predictors[0]
-        if not (np.array_equal(cases.y, one.y) and np.array_equal(cases.groups, one.groups)):
-            raise ValueError("predictors that are resampled together must share y and groups")
+    if predictors:
+        same_behaviour(predictors)
     wholes = [pearson(cases) for cases in predictors]
     found = [_refused(cases, whole) for cases, whole in zip(predictors, wholes, strict=True)]
     left = [number for number, refused in enumerate(found) if refused is None]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import special, stats
@@ -150,7 +151,44 @@ def spearman(cases: Cases) -> Estimate:
     degrees of freedom, as in scipy. Of dependent cases both are by the jackknife over groups, with
     the ranks taken anew without each. Undefined where Pearson's r of the ranks is.
     """
-    ranked = cases.with_x(_ranks(cases.x, cases)).with_y(_ranks(cases.y, cases))
+    return spearmans([cases])[0]
+
+
+def spearmans(predictors: Sequence[Cases]) -> list[Estimate]:
+    """:func:`spearman` of several predictors of the same behaviour, which is ranked once.
+
+    Args:
+        predictors: cases that differ in x alone.
+
+    Raises:
+        ValueError: the cases are not the same.
+    """
+    if not predictors:
+        return []
+    one = same_behaviour(predictors)
+    y = _ranks(one.y, one)
+    return [
+        _spearman(cases, cases.with_x(_ranks(cases.x, cases)).with_y(y)) for cases in predictors
+    ]
+
+
+def same_behaviour(predictors: Sequence[Cases]) -> Cases:
+    """The first of some cases that differ in x alone.
+
+    Args:
+        predictors: at least one.
+
+    Raises:
+        ValueError: the cases are not the same.
+    """
+    one = predictors[0]
+    for cases in predictors[1:]:
+        if not (np.array_equal(cases.y, one.y) and np.array_equal(cases.groups, one.groups)):
+            raise ValueError("predictors that are taken together must share y and groups")
+    return one
+
+
+def _spearman(cases: Cases, ranked: Cases) -> Estimate:
     found = pearson(ranked)
     if found.value is None or found.low is None:
         return found

@@ -19,7 +19,7 @@ from backend.core.vectors.build import build
 from backend.core.vectors.cell_stack import stack
 from backend.core.vectors.inner_product import InnerProduct, WithinClass, direction
 from backend.core.vectors.pipeline import Pipeline
-from backend.core.vectors.probes import Labels, Probe, RidgeTarget, logistic_probe, ridge_probes
+from backend.core.vectors.probes import Labels, Probe, RidgeTarget, logistic_probes, ridge_probes
 from backend.core.vectors.responses import ResponseSpace
 
 
@@ -180,20 +180,18 @@ def from_binary_scores(labels: Labels) -> Fit:
     """
 
     def fit(cells: Sequence[FitInput]) -> list[Fitted]:
-        return [
-            _nothing(given, NO_RESPONSES)
-            if given.features.shape[1] == 0
-            else _of_probe(
-                given,
-                logistic_probe(
-                    given.features,
-                    given.scores,
-                    given.response_groups,
-                    labels.on(given.score_range),
-                ),
-            )
-            for given in cells
-        ]
+        if not cells:
+            return []
+        one = cells[0]
+        if one.features.shape[1] == 0:
+            return [_nothing(given, NO_RESPONSES) for given in cells]
+        probes = logistic_probes(
+            one.features,
+            [given.scores for given in cells],
+            one.response_groups,
+            labels.on(one.score_range),
+        )
+        return [_of_probe(given, probe) for given, probe in zip(cells, probes, strict=True)]
 
     return fit
 

@@ -28,6 +28,8 @@ RIDGES = (1e-3, 1e-2, 1e-1, 1.0, 1e1, 1e2)
 LACKING = "a fold lacks one of the classes"
 # Losses of two strengths nearer than this share are compared at the exact optima.
 CLOSE = 1e-3
+# Numbers of an array of responses times fits at a time.
+TOGETHER = 2**24
 # A class with fewer responses than this cannot fill the folds.
 LEAST_CLASS = 10
 # A group is held out to judge, another of the rest to choose the strength, and one is fitted on.
@@ -145,14 +147,20 @@ def _folds_of(scenarios_bytes: bytes, seed: int) -> _Folds:
     return _Folds(trains, tests, np.stack(inner_trains), np.stack(inner_tests), np.array(owners))
 
 
-def logistic_probe(
-    features: Floats, scores: Floats, scenarios: NDArray[np.intp], labels: Labels, seed: int = SEED
-) -> Probe:
+def logistic_probes(
+    features: Floats,
+    targets: Sequence[Floats],
+    scenarios: NDArray[np.intp],
+    labels: Labels,
+    seed: int = SEED,
+) -> list[Probe]:
     """L2 logistic regression of high v low responses, classes weighted equally.
+
+    The fits of several targets are columns of the same products.
 
     Args:
         features: coordinates of the responses, [N, q].
-        scores: [N], NaN where not scored.
+        targets: scores of every trait, [N] each, NaN where not scored.
         scenarios: [N], scenario of each response as 0..k-1.
         labels: which scores are high and low.
         seed: of the folds.
@@ -160,51 +168,102 @@ def logistic_probe(
     Undefined if a class has fewer than 10 responses, with fewer than 3 groups of responses, or if a
     fold lacks a class.
     """
-    high, low = labels.of(scores)
     nothing = np.full(len(features), np.nan)
-    counts = (int(high.sum()), int(low.sum()))
-    if min(counts) < LEAST_CLASS:
-        why = f"{counts[0]} high and {counts[1]} low responses; each class needs {LEAST_CLASS}"
-        return Probe(None, nothing, why)
-    if few := _too_few_groups(scenarios):
-        return Probe(None, nothing, few)
-    folds = _folds(scenarios, seed)
-    scaled = features / _rms(features)
-    final = _Sides.of(labels, scores, folds.trains)
-    inner = _Sides.of(labels, scores, folds.inner_trains)
-    if not (final.whole and inner.whole):
-        return Probe(None, nothing, LACKING)
-    # One column a fit and strength, strengths side by side.
-    tried = np.tile(STRENGTHS, len(folds.owners))
-    columns = np.repeat(np.arange(len(folds.owners)), len(STRENGTHS))
-    weights = logistic_fits(
-        scaled, inner.high[:, columns], inner.used[:, columns], tried, exact=False
-    )
+    few = _too_few_groups(scenarios)
+    folds = None if few else _folds(scenarios, seed)
+    found: list[Probe | None] = []
+    left: dict[int, _Problem] = {}
+    for number, scores in enumerate(targets):
+        high, low = labels.of(scores)
+        counts = (int(high.sum()), int(low.sum()))
+        if min(counts) < LEAST_CLASS:
+            why = f"{counts[0]} high and {counts[1]} low responses; each class needs {LEAST_CLASS}"
+            found.append(Probe(None, nothing, why))
+        elif folds is None:
+            found.append(Probe(None, nothing, few))
+        else:
+            final = _Sides.of(labels, scores, folds.trains)
+            inner = _Sides.of(labels, scores, folds.inner_trains)
+            whole = final.whole and inner.whole
+            found.append(None if whole else Probe(None, nothing, LACKING))
+            if whole:
+                left[number] = _Problem(final, inner)
+    if folds is not None:
+        scaled = features / _rms(features)
+        numbers = [*left]
+        columns = len(features) * len(folds.owners) * len(STRENGTHS)
+        most = max(1, TOGETHER // columns)
+        for first in range(0, len(numbers), most):
+            some = numbers[first : first + most]
+            chosen = _chosen(scaled, folds, [left[number] for number in some])
+            for number, weights in zip(some, chosen, strict=True):
+                found[number] = _held_out(features, folds, weights)
+    return [probe for probe in found if probe is not None]
 
-    def totals(weights: Floats, fits: NDArray[np.intp]) -> Floats:
-        return inner.loss(scaled, weights, folds.inner_tests.T, fits).reshape(-1, len(STRENGTHS))
 
-    losses = np.zeros((len(folds.trains), len(STRENGTHS)))
-    np.add.at(losses, folds.owners, totals(weights, columns))
-    ordered = np.sort(losses, axis=1)
-    close = ordered[:, 1] - ordered[:, 0] <= CLOSE * ordered[:, 0]
-    again = np.flatnonzero(close[folds.owners[columns]])
+@dataclass(frozen=True)
+class _Problem:
+    """What is high and low of one target.
+
+    Attributes:
+        final: of the final fits.
+        inner: of the fits that choose a strength.
+    """
+
+    final: _Sides
+    inner: _Sides
+
+
+def _chosen(scaled: Floats, folds: _Folds, problems: Sequence[_Problem]) -> list[Floats]:
+    """Weights of every problem's final fits, [q + 1, fits], each at the strength that its inner
+    fits choose."""
+    # One column a fit and strength, strengths side by side; those of one problem follow another's.
+    each = len(folds.owners) * len(STRENGTHS)
+    fits = np.repeat(np.arange(len(folds.owners)), len(STRENGTHS))
+    tried = np.tile(STRENGTHS, len(folds.owners) * len(problems))
+    high = np.concatenate([problem.inner.high[:, fits] for problem in problems], axis=1)
+    used = np.concatenate([problem.inner.used[:, fits] for problem in problems], axis=1)
+    weights = logistic_fits(scaled, high, used, tried, exact=False)
+
+    def totals(number: int, some: NDArray[np.intp]) -> Floats:
+        """Losses of some columns of a problem, all strengths of a fit together."""
+        own = weights[:, number * each + some]
+        tests = folds.inner_tests.T
+        losses = problems[number].inner.loss(scaled, own, tests, fits[some])
+        return losses.reshape(-1, len(STRENGTHS))
+
+    losses = np.zeros((len(problems), len(folds.trains), len(STRENGTHS)))
+    for number in range(len(problems)):
+        np.add.at(losses[number], folds.owners, totals(number, np.arange(each)))
+    ordered = np.sort(losses, axis=-1)
+    close = ordered[..., 1] - ordered[..., 0] <= CLOSE * ordered[..., 0]
+    again = np.flatnonzero(close[:, folds.owners[fits]])
     if len(again):
-        fits = columns[again]
         weights[:, again] = logistic_fits(
-            scaled, inner.high[:, fits], inner.used[:, fits], tried[again], weights[:, again]
+            scaled, high[:, again], used[:, again], tried[again], weights[:, again]
         )
         losses[close] = 0.0
-        np.add.at(losses, folds.owners[fits[:: len(STRENGTHS)]], totals(weights[:, again], fits))
-    best = losses.argmin(axis=1)
+        for number in np.unique(again // each):
+            some = again[again // each == number] - number * each
+            np.add.at(
+                losses[number], folds.owners[fits[some[:: len(STRENGTHS)]]], totals(number, some)
+            )
+    best = losses.argmin(axis=-1)
     start = [
-        weights[:, (folds.owners[columns] == number) & (tried == STRENGTHS[strength])].mean(axis=1)
-        for number, strength in enumerate(best)
+        weights[:, number * each : (number + 1) * each][
+            :, (folds.owners[fits] == fit) & (tried[:each] == STRENGTHS[strength])
+        ].mean(axis=1)
+        for number in range(len(problems))
+        for fit, strength in enumerate(best[number])
     ]
     chosen = logistic_fits(
-        scaled, final.high, final.used, np.array(STRENGTHS)[best], np.stack(start, axis=1)
+        scaled,
+        np.concatenate([problem.final.high for problem in problems], axis=1),
+        np.concatenate([problem.final.used for problem in problems], axis=1),
+        np.array(STRENGTHS)[best].ravel(),
+        np.stack(start, axis=1),
     )
-    return _held_out(features, folds, chosen)
+    return np.split(chosen, len(problems), axis=1)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.folds import grouped_folds
 from backend.core.vectors.inner_product import layer_inner_products, within_class
 from backend.core.vectors.logistic import logistic_fits
-from backend.core.vectors.probes import SEED, Labels, RidgeTarget, logistic_probe, ridge_probes
+from backend.core.vectors.probes import SEED, Labels, RidgeTarget, logistic_probes, ridge_probes
 from backend.core.vectors.responses import response_space
 from backend.core.vectors.subsampling import subsample
 from tests.support.activations import cell
@@ -119,8 +119,8 @@ def held_out_r(probe, first, last, scores):
 def test_probes_find_a_planted_direction():
     features, scores, group, first, last, truth = scored(5, 0.6, scenarios=300)
     ridge = ridge_probe(features, first, last, scores[last] - scores[first], group)
-    logistic = logistic_probe(features, scores, group, Labels(5, 3))
-    median = logistic_probe(features, scores, group, Labels(None, None))
+    logistic = logistic_probes(features, [scores], group, Labels(5, 3))[0]
+    median = logistic_probes(features, [scores], group, Labels(None, None))[0]
     for probe in (ridge, logistic, median):
         assert probe.reason is None
         assert np.linalg.norm(probe.direction) == pytest.approx(1.0)
@@ -161,7 +161,7 @@ def test_held_out_projections_are_those_of_refitting_without_the_fold():
         direction = model.coef_ / np.linalg.norm(model.coef_)
         matches.append(np.allclose(features[fold] @ direction, probe.held_out[fold], rtol=1e-6))
     assert sum(matches) == 1
-    logistic = logistic_probe(features, scores, group, Labels(5, 3))
+    logistic = logistic_probes(features, [scores], group, Labels(5, 3))[0]
     scaled = features / math.sqrt(np.square(features).sum(axis=1).mean())
     used = ~fold & ((scores >= 5) | (scores <= 3))
     matches = []
@@ -182,7 +182,7 @@ def test_the_median_is_that_of_the_training_responses():
     scores = np.where(fold, scores + 6, scores)
     middle = np.median(scores[~fold])
     assert abs(middle - np.median(scores)) > 0.2
-    probe = logistic_probe(features, scores, group, Labels(None, None))
+    probe = logistic_probes(features, [scores], group, Labels(None, None))[0]
     scaled = features / math.sqrt(np.square(features).sum(axis=1).mean())
     matches = []
     for strength in (0.1, 1.0, 10.0):
@@ -197,7 +197,10 @@ def test_the_median_is_that_of_the_training_responses():
 
 def test_probes_say_why_not():
     features, scores, group, first, last, _ = scored(8, 0.5)
-    assert "each class needs 10" in logistic_probe(features, scores, group, Labels(9.9, 1)).reason
+    assert (
+        "each class needs 10"
+        in logistic_probes(features, [scores], group, Labels(9.9, 1))[0].reason
+    )
     flat = np.zeros(len(last))
     assert "do not vary" in ridge_probe(features, first, last, flat, group).reason
     assert "needs 20" in ridge_probe(features, first[:5], last[:5], flat[:5], group).reason
@@ -210,7 +213,7 @@ def test_probes_need_three_groups_to_nest_folds_in_folds():
         own = group % count
         found = (
             ridge_probe(features, first, last, behaviour, own),
-            logistic_probe(features, scores, own, Labels(None, None)),
+            logistic_probes(features, [scores], own, Labels(None, None))[0],
         )
         for probe in found:
             if count < 3:
