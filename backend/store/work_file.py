@@ -443,10 +443,9 @@ def _straight_into_the_file(connection: duckdb.DuckDBPyConnection) -> Iterator[N
     """What is committed inside is not written into the log first: what other runs give may be
     nearly all of the file."""
     connection.execute("SET wal_autocheckpoint = '1KB'")
-    try:
-        yield
-    finally:
-        connection.execute(f"SET wal_autocheckpoint = '{WAL}'")
+    yield
+    # Not after a fault: a disk that was full leaves a connection that can be closed only.
+    connection.execute(f"SET wal_autocheckpoint = '{WAL}'")
 
 
 @dataclass(frozen=True)
