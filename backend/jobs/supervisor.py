@@ -10,13 +10,13 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from backend.errors import SteerscopeError
 from backend.jobs.exchanging import Exchanging
+from backend.jobs.stopping import stopped_by_signals
 from backend.lifeline import GRACE_SECONDS, signal_group, start_held
 from backend.settings import LOG_IN_VARIABLES, Settings, folders_text
 from backend.store.locks import require_locks
@@ -123,9 +123,7 @@ def supervise(settings: Settings, place: Address, *, with_sample: bool) -> int:
     with writing(settings.jobs):
         settings.make_folders()
         require_locks(settings)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by_signals()
     Exchanging(settings, stop).start()
     worker_command = [sys.executable, "-m", "backend", "worker", "--supervised"]
     if not with_sample:

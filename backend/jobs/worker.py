@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +24,7 @@ from backend.jobs.logs import add_to_log
 from backend.jobs.patience import patiently
 from backend.jobs.queue import JobQueue, leave_nothing
 from backend.jobs.rows import QueueTables
+from backend.jobs.stopping import stopped_by_signals
 from backend.jobs.system import (
     APPLICATION_VERSION,
     CONVERSATIONS,
@@ -293,9 +293,7 @@ def serve(settings: Settings, *, with_sample: bool, exchanging: bool = True) -> 
             expected="STEERSCOPE_READ_ONLY unset where extractions are to run.",
             remedy="unset it, or run the dashboard alone with: python -m backend serve.",
         )
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = stopped_by_signals()
     migrate(settings)
     tables = QueueTables(settings)
     _require_plain(tables)
