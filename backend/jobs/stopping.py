@@ -10,9 +10,10 @@ import threading
 def stopped_by_signals() -> threading.Event:
     """An event that SIGTERM and SIGINT set; to be made in the main thread.
 
-    A handler runs in the main thread wherever that is, also within the event's own lock: setting the
-    event there would wait for itself, as soon as a second signal follows the first (as both ``make``
-    and the terminal send one). So the handler writes a byte, and a thread that reads it sets the event.
+    A handler runs in the main thread wherever that is, also within the event's own lock: setting
+    the event there would wait for itself, as soon as a second signal follows the first (``make``
+    and the terminal send one each). So the handler writes a byte, and a thread that reads it sets
+    the event.
     """
     stop = threading.Event()
     reader, writer = os.pipe()
