@@ -184,7 +184,7 @@ READING = (
     "backend.views.prompts.compute",
     "backend.views.steer.compute",
     "backend.exports.report.page",
-    "backend.cli.main",
+    "backend.cli.commands",
     "backend.jobs.worker",
 )
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from backend.cli.commands import COMMANDS
 from backend.cli.main import build_parser
 from backend.errors import SteerscopeError
 from backend.jobs.supervisor import Address, check_place
@@ -81,13 +82,13 @@ def test_what_is_copied_is_enough(tmp_path):
 
 def test_what_it_runs_is_a_command_that_asks_for_log_in(settings):
     assert json.loads(arguments("ENTRYPOINT")[0]) == ["python", "-m", "backend"]
-    options = build_parser().parse_args(json.loads(arguments("CMD")[0]))
+    options = build_parser(COMMANDS).parse_args(json.loads(arguments("CMD")[0]))
     place = Address(options.port, options.address, options.base_path, options.insecure)
     assert arguments("EXPOSE") == [str(place.port)]
     with pytest.raises(SteerscopeError, match="nobody is asked who they are"):
         check_place(place, settings)
     told = re.search(r"^#\s+(serve .*?)\s{2,}", (ROOT / "Dockerfile").read_text(), re.MULTILINE)[1]
-    options = build_parser().parse_args(told.split())
+    options = build_parser(COMMANDS).parse_args(told.split())
     check_place(Address(options.port, options.address, "", options.insecure), settings)
 
 

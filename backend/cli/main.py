@@ -7,63 +7,33 @@ import logging
 import sys
 from collections.abc import Sequence
 
-from backend.cli import (
-    activations,
-    derive,
-    diagnose,
-    dose,
-    export,
-    extract,
-    judge,
-    new_study,
-    notes,
-    phantom,
-    precision,
-    runs,
-    serve,
-    steer,
-    studies,
-    study_tests,
-    tokens,
-    turns,
-    upkeep,
-    vectors,
-)
+from backend.cli import serve
 from backend.cli.command import Command
 from backend.errors import SteerscopeError
 from backend.settings import load_settings
 
-COMMANDS: list[Command] = [
-    *studies.COMMANDS,
-    *new_study.COMMANDS,
-    *judge.COMMANDS,
-    *extract.COMMANDS,
-    *precision.COMMANDS,
-    *activations.COMMANDS,
-    *derive.COMMANDS,
-    *runs.COMMANDS,
-    *notes.COMMANDS,
-    *study_tests.COMMANDS,
-    *diagnose.COMMANDS,
-    *turns.COMMANDS,
-    *dose.COMMANDS,
-    *tokens.COMMANDS,
-    *steer.COMMANDS,
-    *export.COMMANDS,
-    *vectors.COMMANDS,
-    *phantom.COMMANDS,
-    *serve.COMMANDS,
-    *upkeep.COMMANDS,
-]
+
+def commands_for(arguments: Sequence[str]) -> Sequence[Command]:
+    """The commands to choose among. What the dashboard is started by does not wait for all that
+    others import.
+
+    Args:
+        arguments: of the command line.
+    """
+    if arguments[:1] in [[command.name] for command in serve.COMMANDS]:
+        return serve.COMMANDS
+    from backend.cli.commands import COMMANDS
+
+    return COMMANDS
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all registered commands."""
+def build_parser(commands: Sequence[Command]) -> argparse.ArgumentParser:
+    """The parser of some commands."""
     parser = argparse.ArgumentParser(
         prog="python -m backend", description="Steerscope on the command line."
     )
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for command in COMMANDS:
+    for command in commands:
         subparser = subparsers.add_parser(command.name, help=command.help, description=command.help)
         command.configure(subparser)
     return parser
@@ -76,8 +46,9 @@ def main(arguments: Sequence[str]) -> int:
         Exit status: 0, 1 after a fault the user can mend (told on stderr), 130 after Ctrl-C.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
-    options = build_parser().parse_args(arguments)
-    command = next(c for c in COMMANDS if c.name == options.command)
+    commands = commands_for(arguments)
+    options = build_parser(commands).parse_args(arguments)
+    command = next(c for c in commands if c.name == options.command)
     try:
         return command.run(load_settings(), options)
     except SteerscopeError as fault:

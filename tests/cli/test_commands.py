@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from scipy import stats
 
+from backend.cli.commands import COMMANDS
 from backend.cli.json_output import correlation_json
-from backend.cli.main import COMMANDS, main
+from backend.cli.main import main
 from backend.core.estimate import Estimate
 from backend.core.metrics.registry import METRICS
 from backend.store.run import open_run

@@ -225,6 +225,6 @@ def test_without_the_package_its_file_of_requirements_is_named(settings, monkeyp
 def test_nothing_else_needs_the_package():
     code = (
         "import sys; sys.modules['ray'] = None\n"
-        "import backend.cli.main, backend.runs.session, backend.extraction.ray_workers\n"
+        "import backend.cli.commands, backend.runs.session, backend.extraction.ray_workers\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, check=True)
