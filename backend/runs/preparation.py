@@ -132,15 +132,16 @@ class Preparation:
         work.check_format()
         found = work.run.record
         if model is not None and work.is_extracted():
-            begun = bool(work.run.methods())
-            carried = None if begun else self._carried(self._reuse(model), found.layers)
-            plan = Plan((), None, carried=carried)
+            plan = Plan((), None)
             made = source_record(model, found)
         else:
             plan = self._planned_again(work)
             made = plan.made
         _check_same(found, _run_record(self._run_id, self._study, self._content_hash, made))
-        return work, plan
+        carried = None
+        if model is not None and not work.run.methods():
+            carried = self._carried(self._reuse(model), found.layers)
+        return work, dataclasses.replace(plan, carried=carried)
 
     def _planned_again(self, work: WorkFile) -> Plan:
         """What was planned, or other batches of what is left of it where texts are put together in

@@ -418,6 +418,23 @@ def test_a_run_that_was_closed_before_it_took_what_is_derived_takes_it_then(
     compare(store, "next", study, tiny_llama)
 
 
+def test_a_run_that_was_interrupted_in_its_batches_takes_what_is_derived(
+    store, tiny_llama, derived
+):
+    study = dataclasses.replace(
+        STUDY, prompts=(*STUDY.prompts, Prompt("warmth", "high", "so kind"))
+    )
+    ref = publish_study(store, study, content_hash(study))
+    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    first = session_of(store, "next", request, lambda _: None)
+    first.prepare()
+    first.close()
+    session_of(store, "next", request, lambda _: None).run()
+    assert reused(store, "next") == {"source": TEXTS}
+    assert derived == [("warmth", PROBES)] * 2
+    compare(store, "next", study, tiny_llama)
+
+
 @pytest.mark.parametrize("table", ["behaviours", "vectors", "subsampling"])
 def test_derived_rows_that_cannot_be_read_are_derived(
     store, tiny_llama, derived, monkeypatch, table
