@@ -23,7 +23,7 @@ class DerivationSession(Session):
         settings: where the store is.
         run_id: a published run.
         report: called with the progress whenever it changes.
-        elsewhere: opens who computes the layers; None for this process.
+        elsewhere: opens who computes the layers; None for this machine.
 
     Raises:
         RunNotFound, UnreadableFile: the run cannot be read.

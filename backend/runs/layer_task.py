@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -88,3 +89,16 @@ def read_layer(task: LayerTask, study: Study, *, probes: bool = True) -> LayerDa
         return layer_data(task.prompts, chunks, study, task.device, wanted, probes=probes)
     held = tuple(chunks())
     return layer_data(task.prompts, lambda: iter(held), study, task.device, wanted, probes=probes)
+
+
+def without_texts(study: Study) -> Study:
+    """A study without what deriving does not use, which is most of its size.
+
+    Args:
+        study: of a run.
+    """
+    return dataclasses.replace(
+        study,
+        prompts=tuple(dataclasses.replace(own, text="", messages=()) for own in study.prompts),
+        responses=tuple(dataclasses.replace(own, text="", messages=()) for own in study.responses),
+    )

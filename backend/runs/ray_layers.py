@@ -14,7 +14,7 @@ from backend.extraction.ray_cluster import connected
 from backend.extraction.ray_program import Program
 from backend.extraction.ray_workers import Wording, Workers, check_workers, resources
 from backend.runs.columns import TableChunks
-from backend.runs.layer_task import Deriver, LayerTask, OpenDeriver
+from backend.runs.layer_task import Deriver, LayerTask, OpenDeriver, without_texts
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Study
 
@@ -56,7 +56,7 @@ def layers_on_ray(settings: Settings, request: ExtractionRequest) -> OpenDeriver
             gpus = int(device.startswith("cuda"))
             asked = resources(cluster, request.workers, request.worker_cpus, gpus)
             spec = Spec(
-                study=_without_texts(study),
+                study=without_texts(study),
                 methods=tuple(method.name for method in methods),
                 threads=request.worker_cpus,
             )
@@ -118,12 +118,3 @@ class LayersOnRay:
         window = layers[: self.workers.ahead + 1]
         found: TableChunks = self.workers.take(window, given, waiting)
         return found
-
-
-def _without_texts(study: Study) -> Study:
-    """A study without what deriving does not use, which is most of its size."""
-    return dataclasses.replace(
-        study,
-        prompts=tuple(dataclasses.replace(own, text="", messages=()) for own in study.prompts),
-        responses=tuple(dataclasses.replace(own, text="", messages=()) for own in study.responses),
-    )

@@ -43,7 +43,7 @@ class ExtractionSession(Session):
         engine: where the activations come from.
         report: called with the progress whenever it changes.
         methods: which vectors to build.
-        elsewhere: opens who computes the layers; None for this process.
+        elsewhere: opens who computes the layers; None for this machine.
     """
 
     def __init__(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from backend.core.vectors.methods import Method
@@ -13,6 +13,7 @@ from backend.extraction.engine import Report
 from backend.runs.carrying import Carrying
 from backend.runs.derive import derive_layers, derive_over_layers, underived_layers
 from backend.runs.layer_task import Deriver, OpenDeriver
+from backend.runs.layers_beside import layers_beside
 from backend.runs.rate import LayerRate
 from backend.store.work_file import WorkFile
 from backend.types import Study
@@ -56,7 +57,7 @@ class Derivers:
     """Who computes the layers of a session, opened when the first layer is to be derived.
 
     Args:
-        elsewhere: opens it; None for this process.
+        elsewhere: opens it; None for this machine.
         report: told what is waited for.
     """
 
@@ -65,11 +66,13 @@ class Derivers:
         self._stack = ExitStack()
         self._open: Deriver | None = None
 
-    def of(self, work: WorkFile, study: Study, methods: Sequence[Method]) -> Deriver | None:
-        """Who computes the layers of a run; None for this process."""
-        if self._open is None and self._elsewhere is not None:
-            device = work.run.record.device
-            opening = self._elsewhere(study, methods, device, self._report)
+    def of(self, work: WorkFile, study: Study, methods: Sequence[Method]) -> Deriver:
+        """Who computes the layers of a run."""
+        if self._open is None:
+            record = work.run.record
+            opening: AbstractContextManager[Deriver] = layers_beside(study, methods, record)
+            if self._elsewhere is not None:
+                opening = self._elsewhere(study, methods, record.device, self._report)
             self._open = self._stack.enter_context(opening)
         return self._open
 
@@ -85,7 +88,7 @@ def derive_some(
     methods: Sequence[Method],
     rate: LayerRate,
     stage: Callable[[str, float | None], None],
-    deriver: Callable[[], Deriver | None] = lambda: None,
+    deriver: Callable[[], Deriver],
     carrying: Carrying | None = None,
 ) -> bool:
     """Derive some more layers, or what needs all of them. Repeatable.
@@ -96,7 +99,7 @@ def derive_some(
         methods: which vectors to build.
         rate: told how long each layer took.
         stage: told what is done now, and how many seconds the layers left will take.
-        deriver: opens who computes them, before the first layer; None for this process.
+        deriver: opens who computes them, before the first layer.
         carrying: what is on its way from another run.
 
     Returns:

@@ -20,6 +20,11 @@ def _blas() -> ThreadpoolController:
     return ThreadpoolController().select(user_api="blas")
 
 
+def blas_threads() -> int:
+    """How many threads BLAS uses for one product."""
+    return max((int(library["num_threads"]) for library in _blas().info()), default=1)
+
+
 def one_thread() -> AbstractContextManager[object]:
     """Within it, a product uses one thread of BLAS."""
     limited: AbstractContextManager[object] = _blas().limit(limits=1)
@@ -29,7 +34,6 @@ def one_thread() -> AbstractContextManager[object]:
 @contextmanager
 def side_by_side() -> Iterator[Executor]:
     """As many threads as BLAS would use for one product, each of whose products uses one."""
-    blas = _blas()
-    threads = max((int(library["num_threads"]) for library in blas.info()), default=1)
-    with blas.limit(limits=1), ThreadPoolExecutor(threads) as pool:
+    threads = blas_threads()
+    with one_thread(), ThreadPoolExecutor(threads) as pool:
         yield pool
