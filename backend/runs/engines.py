@@ -36,7 +36,7 @@ class EngineKind:
         takes: whether it makes the activations of a request; the first kind that does is used.
         make: the engine for a request.
         costly_methods: whether its runs hold the vectors of costly methods too.
-        deriver: for a request, what opens who derives its layers; None for this process.
+        deriver: for a request, what opens who derives its layers; None for this machine.
     """
 
     name: str
