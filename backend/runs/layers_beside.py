@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from backend.core.vectors.methods import Method
+from backend.models.memory import free_bytes
 from backend.runs.columns import TableChunks
 from backend.runs.derive import LayersHere, behaviours_of
 from backend.runs.layer_process import HeldChunks, LayerProcess
@@ -21,6 +22,9 @@ from backend.types import Study
 # one or two, of which this process loses none.
 WORTH = 4.0
 MOST_PROCESSES = 8
+# Bytes that one takes, about: the libraries; of each response, its products with prompts, components
+# and random directions, and its activations in float64 some three times.
+_OF_LIBRARIES, _OF_RESPONSE, _OF_NUMBER = 500_000_000, 50_000, 24
 
 
 @contextmanager
@@ -38,6 +42,10 @@ def layers_beside(
     # parts: both are this process's alone.
     alone = record.device.startswith("cuda") or len(study.responses) * record.width > HELD
     others = 0 if alone else min(blas_threads(), MOST_PROCESSES) - 1
+    each = _OF_LIBRARIES + len(study.responses) * (_OF_RESPONSE + _OF_NUMBER * record.width)
+    free = free_bytes("cpu")
+    if free is not None:
+        others = min(others, free // 2 // each)
     deriver = LayersBeside(study, methods, others)
     try:
         yield deriver

@@ -88,17 +88,20 @@ def test_a_layer_that_fails_in_another_process_is_told_and_the_process_goes_on()
 
 
 @pytest.mark.parametrize(
-    ("record", "threads", "others"),
+    ("record", "threads", "free", "others"),
     [
-        ({"device": "cpu", "width": 8}, 4, 3),
-        ({"device": "cpu", "width": 8}, 64, beside.MOST_PROCESSES - 1),
-        ({"device": "cpu", "width": 8}, 1, 0),
-        ({"device": "cuda:0", "width": 8}, 4, 0),
-        ({"device": "cpu", "width": 2**25}, 4, 0),
+        ({"device": "cpu", "width": 8}, 4, None, 3),
+        ({"device": "cpu", "width": 8}, 64, 2**40, beside.MOST_PROCESSES - 1),
+        ({"device": "cpu", "width": 8}, 1, 2**40, 0),
+        ({"device": "cpu", "width": 8}, 4, 5 * 2**29, 2),
+        ({"device": "cpu", "width": 8}, 4, 2**29, 0),
+        ({"device": "cuda:0", "width": 8}, 4, 2**40, 0),
+        ({"device": "cpu", "width": 2**25}, 4, 2**40, 0),
     ],
 )
-def test_others_help_where_they_can(settings, monkeypatch, made, record, threads, others):
+def test_others_help_where_they_can(settings, monkeypatch, made, record, threads, free, others):
     monkeypatch.setattr(beside, "blas_threads", lambda: threads)
+    monkeypatch.setattr(beside, "free_bytes", lambda _: free)
     with open_run(settings, "run") as run:
         own = dataclasses.replace(run.record, **record)
     with layers_beside(STUDY, METHODS, own) as deriver:
