@@ -22,8 +22,8 @@ from backend.types import Study
 # one or two, of which this process loses none.
 WORTH = 4.0
 MOST_PROCESSES = 8
-# Bytes that one takes, about: the libraries; of each response, its products with prompts, components
-# and random directions, and its activations in float64 some three times.
+# Bytes that one takes, about: the libraries; of each response, its products with prompts,
+# components and random directions, and its activations in float64 some three times.
 _OF_LIBRARIES, _OF_RESPONSE, _OF_NUMBER = 500_000_000, 50_000, 24
 
 
