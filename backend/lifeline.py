@@ -9,11 +9,13 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 GRACE_SECONDS = 10.0
@@ -47,6 +49,26 @@ def start_held(
         pass_fds=handed,
         start_new_session=True,
     )
+
+
+def start_connected(
+    command: list[str], folder: Path, environment: Mapping[str, str], *, says: int | None = None
+) -> tuple[subprocess.Popen[bytes], Connection]:
+    """Start a process as :func:`start_held` does, with a channel to it.
+
+    Args:
+        command: what to run; the number of its end of the channel becomes its last argument.
+        folder: where.
+        environment: its environment.
+        says: as for :func:`start_held`.
+    """
+    here, there = socket.socketpair()
+    with there:
+        number = there.fileno()
+        process = start_held(
+            [*command, str(number)], folder, environment, handed=(number,), says=says
+        )
+    return process, Connection(here.detach())
 
 
 def signal_group(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

@@ -12,7 +12,6 @@ import logging
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,12 +19,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 from backend.errors import VllmError
-from backend.lifeline import group_lives, signal_group, start_held
+from backend.lifeline import group_lives, signal_group, start_connected
 
 logger = logging.getLogger("steerscope.vllm")
 
@@ -111,16 +109,9 @@ class VllmProcess:
     """
 
     def __init__(self, found: FoundVllm, ray_address: str = "") -> None:
-        here, there = socket.socketpair()
-        with there:
-            self._process = start_held(
-                [str(found.python), "-m", "backend.extraction.vllm_host", str(there.fileno())],
-                _ROOT,
-                _environment(ray_address),
-                handed=(there.fileno(),),
-                says=subprocess.PIPE,
-            )
-        self._channel = Connection(here.detach())
+        command = [str(found.python), "-m", "backend.extraction.vllm_host"]
+        started = start_connected(command, _ROOT, _environment(ray_address), says=subprocess.PIPE)
+        self._process, self._channel = started
         self._said: deque[str] = deque(maxlen=_KEPT_LINES)
         self._listener = threading.Thread(target=self._listen, name="vllm", daemon=True)
         self._listener.start()

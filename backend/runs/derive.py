@@ -13,7 +13,6 @@ from concurrent.futures import Executor
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from types import MappingProxyType
 
 import numpy as np
 
@@ -30,7 +29,7 @@ from backend.core.statistics.correlation import pearson, spearmans
 from backend.core.vectors.controls import random_directions, shuffled_labels
 from backend.core.vectors.fitting import FitInput, Fitted, PromptGroup, TraitProducts
 from backend.core.vectors.inner_product import IDENTITY, LDA, WithinClass, pole_groups, within_class
-from backend.core.vectors.methods import MEAN_DIFFERENCE, METHODS, Method
+from backend.core.vectors.methods import MEAN_DIFFERENCE, Method
 from backend.core.vectors.subsampling import subsample
 from backend.errors import StoreError
 from backend.runs.best_layers import derive_best_layers
@@ -85,12 +84,12 @@ def derive_layers(
     work: WorkFile,
     study: Study,
     layers: Sequence[int],
-    methods: Sequence[Method] = METHODS,
-    seconds: float = 0.0,
-    begin: Callable[[int], None] = lambda _: None,
-    deriver: Deriver | None = None,
-    waiting: Callable[[], None] = lambda: None,
-    carrying: Carrying | None = None,
+    methods: Sequence[Method],
+    seconds: float,
+    begin: Callable[[int], None],
+    deriver: Deriver,
+    waiting: Callable[[], None],
+    carrying: Carrying | None,
 ) -> None:
     """Compute the derived tables of some layers of a work file with all its batches, and commit
     them together: where most was taken from another run, a layer takes less time than a commit.
@@ -103,19 +102,19 @@ def derive_layers(
         work: a work file whose batches are all committed.
         study: its study.
         layers: some of its layers.
-        methods: which vectors to build; all registered ones by default.
+        methods: which vectors to build.
         seconds: no further layer is begun after this time; at least one is done.
         begin: called with each layer.
-        deriver: who computes them; None for this process.
+        deriver: who computes them.
         waiting: called about each second that another has to be waited for.
-        carrying: what is on its way from another run; waited for before anything is written.
+        carrying: what is on its way from another run; waited for before anything is written. None
+            for nothing.
 
     Raises:
         StoreError: nothing came of a layer, which would be derived again for ever.
     """
     started = time.perf_counter()
     behaviours = behaviours_of(study)
-    deriver = deriver or LayersHere(study, methods, behaviours)
     wanted = carrying.leaves([*study.traits]) if carrying is not None else [*study.traits]
     left = _traits_left(work.run, wanted, layers)
     changed = left[layers[0]]
@@ -159,7 +158,7 @@ def layer_task(
     run: Run,
     layer: int,
     traits: Sequence[str],
-    kept: Mapping[tuple[str, str], Fitted] = MappingProxyType({}),
+    kept: Mapping[tuple[str, str], Fitted],
 ) -> LayerTask:
     """What is to be derived of one layer, and from what.
 

@@ -7,7 +7,6 @@ import logging
 import os
 import pickle
 import signal
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from backend.core.vectors.methods import METHODS
-from backend.lifeline import end_with_starter, signal_group, start_held
+from backend.lifeline import end_with_starter, signal_group, start_connected
 from backend.runs.columns import TableChunks
 from backend.runs.derive import behaviours_of, layer_tables
 from backend.runs.layer_task import LayerTask
@@ -57,15 +56,9 @@ class LayerProcess:
 
     def __init__(self, study: Study, methods: tuple[str, ...]) -> None:
         self._spec = (study, methods)
-        here, there = socket.socketpair()
-        with there:
-            self._process = start_held(
-                [sys.executable, "-m", "backend.runs.layer_process", str(there.fileno())],
-                _ROOT,
-                os.environ | _ONE_THREAD,
-                handed=(there.fileno(),),
-            )
-        self._channel = Connection(here.detach())
+        command = [sys.executable, "-m", "backend.runs.layer_process"]
+        started = start_connected(command, _ROOT, os.environ | _ONE_THREAD)
+        self._process, self._channel = started
         self._told = False
         self.layer: int | None = None
 

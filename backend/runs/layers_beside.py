@@ -106,7 +106,7 @@ class LayersBeside:
         for process, layer in zip(idle, left, strict=False):
             own = task(layer)
             chunks = HeldChunks(tuple(own.stored()))
-            process.give(dataclasses.replace(own, stored=chunks, kept=dict(own.kept)))
+            process.give(dataclasses.replace(own, stored=chunks))
 
     def _start(self) -> None:
         """Start the others, once: one that has ended is not started again."""

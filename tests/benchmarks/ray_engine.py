@@ -76,7 +76,7 @@ def derivation(settings: Settings, workers: int) -> tuple[float, float]:
         behaviours = behaviours_of(study)
 
         def task(layer: int) -> LayerTask:
-            return layer_task(run, layer, [*study.traits])
+            return layer_task(run, layer, [*study.traits], {})
 
         started = time.perf_counter()
         deriver: Deriver = LayersHere(study, METHODS, behaviours)

@@ -81,7 +81,7 @@ def task_of(run):
     """What there is to derive of a layer where nothing is derived yet."""
     study = run.study()
 
-    return lambda layer: derive.layer_task(run, layer, [*study.traits])
+    return lambda layer: derive.layer_task(run, layer, [*study.traits], {})
 
 
 def layers_here(settings):

@@ -404,16 +404,21 @@ def test_what_stays_as_it_is_is_not_computed_again(store, tiny_llama, derived):
     assert derived == [("haste", [])] * 2
 
 
-def test_a_run_that_was_closed_before_it_took_what_is_derived_takes_it_then(
-    store, tiny_llama, derived
-):
-    study = without_prompts(STUDY, [3])
+def prepared_and_closed_and_begun_again(store, study, model):
+    """The run of a study, whose first session ended before it had done anything."""
     ref = publish_study(store, study, content_hash(study))
-    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
+    request = ExtractionRequest(ref.key, str(model), (1, 2))
     first = session_of(store, "next", request, lambda _: None)
     first.prepare()
     first.close()
     session_of(store, "next", request, lambda _: None).run()
+
+
+def test_a_run_that_was_closed_before_it_took_what_is_derived_takes_it_then(
+    store, tiny_llama, derived
+):
+    study = without_prompts(STUDY, [3])
+    prepared_and_closed_and_begun_again(store, study, tiny_llama)
     assert derived == [("warmth", PROBES)] * 2
     compare(store, "next", study, tiny_llama)
 
@@ -424,12 +429,7 @@ def test_a_run_that_was_interrupted_in_its_batches_takes_what_is_derived(
     study = dataclasses.replace(
         STUDY, prompts=(*STUDY.prompts, Prompt("warmth", "high", "so kind"))
     )
-    ref = publish_study(store, study, content_hash(study))
-    request = ExtractionRequest(ref.key, str(tiny_llama), (1, 2))
-    first = session_of(store, "next", request, lambda _: None)
-    first.prepare()
-    first.close()
-    session_of(store, "next", request, lambda _: None).run()
+    prepared_and_closed_and_begun_again(store, study, tiny_llama)
     assert reused(store, "next") == {"source": TEXTS}
     assert derived == [("warmth", PROBES)] * 2
     compare(store, "next", study, tiny_llama)
