@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,7 +48,12 @@ class Behaviour:
 
     def cases(self, x: Floats) -> Cases:
         """The cases with a predictor of the behaviour, [cases]."""
-        return Cases.of_study(x, self.values, self.scenarios, self.responders, self.groups)
+        return self._cases.with_x(x)
+
+    @cached_property
+    def _cases(self) -> Cases:
+        values = self.values
+        return Cases.of_study(values, values, self.scenarios, self.responders, self.groups)
 
 
 def behaviour_of(responses: Sequence[Response], trait: str, target: Target) -> Behaviour:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -45,16 +46,20 @@ class Tables:
 
 
 def _repeated(value: object, rows: int) -> pa.Array | list[object]:
-    return [value] * rows if rows <= FEW else pa.repeat(pa.scalar(value), rows)
+    return [value] * rows if rows <= FEW else _repeated_array(value, rows)
+
+
+@lru_cache(maxsize=256, typed=True)
+def _repeated_array(value: object, rows: int) -> pa.Array:
+    # Many chunks share a value, such as a method's name. Typed, as True is equal to 1.
+    return pa.repeat(pa.scalar(value), rows)
 
 
 def integers(values: Sequence[int | None] | NDArray[np.integer]) -> Column:
     """A column of 32-bit integers."""
-    return (
-        pa.array(values, pa.int32())
-        if isinstance(values, np.ndarray)
-        else _column(values, pa.int32())
-    )
+    if isinstance(values, np.ndarray):
+        return pa.array(values.astype(np.int32))
+    return _column(values, pa.int32())
 
 
 def doubles(values: Sequence[float | None]) -> Column:

@@ -396,7 +396,7 @@ def trait_products(
     # What dependence costs is asked of the mean difference of all prompts of the trait.
     weights = np.where(high, 1 / max(1, high.sum()), -1 / max(1, (~high).sum()))
     products = {
-        metric.name: with_moments(metric.apply(rows) @ rows.T, data.alignment_of(metric.name, ids))
+        metric.name: with_moments(metric.gram(rows), data.alignment_of(metric.name, ids))
         for metric in data.inner_products
     }
     masks = pole_groups([(group.members, group.high) for group in groups], len(ids))

@@ -104,13 +104,14 @@ def layer_data(
     few = np.flatnonzero(left_out)
     scaled = [metric for metric in metrics if not metric.keeps_or_drops]
     removed = max((metric.removed for metric in metrics), key=len)
+    along_components = space.components if space.coordinates is None else removed[:0]
     units = np.zeros((len(few), width))
     units[np.arange(len(few)), few] = 1.0
     sides = [
         rows * ~left_out,
         units,
         removed,
-        space.components,
+        along_components,
         _random_directions(width),
         *(rows * metric.scale for metric in scaled),
     ]
@@ -129,13 +130,16 @@ def layer_data(
             own = base + (single * metric.scale[few]) @ rows[:, few].T
         k = len(metric.removed)
         alignment[metric.name] = own - along[:, :k] @ (rows @ metric.removed.T).T if k else own
+    features = space.coordinates
+    if features is None:
+        features = coordinates - space.components @ space.mean
     return LayerData(
         prompts=prompts,
         wanted=wanted,
         space=space,
         inner_products=metrics,
         alignment=alignment,
-        features=coordinates - space.components @ space.mean,
+        features=features,
         project=project,
         random=random,
         response_groups=group_numbers([r.dependence for r in study.responses]),

@@ -19,12 +19,17 @@ from backend.store.run_record import RunRecord
 from backend.types import Study
 
 # Where the layers that are left take longer than this, in seconds, others help. Starting takes them
-# one or two, of which this process loses none.
-WORTH = 4.0
+# about one, of which this process loses none.
+WORTH = 3.0
 MOST_PROCESSES = 8
+# Layers that one has at a time, the next as soon as it is done, while this process derives its own.
+QUEUED = 2
+# A layer takes at least so many seconds for each number of the responses' activations.
+_SECONDS_A_NUMBER = 1.5e-7
 # Bytes that one takes, about: the libraries; of each response, its products with prompts,
-# components and random directions, and its activations in float64 some three times.
-_OF_LIBRARIES, _OF_RESPONSE, _OF_NUMBER = 500_000_000, 50_000, 24
+# components and random directions, and its activations, in float64 some three times there and in
+# float32 here as long as they are queued.
+_OF_LIBRARIES, _OF_RESPONSE, _OF_NUMBER = 500_000_000, 50_000, 32
 
 
 @contextmanager
@@ -46,7 +51,8 @@ def layers_beside(
     free = free_bytes("cpu")
     if free is not None:
         others = min(others, free // 2 // each)
-    deriver = LayersBeside(study, methods, others)
+    seconds = len(study.responses) * record.width * _SECONDS_A_NUMBER
+    deriver = LayersBeside(study, methods, others, seconds)
     try:
         yield deriver
     finally:
@@ -61,12 +67,17 @@ class LayersBeside:
         study: whose run is derived.
         methods: which vectors to build.
         others: how many processes may be started.
+        seconds: how long a layer takes, at the least; measured once one was derived here.
     """
 
-    def __init__(self, study: Study, methods: Sequence[Method], others: int) -> None:
+    def __init__(
+        self, study: Study, methods: Sequence[Method], others: int, seconds: float
+    ) -> None:
         self._here = LayersHere(study, methods, behaviours_of(study))
         self._spec = (study, tuple(method.name for method in methods))
-        self._others = others
+        self._others, self._seconds = others, seconds
+        # Derived here before they were wanted: another process was at the one that was.
+        self._ahead: dict[int, TableChunks] = {}
         self.processes: list[LayerProcess] = []
 
     def tables(
@@ -76,40 +87,69 @@ class LayersBeside:
         waiting: Callable[[], None],
     ) -> TableChunks:
         """See :class:`Deriver`."""
-        wanted, *after = layers
-        for process in self.processes:
-            if process.layer == wanted:
-                found = process.result(waiting)
+        wanted = layers[0]
+        while wanted not in self._ahead:
+            holder = self._holder(wanted)
+            if holder is not None and holder.done(wanted):
+                found = self._result(holder, wanted)
                 if found is not None:
                     return found
-                self.processes.remove(process)
-                process.close()
-                break
-        self._give(after, task)
-        started = time.perf_counter()
-        with one_thread() if self.processes else nullcontext():
-            found = self._here.tables([wanted], task, waiting)
-        if not self.processes and (time.perf_counter() - started) * len(after) > WORTH:
-            self._start()
-        return found
+            if self._seconds * (len(layers) - 1) > WORTH:
+                self._start()
+            own = self._shared_out(layers, task)
+            if own is not None:
+                self._ahead[own] = self._derived(own, task, waiting)
+            elif holder is not None:
+                holder.wait(wanted, waiting)
+        return self._ahead.pop(wanted)
 
     def close(self) -> None:
         """End the processes, with the layers that they are at. Repeatable."""
         while self.processes:
             self.processes.pop().close()
 
-    def _give(self, layers: Sequence[int], task: Callable[[int], LayerTask]) -> None:
-        """Have those that have none derive some layers, the first ones first."""
-        held = {process.layer for process in self.processes}
-        left = [layer for layer in layers if layer not in held]
-        idle = [process for process in self.processes if process.ready()]
-        for process, layer in zip(idle, left, strict=False):
+    def _shared_out(self, layers: Sequence[int], task: Callable[[int], LayerTask]) -> int | None:
+        """The layer that this process derives next; others are given those after it. None where
+        others are at all that are left."""
+        free = [own for own in layers if own not in self._ahead and self._holder(own) is None]
+        if not free:
+            for layer in layers:
+                holder = self._holder(layer)
+                if holder is not None and holder.take_back(layer):
+                    return layer
+            return None
+        for layer in free[1:]:
+            least = min(self.processes, key=lambda own: len(own.layers), default=None)
+            if least is None or len(least.layers) == QUEUED:
+                break
             own = task(layer)
-            chunks = HeldChunks(tuple(own.stored()))
-            process.give(dataclasses.replace(own, stored=chunks))
+            least.give(dataclasses.replace(own, stored=HeldChunks(tuple(own.stored()))))
+        return free[0]
+
+    def _holder(self, layer: int) -> LayerProcess | None:
+        """Who was given a layer."""
+        return next((process for process in self.processes if layer in process.layers), None)
+
+    def _result(self, holder: LayerProcess, layer: int) -> TableChunks | None:
+        """What another process made of a layer; None if it has none, or is lost with all it had."""
+        found = holder.result(layer)
+        if holder.lost:
+            self.processes.remove(holder)
+            holder.close()
+        return found
+
+    def _derived(
+        self, layer: int, task: Callable[[int], LayerTask], waiting: Callable[[], None]
+    ) -> TableChunks:
+        """A layer derived here."""
+        started = time.perf_counter()
+        with one_thread() if self.processes else nullcontext():
+            found = self._here.tables([layer], task, waiting)
+        self._seconds = time.perf_counter() - started
+        return found
 
     def _start(self) -> None:
         """Start the others, once: one that has ended is not started again."""
         study, methods = self._spec
-        self.processes = [LayerProcess(without_texts(study), methods) for _ in range(self._others)]
+        self.processes += [LayerProcess(without_texts(study), methods) for _ in range(self._others)]
         self._others = 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -34,6 +34,8 @@ DAMAGE = (
 # What one open file may take: a handed-over file decides neither a machine's memory nor its cores.
 MEMORY = "4GiB"
 MOST_THREADS = 4
+# Rows of a chunk of a column, on average, from which chunks are not copied into one.
+LONG = 500
 _LOOKED_THROUGH = FileCache(4096)
 # File -> why it could not be read to its end, for as long as the process lives.
 _DAMAGED: dict[FileIdentity, str] = {}
@@ -185,16 +187,28 @@ def insert(connection: duckdb.DuckDBPyConnection, table: str, *chunks: dict[str,
         chunks: column name -> Arrow array, list or numpy array, of one length within a chunk; the
             same names in every chunk.
     """
-    filled = [chunk for chunk in chunks if any(map(len, chunk.values()))]  # type: ignore[arg-type]
-    if not filled:
+    columns = joined(chunks)
+    if not columns:
         return
-    incoming = pa.table({name: _joined([chunk[name] for chunk in filled]) for name in filled[0]})
+    incoming = pa.table(columns)
     connection.register("incoming", incoming)
     try:
         names = ", ".join(f'"{name}"' for name in incoming.column_names)
         connection.execute(f"INSERT INTO {table} ({names}) SELECT {names} FROM incoming")
     finally:
         connection.unregister("incoming")
+
+
+def joined(chunks: Sequence[dict[str, object]]) -> dict[str, object]:
+    """Chunks of columns, as :func:`insert` takes them, as one; empty where none has a row.
+
+    Args:
+        chunks: column name -> Arrow array, list or numpy array.
+    """
+    filled = [chunk for chunk in chunks if any(map(len, chunk.values()))]  # type: ignore[arg-type]
+    if not filled:
+        return {}
+    return {name: _joined([chunk[name] for chunk in filled]) for name in filled[0]}
 
 
 def _joined(parts: list[Any]) -> pa.Array | pa.ChunkedArray:
@@ -212,9 +226,11 @@ def _joined(parts: list[Any]) -> pa.Array | pa.ChunkedArray:
     # A chunk of nothing but NULL may not know of what.
     kinds = {array.type: pa.schema([("", array.type)]) for array in arrays}
     (kind,) = pa.unify_schemas([*kinds.values()], promote_options="permissive").types
-    return pa.chunked_array(
+    whole = pa.chunked_array(
         [array if array.type == kind else array.cast(kind) for array in arrays]
-    ).combine_chunks()
+    )
+    # Long chunks are read as they are; of many short ones each takes its time.
+    return whole if len(whole) >= LONG * len(arrays) else whole.combine_chunks()
 
 
 def fixed_rows(matrix: NDArray[np.floating]) -> pa.Array:

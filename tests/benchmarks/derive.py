@@ -41,8 +41,8 @@ from tests.support.studies import WORDS
 from tests.support.tiny_models import tiny_tokenizer
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# Of a model of 32 blocks, enough that processes beside this one have started for most.
-WIDTH, LAYERS = 4096, tuple(range(1, 9))
+# As many layers as a run has by default and as the study had.
+WIDTH, LAYERS = 4096, tuple(range(1, 13))
 TRAITS, PROMPTS, SCENARIOS = 8, 20, 500
 # Stage -> functions whose time it is; those of one stage may run side by side.
 HERE = "a layer in this process"

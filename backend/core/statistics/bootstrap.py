@@ -58,7 +58,7 @@ def bootstrap_r(
     left_out = 1.0 - np.eye(count)
     resampled = _weighted_spearman(inner.x, inner.y, draws[:, cases.groups].astype(np.float64))
     jackknife = _weighted_spearman(inner.x, inner.y, left_out[:, cases.groups])
-    return _interval(whole, resampled, jackknife, level)
+    return _intervals([whole], resampled[:, None], jackknife[:, None], level)[0]
 
 
 def bootstrap_rs(
@@ -89,13 +89,9 @@ def bootstrap_rs(
         x = np.stack([cases.x for cases in inner], axis=1)
         groups, count = inner[0].groups, inner[0].group_count
         resampled, jackknife = _resampled_pearson(x, inner[0].y, groups, count, resamples, seed)
-        for column, number in enumerate(left):
-            found[number] = _interval(
-                wholes[number],
-                resampled[:, column],
-                jackknife[:, column],
-                level,
-            )
+        estimates = _intervals([wholes[number] for number in left], resampled, jackknife, level)
+        for number, estimate in zip(left, estimates, strict=True):
+            found[number] = estimate
     return [estimate for estimate in found if estimate is not None]
 
 
@@ -110,24 +106,39 @@ def _refused(cases: Cases, whole: Estimate) -> Estimate | None:
     return None
 
 
-def _interval(whole: Estimate, resampled: Floats, jackknife: Floats, level: float) -> Estimate:
-    value = whole.value
-    if value is None:
-        raise ValueError("an undefined r has no interval")
-    if np.isnan(resampled).any() or np.isnan(jackknife).any() or np.ptp(resampled) == 0:
-        why = "resamples are flat"
-        return Estimate(value, None, None, None, whole.n, why, groups=whole.groups)
-    low, high = _bca(value, resampled, jackknife, level)
-    return Estimate(
-        value=value,
-        low=low,
-        high=high,
-        p=None,
-        n=whole.n,
-        interval_method=BCA_BOOTSTRAP,
-        effective=whole.effective,
-        groups=whole.groups,
-    )
+def _intervals(
+    wholes: Sequence[Estimate], resampled: Floats, jackknife: Floats, level: float
+) -> list[Estimate]:
+    """The intervals of several predictors.
+
+    Args:
+        wholes: each with its r.
+        resampled: r of every resample, [resamples, predictors].
+        jackknife: r without each group, [groups, predictors].
+        level: coverage.
+    """
+    values = np.array([whole.value for whole in wholes], np.float64)
+    unknown = np.isnan(resampled).any(axis=0) | np.isnan(jackknife).any(axis=0)
+    flat = unknown | (np.ptp(resampled, axis=0) == 0)
+    lows, highs = np.zeros((2, len(wholes)))
+    some = ~flat
+    if some.any():
+        lows[some], highs[some] = _bca(values[some], resampled[:, some], jackknife[:, some], level)
+    return [
+        Estimate(whole.value, None, None, None, whole.n, "resamples are flat", groups=whole.groups)
+        if undefined
+        else Estimate(
+            value=whole.value,
+            low=float(low),
+            high=float(high),
+            p=None,
+            n=whole.n,
+            interval_method=BCA_BOOTSTRAP,
+            effective=whole.effective,
+            groups=whole.groups,
+        )
+        for whole, undefined, low, high in zip(wholes, flat, lows, highs, strict=True)
+    ]
 
 
 @lru_cache(maxsize=4)
@@ -142,19 +153,36 @@ def _draws(count: int, resamples: int, seed: int) -> NDArray[np.int16]:
     return draws
 
 
-def _bca(value: float, resampled: Floats, jackknife: Floats, level: float) -> tuple[float, float]:
-    below = ((resampled < value).sum() + 0.5 * (resampled == value).sum()) / len(resampled)
-    below = np.clip(below, 0.5 / len(resampled), 1 - 0.5 / len(resampled))
-    bias = ndtri(below)
-    deviations = jackknife.mean() - jackknife
-    scale = 6.0 * np.square(deviations).sum() ** 1.5
-    acceleration = float((deviations**3).sum() / scale) if scale > 0 else 0.0
+def _bca(
+    values: Floats, resampled: Floats, jackknife: Floats, level: float
+) -> tuple[Floats, Floats]:
+    """Ends of the interval of each column, [k] each.
+
+    Args:
+        values: r of all cases, [k].
+        resampled: [resamples, k].
+        jackknife: [groups, k].
+        level: coverage.
+    """
+    count = len(resampled)
+    below = ((resampled < values).sum(axis=0) + 0.5 * (resampled == values).sum(axis=0)) / count
+    bias = ndtri(np.clip(below, 0.5 / count, 1 - 0.5 / count))
+    deviations = jackknife.mean(axis=0) - jackknife
+    scale = 6.0 * np.square(deviations).sum(axis=0) ** 1.5
+    skewed = scale > 0
+    cubes = (deviations**3).sum(axis=0)
+    acceleration = np.where(skewed, cubes / np.where(skewed, scale, 1.0), 0.0)
+    ordered = np.sort(resampled, axis=0)
     ends = []
     for tail in ((1 - level) / 2, (1 + level) / 2):
         z = bias + ndtri(tail)
-        ends.append(float(ndtr(bias + z / (1 - acceleration * z))))
-    low, high = np.quantile(resampled, ends)
-    return float(low), float(high)
+        # The quantile of each column's own share, linear between order statistics.
+        place = ndtr(bias + z / (1 - acceleration * z)) * (count - 1)
+        lower = np.floor(place).astype(np.intp)
+        upper, columns = np.minimum(lower + 1, count - 1), np.arange(len(values))
+        low = ordered[lower, columns]
+        ends.append(low + (place - lower) * (ordered[upper, columns] - low))
+    return ends[0], ends[1]
 
 
 def _resampled_pearson(

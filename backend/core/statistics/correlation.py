@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from backend.core.arrays import Bools, Floats, refuse_not_finite
 from backend.core.cases import Cases
@@ -201,13 +201,19 @@ def _spearman(cases: Cases, ranked: Cases) -> Estimate:
 def _ranks(values: Floats, cases: Cases) -> Floats:
     """Midranks within each responder; as shares of its cases where there are several."""
     if cases.stratum_count < 2:
-        ranks: Floats = stats.rankdata(values)
-        return ranks
+        return midranks(values)
     found = np.empty(len(values))
     for stratum in range(cases.stratum_count):
         own = cases.strata == stratum
-        found[own] = stats.rankdata(values[own]) / (own.sum() + 1)
+        found[own] = midranks(values[own]) / (own.sum() + 1)
     return found
+
+
+def midranks(values: Floats) -> Floats:
+    """Ranks from 1; equal values share the mean of theirs. Args: values, [n]."""
+    _, level, counts = np.unique(values, return_inverse=True, return_counts=True)
+    ranks: Floats = (np.cumsum(counts) - 0.5 * (counts - 1))[level]
+    return ranks
 
 
 def _rho_without_groups(cases: Cases) -> Floats:

@@ -6,7 +6,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import Bools, Floats
 from backend.core.cases import Cases
@@ -76,8 +76,8 @@ def held_out_choice(
     if cases.dependent:
         width, p = quantile_over(n) * error, p_over(n, z / error)
     else:
-        width = float(stats.norm.ppf(0.975)) * error
-        p = float(2 * stats.norm.sf(abs(z) / error))
+        width = float(special.ndtri(0.975)) * error
+        p = float(2 * special.ndtr(-abs(z) / error))
     return Estimate(
         value=math.tanh(z),
         low=math.tanh(z - width),

@@ -191,7 +191,7 @@ def from_binary_scores(labels: Labels) -> Fit:
             one.response_groups,
             labels.on(one.score_range),
         )
-        return [_of_probe(given, probe) for given, probe in zip(cells, probes, strict=True)]
+        return _of_probes(cells, probes)
 
     return fit
 
@@ -208,17 +208,24 @@ def from_score_drift(cells: Sequence[FitInput]) -> list[Fitted]:
         for given in cells
     ]
     probes = ridge_probes(one.features, targets, one.response_groups)
-    return [_of_probe(given, probe) for given, probe in zip(cells, probes, strict=True)]
+    return _of_probes(cells, probes)
 
 
 ZERO = "the vector is zero"
 NO_RESPONSES = "there are no responses that vary"
 
 
-def _of_probe(given: FitInput, found: Probe) -> Fitted:
-    if found.direction is None:
-        return _nothing(given, found.reason or "the probe is undefined")
-    return _projected(given, given.responses.components.T @ found.direction, found.held_out)
+def _of_probes(cells: Sequence[FitInput], probes: Sequence[Probe]) -> list[Fitted]:
+    components = cells[0].responses.components
+    none = np.zeros(len(components))
+    directions = [none if probe.direction is None else probe.direction for probe in probes]
+    vectors = np.stack(directions) @ components
+    return [
+        _nothing(given, probe.reason or "the probe is undefined")
+        if probe.direction is None
+        else _projected(given, vector, probe.held_out)
+        for given, probe, vector in zip(cells, probes, vectors, strict=True)
+    ]
 
 
 def _projected(given: FitInput, vector: Floats, projections: Floats) -> Fitted:

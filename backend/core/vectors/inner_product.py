@@ -54,6 +54,13 @@ class InnerProduct:
         found: Floats = rows * self.scale - (rows @ self.removed.T) @ self.removed
         return found
 
+    def gram(self, rows: Floats) -> Floats:
+        """Inner products of rows under M, [n, n]. Args: rows, [n, d]."""
+        along = rows @ self.removed.T
+        scaled = rows if (self.scale == 1).all() else rows * self.scale
+        found: Floats = scaled @ rows.T - along @ along.T
+        return found
+
 
 def layer_inner_products(space: ResponseSpace, prompts: Floats) -> tuple[InnerProduct, ...]:
     """The metrics of one layer that do not depend on the trait.

@@ -32,6 +32,8 @@ class ResponseSpace:
         variance: population variance per coordinate, [d].
         components: orthonormal principal components, largest first, [q, d].
         sizes: variance along each, [q].
+        coordinates: of the responses less their mean along the components, [N, q]; None where
+            they are more than d, which are not held.
     """
 
     count: int
@@ -39,6 +41,7 @@ class ResponseSpace:
     variance: Floats
     components: Floats
     sizes: Floats
+    coordinates: Floats | None = None
 
     @property
     def rms(self) -> Floats:
@@ -85,11 +88,13 @@ def response_space(
     if scatter is None:
         rows = held[0] if len(held) == 1 else np.concatenate(held)
         sizes, vectors = _largest(rows @ rows.T, most)
-        axes = (vectors / np.sqrt(sizes)).T @ rows
+        lengths = np.sqrt(sizes)
+        axes, coordinates = (vectors / lengths).T @ rows, vectors * lengths
     else:
         sizes, vectors = _largest(scatter, most)
-        axes = vectors.T
-    return ResponseSpace(count, mean, variance, np.ascontiguousarray(axes), sizes / count)
+        axes, coordinates = vectors.T, None
+    axes = np.ascontiguousarray(axes)
+    return ResponseSpace(count, mean, variance, axes, sizes / count, coordinates)
 
 
 def _largest(matrix: Floats, most: int) -> tuple[Floats, Floats]:
