@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import Floats, Integers
 from backend.core.estimate import Estimate
@@ -215,7 +215,7 @@ def band_of(means: Sequence[float]) -> Band:
         why = f"a band needs at least {LEAST_DIRECTIONS} random directions, not {k}"
         return Band(middle, None, None, k, why)
     spread = float(np.std(means, ddof=1)) * math.sqrt(1 + 1 / k)
-    half = float(stats.t.ppf(0.975, k - 1)) * spread
+    half = float(special.stdtrit(k - 1, 0.975)) * spread
     return Band(middle, middle - half, middle + half, k)
 
 

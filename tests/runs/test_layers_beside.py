@@ -181,10 +181,11 @@ def test_what_a_lost_process_had_is_derived_here(scripted):
     assert not deriver.processes and here == [0, 1, 2]
 
 
-def test_a_process_starts_without_what_it_does_not_need():
+@pytest.mark.parametrize("module", ["backend.runs.layer_process", "backend.jobs.worker"])
+def test_processes_that_derive_start_without_what_they_do_not_need(module):
     code = (
-        "import sys, backend.runs.layer_process; "
-        "print([name for name in ('torch', 'pandas', 'sklearn', 'scipy.stats', 'scipy.optimize')"
+        f"import sys, {module}; "
+        "print([name for name in ('torch', 'sklearn', 'scipy.stats', 'scipy.optimize')"
         " if name in sys.modules])"
     )
     said = subprocess.run(

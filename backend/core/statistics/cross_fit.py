@@ -12,7 +12,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import ROUNDING, Bools, Floats, Integers
 from backend.core.cases import Cases
@@ -235,7 +235,7 @@ def _estimate(value: float, low: float, high: float, cases: Cases) -> Estimate:
         return Estimate(value, None, None, None, n, why, groups=groups)
     side = value - low if value > 0 else high - value
     if groups is None:
-        p = float(2 * stats.norm.sf(abs(value) / side * stats.norm.ppf(0.975)))
+        p = float(2 * special.ndtr(-abs(value) / side * special.ndtri(0.975)))
     else:
         half = groups // 2
         p = p_over(half, value / side * quantile_over(half))

@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import Floats
 from backend.core.cases import Cases
@@ -73,10 +73,10 @@ def regression_line(cases: Cases, level: float = 0.95) -> Line | None:
     if free < 1:
         return None
     scale = math.sqrt(float(rest @ rest) / free)
-    t = float(stats.t.ppf(0.5 + level / 2, free))
+    t = float(special.stdtrit(free, 0.5 + level / 2))
     half = t * scale * np.sqrt(1 / n + np.square(at - x.mean()) / square)
     error = scale / math.sqrt(square)
-    p = float(2 * stats.t.sf(abs(slope) / error, free)) if error > 0 else 0.0
+    p = float(2 * special.stdtr(free, -abs(slope) / error)) if error > 0 else 0.0
     found = Estimate(slope, slope - t * error, slope + t * error, p, n, None, "Student t")
     return Line(at, middle, middle - half, middle + half, found)
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import special
 
 from backend.core.arrays import Floats
 from backend.core.estimate import Estimate
@@ -125,7 +125,7 @@ def expanded_percentiles(values: Floats, n: int) -> tuple[float, float]:
         values: the bootstrap distribution.
         n: number of cases that were resampled.
     """
-    tail = float(stats.norm.cdf(math.sqrt(n / (n - 1)) * stats.t.ppf(0.025, n - 1)))
+    tail = float(special.ndtr(math.sqrt(n / (n - 1)) * special.stdtrit(n - 1, 0.025)))
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)
 

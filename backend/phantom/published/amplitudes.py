@@ -6,8 +6,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from scipy.optimize import brentq
-
 from backend.core.arrays import Floats
 
 # r of a failing cell's behaviour without the planted cause. A template unlike the behaviour can
@@ -43,6 +41,8 @@ def solve_harm(drifts: Drifts, signal: float, wanted: float) -> float:
         signal: amplitude of the behaviour.
         wanted: r to be reached; r at harm 0 must be above it.
     """
+    from scipy.optimize import brentq  # here, as a worker that simulates nothing starts without
+
     base = signal * drifts.signal + drifts.rest
 
     def gap(harm: float) -> float:
@@ -56,6 +56,8 @@ def solve_harm(drifts: Drifts, signal: float, wanted: float) -> float:
 
 def solve_signal(drifts: Drifts, harm: float, wanted: float) -> float:
     """Amplitude of the behaviour at which r is exactly ``wanted``; r grows with it."""
+
+    from scipy.optimize import brentq  # here, as above
 
     def gap(signal: float) -> float:
         drift = signal * drifts.signal + harm * drifts.harm + drifts.rest

@@ -11,7 +11,6 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from backend.core.arrays import Floats
 from backend.core.study_cell import StudyCell
@@ -92,6 +91,8 @@ def solve_prompts(
     gram = basis @ basis.T
     wanted = _wanted(target, scale, len(common))
     start = _start(wanted)
+
+    from scipy.optimize import least_squares  # here, as a worker that simulates none starts without
 
     def gap(unknown: Floats) -> Floats:
         rows = _coefficients(unknown, own.factors)

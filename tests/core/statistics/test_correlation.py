@@ -7,7 +7,12 @@ import pytest
 from scipy import stats
 
 from backend.core.cases import Cases
-from backend.core.statistics.correlation import correlation_p, fisher_interval, pearson
+from backend.core.statistics.correlation import (
+    correlation_p,
+    fisher_interval,
+    midranks,
+    pearson,
+)
 
 
 @pytest.mark.parametrize("n", [4, 5, 30, 500])
@@ -64,3 +69,9 @@ def test_the_interval_covers_and_p_keeps_its_level(rho):
     assert 0.93 <= covered / 2000 <= 0.97
     if rho == 0.0:
         assert 0.035 <= rejected / 2000 <= 0.065
+
+
+@pytest.mark.parametrize("levels", [2, 7, 10_000])
+def test_midranks_are_scipys(levels):
+    values = np.random.default_rng(levels).integers(0, levels, size=200).astype(np.float64)
+    np.testing.assert_array_equal(midranks(values), stats.rankdata(values))

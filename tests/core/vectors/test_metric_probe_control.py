@@ -43,6 +43,8 @@ def test_response_components_are_sklearns(count):
     aligned = np.abs(np.einsum("ij,ij->i", found.components, oracle.components_[:k]))
     assert aligned == pytest.approx(1.0, abs=1e-6)
     coordinates = (responses - found.mean) @ found.components.T
+    if found.coordinates is not None:
+        assert found.coordinates == pytest.approx(coordinates, abs=1e-8)
     back = coordinates @ found.components + found.mean
     assert back == pytest.approx(responses, abs=1e-8)
 
@@ -62,6 +64,8 @@ def test_layer_metrics_do_what_they_say():
         top = PCA(k).fit(responses).components_
         found = by_name[f"response_pcs_removed_{k}"].apply(rows)
         assert found == pytest.approx(rows - rows @ top.T @ top)
+    for metric in by_name.values():
+        assert metric.gram(rows) == pytest.approx(metric.apply(rows) @ rows.T)
     few = layer_inner_products(space_of(responses[:9]), np.zeros((0, 30)))
     assert [m.name for m in few] == ["identity", "massive_removed"]
     without = layer_inner_products(space_of(responses[:0]), responses)
