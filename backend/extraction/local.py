@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -47,10 +49,12 @@ def open_model(
             planned,
             engine=LOCAL,
             architecture=type(loaded.model).__name__,
-            device=loaded.device,
+            device=loaded.runs_on,
             dtype=loaded.dtype,
         )
-        yield OpenModel(planned, record, SplittingPooler(forward))
+        # Elsewhere a pass is over when it has been begun.
+        ahead = loaded.device.startswith("cuda")
+        yield OpenModel(planned, record, SplittingPooler(forward), ahead=ahead)
 
 
 class OpenModel:
@@ -60,14 +64,25 @@ class OpenModel:
         planned: the texts, in batches.
         record: where the activations come from.
         pooler: pools encoded texts.
+        ahead: whether the next batch is begun before one is waited for, so that a GPU computes
+            while its results are checked and kept. It is where batches are pooled in their order.
     """
 
     def __init__(
-        self, planned: PlannedStudy, record: SourceRecord, pooler: SplittingPooler
+        self,
+        planned: PlannedStudy,
+        record: SourceRecord,
+        pooler: SplittingPooler,
+        *,
+        ahead: bool,
     ) -> None:
         self.batches, self.record = planned.batches, record
         self._planned = planned
         self._pooler = pooler
+        self._following = dict(pairwise(planned.batches)) if ahead else {}
+        # The batch that is expected next, and its pass if that was begun.
+        self._expected: Batch | None = planned.batches[0] if planned.batches else None
+        self._begun: Callable[[], Pooled] | None = None
 
     def pool(self, batch: Batch) -> PooledBatch:
         """The activations of one batch.
@@ -76,8 +91,14 @@ class OpenModel:
             NotEnoughMemory: a single text does not fit.
             ExtractionError: an activation is not finite.
         """
-        pooled = self._pooler.pool(self._planned.texts_of(batch))
-        return self._planned.checked(batch, pooled, self.record)
+        in_order, begun = batch == self._expected, self._begun
+        following = self._following.get(batch)
+        self._expected, self._begun = following, None
+        if begun is None or not in_order:
+            begun = self._pooler.begin(self._planned.texts_of(batch))
+        if in_order and following is not None:
+            self._begun = self._pooler.begin(self._planned.texts_of(following))
+        return self._planned.checked(batch, begun(), self.record)
 
 
 class SplittingPooler:
@@ -89,6 +110,14 @@ class SplittingPooler:
 
     def __init__(self, forward: PooledForward) -> None:
         self._forward = forward
+
+    def begin(self, texts: Sequence[EncodedText]) -> Callable[[], Pooled]:
+        """Begin a batch; see :meth:`PooledForward.begin`. One that does not fit beside what is
+        being computed is pooled when it is asked for."""
+        try:
+            return self._forward.begin(texts)
+        except torch.OutOfMemoryError:
+            return partial(self.pool, texts)
 
     def pool(self, texts: Sequence[EncodedText]) -> Pooled:
         """Pooled activations of a batch.

@@ -5,11 +5,13 @@ no full hidden state outlives its block. The decoder is cut after the last wante
 language-model head is never called. Sequences are padded on the right and the model is causal,
 so no real token can see the padding and no attention mask is needed. Nor can it see what follows
 its text, so a text that begins another one of its batch is pooled in the pass of that.
+
+A pass can be begun before the one before it is fetched, so that a GPU always has the next at hand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +25,7 @@ from backend.extraction.batches import read_together
 from backend.extraction.cut import cut_after
 from backend.extraction.residual import decoder_of
 from backend.extraction.spans import EncodedText
+from backend.extraction.transfers import fetched, sent
 from backend.models.layers import check_layers
 from backend.types import Pooling
 
@@ -85,6 +88,17 @@ class PooledForward:
             texts: the batch; at least one text, each with a token that the pooling takes. Where
                 positions change with the length, of one side of that.
         """
+        return self.begin(texts)()
+
+    def begin(self, texts: Sequence[EncodedText]) -> Callable[[], Pooled]:
+        """Begin the pass of one batch; a GPU goes on with it while the host does something else.
+
+        Args:
+            texts: as for :meth:`pool`.
+
+        Returns:
+            Waits for the pass, and gives what :meth:`pool` would; called once, at any time.
+        """
         read = read_together([text.ids for text in texts])
         longest = max(len(texts[index].ids) for index in read)
         ids = torch.zeros((len(read), longest), dtype=torch.long)
@@ -100,22 +114,27 @@ class PooledForward:
                 taken = torch.tensor(texts[index].pooled(self._pooling)).double()
                 weights[row, slot, : len(taken)] = taken / taken.sum()
                 rows[index], slots[index] = row, slot
-        self._places = tuple(torch.from_numpy(part).to(self._device) for part in (rows, slots))
+        self._places = tuple(sent(torch.from_numpy(part), self._device) for part in (rows, slots))
         # MPS has no float64; weights are only needed to float32.
-        self._weights = weights.float().to(self._device)
+        self._weights = sent(weights.float(), self._device)
         self._pooled = {}
         with torch.inference_mode():
-            self._decoder(input_ids=ids.to(self._device), use_cache=False)
-        stacked = torch.stack([self._pooled[layer] for layer in self._layers])
-        host: NDArray[np.float32] = stacked.float().cpu().numpy()
+            self._decoder(input_ids=sent(ids, self._device), use_cache=False)
+            stacked = torch.stack([self._pooled[layer] for layer in self._layers]).float()
+            waited = fetched(stacked)
         self._pooled = {}
-        activations = host[..., :-2]
         of_first = weights[rows, slots, 0].numpy()
-        first = first_tokens(activations, host[..., -2], host[..., -1], of_first)
-        return Pooled(activations, first)
+
+        def pooled() -> Pooled:
+            host: NDArray[np.float32] = waited().numpy()
+            activations = host[..., :-2]
+            first = first_tokens(activations, host[..., -2], host[..., -1], of_first)
+            return Pooled(activations, first)
+
+        return pooled
 
     def _reduce(self, layer: int, hidden: torch.Tensor) -> None:
-        assert self._weights is not None  # set by pool() before the forward pass
+        assert self._weights is not None  # set by begin() before the forward pass
         hidden = hidden if hidden.dtype == torch.float64 else hidden.float()
         weights = self._weights.to(device=hidden.device, dtype=hidden.dtype)
         rows, slots = (place.to(hidden.device) for place in self._places)

@@ -1,4 +1,4 @@
-"""Products of activations in float64, on the GPU that made them where there is one."""
+"""Products of activations in float64, on the GPU that made them where it is at hand."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ def product(left: NDArray[np.floating], right: NDArray[np.floating], device: str
     Args:
         left: [a, d].
         right: [b, d].
-        device: where the model runs. CUDA devices compute there; MPS has no float64, so it and
-            the CPU use numpy.
+        device: from :func:`backend.models.gpus.computing_device`.
     """
-    if not device.startswith("cuda"):
+    if device == "cpu":
         found: Floats = np.asarray(left, np.float64) @ np.asarray(right, np.float64).T
         return found
     # Imported here: it takes seconds, and without a GPU nothing needs it.

@@ -25,7 +25,7 @@ from backend.extraction.local_engine import LocalEngine
 from backend.extraction.ray_cluster import Cluster, connected
 from backend.extraction.ray_program import Program
 from backend.extraction.ray_workers import Wording, Workers, check_workers, resources
-from backend.models.identity import may_have_cuda
+from backend.models.gpus import may_have_cuda
 from backend.models.layers import check_layers
 from backend.settings import Settings
 from backend.types import ExtractionRequest, Progress, Prompt, PromptTokens, Study

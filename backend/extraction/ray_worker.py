@@ -132,7 +132,7 @@ class RayWorker:
             node=socket.gethostname(),
             pid=os.getpid(),
             architecture=type(loaded.model).__name__,
-            device=loaded.device,
+            device=loaded.runs_on,
             dtype=loaded.dtype,
             weights_hash=resolved.weights_hash,
             rows=loaded.embedding_rows,

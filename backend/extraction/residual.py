@@ -267,7 +267,9 @@ def _chain(seen: _Seen, depth: int) -> list[torch.Tensor] | None:
         return None
     for before, after in zip(made[:-1], given[1:], strict=True):
         same = before is after or (
-            before.shape == after.shape and torch.equal(before.nan_to_num(), after.nan_to_num())
+            before.shape == after.shape
+            # Blocks may be on different GPUs.
+            and torch.equal(before.nan_to_num(), after.nan_to_num().to(before.device))
         )
         if not same:
             return None

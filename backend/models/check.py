@@ -146,8 +146,17 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
     return dtype
 
 
-def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
+def check_memory(folder: Path, dtype: torch.dtype, device: str) -> dict[int, int]:
     """Refuse a model whose weights do not fit into what is free, or is freed for it.
+
+    Args:
+        folder: of the model.
+        dtype: of its weights.
+        device: ``cuda`` stands for all GPUs of this machine, ``cuda:0`` for one.
+
+    Returns:
+        GPU -> bytes of weights that it has room for, where it takes several to hold them; else
+        nothing.
 
     Raises:
         NotEnoughMemory: with the gigabytes needed and free.
@@ -158,13 +167,20 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> None:
         for let_go in SPARE:
             let_go()
         free = _free_bytes(device)
-    if free is not None and needed > free:
+    if free is None or needed <= free:
+        return {}
+    gpus = range(torch.cuda.device_count() if device == "cuda" else 0)
+    rooms = {gpu: _free_bytes(f"cuda:{gpu}") or 0 for gpu in gpus}
+    if len(rooms) > 1:
+        free, device = sum(rooms.values()), f"the {len(rooms)} GPUs"
+    if needed > free:
         raise NotEnoughMemory(
             f"The weights need about {needed / 2**30:.1f} GiB as {dtype}, and "
             f"{free / 2**30:.1f} GiB are free on {device}.",
             expected="room for the weights and some activations.",
             remedy="free memory, choose a smaller dtype or model, or another device.",
         )
+    return {gpu: int(room / HEADROOM) for gpu, room in rooms.items()}
 
 
 def _refuse_adapter(folder: Path) -> None:

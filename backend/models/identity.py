@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from backend.models.files import (
     weight_files,
     weights_hash,
 )
+from backend.models.gpus import may_have_cuda
 from backend.models.on_disk import model_folder
 from backend.models.presets import reads_transcripts
 from backend.models.resolve import FoundModel, find_model
@@ -31,8 +31,6 @@ from backend.settings import Settings
 # Entries of config.json that change no activation: how the file was written, and the number type,
 # which a run records by itself.
 _NO_MATTER = ("transformers_version", "torch_dtype", "dtype", "_name_or_path", "use_cache")
-# A machine without any of these has no CUDA device (nor ROCm's, which torch calls cuda too).
-_CUDA_NODES = ("/dev/nvidiactl", "/dev/nvidia0", "/dev/dxg", "/dev/kfd")
 
 
 @dataclass(frozen=True)
@@ -151,13 +149,6 @@ def dtype_name(wanted: str, device: str) -> str:
     from backend.models.check import choose_device, choose_dtype
 
     return str(choose_dtype("auto", choose_device("auto"))).removeprefix("torch.")
-
-
-def may_have_cuda() -> bool:
-    """Whether this machine may have a CUDA device; torch is not asked."""
-    if sys.platform == "darwin":
-        return False
-    return sys.platform != "linux" or any(Path(node).exists() for node in _CUDA_NODES)
 
 
 def _is_whole(folder: Path) -> bool:

@@ -72,13 +72,20 @@ class LoadedModel(ModelReader):
 
     Attributes:
         model: transformers causal language model, in eval mode, without gradients.
-        device: such as cpu or cuda:0.
+        device: such as cpu or cuda:0; where it reads tokens, if several GPUs hold its blocks.
         dtype: such as float32.
     """
 
     model: Any
     device: str
     dtype: str
+
+    @property
+    def runs_on(self) -> str:
+        """The device, or how many there are, as a run's provenance has it: such as cpu, cuda:0 or
+        cuda (2 GPUs)."""
+        gpus = set(getattr(self.model, "hf_device_map", {}).values())
+        return f"cuda ({len(gpus)} GPUs)" if len(gpus) > 1 else self.device
 
     @property
     def embedding_rows(self) -> int | None:
@@ -133,7 +140,8 @@ def load(
 
     Args:
         resolved: from :func:`backend.models.resolve.resolve`.
-        device: auto, cpu, cuda, cuda:N or mps.
+        device: auto, cpu, cuda, cuda:N or mps. Where the first GPU does not hold the weights,
+            cuda and auto give blocks to the others too.
         dtype: auto, float32, bfloat16 or float16.
         need_chat_template: whether the study has conversations.
 
@@ -145,8 +153,8 @@ def load(
     reader = load_reader(resolved, need_chat_template=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
-    check_memory(resolved.folder, chosen_dtype, chosen_device)
-    model = _model(resolved, chosen_dtype, chosen_device)
+    rooms = check_memory(resolved.folder, chosen_dtype, chosen_device)
+    model = _model(resolved, chosen_dtype, chosen_device, rooms)
     return LoadedModel(
         **{entry.name: getattr(reader, entry.name) for entry in dataclasses.fields(reader)},
         model=model,
@@ -226,7 +234,8 @@ def _unbuildable(resolved: ResolvedModel, fault: Exception) -> UnsupportedArchit
     )
 
 
-def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
+def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str, rooms: dict[int, int]) -> Any:
+    """The model with its weights on a device, or on several GPUs with the given rooms."""
     # No attn_implementation: transformers takes sdpa where the architecture supports it exactly,
     # and eager where it does not (Gemma 2's capped logits).
     try:
@@ -239,10 +248,15 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str) -> Any:
             output_loading_info=True,
             # It would only point to its log; what does not fit is refused below.
             ignore_mismatched_sizes=True,
+            **({"device_map": "balanced", "max_memory": rooms} if rooms else {}),
         )
         _refuse_mismatched(report, resolved)
         _refuse_missing(model, report, resolved)
-        return model.to(device).eval().requires_grad_(False)
+        if rooms:
+            _refuse_offloaded(model, resolved)
+        else:
+            model = model.to(device)
+        return model.eval().requires_grad_(False)
     except torch.OutOfMemoryError as fault:
         raise NotEnoughMemory(
             f"The weights of {resolved.reference} do not fit on {device}: {fault}",
@@ -272,6 +286,19 @@ def _refuse_mismatched(report: Any, resolved: ResolvedModel) -> None:
         expected="config.json and weights of one and the same model.",
         remedy="take both from the same download, or mend config.json.",
     )
+
+
+def _refuse_offloaded(model: Any, resolved: ResolvedModel) -> None:
+    """Refuse a model of which some blocks have no room on any GPU."""
+    away = [name for name, place in model.hf_device_map.items() if place in ("cpu", "disk")]
+    if away:
+        raise NotEnoughMemory(
+            f"{len(away)} of the {len(model.hf_device_map)} parts of {resolved.reference} fit on "
+            "no GPU; a block is never divided.",
+            expected="GPUs that hold all blocks, each whole on one of them.",
+            remedy="free memory, choose a smaller dtype or model, or --engine vllm with "
+            "--tensor-parallel, which divides blocks.",
+        )
 
 
 def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:

@@ -14,6 +14,7 @@ from backend.core.arrays import Floats
 from backend.core.vectors.fitting import Fitted
 from backend.core.vectors.methods import Method
 from backend.extraction.engine import Report
+from backend.models.gpus import computing_device
 from backend.runs.columns import TableChunks
 from backend.runs.layer_data import LayerData, layer_data
 from backend.types import Study
@@ -31,7 +32,7 @@ class LayerTask:
         prompts: activations of all prompts of the study, [n, d].
         stored: gives the activations of all responses in chunks of rows, float32, in the study's
             order.
-        device: where products are computed.
+        device: that made the activations.
         traits: those that are derived.
         kept: (method, trait) -> what was fitted to responses before.
     """
@@ -84,11 +85,12 @@ def read_layer(task: LayerTask, study: Study, *, probes: bool = True) -> LayerDa
     def chunks() -> Iterator[Floats]:
         return (part.astype(np.float64) for part in task.stored())
 
+    device = computing_device(task.device)
     wanted = np.array([i for i, p in enumerate(study.prompts) if p.trait in task.traits], np.intp)
     if len(study.responses) * task.prompts.shape[1] > HELD:
-        return layer_data(task.prompts, chunks, study, task.device, wanted, probes=probes)
+        return layer_data(task.prompts, chunks, study, device, wanted, probes=probes)
     held = tuple(chunks())
-    return layer_data(task.prompts, lambda: iter(held), study, task.device, wanted, probes=probes)
+    return layer_data(task.prompts, lambda: iter(held), study, device, wanted, probes=probes)
 
 
 def without_texts(study: Study) -> Study:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 
 from backend.core.vectors.methods import Method
+from backend.models.gpus import computing_device
 from backend.models.memory import free_bytes
 from backend.runs.columns import TableChunks
 from backend.runs.derive import LayersHere, behaviours_of
@@ -45,7 +46,7 @@ def layers_beside(
     """
     # A GPU computes the products of activations where there is one, and large layers are read in
     # parts: both are this process's alone.
-    alone = record.device.startswith("cuda") or len(study.responses) * record.width > HELD
+    alone = computing_device(record.device) != "cpu" or len(study.responses) * record.width > HELD
     others = 0 if alone else min(blas_threads(), MOST_PROCESSES) - 1
     each = _OF_LIBRARIES + len(study.responses) * (_OF_RESPONSE + _OF_NUMBER * record.width)
     free = free_bytes("cpu")

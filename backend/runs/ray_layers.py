@@ -53,7 +53,7 @@ def layers_on_ray(settings: Settings, request: ExtractionRequest) -> OpenDeriver
         from backend.runs.ray_layer_worker import ReadyDeriver, Spec, code_here
 
         with connected(settings.ray_address, report) as cluster:
-            gpus = int(device.startswith("cuda"))
+            gpus = int(device.startswith("cuda") and cluster.has_gpus)
             asked = resources(cluster, request.workers, request.worker_cpus, gpus)
             spec = Spec(
                 study=without_texts(study),

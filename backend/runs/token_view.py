@@ -288,7 +288,7 @@ def token_view(
         means=means,
         deviations=deviations,
         reasons=vectors.reasons,
-        device=loaded.device,
+        device=loaded.runs_on,
         dtype=loaded.dtype,
         seconds=time.monotonic() - begun,
     )

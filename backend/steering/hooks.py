@@ -96,9 +96,12 @@ def steered(
     check_interventions(
         [Intervention(one.layer, one.vector) for one in readings], loaded.depth, loaded.width
     )
-    hooks = Hooks(rows, readings, torch.device(loaded.device))
-    handles = []
     blocks = model.blocks.list
+    # Several GPUs may have some of the blocks each.
+    first = torch.device(loaded.device)
+    devices = (first, *(next(block.parameters()).device for block in blocks))
+    hooks = Hooks(rows, readings, devices)
+    handles = []
     try:
         for layer in hooks.layers:
             if layer == 0:
@@ -118,24 +121,25 @@ class Hooks:
     Args:
         rows: interventions of each row.
         readings: where projections are recorded.
-        device: of the model.
+        devices: where the residual stream is at each layer, from 0.
     """
 
     def __init__(
         self,
         rows: Sequence[Sequence[Intervention]],
         readings: Sequence[Readout],
-        device: torch.device,
+        devices: Sequence[torch.device],
     ) -> None:
         self._count = len(rows)
-        self._device = device
-        self._any = _plan(rows, device, generated_only=False)
-        self._written = _plan(rows, device, generated_only=True)
+        self._any = _plan(rows, devices, generated_only=False)
+        self._written = _plan(rows, devices, generated_only=True)
         self._readings: dict[int, list[tuple[int, torch.Tensor]]] = {}
         for place, one in enumerate(readings):
-            unit_vector = _tensor(unit(one.vector), device)
+            unit_vector = _tensor(unit(one.vector), devices[one.layer])
             self._readings.setdefault(one.layer, []).append((place, unit_vector))
-        self._kinds: torch.Tensor | None = None
+        # The same on each device where something is done.
+        self._kinds: dict[torch.device, torch.Tensor] | None = None
+        self._devices = {devices[layer] for layer in self._any}
         self._read: dict[int, Read] = {}
 
     @property
@@ -150,7 +154,7 @@ class Hooks:
             kinds: PADDING, PROMPT or GENERATED of each, [rows, tokens]; None where all are
                 GENERATED.
         """
-        self._kinds = None if kinds is None else kinds.to(self._device)
+        self._kinds = None if kinds is None else {one: kinds.to(one) for one in self._devices}
         self._read = {}
 
     @property
@@ -190,7 +194,7 @@ class Hooks:
         readings = self._readings.get(layer, ())
         before = [_project(x, v) for _, v in readings]
         for stage in stages:
-            x = stage.applied(x, self._kinds)
+            x = stage.applied(x, None if self._kinds is None else self._kinds[x.device])
         for (place, v), first in zip(readings, before, strict=True):
             self._read[place] = Read(first, _project(x, v) if stages else first)
         return x
@@ -238,13 +242,16 @@ class _Stage:
 
 
 def _plan(
-    rows: Sequence[Sequence[Intervention]], device: torch.device, *, generated_only: bool
+    rows: Sequence[Sequence[Intervention]],
+    devices: Sequence[torch.device],
+    *,
+    generated_only: bool,
 ) -> Mapping[int, tuple[_Stage, ...]]:
     """Layer -> stages, so that the interventions of a row come in their order.
 
     Args:
         rows: interventions of each row.
-        device: of the model.
+        devices: of the residual stream at each layer.
         generated_only: leave out those that do not change generated tokens.
     """
     # (layer, how many of the row came before at this layer, mode) -> row and intervention
@@ -259,7 +266,7 @@ def _plan(
             found.setdefault((one.layer, place, one.mode), []).append((row, one))
     plan: dict[int, tuple[_Stage, ...]] = {}
     for (layer, _place, mode), members in sorted(found.items(), key=lambda item: item[0]):
-        plan[layer] = (*plan.get(layer, ()), _stage(mode, members, device))
+        plan[layer] = (*plan.get(layer, ()), _stage(mode, members, devices[layer]))
     return plan
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 
-from tests.benchmarks import extraction, lab
+from tests.benchmarks import extraction, gpu, lab
 
 if __name__ == "__main__":
-    figures = extraction.measure() | lab.measure()
+    figures = extraction.measure() | gpu.measure() | lab.measure()
     print(json.dumps(figures))

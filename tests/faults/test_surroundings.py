@@ -167,15 +167,15 @@ def test_a_device_without_memory_is_told_and_the_run_goes_on_after(
     ref = publish_study(settings, study, content_hash(study))
     request = request_for(ref, tiny_llama)
     extract(settings, "undisturbed", request)
-    pool, calls = PooledForward.pool, []
+    begin, calls = PooledForward.begin, []
 
     def full(self, texts):
         calls.append(len(texts))
         if len(calls) > 3:
             raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.")
-        return pool(self, texts)
+        return begin(self, texts)
 
-    monkeypatch.setattr(PooledForward, "pool", full)
+    monkeypatch.setattr(PooledForward, "begin", full)
     session = session_of(settings, "run", request, lambda _: None)
     with pytest.raises(NotEnoughMemory, match="does not fit into device memory") as caught:
         session.run()

@@ -209,6 +209,7 @@ def test_processes_that_derive_start_without_what_they_do_not_need(module):
 def test_others_help_where_they_can(settings, monkeypatch, made, record, threads, free, others):
     monkeypatch.setattr(beside, "blas_threads", lambda: threads)
     monkeypatch.setattr(beside, "free_bytes", lambda _: free)
+    monkeypatch.setattr(beside, "computing_device", lambda made_on: made_on)
     with open_run(settings, "run") as run:
         own = dataclasses.replace(run.record, **record)
     with layers_beside(STUDY, METHODS, own) as deriver:
