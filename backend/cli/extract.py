@@ -43,7 +43,11 @@ def pooled_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--batch-tokens", type=int, default=0, help="padded tokens per batch (default: by device)"
     )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    parser.add_argument(
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda (all GPUs, where the first does not hold the weights), cuda:1 or mps",
+    )
 
 
 def pooled_request(settings: Settings, options: argparse.Namespace) -> ExtractionRequest:

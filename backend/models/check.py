@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from pathlib import Path
@@ -163,9 +164,10 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> dict[int, int
     """
     needed = HEADROOM * parameters(folder) * dtype.itemsize
     free = _free_bytes(device)
-    if free is not None and needed > free:
-        for let_go in SPARE:
-            let_go()
+    for let_go in (_collect, *SPARE, _collect):
+        if free is None or needed <= free:
+            return {}
+        let_go()
         free = _free_bytes(device)
     if free is None or needed <= free:
         return {}
@@ -181,6 +183,14 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> dict[int, int
             remedy="free memory, choose a smaller dtype or model, or another device.",
         )
     return {gpu: int(room / HEADROOM) for gpu, room in rooms.items()}
+
+
+def _collect() -> None:
+    """Free what nothing uses: a model on several GPUs refers to itself, and of what is freed on a
+    GPU torch keeps the memory."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 def _refuse_adapter(folder: Path) -> None:

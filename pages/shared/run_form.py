@@ -107,7 +107,13 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         "first-10, or end-3 for the third token from the end.",
         key=_POOLING,
     )
-    right.selectbox("Device", ["auto", "cpu", "cuda", "mps"], key=_DEVICE)
+    right.selectbox(
+        "Device",
+        ["auto", "cpu", "cuda", "mps"],
+        help="Of the worker's machine. auto takes CUDA, then MPS, then the CPU. Where the first "
+        "GPU does not hold the weights, all GPUs share them.",
+        key=_DEVICE,
+    )
     left.number_input(
         "Tokens per batch", 0, 1_000_000, 0, 256, key=_BATCH, help="Padded; 0 chooses by device."
     )

@@ -242,6 +242,13 @@ def test_gpus_share_a_model_only_where_one_does_not_hold_it(tiny_llama, weights,
         assert all(room == int(int(free) / HEADROOM) for room in found.values())
 
 
+def test_memory_that_torch_keeps_unused_is_free(tiny_llama, weights, monkeypatch):
+    free = int(weights) + 1
+    with pretended_gpus(monkeypatch, count=2, free=free) as done:
+        done.kept = free // 2
+        assert check_memory(tiny_llama, torch.float32, "cuda") == {} and done.kept == 0
+
+
 def test_a_copy_without_waiting_is_there_when_it_was_waited_for(monkeypatch):
     values = torch.arange(6.0).reshape(2, 3)
     with pretended_gpus(monkeypatch, count=2) as done:

@@ -72,7 +72,7 @@ def test_pieces_are_the_tokens_of_the_result(store, monkeypatch):
     assert "loading the model" not in again.stages
     assert all(answer.tokens_reused > 0 for answer in second.answers)
     # It is let go where another model would not fit otherwise.
-    free = iter([0, 2**40])
+    free = iter([0, 0, 2**40])
     monkeypatch.setattr(check, "_free_bytes", lambda _: next(free))
     folder = store.cache.parent
     monkeypatch.setattr(check, "parameters", lambda _: 100)

@@ -32,10 +32,12 @@ class PretendedGpus:
 
     Attributes:
         log: in order.
+        kept: bytes that are unused, of each, until the cache is emptied.
         full: whether there is no room for a pass, of so many texts.
     """
 
     log: list[str] = field(default_factory=list)
+    kept: int = 0
     full: Callable[[int], bool] = lambda _: False
     _begun: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = field(
         default_factory=dict
@@ -188,9 +190,9 @@ def pretended_gpus(
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "device_count", lambda: count)
-        patch.setattr(torch.cuda, "mem_get_info", lambda _device: (free, free))
+        patch.setattr(torch.cuda, "mem_get_info", lambda _: (free - _current.kept, free))
         patch.setattr(torch.cuda, "current_stream", _Stream)
-        patch.setattr(torch.cuda, "empty_cache", lambda: None)
+        patch.setattr(torch.cuda, "empty_cache", lambda: setattr(_current, "kept", 0))
         patch.setattr(loading, "_get_device_map", named_map)
         patch.setattr(loading, "caching_allocator_warmup", lambda *_: None)
         overwrites = torch.__future__.get_overwrite_module_params_on_conversion()
