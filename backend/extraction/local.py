@@ -54,7 +54,11 @@ def open_model(
         )
         # Elsewhere a pass is over when it has been begun.
         ahead = loaded.device.startswith("cuda")
-        yield OpenModel(planned, record, SplittingPooler(forward), ahead=ahead)
+        opened = OpenModel(planned, record, SplittingPooler(forward), ahead=ahead)
+        try:
+            yield opened
+        finally:
+            opened.let_go()
 
 
 class OpenModel:
@@ -78,7 +82,7 @@ class OpenModel:
     ) -> None:
         self.batches, self.record = planned.batches, record
         self._planned = planned
-        self._pooler = pooler
+        self._pooler: SplittingPooler | None = pooler
         self._following = dict(pairwise(planned.batches)) if ahead else {}
         # The batch that is expected next, and its pass if that was begun.
         self._expected: Batch | None = planned.batches[0] if planned.batches else None
@@ -90,7 +94,10 @@ class OpenModel:
         Raises:
             NotEnoughMemory: a single text does not fit.
             ExtractionError: an activation is not finite.
+            RuntimeError: the model was let go of.
         """
+        if self._pooler is None:
+            raise RuntimeError("the engine is closed")
         in_order, begun = batch == self._expected, self._begun
         following = self._following.get(batch)
         self._expected, self._begun = following, None
@@ -99,6 +106,10 @@ class OpenModel:
         if in_order and following is not None:
             self._begun = self._pooler.begin(self._planned.texts_of(following))
         return self._planned.checked(batch, begun(), self.record)
+
+    def let_go(self) -> None:
+        """Let go of the model: runs are derived with its memory."""
+        self._pooler = self._begun = None
 
 
 class SplittingPooler:

@@ -15,6 +15,7 @@ from backend.extraction.engine import (
     forward_pass,
 )
 from backend.models.identity import ModelIdentity, dtype_name, identify
+from backend.models.memory import free_unused
 from backend.models.model_reference import model_name
 from backend.models.notices import model_notices
 from backend.models.resolve import FoundModel, ResolvedModel, checked, find_model
@@ -87,8 +88,14 @@ class LocalEngine:
             dtype=self._request.dtype,
             need_chat_template=study.has_chats,
         )
-        with open_model(loaded, study, self._request, report) as opened:
-            yield opened
+        spread = loaded.runs_on != loaded.device
+        try:
+            with open_model(loaded, study, self._request, report) as opened:
+                yield opened
+        finally:
+            del loaded
+            if spread:  # it refers to itself
+                free_unused()
 
     def resolved(self, report: Report) -> tuple[ResolvedModel, FoundModel]:
         """The model's files, after seeing that they can be loaded.

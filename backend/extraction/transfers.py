@@ -33,10 +33,10 @@ def fetched(there: torch.Tensor) -> Callable[[], torch.Tensor]:
     Returns:
         Waits for the copy, and gives it. Only on CUDA is there something to wait for.
     """
-    if there.device.type != "cuda":
+    pinned = _pinned_like(there)
+    if pinned is None:
         here = there.cpu()
         return lambda: here
-    pinned = torch.empty(there.shape, dtype=there.dtype, pin_memory=True)
     pinned.copy_(there, non_blocking=True)
     done = torch.cuda.current_stream(there.device).record_event()
 
@@ -45,3 +45,13 @@ def fetched(there: torch.Tensor) -> Callable[[], torch.Tensor]:
         return pinned
 
     return waited
+
+
+def _pinned_like(there: torch.Tensor) -> torch.Tensor | None:
+    """Room for a tensor in pinned memory; None where it is on no GPU, or the host has none left."""
+    if there.device.type != "cuda":
+        return None
+    try:
+        return torch.empty(there.shape, dtype=there.dtype, pin_memory=True)
+    except RuntimeError:
+        return None

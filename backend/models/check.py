@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,27 @@ from backend.errors import (
     UnsupportedArchitecture,
 )
 from backend.models.files import ADAPTER, weight_files
-from backend.models.memory import SPARE
+from backend.models.memory import SPARE, free_unused
 from backend.models.memory import free_bytes as _free_bytes
 from backend.models.on_disk import HEADROOM, parameters
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _TOKENIZERS = (("tokenizer.json",), ("tokenizer.model",), ("vocab.json", "merges.txt"))
 _DEVICE = re.compile(r"cpu|mps|cuda(:(?P<index>\d+))?")
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where a model's weights have room.
+
+    Attributes:
+        device: that holds them, such as cpu or cuda:1.
+        gpus: GPU -> bytes of weights that it has room for, where several have to share them; else
+            empty.
+    """
+
+    device: str
+    gpus: dict[int, int]
 
 
 def check_folder(folder: Path) -> None:
@@ -147,32 +161,32 @@ def choose_dtype(wanted: str, device: str) -> torch.dtype:
     return dtype
 
 
-def check_memory(folder: Path, dtype: torch.dtype, device: str) -> dict[int, int]:
-    """Refuse a model whose weights do not fit into what is free, or is freed for it.
+def check_memory(folder: Path, dtype: torch.dtype, device: str) -> Room:
+    """Where a model's weights fit into what is free, or is freed for them.
 
     Args:
         folder: of the model.
         dtype: of its weights.
-        device: ``cuda`` stands for all GPUs of this machine, ``cuda:0`` for one.
-
-    Returns:
-        GPU -> bytes of weights that it has room for, where it takes several to hold them; else
-        nothing.
+        device: ``cuda`` stands for all GPUs of this machine: the first, else another that holds
+            the weights, else all together; ``cuda:0`` stands for one.
 
     Raises:
         NotEnoughMemory: with the gigabytes needed and free.
     """
     needed = HEADROOM * parameters(folder) * dtype.itemsize
     free = _free_bytes(device)
-    for let_go in (_collect, *SPARE, _collect):
+    for let_go in (free_unused, *SPARE, free_unused):
         if free is None or needed <= free:
-            return {}
+            return Room(device, {})
         let_go()
         free = _free_bytes(device)
     if free is None or needed <= free:
-        return {}
+        return Room(device, {})
     gpus = range(torch.cuda.device_count() if device == "cuda" else 0)
     rooms = {gpu: _free_bytes(f"cuda:{gpu}") or 0 for gpu in gpus}
+    for gpu, room in rooms.items():
+        if needed <= room:
+            return Room(f"cuda:{gpu}", {})
     if len(rooms) > 1:
         free, device = sum(rooms.values()), f"the {len(rooms)} GPUs"
     if needed > free:
@@ -182,15 +196,7 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> dict[int, int
             expected="room for the weights and some activations.",
             remedy="free memory, choose a smaller dtype or model, or another device.",
         )
-    return {gpu: int(room / HEADROOM) for gpu, room in rooms.items()}
-
-
-def _collect() -> None:
-    """Free what nothing uses: a model on several GPUs refers to itself, and of what is freed on a
-    GPU torch keeps the memory."""
-    gc.collect()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    return Room("cuda", {gpu: int(room / HEADROOM) for gpu, room in rooms.items()})
 
 
 def _refuse_adapter(folder: Path) -> None:

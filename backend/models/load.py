@@ -141,7 +141,7 @@ def load(
     Args:
         resolved: from :func:`backend.models.resolve.resolve`.
         device: auto, cpu, cuda, cuda:N or mps. Where the first GPU does not hold the weights,
-            cuda and auto give blocks to the others too.
+            cuda and auto take another that does, or give each some of the blocks.
         dtype: auto, float32, bfloat16 or float16.
         need_chat_template: whether the study has conversations.
 
@@ -153,8 +153,9 @@ def load(
     reader = load_reader(resolved, need_chat_template=need_chat_template)
     chosen_device = choose_device(device)
     chosen_dtype = choose_dtype(dtype, chosen_device)
-    rooms = check_memory(resolved.folder, chosen_dtype, chosen_device)
-    model = _model(resolved, chosen_dtype, chosen_device, rooms)
+    room = check_memory(resolved.folder, chosen_dtype, chosen_device)
+    parts = _shared_out(resolved, chosen_dtype, room.gpus) if room.gpus else {}
+    model = _model(resolved, chosen_dtype, room.device, parts)
     return LoadedModel(
         **{entry.name: getattr(reader, entry.name) for entry in dataclasses.fields(reader)},
         model=model,
@@ -234,8 +235,42 @@ def _unbuildable(resolved: ResolvedModel, fault: Exception) -> UnsupportedArchit
     )
 
 
-def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str, rooms: dict[int, int]) -> Any:
-    """The model with its weights on a device, or on several GPUs with the given rooms."""
+def _shared_out(
+    resolved: ResolvedModel, dtype: torch.dtype, rooms: dict[int, int]
+) -> dict[str, int]:
+    """Which GPU holds which part of a model: as many blocks as each has room for, in order.
+
+    Args:
+        resolved: the model.
+        dtype: of its weights.
+        rooms: GPU -> bytes of weights.
+
+    Raises:
+        NotEnoughMemory: a part has room on no GPU, or nobody says what may not be divided.
+    """
+    # Imported here: only where one GPU is not enough.
+    from accelerate import infer_auto_device_map
+
+    empty = skeleton(resolved)
+    whole = sorted(empty._no_split_modules or ())
+    parts = infer_auto_device_map(empty, dict(rooms), whole, dtype=dtype) if whole else {}
+    away = [name for name, place in parts.items() if not isinstance(place, int)]
+    if whole and not away:
+        return parts
+    if whole:
+        why = f"{len(away)} of its {len(parts)} parts have room on none of the {len(rooms)} GPUs"
+    else:
+        why = f"transformers does not say how a {type(empty).__name__} may be divided"
+    raise NotEnoughMemory(
+        f"No GPU holds all weights of {resolved.reference}, and {why}.",
+        expected="one GPU that holds the weights, or several that hold whole blocks.",
+        remedy="free memory, choose a smaller dtype or model, or --engine vllm with "
+        "--tensor-parallel, which divides blocks.",
+    )
+
+
+def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str, parts: dict[str, int]) -> Any:
+    """The model with its weights on a device, or its parts on a GPU each."""
     # No attn_implementation: transformers takes sdpa where the architecture supports it exactly,
     # and eager where it does not (Gemma 2's capped logits).
     try:
@@ -248,13 +283,11 @@ def _model(resolved: ResolvedModel, dtype: torch.dtype, device: str, rooms: dict
             output_loading_info=True,
             # It would only point to its log; what does not fit is refused below.
             ignore_mismatched_sizes=True,
-            **({"device_map": "balanced", "max_memory": rooms} if rooms else {}),
+            **({"device_map": parts} if parts else {}),
         )
         _refuse_mismatched(report, resolved)
         _refuse_missing(model, report, resolved)
-        if rooms:
-            _refuse_offloaded(model, resolved)
-        else:
+        if not parts:
             model = model.to(device)
         return model.eval().requires_grad_(False)
     except torch.OutOfMemoryError as fault:
@@ -286,19 +319,6 @@ def _refuse_mismatched(report: Any, resolved: ResolvedModel) -> None:
         expected="config.json and weights of one and the same model.",
         remedy="take both from the same download, or mend config.json.",
     )
-
-
-def _refuse_offloaded(model: Any, resolved: ResolvedModel) -> None:
-    """Refuse a model of which some blocks have no room on any GPU."""
-    away = [name for name, place in model.hf_device_map.items() if place in ("cpu", "disk")]
-    if away:
-        raise NotEnoughMemory(
-            f"{len(away)} of the {len(model.hf_device_map)} parts of {resolved.reference} fit on "
-            "no GPU; a block is never divided.",
-            expected="GPUs that hold all blocks, each whole on one of them.",
-            remedy="free memory, choose a smaller dtype or model, or --engine vllm with "
-            "--tensor-parallel, which divides blocks.",
-        )
 
 
 def _refuse_missing(model: Any, report: Any, resolved: ResolvedModel) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,11 +20,24 @@ def free_bytes(device: str) -> int | None:
     if device.startswith("cuda"):
         import torch  # here, so that what asks for the machine's memory alone needs no torch
 
-        return int(torch.cuda.mem_get_info(torch.device(device))[0])
+        try:
+            return int(torch.cuda.mem_get_info(torch.device(device))[0])
+        except RuntimeError:
+            # It is another process's alone, or has not even room to be asked.
+            return 0
     if device != "cpu":
         return None
     known = [free for free in (_of_machine(), _of_cgroup()) if free is not None]
     return min(known, default=None)
+
+
+def free_unused() -> None:
+    """Free what nothing uses: a model on several GPUs refers to itself, and of what is freed on a
+    GPU torch keeps the memory."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
 
 
 def _of_machine() -> int | None:

@@ -41,6 +41,8 @@ SHAPE = {
 LAYERS = tuple(range(10, 22))
 SMALL = SHAPE | {"hidden_size": 64, "intermediate_size": 128, "vocab_size": 512}
 TEXTS, SIDE = 1024, 8192
+# Bytes: 16 GB of weights, and what a batch of 32 with all its hidden states and logits takes.
+NEEDED = 32 * 2**30
 
 
 def texts(count: int, vocabulary: int) -> tuple[EncodedText, ...]:
@@ -133,6 +135,9 @@ def measure(*, small: bool = False) -> dict[str, float]:
     """
     if not small and not torch.cuda.is_available():
         print("extraction on a GPU: this machine has none")
+        return {}
+    if not small and torch.cuda.mem_get_info()[0] < NEEDED:
+        print(f"extraction on a GPU: {NEEDED / 2**30:.0f} GiB are needed, and fewer are free")
         return {}
     device = "cuda" if torch.cuda.is_available() else "cpu"
     shape, count, side = (SMALL, 24, 256) if small else (SHAPE, TEXTS, SIDE)

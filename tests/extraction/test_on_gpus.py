@@ -6,19 +6,24 @@ The GPUs are pretended (tests/support/pretended_gpus.py): a test machine has non
 from __future__ import annotations
 
 import dataclasses
+import logging
+import weakref
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 import torch
+from transformers.models.llama.modeling_llama import LlamaPreTrainedModel
 
 from backend.errors import NotEnoughMemory
+from backend.extraction import products
 from backend.extraction.local_engine import LocalEngine
 from backend.extraction.products import product
 from backend.extraction.spans import encode_prompt
 from backend.extraction.token_projections import project_tokens
 from backend.extraction.transfers import fetched, sent
 from backend.models import gpus
-from backend.models.check import check_memory
+from backend.models.check import Room, check_memory
 from backend.models.load import load
 from backend.models.on_disk import HEADROOM, parameters
 from backend.models.resolve import resolve
@@ -229,24 +234,83 @@ def test_what_no_number_of_gpus_holds_is_refused(tiny_llama, weights, settings, 
     # In sum they would hold it, but none holds the embedding.
     with (
         pretended_gpus(monkeypatch, count=16, free=int(0.07 * weights)),
-        pytest.raises(NotEnoughMemory, match="fit on no GPU; a block is never divided"),
+        pytest.raises(NotEnoughMemory, match="parts have room on none of the 16 GPUs"),
     ):
         extracted(settings, wanted)
 
 
-def test_gpus_share_a_model_only_where_one_does_not_hold_it(tiny_llama, weights, monkeypatch):
-    for free, share in ((weights + 1, {}), (0.6 * weights, dict.fromkeys(range(2)))):
-        with pretended_gpus(monkeypatch, count=2, free=int(free)):
-            found = check_memory(tiny_llama, torch.float32, "cuda")
-        assert found.keys() == share.keys()
-        assert all(room == int(int(free) / HEADROOM) for room in found.values())
+def test_what_must_stay_together_has_to_be_known(settings, tiny_llama, weights, monkeypatch):
+    monkeypatch.setattr(LlamaPreTrainedModel, "_no_split_modules", None)
+    with (
+        pretended_gpus(monkeypatch, count=2, free=int(ENOUGH_FOR_TWO * weights)),
+        pytest.raises(NotEnoughMemory, match="how a LlamaForCausalLM may be divided"),
+    ):
+        extracted(settings, request(tiny_llama, "cuda"))
+
+
+@pytest.mark.parametrize(
+    ("free", "device"),
+    [
+        ((0.1, 0.1, 1.1), "cuda:2"),  # the first that holds it by itself
+        ((None, 1.1), "cuda:1"),  # one that cannot be asked has no room
+        ((1.1, None), "cuda:0"),
+        ((0.9, 0.6), "cuda (2 GPUs)"),
+        ((0.6, 0.9), "cuda (2 GPUs)"),
+        ((0.9, 0.7, None), "cuda (2 GPUs)"),
+        # Embedding and head, and a block each between them.
+        ((0.65, 0.35, 0.55), "cuda (3 GPUs)"),
+    ],
+)
+def test_gpus_of_unequal_room_hold_what_they_can(
+    settings, tiny_llama, weights, monkeypatch, free, device
+):
+    rooms = [None if share is None else int(share * weights) for share in free]
+    true, _, _ = extracted(settings, request(tiny_llama, "cpu"))
+    with pretended_gpus(monkeypatch, free=rooms):
+        found, _, there = extracted(settings, request(tiny_llama, "cuda"))
+    assert there == device
+    assert relative_error(found, true) < TOLERANCE
+
+
+def test_a_gpu_that_cannot_be_asked_holds_nothing(tiny_llama, monkeypatch):
+    with (
+        pretended_gpus(monkeypatch, free=(None, None)),
+        pytest.raises(NotEnoughMemory, match=r"0\.0 GiB are free on the 2 GPUs"),
+    ):
+        check_memory(tiny_llama, torch.float32, "cuda")
+
+
+@pytest.mark.parametrize("count", [0, 1, 2])
+def test_a_closed_engine_holds_no_model(settings, tiny_llama, weights, monkeypatch, count):
+    """Also while it waits for the collector, and whoever pooled still has it."""
+    wanted = request(tiny_llama, "cuda" if count else "cpu")
+    gpus_there = (
+        pretended_gpus(monkeypatch, count, int((1.1 if count == 1 else ENOUGH_FOR_TWO) * weights))
+        if count
+        else nullcontext()
+    )
+    made = []
+
+    def noting(*args, **kwargs):
+        loaded = load(*args, **kwargs)
+        made.append(weakref.ref(loaded.model))
+        return loaded
+
+    monkeypatch.setattr("backend.models.load.load", noting)
+    with gpus_there, LocalEngine(settings, wanted).opened(STUDY, lambda _: None) as opened:
+        opened.pool(opened.batches[0])
+        assert made[0]() is not None
+    with pytest.raises(RuntimeError, match="closed"):
+        opened.pool(opened.batches[0])
+    assert made[0]() is None
 
 
 def test_memory_that_torch_keeps_unused_is_free(tiny_llama, weights, monkeypatch):
     free = int(weights) + 1
     with pretended_gpus(monkeypatch, count=2, free=free) as done:
         done.kept = free // 2
-        assert check_memory(tiny_llama, torch.float32, "cuda") == {} and done.kept == 0
+        assert check_memory(tiny_llama, torch.float32, "cuda") == Room("cuda", {})
+        assert done.kept == 0
 
 
 def test_a_copy_without_waiting_is_there_when_it_was_waited_for(monkeypatch):
@@ -274,6 +338,7 @@ def test_a_run_that_a_gpu_extracted_is_derived_where_there_is_none(
     extract(settings, "cpu", on_cpu)
     with pretended_gpus(monkeypatch):
         extract(settings, "gpu", dataclasses.replace(on_cpu, device="cuda"))
+    monkeypatch.setattr(gpus, "may_have_cuda", lambda: False)
     DerivationSession(settings, "gpu", lambda _: None).run()
     with open_run(settings, "gpu") as one, open_run(settings, "cpu") as other:
         assert one.record.device == "cuda:0" and other.record.device == "cpu"
@@ -303,3 +368,22 @@ def test_products_are_computed_where_there_is_a_gpu(monkeypatch, made_on, count,
         assert gpus.computing_device(made_on) == device
         found = product(left, right, device)
     np.testing.assert_allclose(found, left.astype(np.float64) @ right.T, rtol=1e-13)
+
+
+def test_products_are_computed_here_where_a_gpu_is_full(monkeypatch, caplog):
+    def full(*_):
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(products, "_on_gpu", full)
+    with caplog.at_level(logging.WARNING):
+        assert product(np.ones((1, 2)), np.ones((1, 2)), "cuda:0").tolist() == [[2]]
+    assert "on the CPU, as cuda:0 cannot: CUDA out of memory" in caplog.text
+
+
+def test_without_memory_to_pin_a_copy_waits(monkeypatch):
+    with pretended_gpus(monkeypatch) as done:
+        there = sent(torch.arange(3.0), torch.device("cuda"))
+        done.taken()
+        done.unpinned = True
+        waited = fetched(there)
+        assert done.taken() == [FETCHED_WAITING] and waited().tolist() == [0, 1, 2]

@@ -7,7 +7,7 @@ before. How fast anything is, and whether a kernel exists, they cannot tell.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,11 +33,13 @@ class PretendedGpus:
     Attributes:
         log: in order.
         kept: bytes that are unused, of each, until the cache is emptied.
+        unpinned: whether the host has no memory to pin.
         full: whether there is no room for a pass, of so many texts.
     """
 
     log: list[str] = field(default_factory=list)
     kept: int = 0
+    unpinned: bool = False
     full: Callable[[int], bool] = lambda _: False
     _begun: dict[torch.device, list[tuple[torch.Tensor, torch.Tensor]]] = field(
         default_factory=dict
@@ -128,6 +130,8 @@ class _Believing(TorchDispatchMode):
             return _run(func, args, kwargs)
         if not kwargs.get("pin_memory"):
             return func(*args, **kwargs)
+        if _current.unpinned:
+            raise RuntimeError("CUDA error: out of memory")
         found = func(*args, **kwargs | {"pin_memory": False})
         found.pinned = True
         return found
@@ -153,14 +157,14 @@ class _Stream:
 
 @contextmanager
 def pretended_gpus(
-    monkeypatch: pytest.MonkeyPatch, count: int = 1, free: int = 2**40
+    monkeypatch: pytest.MonkeyPatch, count: int = 1, free: int | Sequence[int | None] = 2**40
 ) -> Iterator[PretendedGpus]:
     """Let PyTorch believe that this machine has some GPUs.
 
     Args:
         monkeypatch: takes it back, at the end of the context too.
         count: how many.
-        free: bytes of memory of each.
+        free: bytes of memory of each, or of all of them; None for one that cannot be asked.
     """
     global _current
     _current = PretendedGpus()
@@ -176,6 +180,14 @@ def pretended_gpus(
         found.pinned = True
         return found
 
+    rooms = [free] * count if isinstance(free, int) else free
+
+    def free_and_all(device):
+        room = rooms[_numbered(device).index]
+        if room is None:
+            raise RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable")
+        return room - _current.kept, room
+
     def named_map(*args, **kwargs):
         found = mapped(*args, **kwargs)
         # PyTorch looks for a driver before it takes a number for a device.
@@ -189,8 +201,9 @@ def pretended_gpus(
         patch.setattr(torch.Tensor, "pin_memory", pinned)
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
         patch.setattr(torch.cuda, "is_available", lambda: True)
-        patch.setattr(torch.cuda, "device_count", lambda: count)
-        patch.setattr(torch.cuda, "mem_get_info", lambda _: (free - _current.kept, free))
+        patch.setattr(torch.cuda, "is_initialized", lambda: True)
+        patch.setattr(torch.cuda, "device_count", lambda: len(rooms))
+        patch.setattr(torch.cuda, "mem_get_info", free_and_all)
         patch.setattr(torch.cuda, "current_stream", _Stream)
         patch.setattr(torch.cuda, "empty_cache", lambda: setattr(_current, "kept", 0))
         patch.setattr(loading, "_get_device_map", named_map)
@@ -246,6 +259,8 @@ def _run(func: Any, args: Any, kwargs: Any) -> Any:
         return 0
     if func is aten._local_scalar_dense.default:
         _current.log.append(NUMBER)
+    if func in (aten.nonzero.default, aten.equal.default):
+        _current.log.append(COUNT)
     if func is aten.embedding.default and _current.full(args[1].shape[0]):
         raise torch.OutOfMemoryError("CUDA out of memory.")
     tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
