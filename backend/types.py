@@ -169,7 +169,7 @@ class ExtractionRequest:
         layers: wanted layers, ascending; 0 is the embedding output.
         pooling: which tokens make an activation, by a name of :mod:`backend.poolings`.
         batch_tokens: padded tokens per batch; 0 chooses by device.
-        device: ``auto``, ``cpu``, ``cuda`` (all GPUs, where the first does not hold the weights),
+        device: ``auto``, ``cpu``, ``cuda`` (the first GPU that holds the weights, or all together),
             ``cuda:1`` or ``mps``.
         dtype: ``auto`` (float32 on CPU and MPS, bfloat16 on CUDA), or one of float32,
             bfloat16, float16.

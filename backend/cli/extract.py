@@ -46,7 +46,7 @@ def pooled_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--device",
         default="auto",
-        help="auto, cpu, cuda (all GPUs, where the first does not hold the weights), cuda:1 or mps",
+        help="auto, cpu, cuda (any GPU that holds the weights, or all together), cuda:1 or mps",
     )
 
 

@@ -111,7 +111,7 @@ def _fields(studies: dict[str, StudySummary], chosen: Selection) -> str:
         "Device",
         ["auto", "cpu", "cuda", "mps"],
         help="Of the worker's machine. auto takes CUDA, then MPS, then the CPU. Where the first "
-        "GPU does not hold the weights, all GPUs share them.",
+        "GPU does not hold the weights, another one does, or all share them.",
         key=_DEVICE,
     )
     left.number_input(
