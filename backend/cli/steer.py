@@ -55,7 +55,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     chat.add_argument("--temperature", type=float, default=0.0, help="(default: %(default)s)")
     chat.add_argument("--seed", type=int, default=0, help="the same in every variant (default: 0)")
     chat.add_argument("--tokens", type=int, default=100, help="longest answer (default: 100)")
-    chat.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1 or mps")
+    chat.add_argument("--device", default="auto", help="as for extract (%(default)s)")
     parser.add_argument(
         "--json", action="store_true", help="print JSON, with every token and its number (ids)"
     )

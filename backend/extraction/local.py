@@ -52,9 +52,7 @@ def open_model(
             device=loaded.runs_on,
             dtype=loaded.dtype,
         )
-        # Elsewhere a pass is over when it has been begun.
-        ahead = loaded.device.startswith("cuda")
-        opened = OpenModel(planned, record, SplittingPooler(forward), ahead=ahead)
+        opened = OpenModel(planned, record, SplittingPooler(forward))
         try:
             yield opened
         finally:
@@ -64,25 +62,23 @@ def open_model(
 class OpenModel:
     """A model that is ready to pool; see :class:`backend.extraction.engine.OpenEngine`.
 
+    On CUDA the next batch is begun before one is waited for, so that the GPU computes while results
+    are checked and kept. It is where batches are pooled in their order.
+
     Args:
         planned: the texts, in batches.
         record: where the activations come from.
         pooler: pools encoded texts.
-        ahead: whether the next batch is begun before one is waited for, so that a GPU computes
-            while its results are checked and kept. It is where batches are pooled in their order.
     """
 
     def __init__(
-        self,
-        planned: PlannedStudy,
-        record: SourceRecord,
-        pooler: SplittingPooler,
-        *,
-        ahead: bool,
+        self, planned: PlannedStudy, record: SourceRecord, pooler: SplittingPooler
     ) -> None:
         self.batches, self.record = planned.batches, record
         self._planned = planned
         self._pooler: SplittingPooler | None = pooler
+        # Elsewhere a pass is over when it has been begun.
+        ahead = record.device.startswith("cuda")
         self._following = dict(pairwise(planned.batches)) if ahead else {}
         # The batch that is expected next, and its pass if that was begun.
         self._expected: Batch | None = planned.batches[0] if planned.batches else None

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-
-
 logger = logging.getLogger("steerscope.extraction")
 
 

@@ -176,10 +176,9 @@ def check_memory(folder: Path, dtype: torch.dtype, device: str) -> Room:
     needed = HEADROOM * parameters(folder) * dtype.itemsize
     free = _free_bytes(device)
     for let_go in (free_unused, *SPARE, free_unused):
-        if free is None or needed <= free:
-            return Room(device, {})
-        let_go()
-        free = _free_bytes(device)
+        if free is not None and needed > free:
+            let_go()
+            free = _free_bytes(device)
     if free is None or needed <= free:
         return Room(device, {})
     gpus = range(torch.cuda.device_count() if device == "cuda" else 0)

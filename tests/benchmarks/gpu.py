@@ -67,13 +67,13 @@ def steerscope(model: Any, encoded: tuple[EncodedText, ...]) -> NDArray[np.float
     batches = plan_batches([text.ids for text in encoded], budget)
     names = tuple(map(str, range(len(encoded))))
     planned = PlannedStudy(encoded, names, batches, budget, ())
-    record: Any = SimpleNamespace(layers=LAYERS, pooling="mean", dtype=str(model.dtype))
+    record: Any = SimpleNamespace(
+        layers=LAYERS, pooling="mean", dtype=str(model.dtype), device=device
+    )
     found = np.zeros((len(LAYERS), len(encoded), model.config.hidden_size), np.float32)
     forward = PooledForward(model, model.config.num_hidden_layers, LAYERS, "mean")
     with forward.opened():
-        opened = OpenModel(
-            planned, record, SplittingPooler(forward), ahead=device.startswith("cuda")
-        )
+        opened = OpenModel(planned, record, SplittingPooler(forward))
         for batch in batches:
             found[:, list(batch.texts)] = opened.pool(batch).activations
     return found

@@ -58,19 +58,18 @@ TOLERANCE = 1e-5
 ENOUGH_FOR_TWO = 0.85
 
 
-def request(folder, device, **values):
+def request(folder, device):
     return ExtractionRequest(
-        "chats@0", str(folder), LAYERS, device=device, dtype="float32", batch_tokens=160, **values
+        "chats@0", str(folder), LAYERS, device=device, dtype="float32", batch_tokens=160
     )
 
 
-def extracted(settings, wanted, order=None):
+def extracted(settings, wanted):
     """Activations by text, [layers, texts, d], norms of the first tokens, and where they were."""
     with LocalEngine(settings, wanted).opened(STUDY, lambda _: None) as opened:
         assert len(opened.batches) > 3
         found = {}
-        for place in range(len(opened.batches)) if order is None else order:
-            batch = opened.batches[place]
+        for batch in opened.batches:
             pooled = opened.pool(batch)
             for at, text in enumerate(batch.texts):
                 found[text] = pooled.activations[:, at], pooled.first.norms[:, at]

@@ -286,18 +286,21 @@ def _moved(
     if not _is_gpu(device):
         _current.log.append(FETCHED_WAITING)
         return found
+    _note_sent(src, non_blocking)
+    return _OnGpu(found, _numbered(device))
+
+
+def _note_sent(src: torch.Tensor, non_blocking: bool) -> None:
+    """Log a copy to a GPU, if it comes from the host."""
     if not isinstance(src, _OnGpu):
         quick = non_blocking and hasattr(src, "pinned")
         _current.log.append(SENT if quick else SENT_WAITING)
-    return _OnGpu(found, _numbered(device))
 
 
 def _copy(into: torch.Tensor, src: torch.Tensor, non_blocking: bool) -> torch.Tensor:
     """A copy into what is there."""
     if isinstance(into, _OnGpu):
-        if not isinstance(src, _OnGpu):
-            quick = non_blocking and hasattr(src, "pinned")
-            _current.log.append(SENT if quick else SENT_WAITING)
+        _note_sent(src, non_blocking)
         into.held.copy_(_bare(src))
     elif non_blocking and hasattr(into, "pinned"):
         _current.log.append(FETCHED)
